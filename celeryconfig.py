@@ -1,0 +1,74 @@
+"""Celery's settings: data only. The reasons are measured (docs/decisions/0001)."""
+
+from datetime import timedelta
+
+from kombu.entity import Queue
+
+# Ids as JSON, and nothing that could run code when it is read.
+task_serializer = "json"
+accept_content = ["json"]
+result_serializer = "json"
+
+# No results: what became of a job stands in its row.
+task_ignore_result = True
+result_backend = None
+
+# A message is acknowledged when its work is done; one whose worker died is tried a few more times. Neither is relied
+# upon: Redis can lose a message between pop and bookkeeping, and then the job's lease runs out instead.
+task_acks_late = True
+task_acks_on_failure = True
+task_acks_on_timeout = True
+task_reject_on_worker_lost = False
+task_retry_on_worker_lost = False
+
+# Longer than any call (3 tries of 13 s), shorter than the lease of a job (90 s).
+task_soft_time_limit = 50
+task_time_limit = 60
+
+worker_prefetch_multiplier = 1
+worker_max_tasks_per_child = 1000
+worker_cancel_long_running_tasks_on_connection_loss = False
+worker_soft_shutdown_timeout = 30
+worker_enable_soft_shutdown_on_idle = True
+worker_send_task_events = True
+worker_hijack_root_logger = False
+task_send_sent_event = True
+task_track_started = True
+
+broker_connection_retry_on_startup = True
+broker_connection_max_retries = None
+broker_channel_error_retry = True
+broker_pool_acquire_timeout = 3
+# Without a socket time-out a worker waits for ever on a connection that died in silence.
+broker_transport_options = {
+    "visibility_timeout": 300,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 15,
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+    "global_keyprefix": "payproc:",
+}
+
+# A message that repeats itself is dropped at once: its ring is stale. So one failed publish is not retried for long.
+task_publish_retry_policy = {"max_retries": 1, "interval_start": 0.2}
+
+# A misspelt queue must fail, not fill.
+task_create_missing_queues = False
+task_default_queue = "clock"
+task_queues = [Queue(name) for name in ("notices", "provider.stripe", "mail", "clock")]
+
+imports = ("tasks.payments", "tasks.notices", "tasks.mail", "tasks.clock")
+
+# The clock rings more often than the periods are long: a tick is keyed by its period, so repeats do nothing, and a
+# beat that was down catches up at once.
+timezone = "UTC"
+beat_schedule = {
+    "forget what nobody needs": {"task": "clock.tick", "schedule": timedelta(minutes=5), "args": ("clock.prune",)},
+    "check the invariants": {
+        "task": "clock.tick",
+        "schedule": timedelta(minutes=1),
+        "args": ("clock.check_invariants",),
+    },
+}

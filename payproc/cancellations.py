@@ -1,0 +1,56 @@
+"""Call an open payment off. The provider has the last word: it may have been paid in the meantime."""
+
+from payproc import calls, jobs, payments
+from payproc.application import Application
+from payproc.calls import Intent
+from payproc.errors import OperationNotSupported, ProviderUnavailable
+from payproc.models import CallState, Payment, Source
+from payproc.payments import Told
+from payproc.providers.base import Cancelling, Operation
+from payproc.states import OPEN, Fact
+
+
+def cancel_payment(app: Application, job: jobs.Begun) -> None:
+    """Run a `payment.cancel` job.
+
+    Raises ProviderUnavailable or OutcomeUncertain, and RequestRefused for what an operator must mend.
+    """
+    with app.database.transaction() as session:
+        method = session.get_one(Payment, job.subject).payment_method
+    provider = app.provider(method)
+    if not isinstance(provider, Cancelling):
+        raise OperationNotSupported(f"{method} payments cannot be called off.", subject=job.subject)
+    intent = _intend(app, job, provider)
+    if intent is None:
+        return
+    outcome = provider.cancel(intent.call)
+    with app.database.transaction() as session:
+        calls.record_answer(session, intent, outcome.verdict)
+        payments.apply_outcome(session, job.subject, outcome, told=Told(source=Source.API, evidence=intent.id))
+        jobs.finish(session, job)
+
+
+def _intend(app: Application, job: jobs.Begun, provider: Cancelling) -> Intent | None:
+    with app.database.transaction() as session:
+        payment = payments.locked(session, job.subject)
+        if payment.status not in OPEN:
+            jobs.finish(session, job)
+            return None
+        match calls.state_of(session, Operation.START, payment.id):
+            case CallState.SENT:
+                # A session may exist that we have not heard of: cancelling now would leave it payable.
+                raise ProviderUnavailable("The start is still on its way.", subject=payment.id)
+            case None | CallState.REFUSED:
+                told = Told(source=Source.API, evidence=job.id)
+                payments.apply_fact(session, payment.id, Fact.CANCELLED, told=told)
+                jobs.finish(session, job)
+                return None
+            case CallState.ANSWERED:
+                return calls.intend(
+                    session,
+                    Operation.CANCEL,
+                    payment.id,
+                    provider=payment.payment_method,
+                    environment=payment.environment,
+                    plan=lambda: provider.plan_cancel(payments.payment_ref(payment)),
+                )

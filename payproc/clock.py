@@ -1,0 +1,57 @@
+"""Clock work: each period once, however many clocks tick."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete, func, literal
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+from sqlalchemy.types import Interval
+
+from payproc import doctor, jobs
+from payproc.application import Application
+from payproc.models import IdempotencyKey, Job, JobState, ReviewKind, Tick
+from payproc.reviews import open_review
+
+# Done work is kept a week for people who ask what happened; ticks a month.
+_DONE_JOBS_LIFE = timedelta(days=7)
+_TICKS_LIFE = timedelta(days=30)
+
+PERIODS: dict[jobs.Kind, timedelta] = {
+    jobs.Kind.PRUNE: timedelta(hours=1),
+    jobs.Kind.CHECK_INVARIANTS: timedelta(minutes=15),
+}
+
+
+def tick(session: Session, kind: jobs.Kind, *, now: datetime) -> bool:
+    """Stage this period's clock work unless it was staged before; `now` is UTC. Return whether it was staged here."""
+    period = PERIODS[kind]
+    start = datetime.fromtimestamp(now.timestamp() // period.total_seconds() * period.total_seconds(), UTC)
+    first = session.scalar(
+        insert(Tick).values(kind=kind, period_start=start).on_conflict_do_nothing().returning(Tick.kind)
+    )
+    if first is None:
+        return False
+    jobs.stage(session, kind, start.isoformat())
+    return True
+
+
+def prune(app: Application, job: jobs.Begun) -> None:
+    """Run a `clock.prune` job: forget what nobody will ask for again."""
+    with app.database.transaction() as session:
+        session.execute(delete(Job).where(Job.state == JobState.DONE, Job.finished_at < _ago(_DONE_JOBS_LIFE)))
+        life = app.settings.idempotency_key_life
+        session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < _ago(life)))
+        session.execute(delete(Tick).where(Tick.created_at < _ago(_TICKS_LIFE)))
+        jobs.finish(session, job)
+
+
+def check_invariants(app: Application, job: jobs.Begun) -> None:
+    """Run a `clock.check_invariants` job: a broken promise becomes a question for a person."""
+    with app.database.transaction() as session:
+        for broken in doctor.broken_invariants(session):
+            open_review(session, ReviewKind.INVARIANT_BROKEN, f"{broken.name}:{broken.subject}", detail=broken.sentence)
+        jobs.finish(session, job)
+
+
+def _ago(age: timedelta) -> object:
+    return func.now() - literal(age, Interval)

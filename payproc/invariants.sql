@@ -1,0 +1,70 @@
+-- What must always be true, as queries that find where it is not. Each returns the subject and a sentence.
+-- Run by `python -m payproc doctor`, by beat every 15 minutes, and after every fault test.
+
+-- name: status_is_the_fold_of_events
+-- Each status equals the fold of its payment's events: every move starts where the last one ended.
+WITH moves AS (
+    SELECT payment_id, number, from_status, to_status,
+           lag(to_status) OVER (PARTITION BY payment_id ORDER BY number) AS previous,
+           row_number() OVER (PARTITION BY payment_id ORDER BY number DESC) AS newest
+    FROM payment_events WHERE effect = 'moved'
+)
+SELECT p.id, format('%s is %s, but its events end in %s', p.id, p.status, coalesce(m.to_status, 'nothing'))
+FROM payments p LEFT JOIN moves m ON m.payment_id = p.id AND m.newest = 1
+WHERE m.to_status IS DISTINCT FROM p.status
+UNION ALL
+SELECT payment_id, format('event %s of %s moves from %s, but the payment was %s', number, payment_id,
+                          coalesce(from_status, 'nothing'), coalesce(previous, 'nothing'))
+FROM moves WHERE from_status IS DISTINCT FROM previous;
+
+-- name: open_payment_has_work_or_review
+-- No payment that can still change is forgotten: a job or a person has it.
+SELECT p.id, format('%s is %s since %s, with no open job and no open review', p.id, p.status, p.updated_at)
+FROM payments p
+WHERE p.status IN ('pending', 'processing')
+  AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.subject = p.id AND j.state = 'ready')
+  AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.payment_id = p.id AND r.resolved_at IS NULL);
+
+-- name: receipt_only_for_completed
+-- One receipt per completed payment at most (a unique constraint), and none for another.
+SELECT e.id, format('mail %s is a receipt of %s, which is %s', e.id, p.id, p.status)
+FROM emails e JOIN payments p ON p.id = e.payment_id
+WHERE e.kind = 'receipt' AND p.completed_at IS NULL;
+
+-- name: completed_has_receipt
+-- Every completed payment owes or has sent its receipt.
+SELECT p.id, format('%s is completed, but no receipt was ever owed', p.id)
+FROM payments p
+WHERE p.status = 'completed'
+  AND NOT EXISTS (SELECT 1 FROM emails e WHERE e.payment_id = p.id AND e.kind = 'receipt');
+
+-- name: owed_mail_has_work_or_review
+-- A mail that was not sent has an open job, or was given up in front of a person.
+SELECT e.id, format('mail %s of %s was never sent and nobody is trying', e.id, e.payment_id)
+FROM emails e
+WHERE e.sent_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.subject = e.id AND j.state IN ('ready', 'dead'));
+
+-- name: notice_is_settled
+-- No notice older than five minutes that is neither applied, parked with a due job, ignored with a reason, nor dead.
+SELECT n.id, format('notice %s (%s) is %s since %s, with no open job', n.id, n.kind, n.state, n.received_at)
+FROM notices n
+WHERE n.received_at < now() - interval '5 minutes'
+  AND ((n.state IN ('new', 'parked')
+        AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.subject = n.id AND j.state = 'ready'))
+       OR (n.state = 'ignored' AND n.reason IS NULL));
+
+-- name: lease_runs_out
+-- No job is leased past the longest lease there is: a lease without an end is a job nobody gets back.
+SELECT j.id, format('job %s (%s of %s) is leased until %s', j.id, j.kind, j.subject, j.leased_until)
+FROM jobs j
+WHERE j.state = 'ready' AND j.leased_until > now() + interval '1 hour';
+
+-- name: completed_has_evidence
+-- Every completed payment has proof: a signed notice, our own inquiry, or an operator's word.
+SELECT p.id, format('%s is completed without a notice, an inquiry or an operator behind it', p.id)
+FROM payments p
+WHERE p.status = 'completed'
+  AND NOT EXISTS (
+      SELECT 1 FROM payment_events e
+      WHERE e.payment_id = p.id AND e.fact = 'paid' AND e.effect = 'moved' AND e.evidence IS NOT NULL);

@@ -1,0 +1,278 @@
+"""The job table: stage, ring, begin, finish, retry later, bury.
+
+PostgreSQL is the record, Celery the doorbell. A row is staged in the transaction that causes the work. The relay
+*rings*: it leases due rows and sends their ids. A worker *begins*: it trades the ring's token for a token of its
+own, so a message delivered twice starts once. Whatever dies, a lease runs out and the row is due again.
+
+All durations are measured by the database's clock: hosts disagree, the database does not disagree with itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Interval, and_, case, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from payproc.models import Job, JobState
+
+
+class Queue(StrEnum):
+    """One per kind of delay: a sick provider holds up neither another nor the notices."""
+
+    NOTICES = "notices"
+    STRIPE = "provider.stripe"
+    MAIL = "mail"
+    CLOCK = "clock"
+
+
+class Kind(StrEnum):
+    """The closed list of work."""
+
+    START_PAYMENT = "payment.start"
+    INQUIRE_PAYMENT = "payment.inquire"
+    CANCEL_PAYMENT = "payment.cancel"
+    APPLY_NOTICE = "notice.apply"
+    SEND_MAIL = "mail.send"
+    PRUNE = "clock.prune"
+    CHECK_INVARIANTS = "clock.check_invariants"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """How a kind of work is rung for. `batch`: ids in one message."""
+
+    queue: Queue
+    batch: int = 1
+
+
+POLICIES: dict[Kind, Policy] = {
+    Kind.START_PAYMENT: Policy(queue=Queue.STRIPE),
+    Kind.INQUIRE_PAYMENT: Policy(queue=Queue.STRIPE),
+    Kind.CANCEL_PAYMENT: Policy(queue=Queue.STRIPE),
+    # A notice is a few rows and no call: fifty share one message's cost.
+    Kind.APPLY_NOTICE: Policy(queue=Queue.NOTICES, batch=50),
+    Kind.SEND_MAIL: Policy(queue=Queue.MAIL),
+    Kind.PRUNE: Policy(queue=Queue.CLOCK),
+    Kind.CHECK_INVARIANTS: Policy(queue=Queue.CLOCK),
+}
+
+# A job that killed its worker or met a bug this often is the likely cause: a person looks before it runs again.
+MOST_STRIKES = 5
+_LONGEST_RETRY = timedelta(minutes=10)
+
+
+class LeaseLost(Exception):
+    """Another run of this job has begun since ours did; what ours did in this transaction must not stand."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ring:
+    """A due job as the relay sends it."""
+
+    job_id: str
+    kind: Kind
+    subject: str
+    token: UUID
+    strikes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """A job as its worker holds it."""
+
+    id: str
+    kind: Kind
+    subject: str
+    token: UUID
+    payload: dict[str, Any]
+    attempts: int
+    strikes: int
+    staged_at: datetime
+
+
+def stage(
+    session: Session,
+    kind: Kind,
+    subject: str,
+    *,
+    due_at: datetime | None = None,
+    payload: dict[str, Any] | None = None,
+) -> None:
+    """Write down work inside the caller's transaction; `due_at` (UTC) defaults to now.
+
+    The same work already open is brought forward rather than doubled. If it is running this moment, it may have
+    looked before the caller's change: it is marked to run once more.
+    """
+    due = func.now() if due_at is None else literal(due_at, Job.due_at.type)
+    row = insert(Job).values(
+        kind=kind, subject=subject, dedupe_key=f"{kind}:{subject}", payload=payload or {}, due_at=due
+    )
+    running = Job.started_at.is_not(None)
+    session.execute(
+        row.on_conflict_do_update(
+            index_elements=[Job.dedupe_key],
+            index_where=Job.state == JobState.READY,
+            set_={
+                "due_at": func.least(Job.due_at, row.excluded.due_at),
+                "wanted_again": or_(Job.wanted_again, running),
+            },
+        )
+    )
+
+
+def ring(session: Session, *, limit: int, lease: timedelta) -> list[Ring]:
+    """Lease up to `limit` due jobs for ringing, oldest first. Two relays never get the same one."""
+    free = or_(Job.leased_until.is_(None), Job.leased_until < func.now())
+    due = (
+        select(Job.id)
+        .where(Job.state == JobState.READY, Job.due_at <= func.now(), free)
+        .order_by(Job.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        update(Job)
+        .where(Job.id.in_(due))
+        .values(leased_until=_from_now(lease), lease_token=func.gen_random_uuid())
+        .returning(Job.id, Job.kind, Job.subject, Job.lease_token, Job.strikes)
+    )
+    return [
+        Ring(job_id=row.id, kind=Kind(row.kind), subject=row.subject, token=row.lease_token, strikes=row.strikes)
+        for row in rows
+    ]
+
+
+def begin(session: Session, rings: Sequence[tuple[str, UUID]], *, lease: timedelta) -> list[Begun]:
+    """Start the jobs whose ring is still good, and count the start before anything can go wrong.
+
+    A start that was never reported (its worker died) is a strike against the job.
+    """
+    good = or_(*(and_(Job.id == job_id, Job.lease_token == token) for job_id, token in rings))
+    rows = session.execute(
+        update(Job)
+        .where(Job.state == JobState.READY, good)
+        .values(
+            attempts=Job.attempts + 1,
+            strikes=Job.strikes + case((Job.started_at.is_not(None), 1), else_=0),
+            started_at=func.now(),
+            leased_until=_from_now(lease),
+            lease_token=func.gen_random_uuid(),
+        )
+        .returning(Job)
+    )
+    return [_begun(job) for job in rows.scalars()]
+
+
+def _begun(job: Job) -> Begun:
+    assert job.lease_token is not None
+    return Begun(
+        id=job.id,
+        kind=Kind(job.kind),
+        subject=job.subject,
+        token=job.lease_token,
+        payload=job.payload,
+        attempts=job.attempts,
+        strikes=job.strikes,
+        staged_at=job.created_at,
+    )
+
+
+def finish(session: Session, job: Begun) -> None:
+    """Mark the job done in the transaction of its effect, so that both stand or neither does.
+
+    Raises LeaseLost when another run has begun.
+    """
+    held = _held(session, job)
+    if held.wanted_again:
+        _release(held)
+        held.wanted_again = False
+        return
+    held.state = JobState.DONE
+    held.finished_at = _now(session)
+    _release(held)
+    # The same work may be staged again in this transaction: its insert must find this row closed.
+    session.flush()
+
+
+def retry_later(session: Session, job: Begun, *, error: str, after: timedelta) -> None:
+    """Put the job back, due `after` from now; `error` is kept for people to read."""
+    held = _held(session, job)
+    held.due_at = _now(session) + after
+    held.last_error = error
+    _release(held)
+
+
+def strike(session: Session, job: Begun, *, error: str, after: timedelta) -> bool:
+    """Count a bug against the job and put it back. Return False once it had enough: then bury it."""
+    held = _held(session, job)
+    held.strikes += 1
+    if held.strikes >= MOST_STRIKES:
+        return False
+    retry_later(session, job, error=error, after=after)
+    return True
+
+
+def bury(session: Session, job: Begun, *, error: str) -> None:
+    """Set the job aside for a person. `last_error` says why; `requeue` brings it back."""
+    held = _held(session, job)
+    held.state = JobState.DEAD
+    held.last_error = error
+    held.finished_at = _now(session)
+    _release(held)
+
+
+def bury_by_hand(session: Session, job: Job, *, error: str) -> None:
+    """Set a job aside on an operator's word, whoever holds its lease."""
+    job.state = JobState.DEAD
+    job.last_error = error
+    job.finished_at = _now(session)
+    _release(job)
+
+
+def requeue(session: Session, job: Job) -> None:
+    """Make a dead job due now, with a clean slate."""
+    job.state = JobState.READY
+    job.due_at = _now(session)
+    job.strikes = 0
+    job.finished_at = None
+    _release(job)
+
+
+def backoff(attempts: int, *, base: timedelta, jitter: float) -> timedelta:
+    """Wait before try number `attempts` + 1: doubling from `base` to ten minutes.
+
+    `jitter` in [0, 1) spreads it over its upper half, so that what failed together does not return together.
+    """
+    full = min(base * 2 ** min(attempts - 1, 20), _LONGEST_RETRY)
+    spread: timedelta = full * (0.5 + jitter / 2)
+    return spread
+
+
+def _held(session: Session, job: Begun) -> Job:
+    found = session.scalar(
+        select(Job).where(Job.id == job.id, Job.lease_token == job.token, Job.state == JobState.READY).with_for_update()
+    )
+    if found is None:
+        raise LeaseLost(job.id)
+    return found
+
+
+def _release(job: Job) -> None:
+    job.leased_until = None
+    job.lease_token = None
+    job.started_at = None
+
+
+def _now(session: Session) -> datetime:
+    moment: datetime = session.scalars(select(func.now())).one()
+    return moment
+
+
+def _from_now(length: timedelta) -> Any:  # noqa: ANN401 (an SQL expression)
+    return func.now() + literal(length, Interval)

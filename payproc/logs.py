@@ -1,0 +1,51 @@
+"""Logs: one JSON line an event in production, readable lines elsewhere, always with ids and never with secrets."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from payproc.settings import Environment, Settings
+
+# Names whose values never belong in a log, wherever they come from.
+_SECRET_NAMES = frozenset(
+    {
+        "authorization",
+        "api_key",
+        "password",
+        "secret",
+        "token",
+        "credential",
+        "stripe_signature",
+        "phone",
+        "cnic",
+        "mpin",
+    }
+)
+
+
+def configure(settings: Settings) -> None:
+    """Set up structlog for this process; library logs go the same way, warnings and worse."""
+    production = settings.environment is Environment.PRODUCTION
+    renderer = structlog.processors.JSONRenderer() if production else structlog.dev.ConsoleRenderer(colors=False)
+    level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _without_secrets,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def _without_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401 (structlog's own shape)
+    for name in event.keys() & _SECRET_NAMES:
+        event[name] = "***"
+    return event

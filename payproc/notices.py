@@ -1,0 +1,164 @@
+"""Notices: store once, answer, work later."""
+
+import json
+from datetime import timedelta
+from typing import assert_never
+
+from sqlalchemy import Interval, cast, func, select
+from sqlalchemy.orm import Session
+
+from payproc import jobs, payments
+from payproc.application import Application
+from payproc.db import Database, scalar
+from payproc.ids import Prefix, new_id
+from payproc.models import Notice as NoticeRow
+from payproc.models import NoticeState, Payment, ReviewKind, Source
+from payproc.payments import Told
+from payproc.providers.base import (
+    Ignored,
+    Notice,
+    PaymentMethod,
+    Postponed,
+    Provider,
+    RawNotice,
+    Verdict,
+)
+from payproc.reviews import open_review
+
+# What helps to tell where a delivery came from; never cookies or authorization.
+_KEPT_HEADERS = ("stripe-signature", "content-type", "user-agent")
+_POSTPONED_FOR = timedelta(days=1)
+
+# One statement is atomic by itself: notice and job in one round trip, without BEGIN and COMMIT. This is the hot path
+# (docs/performance.md has the figures).
+_STORE = """
+WITH stored AS (
+    INSERT INTO notices (id, provider, key, kind, body, headers, state, reason, settled_at)
+    VALUES (%(id)s, %(provider)s, %(key)s, %(kind)s, %(body)s, %(headers)s::jsonb, %(state)s::text, %(reason)s::text,
+            CASE WHEN %(state)s::text = 'ignored' THEN now() END)
+    ON CONFLICT (provider, key) DO NOTHING
+    RETURNING id
+), staged AS (
+    INSERT INTO jobs (id, kind, subject, dedupe_key)
+    SELECT %(job)s::text, 'notice.apply', id, 'notice.apply:' || id FROM stored WHERE %(state)s::text <> 'ignored'
+)
+SELECT id FROM stored
+"""
+
+
+def accept_notice(database: Database, method: PaymentMethod, provider: Provider, raw: RawNotice) -> str | None:
+    """Verify a delivery and keep it, with the job that will apply it. Return its id, or None for a duplicate.
+
+    Raises BadSignature or NoticeMalformed, and then nothing is kept; a database error means the provider must
+    deliver again.
+    """
+    reading = provider.read_notice(raw)
+    ignored = isinstance(reading, Ignored)
+    parameters = {
+        "id": new_id(Prefix.NOTICE),
+        "job": new_id(Prefix.JOB),
+        "provider": method.value,
+        "key": reading.key,
+        "kind": reading.kind,
+        "body": raw.body,
+        "headers": json.dumps({name: raw.headers[name] for name in _KEPT_HEADERS if name in raw.headers}),
+        "state": (NoticeState.IGNORED if ignored else NoticeState.NEW).value,
+        "reason": reading.reason if isinstance(reading, Ignored) else None,
+    }
+    with database.single_statement() as connection:
+        stored: str | None = scalar(connection, _STORE, parameters)
+    return stored
+
+
+def apply_notice(app: Application, job: jobs.Begun) -> None:
+    """Run a `notice.apply` job: effect and finish in one transaction."""
+    with app.database.transaction() as session:
+        row = session.get_one(NoticeRow, job.subject, with_for_update=True)
+        if row.state not in (NoticeState.NEW, NoticeState.PARKED):
+            jobs.finish(session, job)
+            return
+        reading = app.provider(PaymentMethod(row.provider)).reread_notice(row.body)
+        match reading:
+            case Ignored():
+                _settle(session, row, NoticeState.IGNORED, reason=reading.reason)
+                jobs.finish(session, job)
+            case Postponed():
+                _park(session, job, row, reason=reading.reason, after=_POSTPONED_FOR)
+            case Notice():
+                _apply(app, session, job, row=row, notice=reading)
+            case _:
+                assert_never(reading)
+
+
+def _apply(app: Application, session: Session, job: jobs.Begun, *, row: NoticeRow, notice: Notice) -> None:
+    payment = _payment_of(session, notice)
+    if payment is None:
+        _wait_for_payment(app, session, job, row=row)
+        return
+    told = Told(source=Source.NOTICE, evidence=row.id)
+    payments.apply_outcome(session, payment.id, notice.outcome, told=told)
+    if notice.outcome.verdict is Verdict.UNKNOWN:
+        # A status of a newer API: what it means, we ask.
+        jobs.stage(session, jobs.Kind.INQUIRE_PAYMENT, payment.id)
+    row.payment_id = payment.id
+    _settle(session, row, NoticeState.APPLIED)
+    jobs.finish(session, job)
+
+
+def _payment_of(session: Session, notice: Notice) -> Payment | None:
+    found = payments.find_by_reference(session, notice.references)
+    if found is None and notice.payment_id:
+        # A notice may beat the answer that carries the provider's id. Ours was committed before the call.
+        found = session.get(Payment, notice.payment_id)
+    return found
+
+
+def _wait_for_payment(app: Application, session: Session, job: jobs.Begun, *, row: NoticeRow) -> None:
+    reason = "no payment of ours has these ids"
+    waiting_since = func.coalesce(NoticeRow.replayed_at, NoticeRow.received_at)
+    age: timedelta = session.scalars(
+        select(cast(func.now() - waiting_since, Interval)).where(NoticeRow.id == row.id)
+    ).one()
+    left = app.settings.orphan_notice_after - age
+    if left > timedelta(0):
+        wait = jobs.backoff(job.attempts, base=app.settings.retry_base, jitter=0)
+        _park(session, job, row, reason=reason, after=min(wait, left))
+        return
+    _settle(session, row, NoticeState.DEAD, reason=reason)
+    open_review(
+        session,
+        ReviewKind.ORPHAN_NOTICE,
+        row.id,
+        detail=f"{row.provider} told of {row.kind} ({row.key}), but {reason}: perhaps a charge made elsewhere.",
+    )
+    jobs.finish(session, job)
+
+
+def _park(session: Session, job: jobs.Begun, row: NoticeRow, *, reason: str, after: timedelta) -> None:
+    row.state = NoticeState.PARKED
+    row.reason = reason
+    jobs.retry_later(session, job, error=reason, after=after)
+
+
+def _settle(session: Session, row: NoticeRow, state: NoticeState, *, reason: str | None = None) -> None:
+    row.state = state
+    row.reason = reason
+    row.settled_at = session.scalars(select(func.now())).one()
+
+
+def bury_notice(session: Session, notice_id: str, *, error: str) -> None:
+    """Mark a notice dead whose job was buried, so that it counts as settled only with its reason."""
+    row = session.get(NoticeRow, notice_id, with_for_update=True)
+    if row is not None and row.state in (NoticeState.NEW, NoticeState.PARKED):
+        _settle(session, row, NoticeState.DEAD, reason=error)
+
+
+def replay_notice(session: Session, notice_id: str) -> NoticeRow:
+    """Apply a stored notice once more, as if it had just come. Applying twice changes nothing twice."""
+    row = session.get_one(NoticeRow, notice_id, with_for_update=True)
+    row.state = NoticeState.NEW
+    row.reason = None
+    row.settled_at = None
+    row.replayed_at = session.scalars(select(func.now())).one()
+    jobs.stage(session, jobs.Kind.APPLY_NOTICE, row.id)
+    return row

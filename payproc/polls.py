@@ -1,0 +1,91 @@
+"""Ask the provider how an open payment stands, on a schedule, until it has ended or a person takes over."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from payproc import jobs, payments
+from payproc.application import Application
+from payproc.models import Payment, ReviewKind, Source
+from payproc.payments import Told
+from payproc.providers.base import PaymentMethod, Reference
+from payproc.reviews import has_open_review, open_review
+from payproc.settings import Schedule, Settings
+from payproc.states import OPEN
+
+_GRACE = timedelta(hours=1)  # after a session's end Stripe may still be settling what was begun before it
+_DAILY_AFTER = timedelta(hours=24)
+_GIVE_UP_AFTER = timedelta(days=10)  # no method we offer settles later; from here a person looks
+
+
+def inquire_payment(app: Application, job: jobs.Begun) -> None:
+    """Run a `payment.inquire` job.
+
+    Raises ProviderUnavailable or RequestRefused. Running out of polls never fails a payment.
+    """
+    with app.database.transaction() as session:
+        payment = session.get_one(Payment, job.subject)
+        # Without an id of the provider's there is nothing to ask about; the start job will stage the first poll.
+        if payment.status not in OPEN or not _can_ask(payment):
+            jobs.finish(session, job)
+            return
+        ref = payments.payment_ref(payment)
+        provider = app.provider(payment.payment_method)
+    outcome = provider.inquire(ref)
+    with app.database.transaction() as session:
+        told = Told(source=Source.POLL, evidence=job.id)
+        payment = payments.apply_outcome(session, job.subject, outcome, told=told)
+        jobs.finish(session, job)
+        if payment.status in OPEN and not has_open_review(session, payment.id):
+            stage_next(session, payment, polled=job.payload.get("polled", 0) + 1, settings=app.settings)
+
+
+def stage_next(session: Session, payment: Payment, *, polled: int, settings: Settings) -> None:
+    """Stage the poll after `polled` polls, or hand a payment over that nobody could settle in ten days."""
+    now = datetime.now(UTC)
+    if now - payment.created_at > _GIVE_UP_AFTER:
+        open_review(
+            session,
+            ReviewKind.UNSETTLED,
+            payment.id,
+            payment_id=payment.id,
+            detail=f"{payment.id} has been {payment.status} for ten days; look it up at the provider.",
+        )
+        return
+    jobs.stage(
+        session,
+        jobs.Kind.INQUIRE_PAYMENT,
+        payment.id,
+        due_at=next_poll(
+            now,
+            polled=polled,
+            created_at=payment.created_at,
+            expires_at=payment.expires_at,
+            schedule=_schedule(payment, settings),
+        ),
+        payload={"polled": polled},
+    )
+
+
+def next_poll(
+    now: datetime, *, polled: int, created_at: datetime, expires_at: datetime | None, schedule: Schedule
+) -> datetime:
+    """Say when to ask next: by the schedule, its last step repeating, jittered; daily once it is late (all UTC)."""
+    over = (expires_at + _GRACE) if expires_at else created_at + _DAILY_AFTER
+    step = schedule[min(polled, len(schedule) - 1)]
+    if now > over:
+        step = timedelta(days=1)
+    return now + step * (0.9 + secrets.randbelow(200) / 1000)
+
+
+def _can_ask(payment: Payment) -> bool:
+    return any(getattr(payment, reference) for reference in Reference)
+
+
+def _schedule(payment: Payment, settings: Settings) -> Schedule:
+    match payment.payment_method:
+        case PaymentMethod.STRIPE:
+            return settings.poll_schedule_stripe
+        case PaymentMethod.JAZZ_CASH | PaymentMethod.EASY_PAISA:
+            raise LookupError(f"{payment.id}: no poll schedule for {payment.payment_method}")

@@ -1,0 +1,1 @@
+"""Translators: our words in, a provider's words out, and back."""

@@ -1,0 +1,1 @@
+"""Stripe: cards and more, through hosted Checkout."""

@@ -1,0 +1,134 @@
+"""The only socket to Stripe, and the only place that knows its SDK's errors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import stripe
+
+from payproc.errors import OutcomeUncertain, ProviderError, ProviderUnavailable, Refusal, RequestRefused
+from payproc.providers.stripe.config import StripeConfig
+
+# Three tries of (3 s connect + 10 s read) and their pauses stay below a task's soft limit of 50 s.
+_NETWORK_RETRIES = 2
+_PAGE = 100
+
+# Stripe's data to its own engineers about our latency and platform; not the customer's business.
+stripe.enable_telemetry = False
+
+
+class StripeApi:
+    """The handful of calls we make. Answers are plain dictionaries: no SDK object leaves this file."""
+
+    def __init__(self, config: StripeConfig) -> None:
+        timeout = (config.connect_timeout.total_seconds(), config.read_timeout.total_seconds())
+        self._client = stripe.StripeClient(
+            config.secret_key,
+            stripe_version=config.api_version,
+            base_addresses={"api": config.api_base},
+            # A client retries nothing unless told, unlike the SDK's global style.
+            max_network_retries=_NETWORK_RETRIES,
+            http_client=stripe.RequestsClient(timeout=timeout),
+        ).v1
+
+    def create_customer(self, parameters: Any, *, key: str) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+        """POST /v1/customers."""
+        with _translated():
+            return self._client.customers.create(parameters, {"idempotency_key": key}).to_dict()
+
+    def customers_by_email(self, email: str) -> list[dict[str, Any]]:
+        """GET /v1/customers: the newest hundred with that address."""
+        with _translated_read():
+            page = self._client.customers.list({"email": email, "limit": _PAGE})
+            return [customer.to_dict() for customer in page.data]
+
+    def create_session(self, parameters: Any, *, key: str) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+        """POST /v1/checkout/sessions."""
+        with _translated():
+            return self._client.checkout.sessions.create(parameters, {"idempotency_key": key}).to_dict()
+
+    def expire_session(self, session_id: str, *, key: str) -> dict[str, Any]:
+        """POST /v1/checkout/sessions/{id}/expire."""
+        with _translated():
+            expired = self._client.checkout.sessions.expire(_named(session_id), {}, {"idempotency_key": key})
+            return expired.to_dict()
+
+    def session(self, session_id: str) -> dict[str, Any]:
+        """GET /v1/checkout/sessions/{id} with its payment intent."""
+        with _translated_read():
+            found = self._client.checkout.sessions.retrieve(_named(session_id), {"expand": ["payment_intent"]})
+            return found.to_dict()
+
+    def sessions_since(self, created: int, *, customer: str) -> Iterator[dict[str, Any]]:
+        """GET /v1/checkout/sessions of one customer from `created` (Unix seconds) on, newest first."""
+        with _translated_read():
+            pages = self._client.checkout.sessions.list(
+                {"customer": customer, "created": {"gte": created}, "limit": _PAGE}
+            )
+            for found in pages.auto_paging_iter():
+                yield found.to_dict()
+
+
+def _named(session_id: str) -> str:
+    # With an empty id the SDK would ask for the list instead, and a list is truthy.
+    if not session_id:
+        raise ValueError("a session id is needed")
+    return session_id
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except stripe.StripeError as error:
+        raise translate(error) from error
+
+
+@contextmanager
+def _translated_read() -> Iterator[None]:
+    # A read that failed changed nothing: asking again is always safe.
+    try:
+        yield
+    except stripe.StripeError as error:
+        translated = translate(error)
+        if isinstance(translated, OutcomeUncertain):
+            raise ProviderUnavailable(translated.message, code=translated.code) from error
+        raise translated from error
+
+
+def translate(error: stripe.StripeError) -> ProviderError:
+    """Say what an SDK error means for the caller (stripe.md §4, the safe-to-retry table)."""
+    code = _code(error)
+    sentence = f"Stripe answered {error.http_status or 'nothing'}: {code or type(error).__name__}"
+    match error:
+        case stripe.RateLimitError():
+            return ProviderUnavailable(sentence, code=code)
+        case stripe.AuthenticationError() | stripe.PermissionError():
+            return RequestRefused(sentence, refusal=Refusal.CONFIGURATION, code=code)
+        case stripe.IdempotencyError():
+            return RequestRefused(sentence, refusal=Refusal.BUG, code=code)
+        case stripe.InvalidRequestError() | stripe.CardError():
+            return RequestRefused(sentence, refusal=_refusal(code, error), code=code)
+        case stripe.APIError() if error.http_status == 409:  # noqa: PLR2004 (the key is still in flight)
+            return ProviderUnavailable(sentence, code=code)
+        case _:
+            # A time-out, a reset, 5xx, 424, HTML with status 200: it may have been executed.
+            return OutcomeUncertain(sentence, code=code)
+
+
+def _refusal(code: str | None, error: stripe.InvalidRequestError | stripe.CardError) -> Refusal:
+    match code:
+        case "resource_missing" if error.param == "customer":
+            return Refusal.CUSTOMER_GONE
+        case "resource_missing":
+            return Refusal.CONFIGURATION
+        case "parameter_unknown":
+            return Refusal.BUG
+        case _:
+            return Refusal.INPUT
+
+
+def _code(error: stripe.StripeError) -> str | None:
+    # `error.code` is filled for card and request errors only; the others keep it one level down.
+    code = error.code or getattr(error.error, "code", None)
+    return str(code) if code else None

@@ -1,0 +1,102 @@
+"""Stripe Checkout as a provider."""
+
+from payproc.errors import OperationNotSupported, RequestRefused
+from payproc.providers.base import (
+    Customer,
+    Operation,
+    Outcome,
+    PaymentRef,
+    Plan,
+    RawNotice,
+    Reading,
+    Reference,
+    StartRequest,
+    StartResult,
+    StoredCall,
+    Verdict,
+)
+from payproc.providers.stripe import notices, signature, wire
+from payproc.providers.stripe.client import StripeApi
+from payproc.providers.stripe.config import StripeConfig
+
+# Stripe stamps objects with whole seconds of its own clock, ours may differ a little.
+_CLOCK_SLACK_SECONDS = 300
+
+
+class StripeProvider:
+    """Provider, Cancelling and KeepingCustomers (`payproc.providers.base`) over Stripe Checkout."""
+
+    dialect = "checkout"
+
+    def __init__(self, config: StripeConfig) -> None:
+        self._config = config
+        self._api = StripeApi(config)
+
+    def plan_customer(self, customer: Customer) -> Plan:
+        """Put a new customer into Stripe's words."""
+        return Plan(operation=Operation.CREATE_CUSTOMER, parameters=wire.customer_parameters(customer))
+
+    def create_customer(self, call: StoredCall) -> str:
+        """Send a stored creation and return the `cus_…`."""
+        return str(self._api.create_customer(call.parameters, key=call.idempotency_key)["id"])
+
+    def find_customer(self, call: StoredCall) -> str | None:
+        """Look a customer up by address and our user id."""
+        user_id = call.parameters["metadata"]["user_id"]
+        for customer in self._api.customers_by_email(call.parameters["email"]):
+            if (customer.get("metadata") or {}).get("user_id") == user_id:
+                return str(customer["id"])
+        return None
+
+    def plan_start(self, request: StartRequest) -> Plan:
+        """Put a Checkout session into Stripe's words."""
+        return Plan(operation=Operation.START, parameters=wire.session_parameters(request))
+
+    def start(self, call: StoredCall) -> StartResult:
+        """Create the Checkout session, or get the one this key has made before."""
+        return wire.start_result(self._api.create_session(call.parameters, key=call.idempotency_key))
+
+    def find_start(self, call: StoredCall) -> StartResult | None:
+        """Look for the session by our id among the customer's since the first sending."""
+        since = int(call.first_sent_at.timestamp()) - _CLOCK_SLACK_SECONDS
+        payment_id = call.parameters["client_reference_id"]
+        for session in self._api.sessions_since(since, customer=call.parameters["customer"]):
+            if session.get("client_reference_id") == payment_id:
+                return wire.start_result(session)
+        return None
+
+    def plan_cancel(self, ref: PaymentRef) -> Plan:
+        """Name the session to expire: the intent of a session cannot be cancelled itself."""
+        return Plan(operation=Operation.CANCEL, parameters={"session": _session_of(ref)})
+
+    def cancel(self, call: StoredCall) -> Outcome:
+        """Expire the session. One that is not open any more is refused: then how it ended is the answer."""
+        session_id = call.parameters["session"]
+        try:
+            return wire.session_outcome(self._api.expire_session(session_id, key=call.idempotency_key))
+        except RequestRefused:
+            outcome = wire.session_outcome(self._api.session(session_id))
+            if outcome.verdict is Verdict.PENDING:
+                # Still open and yet refused: the refusal was about something else.
+                raise
+            return outcome
+
+    def inquire(self, ref: PaymentRef) -> Outcome:
+        """Ask how the session stands, with its intent."""
+        return wire.session_outcome(self._api.session(_session_of(ref)))
+
+    def read_notice(self, raw: RawNotice) -> Reading:
+        """Verify and read a webhook."""
+        event = signature.verified_event(raw, self._config.webhook_secrets)
+        return notices.read(event, live_mode=self._config.live_mode)
+
+    def reread_notice(self, body: bytes) -> Reading:
+        """Read a stored webhook."""
+        return notices.read(signature.parsed_event(body), live_mode=self._config.live_mode)
+
+
+def _session_of(ref: PaymentRef) -> str:
+    session_id = ref.references.get(Reference.STRIPE_SESSION)
+    if not session_id:
+        raise OperationNotSupported("The payment has no Checkout session yet.", subject=ref.payment_id)
+    return session_id

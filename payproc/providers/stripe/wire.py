@@ -1,0 +1,200 @@
+"""Stripe's words and ours, both ways. Pure functions; only fields that have been stable for years are read."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from payproc.errors import InvalidRequest
+from payproc.money import Money
+from payproc.providers.base import (
+    Customer,
+    Outcome,
+    Redirect,
+    Reference,
+    References,
+    StartRequest,
+    StartResult,
+    Verdict,
+)
+
+Json = Mapping[str, Any]
+
+# Our id travels on everything Stripe makes for us, because it copies nothing from a session to its intent.
+PAYMENT_ID = "payment_id"
+
+# Stripe's own bound of a product's name.
+_LONGEST_NAME = 5000
+
+
+def text(value: object) -> str | None:
+    """Return a text that a database can hold, or None: JSON also knows NUL and half a surrogate pair."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        return None
+    return None if any("\ud800" <= letter <= "\udfff" for letter in value) else value
+
+
+def customer_parameters(customer: Customer) -> dict[str, Any]:
+    """Words of POST /v1/customers."""
+    return {"email": customer.email, "name": customer.name, "metadata": {"user_id": customer.user_id}}
+
+
+def session_parameters(request: StartRequest) -> dict[str, Any]:
+    """Words of POST /v1/checkout/sessions.
+
+    No `payment_method_types`: the endive API refuses it, and leaving it out lets the Dashboard decide.
+    """
+    metadata = {PAYMENT_ID: request.payment_id, "reference": request.reference}
+    if request.order_id:
+        metadata["order_id"] = request.order_id
+    price = {
+        "currency": request.money.currency.code,
+        "unit_amount": request.money.amount_minor,
+        "product_data": {"name": request.description[:_LONGEST_NAME]},
+    }
+    return {
+        "mode": "payment",
+        "client_reference_id": request.payment_id,
+        "customer": request.customer.provider_id,
+        "line_items": [{"price_data": price, "quantity": 1}],
+        "success_url": request.success_url,
+        "cancel_url": request.cancel_url,
+        "metadata": metadata,
+        "payment_intent_data": {"metadata": metadata},
+    }
+
+
+def start_result(session: Json) -> StartResult:
+    """Read a created session."""
+    return StartResult(
+        next_action=Redirect(url=session.get("url") or ""),
+        references=session_references(session),
+        expires_at=datetime.fromtimestamp(session["expires_at"], UTC),
+    )
+
+
+def session_references(session: Json) -> References:
+    """Read the ids a session carries; its intent is an id, or an object where it was expanded."""
+    intent = session.get("payment_intent")
+    if not isinstance(intent, Mapping):
+        return _known({Reference.STRIPE_SESSION: session.get("id"), Reference.STRIPE_PAYMENT_INTENT: intent})
+    return _known({Reference.STRIPE_SESSION: session.get("id")}) | intent_references(intent)
+
+
+def intent_references(intent: Json) -> dict[Reference, str]:
+    """Read the ids a payment intent carries."""
+    charge = intent.get("latest_charge")
+    if isinstance(charge, Mapping):
+        charge = charge.get("id")
+    # A failed try leaves its charge here too: only the one that paid is the payment's.
+    paid = intent.get("status") == "succeeded"
+    return _known(
+        {
+            Reference.STRIPE_PAYMENT_INTENT: intent.get("id"),
+            Reference.STRIPE_CHARGE: charge if paid else None,
+        }
+    )
+
+
+def session_outcome(session: Json) -> Outcome:
+    """Read how a session stands (stripe.md §2.5). Its intent decides only where it is expanded."""
+    money = _money(session.get("amount_total"), session.get("currency"))
+    verdict = _provable(_session_verdict(session), money)
+    return Outcome(
+        verdict=verdict,
+        references=session_references(session),
+        money=money,
+        live_mode=_flag(session.get("livemode")),
+        **_failure(session.get("payment_intent")) if verdict is Verdict.DECLINED else {},
+    )
+
+
+def failed_session_outcome(session: Json) -> Outcome:
+    """Read a session whose delayed payment failed, which only its event says."""
+    if _session_verdict(session) is Verdict.PAID:
+        return Outcome(verdict=Verdict.UNKNOWN, references=session_references(session))
+    return Outcome(
+        verdict=Verdict.DECLINED,
+        references=session_references(session),
+        live_mode=_flag(session.get("livemode")),
+        failure_code="async_payment_failed",
+        failure_message="The delayed payment did not arrive.",
+    )
+
+
+def intent_outcome(intent: Json) -> Outcome:
+    """Read how a payment intent stands. A refused card is no end: the session lets the customer try another."""
+    money = _money(intent.get("amount_received"), intent.get("currency"))
+    verdict = _provable(_intent_verdict(intent.get("status")), money)
+    return Outcome(
+        verdict=verdict,
+        references=intent_references(intent),
+        money=money if verdict is Verdict.PAID else None,
+        live_mode=_flag(intent.get("livemode")),
+        **_failure(intent),
+    )
+
+
+def _session_verdict(session: Json) -> Verdict:
+    intent = session.get("payment_intent")
+    intent_status = intent.get("status") if isinstance(intent, Mapping) else None
+    match session.get("status"), session.get("payment_status"), intent_status:
+        # The intent is where the money is: "expired" beside "succeeded" is a contradiction, and it was paid.
+        case _, "paid", _:
+            return Verdict.PAID
+        case _, _, "succeeded":
+            return Verdict.PAID
+        case "open", "unpaid", _:
+            return Verdict.PENDING
+        case "complete", "unpaid", "requires_payment_method" | "canceled":
+            return Verdict.DECLINED
+        case "complete", "unpaid", _:
+            return Verdict.PROCESSING
+        case "expired", "unpaid", _:
+            return Verdict.EXPIRED
+        case _:
+            return Verdict.UNKNOWN
+
+
+def _intent_verdict(status: object) -> Verdict:
+    match status:
+        case "succeeded":
+            return Verdict.PAID
+        case "processing":
+            return Verdict.PROCESSING
+        case "canceled":
+            return Verdict.CANCELLED
+        case "requires_payment_method" | "requires_confirmation" | "requires_action" | "requires_capture":
+            return Verdict.PENDING
+        case _:
+            return Verdict.UNKNOWN
+
+
+def _provable(verdict: Verdict, money: Money | None) -> Verdict:
+    # "Paid" without an amount we can read cannot be held against what we asked for.
+    return Verdict.UNKNOWN if verdict is Verdict.PAID and money is None else verdict
+
+
+def _money(amount: object, code: object) -> Money | None:
+    if not isinstance(amount, int) or isinstance(amount, bool) or not isinstance(code, str):
+        return None
+    try:
+        return Money.of(amount, code)
+    except InvalidRequest:
+        # A currency outside our table was never ours to ask for; without money the payment stays as it is.
+        return None
+
+
+def _failure(intent: object) -> dict[str, str | None]:
+    error = intent.get("last_payment_error") if isinstance(intent, Mapping) else None
+    if not isinstance(error, Mapping):
+        return {}
+    code = text(error.get("decline_code")) or text(error.get("code"))
+    return {"failure_code": code, "failure_message": text(error.get("message"))}
+
+
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _known(references: Mapping[Reference, object]) -> dict[Reference, str]:
+    return {reference: known for reference, value in references.items() if (known := text(value))}

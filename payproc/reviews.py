@@ -1,0 +1,40 @@
+"""Questions for a person."""
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from payproc.errors import Conflict, NotFound
+from payproc.models import Review, ReviewKind
+
+
+def open_review(
+    session: Session, kind: ReviewKind, subject: str, *, detail: str, payment_id: str | None = None
+) -> None:
+    """Ask a person about `subject`, once: the same open question is not asked twice."""
+    session.execute(
+        insert(Review)
+        .values(kind=kind, subject=subject, payment_id=payment_id, detail=detail)
+        .on_conflict_do_nothing(index_elements=[Review.kind, Review.subject], index_where=Review.resolved_at.is_(None))
+    )
+
+
+def has_open_review(session: Session, payment_id: str) -> bool:
+    """Whether a person is already being asked about this payment."""
+    open_ones = select(Review.id).where(Review.payment_id == payment_id, Review.resolved_at.is_(None)).limit(1)
+    return session.scalar(open_ones) is not None
+
+
+def resolve(session: Session, review_id: str, *, resolution: str) -> Review:
+    """Close a question with the person's answer.
+
+    Raises NotFound, or Conflict when it was answered before.
+    """
+    review = session.get(Review, review_id, with_for_update=True)
+    if review is None:
+        raise NotFound(f"There is no review {review_id}.", subject=review_id)
+    if review.resolved_at is not None:
+        raise Conflict(f"Review {review_id} was resolved already.", code="review_resolved", subject=review_id)
+    review.resolution = resolution
+    review.resolved_at = session.scalars(select(func.now())).one()
+    return review

@@ -1,0 +1,151 @@
+"""Carry a new payment to its provider: intent, call, outcome."""
+
+from sqlalchemy.orm import Session
+
+from payproc import calls, jobs, payments, polls
+from payproc.application import Application
+from payproc.calls import Intent
+from payproc.errors import Refusal, RequestRefused
+from payproc.models import CallState, Payment, Source, User
+from payproc.money import Money
+from payproc.payments import Told
+from payproc.providers.base import (
+    Customer,
+    KeepingCustomers,
+    Operation,
+    Provider,
+    StartRequest,
+    StartResult,
+)
+from payproc.states import OPEN, Fact
+
+
+def start_payment(app: Application, job: jobs.Begun) -> None:
+    """Run a `payment.start` job.
+
+    Raises ProviderUnavailable or OutcomeUncertain, after which the same words go out again under the same key, and
+    RequestRefused for what an operator must mend. A refusal of the input ends the payment instead.
+    """
+    try:
+        _start(app, job)
+    except RequestRefused as refused:
+        if refused.refusal is not Refusal.CUSTOMER_GONE:
+            raise
+        # Deleted at Stripe since we made them. The refused call is closed and the customer forgotten: once more.
+        _start(app, job)
+
+
+def _start(app: Application, job: jobs.Begun) -> None:
+    provider = _provider(app, job.subject)
+    customer_id = _customer_at(app, provider, job.subject) if isinstance(provider, KeepingCustomers) else None
+    intent = _intend(app, job, provider, customer_id=customer_id)
+    if intent is None:
+        return
+    try:
+        result = _send(provider, intent)
+    except RequestRefused as refused:
+        _refuse(app, job, intent, refused)
+        return
+    _record(app, job, intent, result)
+
+
+def _provider(app: Application, payment_id: str) -> Provider:
+    with app.database.transaction() as session:
+        return app.provider(session.get_one(Payment, payment_id).payment_method)
+
+
+def _intend(app: Application, job: jobs.Begun, provider: Provider, *, customer_id: str | None) -> Intent | None:
+    with app.database.transaction() as session:
+        payment = payments.locked(session, job.subject)
+        started = calls.state_of(session, Operation.START, payment.id) is CallState.ANSWERED
+        if started or payment.status not in OPEN:
+            jobs.finish(session, job)
+            return None
+        return calls.intend(
+            session,
+            Operation.START,
+            payment.id,
+            provider=payment.payment_method,
+            environment=payment.environment,
+            plan=lambda: provider.plan_start(_request(session, payment, customer_id=customer_id)),
+        )
+
+
+def _request(session: Session, payment: Payment, *, customer_id: str | None) -> StartRequest:
+    user = session.get_one(User, payment.user_id)
+    assert payment.success_url is not None
+    assert payment.cancel_url is not None
+    return StartRequest(
+        payment_id=payment.id,
+        reference=payment.reference,
+        money=Money.of(payment.amount_minor, payment.currency),
+        description=payment.description,
+        customer=Customer(user_id=user.id, email=user.email, name=user.full_name, provider_id=customer_id),
+        success_url=payment.success_url,
+        cancel_url=payment.cancel_url,
+        order_id=payment.order_id,
+    )
+
+
+def _send(provider: Provider, intent: Intent) -> StartResult:
+    if intent.key_may_be_forgotten:
+        found = provider.find_start(intent.call)
+        if found is not None:
+            return found
+    return provider.start(intent.call)
+
+
+def _record(app: Application, job: jobs.Begun, intent: Intent, result: StartResult) -> None:
+    with app.database.transaction() as session:
+        calls.record_answer(session, intent, ", ".join(result.references.values()))
+        told = Told(source=Source.API, evidence=intent.id)
+        payment = payments.record_start(session, job.subject, result, told=told)
+        polls.stage_next(session, payment, polled=0, settings=app.settings)
+        jobs.finish(session, job)
+
+
+def _refuse(app: Application, job: jobs.Begun, intent: Intent, refused: RequestRefused) -> None:
+    with app.database.transaction() as session:
+        if refused.refusal is Refusal.INPUT:
+            told = Told(source=Source.API, evidence=intent.id)
+            payment = payments.apply_fact(session, job.subject, Fact.DECLINED, told=told, detail=refused.message)
+            payment.failure_code = refused.code
+            calls.record_refusal(session, intent, refused.message)
+            jobs.finish(session, job)
+            return
+        calls.record_refusal(session, intent, refused.message)
+        if refused.refusal is Refusal.CUSTOMER_GONE:
+            _forget_customer(session, job.subject, intent)
+    raise refused
+
+
+def _forget_customer(session: Session, payment_id: str, intent: Intent) -> None:
+    user_id = session.get_one(Payment, payment_id).user_id
+    user = session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+    # Another payment may have made the new customer already.
+    if user.stripe_customer_id == intent.call.parameters.get("customer"):
+        user.stripe_customer_id = None
+
+
+def _customer_at(app: Application, provider: KeepingCustomers, payment_id: str) -> str:
+    with app.database.transaction() as session:
+        payment = session.get_one(Payment, payment_id)
+        user = session.get_one(User, payment.user_id)
+        if user.stripe_customer_id:
+            return user.stripe_customer_id
+        customer = Customer(user_id=user.id, email=user.email, name=user.full_name)
+        intent = calls.intend(
+            session,
+            Operation.CREATE_CUSTOMER,
+            user.id,
+            provider=payment.payment_method,
+            environment=payment.environment,
+            plan=lambda: provider.plan_customer(customer),
+        )
+    created = provider.find_customer(intent.call) if intent.key_may_be_forgotten else None
+    customer_id = created or provider.create_customer(intent.call)
+    with app.database.transaction() as session:
+        calls.record_answer(session, intent, customer_id)
+        user = session.get_one(User, customer.user_id, with_for_update=True)
+        user.stripe_customer_id = user.stripe_customer_id or customer_id
+        return user.stripe_customer_id

@@ -1,0 +1,139 @@
+"""Who calls: API keys and tokens of the merchant's identity provider."""
+
+import hashlib
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import jwt
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from payproc.errors import Conflict, InvalidRequest, NotFound, PayprocError
+from payproc.models import ApiKey, Role, Scope, User
+from payproc.settings import Settings
+
+_SHOWN = 12  # characters of a key that may appear in lists and logs
+_KEY_BYTES = 32
+
+ALL_SCOPES = frozenset(Scope)
+
+
+class NotAuthenticated(PayprocError):
+    """No credential, or one we do not accept. The message never says which part was wrong."""
+
+    code = "not_authenticated"
+
+
+class NotAllowed(PayprocError):
+    """A good credential that may not do this."""
+
+    code = "not_allowed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """A user and what this credential of theirs may do."""
+
+    user: User
+    scopes: Collection[Scope]
+
+
+def create_user(session: Session, *, email: str, name: str, role: Role) -> User:
+    """Make a user by hand.
+
+    Raises InvalidRequest for an address without an @, Conflict when it is taken.
+    """
+    if email.count("@") != 1 or email != email.strip() or any(c.isspace() for c in email):
+        raise InvalidRequest(f"{email!r} is not an e-mail address.", code="email_invalid", field="email")
+    taken = select(User.id).where(func.lower(User.email) == email.lower(), User.token_subject.is_(None))
+    if session.scalar(taken):
+        raise Conflict(f"There is a user {email} already.", code="user_exists")
+    user = User(email=email, full_name=name, role=role)
+    session.add(user)
+    session.flush()
+    return user
+
+
+def issue_key(session: Session, user: User, *, scopes: Collection[Scope] = ALL_SCOPES) -> str:
+    """Make a key for the user and return it: the only time it is seen."""
+    key = f"pp_{secrets.token_urlsafe(_KEY_BYTES)}"
+    session.add(ApiKey(user_id=user.id, prefix=key[:_SHOWN], hash=_hash(key), scopes=sorted(scopes)))
+    return key
+
+
+def revoke_key(session: Session, prefix: str) -> ApiKey:
+    """End a key by its first characters or its id.
+
+    Raises NotFound, or Conflict when the characters fit several keys.
+    """
+    fits = (ApiKey.id == prefix) | ApiKey.prefix.startswith(prefix, autoescape=True)
+    found = list(session.scalars(select(ApiKey).where(fits, ApiKey.revoked_at.is_(None))))
+    if not found:
+        raise NotFound(f"There is no key in force that starts with {prefix}.", code="key_not_found")
+    if len(found) > 1:
+        raise Conflict(f"{len(found)} keys start with {prefix}; name more of it.", code="key_ambiguous")
+    found[0].revoked_at = session.scalars(select(func.now())).one()
+    return found[0]
+
+
+def authenticate(session: Session, credential: str, *, settings: Settings, jwks: jwt.PyJWKClient | None) -> Caller:
+    """Return who presents this bearer credential: an API key, or a token where tokens are configured.
+
+    Raises NotAuthenticated.
+    """
+    if credential.count(".") == 2 and (settings.jwt_secret or jwks):  # noqa: PLR2004 (header.claims.signature)
+        return _by_token(session, credential, settings=settings, jwks=jwks)
+    return _by_key(session, credential)
+
+
+def _by_key(session: Session, key: str) -> Caller:
+    # 256 random bits need no slow hash, and looking one up by its hash leaks nothing by its timing.
+    row = session.scalar(select(ApiKey).where(ApiKey.hash == _hash(key), ApiKey.revoked_at.is_(None)))
+    if row is None:
+        raise NotAuthenticated("The API key is not valid.")
+    return Caller(user=row.user, scopes=frozenset(Scope(scope) for scope in row.scopes))
+
+
+def _by_token(session: Session, token: str, *, settings: Settings, jwks: jwt.PyJWKClient | None) -> Caller:
+    try:
+        claims = jwt.decode(
+            token,
+            jwks.get_signing_key_from_jwt(token).key if jwks else _shared_secret(settings),
+            # One family each: with both, a public key could be passed off as a shared secret.
+            algorithms=["RS256", "ES256"] if jwks else ["HS256"],
+            audience=settings.jwt_audience,
+            issuer=settings.jwt_issuer,
+            options={"require": ["exp", "sub"], "verify_aud": settings.jwt_audience is not None},
+        )
+    except jwt.PyJWTError as refused:
+        raise NotAuthenticated("The token is not valid.") from refused
+    return Caller(user=_user_of(session, claims), scopes=ALL_SCOPES)
+
+
+def _shared_secret(settings: Settings) -> str:
+    assert settings.jwt_secret is not None
+    return settings.jwt_secret.get_secret_value()
+
+
+def _user_of(session: Session, claims: dict[str, object]) -> User:
+    email, subject, role = claims.get("email"), claims["sub"], claims.get("role", Role.CUSTOMER)
+    if not isinstance(email, str) or not isinstance(subject, str) or role not in set(Role):
+        raise NotAuthenticated("The token needs the claims sub and email, and a role we know if any.")
+    name = claims.get("name")
+    values = {"email": email, "full_name": name if isinstance(name, str) else email, "role": role}
+    # The token is the authority on its own user: a demotion there holds here from the next request on.
+    changed = insert(User).values(token_subject=subject, **values)
+    session.execute(
+        changed.on_conflict_do_update(
+            index_elements=[User.token_subject],
+            set_=values,
+            where=(User.email != email) | (User.full_name != values["full_name"]) | (User.role != role),
+        )
+    )
+    return session.scalars(select(User).where(User.token_subject == subject)).one()
+
+
+def _hash(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()

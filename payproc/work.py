@@ -1,0 +1,112 @@
+"""Run jobs, and decide what a failure means for them. The only place that catches whatever a handler met."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from payproc import cancellations, clock, jobs, notices, polls, receipts, starts
+from payproc.application import Application
+from payproc.errors import OutcomeUncertain, PayprocError, ProviderUnavailable
+from payproc.jobs import Begun, Kind
+from payproc.mailer import MailUnavailable
+from payproc.models import Payment, ReviewKind
+from payproc.reviews import open_review
+
+log = structlog.get_logger()
+
+Handler = Callable[[Application, Begun], None]
+
+HANDLERS: dict[Kind, Handler] = {
+    Kind.START_PAYMENT: starts.start_payment,
+    Kind.INQUIRE_PAYMENT: polls.inquire_payment,
+    Kind.CANCEL_PAYMENT: cancellations.cancel_payment,
+    Kind.APPLY_NOTICE: notices.apply_notice,
+    Kind.SEND_MAIL: receipts.send_receipt,
+    Kind.PRUNE: clock.prune,
+    Kind.CHECK_INVARIANTS: clock.check_invariants,
+}
+
+# Trouble that passes is waited out this long; then the customer is gone and a person should know.
+_PATIENCE = {Kind.START_PAYMENT: timedelta(hours=24), Kind.SEND_MAIL: timedelta(days=3)}
+
+
+def run(app: Application, rings: Sequence[tuple[str, UUID]]) -> int:
+    """Run the jobs whose ring is still good, one after another; return how many were begun."""
+    with app.database.transaction() as session:
+        begun = jobs.begin(session, rings, lease=app.settings.work_lease)
+    for job in begun:
+        _run_one(app, job)
+    return len(begun)
+
+
+def _run_one(app: Application, job: Begun) -> None:
+    with structlog.contextvars.bound_contextvars(job=job.id, kind=job.kind.value, subject=job.subject):
+        if job.strikes >= jobs.MOST_STRIKES:
+            _settle(app, lambda s: _bury(s, job, f"its worker died {job.strikes} times"))
+            return
+        try:
+            HANDLERS[job.kind](app, job)
+        except jobs.LeaseLost:
+            log.warning("another run of this job took over; this one changed nothing")
+        except (ProviderUnavailable, OutcomeUncertain, MailUnavailable, OperationalError) as trouble:
+            _wait_out(app, job, trouble)
+        except PayprocError as refusal:
+            error = f"{refusal.code}: {refusal.message}"
+            _settle(app, lambda s: _bury(s, job, error))
+        except Exception as defect:  # an edge: a job must outlive any bug in its handler
+            log.exception("a handler failed")
+            _strike(app, job, defect)
+
+
+def _wait_out(app: Application, job: Begun, trouble: Exception) -> None:
+    # A database error's text quotes the statement and its values: its type is enough.
+    error = trouble.message if isinstance(trouble, PayprocError) else type(trouble).__name__
+    patience = _PATIENCE.get(job.kind)
+    if patience is not None and datetime.now(UTC) - job.staged_at > patience:
+        _settle(app, lambda s: _bury(s, job, f"gave up after {patience}: {error}"))
+        return
+    after = _backoff(app, job)
+    log.info("will try again", error=error, seconds=round(after.total_seconds(), 1))
+    _settle(app, lambda s: jobs.retry_later(s, job, error=error, after=after))
+
+
+def _strike(app: Application, job: Begun, defect: Exception) -> None:
+    error = f"defect: {type(defect).__name__}"
+
+    def count(session: Session) -> None:
+        if not jobs.strike(session, job, error=error, after=_backoff(app, job)):
+            _bury(session, job, error)
+
+    _settle(app, count)
+
+
+def _backoff(app: Application, job: Begun) -> timedelta:
+    return jobs.backoff(job.attempts, base=app.settings.retry_base, jitter=secrets.randbelow(1000) / 1000)
+
+
+def _settle(app: Application, change: Callable[[Session], None]) -> None:
+    try:
+        with app.database.transaction() as session:
+            change(session)
+    except jobs.LeaseLost:
+        log.warning("another run of this job took over before its failure was noted")
+
+
+def _bury(session: Session, job: Begun, error: str) -> None:
+    log.error("job buried", error=error)
+    jobs.bury(session, job, error=error)
+    if job.kind is Kind.APPLY_NOTICE:
+        notices.bury_notice(session, job.subject, error=error)
+    payment = session.get(Payment, job.subject)
+    open_review(
+        session,
+        ReviewKind.JOB_DEAD,
+        job.id,
+        payment_id=payment.id if payment else None,
+        detail=f"{job.kind} of {job.subject} was given up: {error}. Mend the cause, then requeue {job.id}.",
+    )

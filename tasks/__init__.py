@@ -1,0 +1,1 @@
+"""Celery: the doorbell. What is to be done, and whether it was, stands in PostgreSQL."""

@@ -1,0 +1,86 @@
+"""`python -m tasks.relay`: ring Celery for rows that are due. Two may run; they never ring for the same row.
+
+It asks by polling, not by LISTEN: NOTIFY takes a lock at every commit of the hot path, while four small indexed
+queries a second are what an idle relay costs (docs/decisions/0006).
+"""
+
+import signal
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+import structlog
+from kombu.exceptions import OperationalError as BrokerDown
+from sqlalchemy.exc import SQLAlchemyError
+
+from payproc import jobs
+from payproc.application import Application
+from payproc.jobs import POLICIES, Kind, Ring
+from tasks.app import app as celery
+from tasks.app import application
+
+log = structlog.get_logger()
+
+_BATCH = 200
+_BUSY_SECONDS = 0.025
+_IDLE_SECONDS = 0.25
+# After trouble: long enough not to hammer a server that is coming back, short enough that nobody notices.
+_TROUBLE_SECONDS = 1.0
+
+
+def ring_due(app: Application) -> int:
+    """Ring once for what is due; return how many rows that was.
+
+    A message that cannot be sent is not mourned: its row's lease runs out and it is due again. Raises BrokerDown or
+    SQLAlchemyError.
+    """
+    with app.database.transaction() as session:
+        rings = jobs.ring(session, limit=_BATCH, lease=app.settings.ring_lease)
+    for kind, batch in _messages(rings):
+        _send(kind, batch)
+    return len(rings)
+
+
+def _messages(rings: Iterable[Ring]) -> Iterator[tuple[Kind, list[Ring]]]:
+    by_kind: dict[Kind, list[Ring]] = defaultdict(list)
+    for ring in rings:
+        if ring.strikes:
+            # It may have killed its worker: it is tried alone, so that it takes no others down with it.
+            yield ring.kind, [ring]
+        else:
+            by_kind[ring.kind].append(ring)
+    for kind, found in by_kind.items():
+        size = POLICIES[kind].batch
+        for first in range(0, len(found), size):
+            yield kind, found[first : first + size]
+
+
+def _send(kind: Kind, batch: list[Ring]) -> None:
+    arguments = [{"job": ring.job_id, "subject": ring.subject, "ring": str(ring.token)} for ring in batch]
+    celery.send_task(kind.value, args=[arguments], queue=POLICIES[kind].queue.value, ignore_result=True)
+
+
+def run(app: Application, stop: threading.Event) -> None:
+    """Ring until told to stop: at once while there is work, four times a second while there is none."""
+    log.info("relay started")
+    while not stop.is_set():
+        try:
+            found = ring_due(app)
+        except (BrokerDown, SQLAlchemyError, OSError) as trouble:
+            log.warning("cannot ring; the rows stay due", error=type(trouble).__name__)
+            stop.wait(_TROUBLE_SECONDS)
+            continue
+        stop.wait(_BUSY_SECONDS if found else _IDLE_SECONDS)
+    log.info("relay stopped")
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    run(application(), stop)
+
+
+if __name__ == "__main__":
+    main()

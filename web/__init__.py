@@ -1,0 +1,1 @@
+"""The HTTP front: parse, one call into the core, render."""

@@ -1,0 +1,43 @@
+"""Who calls, from the Authorization header."""
+
+from typing import TYPE_CHECKING
+
+from flask import current_app, g, request
+
+from payproc.application import Application
+from payproc.models import Scope, User
+from payproc.users import Caller, NotAllowed, NotAuthenticated, authenticate
+
+if TYPE_CHECKING:
+    import jwt
+
+
+def application() -> Application:
+    """Return the application this web process serves."""
+    found: Application = current_app.extensions["payproc"]
+    return found
+
+
+def require_caller() -> None:
+    """Find out who calls, before a view runs.
+
+    Raises NotAuthenticated, or NotAllowed where the credential may only read.
+    """
+    header = request.headers.get("Authorization", "")
+    scheme, _, credential = header.partition(" ")
+    if scheme.lower() != "bearer" or not credential.strip():
+        raise NotAuthenticated("Send Authorization: Bearer, with an API key or a token.")
+    app = application()
+    jwks: jwt.PyJWKClient | None = current_app.extensions["jwks"]
+    with app.database.transaction() as session:
+        caller = authenticate(session, credential.strip(), settings=app.settings, jwks=jwks)
+    needed = Scope.READ if request.method in ("GET", "HEAD") else Scope.WRITE
+    if needed not in caller.scopes:
+        raise NotAllowed(f"This key lacks the scope {needed}.")
+    g.caller = caller
+
+
+def current_user() -> User:
+    """Return the user found by `require_caller`."""
+    caller: Caller = g.caller
+    return caller.user

@@ -1,0 +1,50 @@
+"""The OpenAPI document at /openapi.json and a page to read it at /docs. Nothing is fetched from elsewhere."""
+
+from typing import Any
+
+from flask import Response, jsonify, redirect
+from flask_openapi.models.security_scheme import SecurityScheme
+from flask_openapi.openapi import OpenAPI
+from flask_openapi_scalar.plugins import RegisterPlugin
+from werkzeug.wrappers import Response as AnyResponse
+
+from web.schemas import Problem
+
+DESCRIPTION = """\
+Take cards through Stripe and wallets through JazzCash and Easypaisa.
+
+Amounts go in as `amount` (major units, read exactly) or `amount_minor`; answers carry both. Every error is
+`application/problem+json` with a stable `code`. Send `Idempotency-Key` with every POST that you may repeat.
+"""
+
+SECURITY: dict[str, SecurityScheme | dict[str, Any]] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a token of your identity provider."}
+}
+PROBLEM = Problem
+
+_PAGE_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'"
+)
+
+
+def register(app: OpenAPI) -> None:
+    """Serve the document and the page."""
+    app.config["SCALAR_CONFIG"] = {"withDefaultFonts": False, "telemetry": False, "hideClientButton": True}
+    page = RegisterPlugin.register(doc_url="openapi.json")
+    page.after_request(_stay_home)
+    app.register_blueprint(page, url_prefix="/docs")
+    app.add_url_rule("/openapi.json", "openapi_document", lambda: jsonify(app.api_doc))
+    app.add_url_rule("/docs/openapi.json", "openapi_document_beside_page", lambda: jsonify(app.api_doc))
+    app.add_url_rule("/docs", "docs", _to_page, strict_slashes=False)
+    app.add_url_rule("/", "root", _to_page)
+
+
+def _to_page() -> AnyResponse:
+    return redirect("/docs/scalar")
+
+
+def _stay_home(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = _PAGE_POLICY
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    return response

@@ -1,0 +1,119 @@
+"""Every non-2xx answer: one shape, application/problem+json, and no traceback."""
+
+from http import HTTPStatus
+
+import structlog
+from flask import Flask, Response, current_app
+from pydantic import ValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from payproc.errors import (
+    BadSignature,
+    Conflict,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    NotFound,
+    NoticeMalformed,
+    PayprocError,
+)
+from payproc.users import NotAllowed, NotAuthenticated
+from web.json import json_answer, text_of
+from web.schemas import Problem
+
+log = structlog.get_logger()
+
+_STATUS: dict[type[PayprocError], HTTPStatus] = {
+    InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    NoticeMalformed: HTTPStatus.BAD_REQUEST,
+    BadSignature: HTTPStatus.FORBIDDEN,
+    NotAuthenticated: HTTPStatus.UNAUTHORIZED,
+    NotAllowed: HTTPStatus.FORBIDDEN,
+}
+
+_MOST_FIELDS = 20
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    code: str,
+    field: str | None = None,
+    subject: str | None = None,
+    errors: list[dict[str, str]] | None = None,
+) -> Response:
+    """Answer that something is wrong: `detail` for people, `code` for programs."""
+    body = Problem(
+        type=f"urn:payproc:error:{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        field=field,
+        subject=subject,
+        errors=errors,
+    )
+    return json_answer(text_of(body), status=status, media_type="application/problem+json")
+
+
+def invalid_fields(invalid: ValidationError) -> Response:
+    """Answer for a body, path or query that does not fit its schema. What was sent is not repeated."""
+    wrong = [
+        {"field": ".".join(str(part) for part in error["loc"]), "message": error["msg"]}
+        for error in invalid.errors(include_input=False, include_url=False)[:_MOST_FIELDS]
+    ]
+    first = wrong[0]
+    where = first["field"] or "body"
+    return problem(422, f"{where}: {first['message']}.", code="invalid_request", field=where, errors=wrong)
+
+
+def _known(error: PayprocError) -> Response:
+    status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), None)
+    if status is None:
+        return _unknown(error)
+    field = error.field if isinstance(error, InvalidRequest) else None
+    answer = problem(status, error.message, code=error.code, field=field, subject=error.subject)
+    if status is HTTPStatus.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="payproc"'
+    return answer
+
+
+def _http(error: HTTPException) -> Response:
+    # flask-openapi aborts with a finished answer when a schema does not fit: that is ours already.
+    if isinstance(error.response, Response):
+        return error.response
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    code = HTTPStatus(status).name.lower()
+    answer = problem(status, error.description or HTTPStatus(status).phrase, code=code)
+    for name, value in error.get_headers():
+        if name in ("Allow", "Location", "Retry-After"):
+            answer.headers[name] = value
+    return answer
+
+
+def _storage(error: Exception) -> Response:
+    # Its text quotes the statement with its values, so only the type is logged.
+    log.error("the database did not answer", error=type(error).__name__)
+    answer = problem(503, "Nothing was stored; please send the request again.", code="storage_unavailable")
+    answer.headers["Retry-After"] = "2"
+    return answer
+
+
+def _unknown(error: Exception) -> Response:
+    log.error("a defect", error=type(error).__name__, exc_info=None if current_app.testing else error)
+    return problem(500, "Something is wrong on our side; it has been logged.", code="internal_error")
+
+
+def register(app: Flask) -> None:
+    """Give every error its answer."""
+    app.register_error_handler(PayprocError, _known)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(OperationalError, _storage)
+    app.register_error_handler(InterfaceError, _storage)
+    app.register_error_handler(PoolTimeout, _storage)
+    app.register_error_handler(Exception, _unknown)

@@ -1,0 +1,275 @@
+"""Bodies and answers, as the OpenAPI document shows them: supersets of the guide's."""
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+)
+
+from payproc.errors import InvalidRequest
+from payproc.models import Payment
+from payproc.money import Money, parse_major, parse_minor
+from payproc.payments import CheckoutRequest
+from payproc.providers.base import PaymentMethod
+from payproc.states import PaymentStatus
+from payproc.timeline import Entry
+
+_MOST_METADATA = 50
+_PLAIN = re.compile(r"[^\x00-\x1f\x7f]*")
+
+
+class Body(BaseModel):
+    """A request's body. An unknown field is refused: a misspelt `order_id` must not become a free amount."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Answer(BaseModel):
+    """An answer's body."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+def _amount_text(value: object) -> object:
+    # web.json hands numbers over as text or int; a bool is an int to Python, but no amount.
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("must be a number or a string such as 19.99")  # noqa: TRY004 (pydantic reports ValueError)
+    return str(value)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str) and not _PLAIN.fullmatch(value):
+        raise ValueError("must not contain control characters")
+    return value
+
+
+AmountIn = Annotated[
+    str,
+    BeforeValidator(_amount_text),
+    Field(max_length=32),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}],
+            "description": "Major units, read exactly; more decimals than the currency has are refused.",
+            "examples": [19.99, "19.99"],
+        }
+    ),
+]
+# For reading: a JSON number with exactly the currency's decimals; a program computes with `amount_minor`.
+AmountOut = Annotated[
+    Decimal,
+    WithJsonSchema({"type": "number", "description": "Major units, for reading.", "examples": [19.99]}),
+]
+Line = Annotated[str, BeforeValidator(_plain)]
+MetaValue = Annotated[str, Field(max_length=500)] | int | bool | None
+
+
+class CheckoutBody(Body):
+    """What to charge, for what, and where the customer's browser goes afterwards."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "amount": 19.99,
+                    "currency": "usd",
+                    "description": "Two mangoes",
+                    "success_url": "https://example.com/thanks",
+                    "cancel_url": "https://example.com/basket",
+                }
+            ]
+        },
+    )
+
+    amount: AmountIn | None = None
+    amount_minor: int | None = Field(default=None, description="Minor units, instead of amount.", examples=[1999])
+    currency: str | None = Field(
+        default=None, min_length=3, max_length=3, description="usd where neither it nor an order is given."
+    )
+    description: Line = Field(min_length=1, max_length=500, examples=["Two mangoes"])
+    success_url: str = Field(max_length=2000, examples=["https://example.com/thanks"])
+    cancel_url: str = Field(max_length=2000, examples=["https://example.com/basket"])
+    order_id: str | None = Field(default=None, max_length=64, description="Its amount is what is charged.")
+    metadata: dict[Annotated[str, Field(min_length=1, max_length=40)], MetaValue] = Field(
+        default_factory=dict, max_length=_MOST_METADATA, description="Yours; kept here and sent to nobody."
+    )
+
+    def request(self) -> CheckoutRequest:
+        """Say it in the core's words.
+
+        Raises InvalidRequest for an amount or a currency that cannot be charged.
+        """
+        return CheckoutRequest(
+            money=self._money(),
+            description=self.description,
+            success_url=self.success_url,
+            cancel_url=self.cancel_url,
+            order_id=self.order_id,
+            meta=self.metadata,
+        )
+
+    def _money(self) -> Money | None:
+        code = self.currency or "usd"
+        in_major = None if self.amount is None else parse_major(self.amount, code)
+        in_minor = None if self.amount_minor is None else parse_minor(self.amount_minor, code)
+        if in_major is not None and in_minor is not None and in_major != in_minor:
+            raise InvalidRequest("amount and amount_minor differ.", code="amounts_differ", field="amount")
+        return in_major if in_major is not None else in_minor
+
+
+class PaymentPath(BaseModel):
+    """Which payment."""
+
+    payment_id: str = Field(max_length=64, examples=["pay_01kaw5m0v7e1cbb4wsy0s9p6jd"])
+
+
+class ListQuery(BaseModel):
+    """Which payments; newest first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: PaymentStatus | None = None
+    payment_method: PaymentMethod | None = None
+    order_id: str | None = Field(default=None, max_length=64)
+    user_id: str | None = Field(default=None, max_length=64, description="Staff only; others see their own.")
+    created_from: datetime | None = Field(default=None, description="Inclusive, with its offset.")
+    created_to: datetime | None = Field(default=None, description="Exclusive, with its offset.")
+    limit: int = Field(default=20, ge=1, le=100)
+    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
+
+
+class NextAction(Answer):
+    """What the customer does next."""
+
+    type: Literal["redirect"]
+    url: str
+
+
+class PaymentAnswer(Answer):
+    """A payment."""
+
+    id: str = Field(examples=["pay_01kaw5m0v7e1cbb4wsy0s9p6jd"])
+    payment_id: str = Field(description="The same as id.")
+    user_id: str
+    order_id: str | None
+    amount: AmountOut
+    amount_minor: int = Field(examples=[1999])
+    currency: str = Field(examples=["usd"])
+    status: PaymentStatus
+    payment_method: PaymentMethod
+    reference: str = Field(examples=["P7K2M9QX4TZ8BVWN3HCD"])
+    description: str
+    metadata: dict[str, Any]
+    session_id: str | None = Field(description="Stripe's Checkout session.")
+    next_action: NextAction | None
+    failure_code: str | None
+    failure_message: str | None
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, payment: Payment) -> "PaymentAnswer":
+        """Show a payment."""
+        money = Money.of(payment.amount_minor, payment.currency)
+        return cls(
+            id=payment.id,
+            payment_id=payment.id,
+            user_id=payment.user_id,
+            order_id=payment.order_id,
+            amount=money.major,
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+            status=payment.status,
+            payment_method=payment.payment_method,
+            reference=payment.reference,
+            description=payment.description,
+            metadata=payment.meta,
+            session_id=payment.stripe_session_id,
+            next_action=NextAction.model_validate(payment.next_action) if payment.next_action else None,
+            failure_code=payment.failure_code,
+            failure_message=payment.failure_message,
+            created_at=payment.created_at,
+            updated_at=payment.updated_at,
+            completed_at=payment.completed_at,
+            expires_at=payment.expires_at,
+        )
+
+
+class AcceptedAnswer(Answer):
+    """A checkout that was written down; its session is being made."""
+
+    payment_id: str = Field(examples=["pay_01kaw5m0v7e1cbb4wsy0s9p6jd"])
+    status: PaymentStatus
+
+
+class StartedAnswer(AcceptedAnswer):
+    """A checkout whose session is there: send the customer to `url`."""
+
+    session_id: str = Field(examples=["cs_test_a1b2c3"])
+    url: str = Field(examples=["https://checkout.stripe.com/c/pay/cs_test_a1b2c3"])
+
+
+class PageAnswer(Answer):
+    """One page of payments, newest first."""
+
+    payments: list[PaymentAnswer]
+    next_cursor: str | None = Field(description="Null on the last page.")
+
+
+class EntryAnswer(Answer):
+    """One thing that happened, or is due."""
+
+    at: datetime
+    what: str = Field(examples=["payment.paid"])
+    sentence: str = Field(examples=["paid, told by notice: pending became completed"])
+    evidence: str | None
+
+
+class TimelineAnswer(Answer):
+    """Why a payment is in its state."""
+
+    payment_id: str
+    status: PaymentStatus
+    timeline: list[EntryAnswer]
+
+    @classmethod
+    def of(cls, payment: Payment, entries: list[Entry]) -> "TimelineAnswer":
+        """Show a timeline."""
+        shown = [EntryAnswer.model_validate(entry) for entry in entries]
+        return cls(payment_id=payment.id, status=payment.status, timeline=shown)
+
+
+class ReceivedAnswer(Answer):
+    """A notice that was kept, now or before."""
+
+    status: Literal["received"] = "received"
+
+
+class Problem(Answer):
+    """What went wrong (RFC 9457, application/problem+json). What does not apply is left out."""
+
+    @model_serializer(mode="wrap")
+    def _without_nulls(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in write(self).items() if value is not None}
+
+    type: str = Field(examples=["urn:payproc:error:amount_too_precise"])
+    title: str = Field(examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    detail: str = Field(description="For people.", examples=["USD has 2 decimals; 19.999 has more."])
+    code: str = Field(description="For programs; stable.", examples=["amount_too_precise"])
+    field: str | None = Field(default=None, description="The part of the request to change.")
+    subject: str | None = Field(default=None, description="The payment or order it is about.")
+    errors: list[dict[str, str]] | None = Field(default=None, description="Every field that is wrong.")
