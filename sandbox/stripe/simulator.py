@@ -1,0 +1,71 @@
+"""The simulated account: its state, its faults and its clockwork."""
+
+import json
+import threading
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+
+from sandbox.stripe import objects
+from sandbox.stripe.config import GatewayConfig
+from sandbox.stripe.faults import Faults
+from sandbox.stripe.idempotency import IdempotencyKeys
+from sandbox.stripe.store import Json, Store
+from sandbox.stripe.webhooks import Postman
+
+
+class Simulator:
+    """Everything one account owns; the routes and the pages share a single instance."""
+
+    def __init__(self, config: GatewayConfig, *, api_operations: frozenset[str] = frozenset()) -> None:
+        self.config = config
+        self.store = Store(config.state_path)
+        self.faults = Faults(api_operations)
+        self.keys = IdempotencyKeys(self.store)
+        self.postman = Postman(config, self.store, self.faults)
+        # Also what held-open connections wait on, so that stopping does not take their minute.
+        self.stopping = threading.Event()
+        self._ticker: threading.Thread | None = None
+
+    def now(self) -> int:
+        """Return the account's time in unix seconds."""
+        return self.config.clock()
+
+    def save(self, body: Json) -> None:
+        """Store the object, marked with the mode of the account."""
+        body["livemode"] = self.config.livemode
+        self.store.put(body)
+
+    def emit(self, event_type: str, subject: Json, *, request_id: str | None = None, key: str | None = None) -> str:
+        """Record an event about the object as it is now, store its delivery, and return its id."""
+        event = objects.event(event_type, public(subject), created=self.now(), request_id=request_id, key=key)
+        with self.store.transaction():
+            self.save(event)
+            if any(fnmatchcase(event_type, pattern) for pattern in self.config.enabled_events):
+                self.deliver(event)
+        return str(event["id"])
+
+    def deliver(self, event: Json) -> None:
+        """Store one delivery of a recorded event; the caller rings once it has committed."""
+        self.postman.enqueue(json.dumps(event, indent=2), event_id=event["id"], event_type=event["type"])
+
+    def start(self, tick: Callable[[], None], *, every: float = 0.25) -> None:
+        """Deliver webhooks and call `tick` every so many seconds until stopped."""
+        self.postman.start()
+        self._ticker = threading.Thread(target=self._run, args=(tick, every), name="clockwork", daemon=True)
+        self._ticker.start()
+
+    def stop(self) -> None:
+        """Stop the threads; the store stays open for requests still being answered."""
+        self.stopping.set()
+        self.postman.stop()
+        if self._ticker is not None:
+            self._ticker.join()
+
+    def _run(self, tick: Callable[[], None], every: float) -> None:
+        while not self.stopping.wait(every):
+            tick()
+
+
+def public(body: Json) -> Json:
+    """Return the object without the notes the simulator keeps in it for itself."""
+    return {name: value for name, value in body.items() if not name.startswith("_")}

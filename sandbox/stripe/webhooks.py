@@ -1,0 +1,265 @@
+"""Signed delivery of events: kept in the store until answered with 2xx or given up."""
+
+import hashlib
+import hmac
+import http.client
+import json
+import logging
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from sqlite3 import Row
+from urllib.parse import urlsplit
+
+from sandbox.stripe.config import GatewayConfig, unix_now
+from sandbox.stripe.faults import WEBHOOK, Faults, Order, WebhookFault
+from sandbox.stripe.store import Json, Store
+
+_log = logging.getLogger(__name__)
+
+# An attempt older than this is refused by every receiver that checks the age of a signature.
+OLD_SIGNATURE_AGE = 3600
+
+ON_CREATION: frozenset[WebhookFault] = frozenset(
+    {WebhookFault.DROP, WebhookFault.DUPLICATE, WebhookFault.DELAY, WebhookFault.SHUFFLE}
+)
+ON_ATTEMPT: frozenset[WebhookFault] = frozenset({WebhookFault.BAD_SIGNATURE, WebhookFault.OLD_SIGNATURE})
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery is; only pending ones are ever sent."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the receiver answered: a status, or the reason there is none."""
+
+    status: int | None
+    error: str | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether Stripe would stop retrying: 2xx only, a redirect is a failure."""
+        return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own numbers
+
+
+def sign(payload: bytes, *, secret: str, timestamp: int) -> str:
+    """Return the Stripe-Signature header for the exact bytes; the timestamp is in unix seconds."""
+    signed = f"{timestamp}.".encode() + payload
+    digest = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+    return f"t={timestamp},v1={digest}"
+
+
+def post(url: str, payload: bytes, *, signature: str, timeout: float) -> Reply:
+    """Send one attempt, following no redirect and no proxy variable; the timeout is in seconds."""
+    parts = urlsplit(url)
+    maker = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = maker(parts.hostname or "", parts.port, timeout=timeout)
+    headers = {
+        "Content-Type": "application/json; charset=utf-8",
+        "Stripe-Signature": signature,
+        "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+    }
+    target = parts.path or "/"
+    try:
+        connection.request("POST", f"{target}?{parts.query}" if parts.query else target, payload, headers)
+        return Reply(connection.getresponse().status)
+    except (OSError, http.client.HTTPException) as error:
+        return Reply(None, f"{type(error).__name__}: {error}")
+    finally:
+        connection.close()
+
+
+class Postman:
+    """Background threads that bring stored deliveries to the merchant."""
+
+    def __init__(self, config: GatewayConfig, store: Store, faults: Faults) -> None:
+        self._config = config
+        self._store = store
+        self._faults = faults
+        self._bell = threading.Condition()
+        self._rings = 0
+        self._stopping = False
+        self._paused = False
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start delivering, first of all what a previous process left half sent."""
+        with self._store.transaction() as connection:
+            connection.execute(
+                "UPDATE deliveries SET state = ? WHERE state = ?",
+                (DeliveryState.PENDING, DeliveryState.SENDING),
+            )
+        for number in range(self._config.delivery_workers):
+            thread = threading.Thread(target=self._work, name=f"webhooks-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Stop after the attempts now on the wire; what is pending stays stored."""
+        self._stopping = True
+        self.ring()
+        for thread in self._threads:
+            thread.join(self._config.delivery_timeout + 1)
+
+    def pause(self, *, paused: bool) -> None:
+        """Hold back every delivery, or let them go."""
+        self._paused = paused
+        self.ring()
+
+    @property
+    def paused(self) -> bool:
+        """Whether deliveries are held back."""
+        return self._paused
+
+    def ring(self) -> None:
+        """Tell the threads there may be something to send."""
+        with self._bell:
+            self._rings += 1
+            self._bell.notify_all()
+
+    def enqueue(self, payload: str, *, event_id: str, event_type: str) -> None:
+        """Store a delivery of the exact payload, spoiled by whichever webhook fault is open."""
+        if not self._config.webhook_url:
+            return
+        fault = self._faults.take(WEBHOOK, only=ON_CREATION)
+        state = DeliveryState.DROPPED if _is(fault, WebhookFault.DROP) else DeliveryState.PENDING
+        copies = 2 if _is(fault, WebhookFault.DUPLICATE) else 1
+        due = _now_ms() + _lateness_ms(fault)
+        with self._store.transaction() as connection:
+            for _ in range(copies):
+                connection.execute(
+                    "INSERT INTO deliveries (event_id, event_type, payload, state, next_attempt_ms)"
+                    " VALUES (?, ?, ?, ?, ?)",
+                    (event_id, event_type, payload, state, due),
+                )
+
+    def listed(self) -> list[Json]:
+        """Return every delivery, newest first, with the history of its attempts."""
+        with self._store.transaction() as connection:
+            rows = connection.execute("SELECT * FROM deliveries ORDER BY id DESC").fetchall()
+        return [_shown(row) for row in rows]
+
+    def wait_for_answer(self, event_id: str, *, seconds: float) -> None:
+        """Return once the event's due deliveries were each tried, or when the time is up."""
+        deadline = time.monotonic() + seconds
+        while not self._stopping and not self._paused:
+            heard = self._rings
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._unanswered(event_id):
+                return
+            self._sleep(heard, left)
+
+    def _unanswered(self, event_id: str) -> bool:
+        with self._store.transaction() as connection:
+            row = connection.execute(
+                "SELECT 1 FROM deliveries WHERE event_id = ? AND attempts = 0 AND state IN (?, ?)"
+                " AND next_attempt_ms <= ?",
+                (event_id, DeliveryState.PENDING, DeliveryState.SENDING, _now_ms()),
+            ).fetchone()
+        return row is not None
+
+    def _work(self) -> None:
+        while not self._stopping:
+            heard = self._rings
+            row = self._claim()
+            if row is not None:
+                self._attempt(row)
+            else:
+                self._sleep(heard, self._until_next())
+
+    def _sleep(self, heard: int, seconds: float | None) -> None:
+        # The store is never touched while the bell is held: callers ring it inside transactions, and two
+        # locks taken in two orders is a deadlock. The counter catches a ring that came in between.
+        with self._bell:
+            if self._rings == heard and not self._stopping:
+                self._bell.wait(seconds)
+
+    def _claim(self) -> Row | None:
+        if self._paused or self._stopping:
+            return None
+        with self._store.transaction() as connection:
+            row: Row | None = connection.execute(
+                "SELECT * FROM deliveries WHERE state = ? AND next_attempt_ms <= ? ORDER BY id LIMIT 1",
+                (DeliveryState.PENDING, _now_ms()),
+            ).fetchone()
+            if row is not None:
+                connection.execute("UPDATE deliveries SET state = ? WHERE id = ?", (DeliveryState.SENDING, row["id"]))
+        return row
+
+    def _until_next(self) -> float | None:
+        if self._paused:
+            return None
+        with self._store.transaction() as connection:
+            row = connection.execute(
+                "SELECT min(next_attempt_ms) AS due FROM deliveries WHERE state = ?", (DeliveryState.PENDING,)
+            ).fetchone()
+        return None if row["due"] is None else max(0.0, (row["due"] - _now_ms()) / 1000)
+
+    def _attempt(self, row: Row) -> None:
+        payload = str(row["payload"]).encode()
+        reply = post(
+            self._config.webhook_url,
+            payload,
+            signature=self._signature(payload),
+            timeout=self._config.delivery_timeout,
+        )
+        _log.info("%s %s answered %s", row["event_type"], row["event_id"], reply.status or reply.error)
+        self._note(row, reply)
+        self.ring()
+
+    def _signature(self, payload: bytes) -> str:
+        # Made afresh for every attempt: a retry an hour later must not carry an hour-old timestamp.
+        fault = self._faults.take(WEBHOOK, only=ON_ATTEMPT)
+        if _is(fault, WebhookFault.BAD_SIGNATURE):
+            wrong = f"whsec_{secrets.token_hex(8)}"
+            return sign(payload, secret=wrong, timestamp=unix_now())
+        age = OLD_SIGNATURE_AGE if _is(fault, WebhookFault.OLD_SIGNATURE) else 0
+        return sign(payload, secret=self._config.webhook_secret, timestamp=unix_now() - age)
+
+    def _note(self, row: Row, reply: Reply) -> None:
+        attempts = row["attempts"] + 1
+        history = [*json.loads(row["history"]), {"at": unix_now(), "status": reply.status, "error": reply.error}]
+        schedule = self._config.retry_schedule
+        wait = schedule[min(attempts, len(schedule)) - 1] if schedule else 0
+        state = DeliveryState.PENDING
+        if reply.accepted:
+            state = DeliveryState.DELIVERED
+        elif attempts >= self._config.max_attempts:
+            state = DeliveryState.GIVEN_UP
+        with self._store.transaction() as connection:
+            connection.execute(
+                "UPDATE deliveries SET state = ?, attempts = ?, next_attempt_ms = ?, history = ? WHERE id = ?",
+                (state, attempts, _now_ms() + int(wait * 1000), json.dumps(history), row["id"]),
+            )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _is(order: Order | None, fault: WebhookFault) -> bool:
+    return order is not None and order.fault is fault
+
+
+def _lateness_ms(order: Order | None) -> int:
+    if order is None:
+        return 0
+    longest = int(order.seconds * 1000)
+    if order.fault is WebhookFault.SHUFFLE:
+        return secrets.randbelow(longest + 1)
+    return longest if order.fault is WebhookFault.DELAY else 0
+
+
+def _shown(row: Row) -> Json:
+    shown: Json = dict(row)
+    shown["history"] = json.loads(row["history"])
+    return shown

@@ -1,0 +1,78 @@
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+import stripe
+
+from sandbox.gateway import GatewayConfig, RunningGateway, start_gateway
+from tests.sandbox.wire import SECRET, Controls, Receiver, serve
+
+stripe.enable_telemetry = False
+
+Connect = Callable[[str], stripe.StripeClient]
+
+
+@dataclass
+class Clock:
+    """The account's time, moved by hand."""
+
+    now: int = 1_790_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    server = serve(made)
+    yield made
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def gateway(receiver: Receiver, clock: Clock) -> Iterator[RunningGateway]:
+    running = start_gateway(
+        GatewayConfig(
+            webhook_url=receiver.url,
+            webhook_secret=SECRET,
+            retry_schedule=(0.02,),
+            max_attempts=3,
+            clock=clock,
+        )
+    )
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def controls(gateway: RunningGateway) -> Controls:
+    return Controls(gateway)
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Return how to get a client for an address; the time limit is short, since tests wait for it."""
+    opened: list[stripe.RequestsClient] = []
+
+    def client(base_url: str) -> stripe.StripeClient:
+        http_client = stripe.RequestsClient(timeout=0.5)
+        opened.append(http_client)
+        return stripe.StripeClient(
+            "sk_test_x", base_addresses={"api": base_url}, max_network_retries=0, http_client=http_client
+        )
+
+    yield client
+    for http_client in opened:
+        http_client.close()  # type: ignore[no-untyped-call]  # the SDK left it without types
+
+
+@pytest.fixture
+def client(gateway: RunningGateway, connect: Connect) -> stripe.StripeClient:
+    return connect(gateway.base_url)
