@@ -21,6 +21,8 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=5,
             pool_pre_ping=True,
+            # An error's text must not carry a customer's address into a log.
+            hide_parameters=True,
             # A transaction that waits longer than this for a row, or runs longer than any of ours should,
             # is stuck: better an error that is retried than a worker that hangs.
             connect_args={

@@ -2,10 +2,12 @@
 
 import logging
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from payproc.settings import Environment, Settings
 
@@ -49,3 +51,15 @@ def _without_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]
     for name in event.keys() & _SECRET_NAMES:
         event[name] = "***"
     return event
+
+
+def described(defect: BaseException) -> dict[str, str]:
+    """Describe a defect for a log: where it happened, and what it says unless the database says it.
+
+    PostgreSQL quotes the whole offending row in its message, with the customer's address and phone in it.
+    """
+    where = "".join(traceback.format_tb(defect.__traceback__))
+    if isinstance(defect, DBAPIError):
+        constraint = getattr(getattr(defect.orig, "diag", None), "constraint_name", None)
+        return {"error": type(defect).__name__, "constraint": str(constraint), "where": where}
+    return {"error": f"{type(defect).__name__}: {defect}", "where": where}

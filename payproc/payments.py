@@ -5,6 +5,7 @@ the grid in `states`, and append an event.
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, assert_never
 
 from sqlalchemy import func, select
@@ -244,8 +245,10 @@ def _apply(session: Session, payment: Payment, fact: Fact, *, told: Told, detail
     cell = transition(payment.status, fact)
     before = payment.status
     if cell.effect is Effect.MOVED:
+        # Asked before the change: a query in between would flush a completed payment without its time.
+        now = session.scalars(select(func.now())).one()
         payment.status = cell.to
-        _stamp(session, payment)
+        _stamp(payment, now=now)
     _record(session, payment, fact, effect=cell.effect, told=told, before=before, detail=detail)
     if cell.effect is not Effect.MOVED:
         return False
@@ -262,9 +265,9 @@ def _apply(session: Session, payment: Payment, fact: Fact, *, told: Told, detail
     return True
 
 
-def _stamp(session: Session, payment: Payment) -> None:
+def _stamp(payment: Payment, *, now: datetime) -> None:
     if payment.status is PaymentStatus.COMPLETED and payment.completed_at is None:
-        payment.completed_at = session.scalars(select(func.now())).one()
+        payment.completed_at = now
         payment.failure_code = payment.failure_message = None
     if payment.status in TERMINAL:
         payment.next_action = None

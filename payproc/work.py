@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from payproc import cancellations, clock, jobs, notices, polls, receipts, starts
+from payproc import cancellations, clock, jobs, logs, notices, polls, receipts, starts
 from payproc.application import Application
 from payproc.errors import OutcomeUncertain, PayprocError, ProviderUnavailable
 from payproc.jobs import Begun, Kind
@@ -58,8 +58,8 @@ def _run_one(app: Application, job: Begun) -> None:
         except PayprocError as refusal:
             error = f"{refusal.code}: {refusal.message}"
             _settle(app, lambda s: _bury(s, job, error))
-        except Exception as defect:  # an edge: a job must outlive any bug in its handler
-            log.exception("a handler failed")
+        except Exception as defect:  # noqa: BLE001 (an edge: a job must outlive any bug in its handler)
+            log.error("a handler failed", **logs.described(defect))  # noqa: TRY400 (its text may quote a row)
             _strike(app, job, defect)
 
 
@@ -70,23 +70,25 @@ def _wait_out(app: Application, job: Begun, trouble: Exception) -> None:
     if patience is not None and datetime.now(UTC) - job.staged_at > patience:
         _settle(app, lambda s: _bury(s, job, f"gave up after {patience}: {error}"))
         return
-    after = _backoff(app, job)
+    after = _backoff(app, job.attempts)
     log.info("will try again", error=error, seconds=round(after.total_seconds(), 1))
     _settle(app, lambda s: jobs.retry_later(s, job, error=error, after=after))
 
 
 def _strike(app: Application, job: Begun, defect: Exception) -> None:
     error = f"defect: {type(defect).__name__}"
+    # Four times as long each time: five strikes take about seven minutes, which a bad deploy may last.
+    after = _backoff(app, 2 * job.strikes + 1)
 
     def count(session: Session) -> None:
-        if not jobs.strike(session, job, error=error, after=_backoff(app, job)):
+        if not jobs.strike(session, job, error=error, after=after):
             _bury(session, job, error)
 
     _settle(app, count)
 
 
-def _backoff(app: Application, job: Begun) -> timedelta:
-    return jobs.backoff(job.attempts, base=app.settings.retry_base, jitter=secrets.randbelow(1000) / 1000)
+def _backoff(app: Application, attempts: int) -> timedelta:
+    return jobs.backoff(attempts, base=app.settings.retry_base, jitter=secrets.randbelow(1000) / 1000)
 
 
 def _settle(app: Application, change: Callable[[Session], None]) -> None:

@@ -78,7 +78,7 @@ def test_settings(database_url: str, **overrides: Any) -> Settings:
         "stripe_secret_key": "sk_test_payproc",
         "stripe_webhook_secret": WEBHOOK_SECRET,
         "stripe_api_base": "http://127.0.0.1:9",
-        "retry_base": "50ms",
+        "retry_base": "10m",
         "mail_from": "shop@example.com",
     }
     return load_settings(**(values | overrides))

@@ -3,12 +3,13 @@
 from http import HTTPStatus
 
 import structlog
-from flask import Flask, Response, current_app
+from flask import Flask, Response
 from pydantic import ValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
+from payproc import logs
 from payproc.errors import (
     BadSignature,
     Conflict,
@@ -105,7 +106,7 @@ def _storage(error: Exception) -> Response:
 
 
 def _unknown(error: Exception) -> Response:
-    log.error("a defect", error=type(error).__name__, exc_info=None if current_app.testing else error)
+    log.error("a defect", **logs.described(error))
     return problem(500, "Something is wrong on our side; it has been logged.", code="internal_error")
 
 

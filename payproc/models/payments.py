@@ -50,7 +50,7 @@ class Payment(Base):
     jazz_cash_reference: Mapped[str | None] = mapped_column(unique=True)
     easy_paisa_reference: Mapped[str | None] = mapped_column(unique=True)
 
-    next_action: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    next_action: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     failure_code: Mapped[str | None]
     failure_message: Mapped[str | None]
     description: Mapped[str]

@@ -77,4 +77,3 @@ def parsed_event(body: bytes) -> Mapping[str, Any]:
     if not shaped:
         raise NoticeMalformed("The body is not a Stripe event.")
     return event
-

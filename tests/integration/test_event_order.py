@@ -1,0 +1,118 @@
+"""Whatever order Stripe's events come in, and however often: one state, one receipt."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from payproc.models import Email, Payment
+from payproc.states import PaymentStatus
+from tests.integration.conftest import World
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """What happened at Stripe, as (event type, object) in Stripe's own order, and how it must end here."""
+
+    told: tuple[tuple[str, dict[str, Any]], ...]
+    ends: PaymentStatus
+
+
+def session(**fields: Any) -> dict[str, Any]:
+    return {"object": "checkout.session", "amount_total": 1999, "currency": "usd", "livemode": False} | fields
+
+
+def intent(**fields: Any) -> dict[str, Any]:
+    return {"object": "payment_intent", "amount_received": 1999, "currency": "usd", "livemode": False} | fields
+
+
+DECLINED = intent(status="requires_payment_method", last_payment_error={"code": "card_declined", "message": "No."})
+PAID = session(status="complete", payment_status="paid")
+UNPAID = session(status="complete", payment_status="unpaid")
+EXPIRED = session(status="expired", payment_status="unpaid")
+
+STORIES = {
+    "pays at once": Story(
+        told=(("payment_intent.succeeded", intent(status="succeeded")), ("checkout.session.completed", PAID)),
+        ends=PaymentStatus.COMPLETED,
+    ),
+    "pays with the second card": Story(
+        told=(
+            ("payment_intent.payment_failed", DECLINED),
+            ("payment_intent.succeeded", intent(status="succeeded")),
+            ("checkout.session.completed", PAID),
+        ),
+        ends=PaymentStatus.COMPLETED,
+    ),
+    "pays later": Story(
+        told=(
+            ("payment_intent.processing", intent(status="processing")),
+            ("checkout.session.completed", UNPAID),
+            ("payment_intent.succeeded", intent(status="succeeded")),
+            ("checkout.session.async_payment_succeeded", PAID),
+        ),
+        ends=PaymentStatus.COMPLETED,
+    ),
+    "does not pay later": Story(
+        told=(
+            ("payment_intent.processing", intent(status="processing")),
+            ("checkout.session.completed", UNPAID),
+            ("payment_intent.payment_failed", DECLINED),
+            ("checkout.session.async_payment_failed", UNPAID),
+        ),
+        ends=PaymentStatus.FAILED,
+    ),
+    "walks away": Story(
+        told=(
+            ("payment_intent.payment_failed", DECLINED),
+            ("checkout.session.expired", EXPIRED),
+            ("payment_intent.canceled", intent(status="canceled")),
+        ),
+        ends=PaymentStatus.CANCELLED,
+    ),
+    "pays in the last second": Story(
+        told=(
+            ("payment_intent.succeeded", intent(status="succeeded")),
+            ("checkout.session.completed", PAID),
+            ("checkout.session.expired", EXPIRED),
+        ),
+        ends=PaymentStatus.COMPLETED,
+    ),
+}
+
+
+def events_of(story: Story, payment: Payment) -> list[dict[str, Any]]:
+    ids = {"checkout.session": f"cs_{payment.reference}", "payment_intent": f"pi_{payment.reference}"}
+    return [
+        {
+            "id": f"evt_{secrets.token_hex(8)}",
+            "object": "event",
+            "type": kind,
+            "livemode": False,
+            "data": {"object": found | {"id": ids[found["object"]], "metadata": {"payment_id": payment.id}}},
+        }
+        for kind, found in story.told
+    ]
+
+
+@pytest.mark.parametrize("name", STORIES)
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_every_order_of_the_events_ends_the_same(name: str, data: st.DataObject, world: World) -> None:
+    story = STORIES[name]
+    payment = world.checkout()
+    events = events_of(story, payment)
+    shuffled = data.draw(st.permutations(events))
+    repeated = data.draw(st.lists(st.sampled_from(events), max_size=4))
+    for event in [*shuffled, *repeated]:
+        world.deliver(event)
+        if data.draw(st.booleans()):
+            world.drain()
+    world.drain()
+
+    assert world.status(payment.id) is story.ends
+    receipts = [email for email in world.rows(Email) if email.payment_id == payment.id]
+    assert len(receipts) == (1 if story.ends is PaymentStatus.COMPLETED else 0)

@@ -1,0 +1,166 @@
+from dataclasses import replace
+
+import pytest
+import stripe
+from pydantic import SecretStr
+
+from payproc import jobs, starts
+from payproc.models import CallState, Job, Payment, User
+from payproc.providers import registry
+from payproc.states import PaymentStatus
+from tests.integration.conftest import World
+
+SESSIONS = "POST /v1/checkout/sessions"
+
+
+def sessions_at_stripe(world: World) -> list[str]:
+    client = stripe.StripeClient("sk_test_payproc", base_addresses={"api": world.gateway.base_url})
+    return [session.id for session in client.v1.checkout.sessions.list({"limit": 100}).data]
+
+
+def keys_sent(world: World, path: str = SESSIONS) -> set[str]:
+    return {request["idempotency_key"] for request in world.requests_to(path)}
+
+
+def test_an_answer_lost_on_the_way_is_asked_for_again_under_the_same_key(world: World) -> None:
+    world.break_stripe(SESSIONS, "timeout_after", times=3, seconds=1)
+    payment = world.checkout()
+    world.drain()
+    assert world.payment(payment.id).stripe_session_id is None
+    assert world.status(payment.id) is PaymentStatus.PENDING
+
+    world.make_due()
+    world.drain()
+    started = world.payment(payment.id)
+    assert sessions_at_stripe(world) == [started.stripe_session_id]
+    assert len(keys_sent(world)) == 1
+
+
+def test_an_error_after_executing_is_never_taken_for_a_failure(world: World) -> None:
+    world.break_stripe(SESSIONS, "error_502_after", times=1)
+    payment = world.started()
+
+    assert payment.status is PaymentStatus.PENDING
+    assert sessions_at_stripe(world) == [payment.stripe_session_id]
+
+
+def test_html_with_status_200_is_not_an_answer(world: World) -> None:
+    world.break_stripe(SESSIONS, "html_200", times=1)
+    payment = world.checkout()
+    world.drain_once()
+
+    assert world.status(payment.id) is PaymentStatus.PENDING
+    world.make_due()
+    world.drain()
+    assert world.payment(payment.id).stripe_session_id is not None
+
+
+def test_too_many_requests_wait_and_then_succeed(world: World) -> None:
+    world.break_stripe(SESSIONS, "rate_limit_429", times=2)
+    payment = world.checkout()
+    world.drain()
+    for _ in range(2):
+        world.make_due()
+        world.drain()
+
+    assert world.payment(payment.id).stripe_session_id is not None
+    assert len(keys_sent(world)) == 1
+
+
+def test_what_stripe_refuses_for_good_fails_the_payment_with_its_reason(world: World) -> None:
+    payment = world.checkout(money=None, order_id=world.order("big", amount_minor=50).id)
+    with world.app.database.transaction() as session:
+        session.get_one(Payment, payment.id).amount_minor = 10
+    world.drain()
+
+    failed = world.payment(payment.id)
+    assert failed.status is PaymentStatus.FAILED
+    assert failed.failure_code == "amount_too_small"
+
+
+def test_a_key_that_stripe_refuses_leaves_the_payment_open_and_asks_an_operator(world: World) -> None:
+    settings = world.app.settings.model_copy(update={"stripe_secret_key": SecretStr("pk_not_a_secret_key")})
+    locked_out = replace(world.app, settings=settings, providers=registry.build(settings))
+    payment = world.checkout()
+    replace(world, app=locked_out).drain()
+
+    assert world.status(payment.id) is PaymentStatus.PENDING
+    [review] = world.reviews()
+    assert (review.kind, review.payment_id) == ("job_dead", payment.id)
+
+    with world.app.database.transaction() as session:
+        jobs.requeue(session, session.get_one(Job, review.subject))
+    world.drain()
+    assert world.payment(payment.id).stripe_session_id is not None
+
+
+def test_two_payments_of_a_new_customer_share_one_customer_at_stripe(world: World) -> None:
+    first, second = world.checkout(), world.checkout()
+    world.drain()
+
+    assert len(world.requests_to("POST /v1/customers")) == 1
+    assert {p["params"]["customer"] for p in world.requests_to(SESSIONS)} == {world.rows(User)[0].stripe_customer_id}
+    assert world.payment(first.id).stripe_session_id != world.payment(second.id).stripe_session_id
+
+
+def test_a_customer_deleted_at_stripe_is_made_anew(world: World) -> None:
+    world.started()
+    [user] = world.rows(User)
+    assert user.stripe_customer_id is not None
+    client = stripe.StripeClient("sk_test_payproc", base_addresses={"api": world.gateway.base_url})
+    client.v1.customers.delete(user.stripe_customer_id)
+
+    payment = world.started()
+
+    assert payment.stripe_session_id is not None
+    [again] = world.rows(User)
+    assert again.stripe_customer_id not in (None, user.stripe_customer_id)
+    refused = [call for call in world.calls() if call.state is CallState.REFUSED]
+    assert [call.subject for call in refused] == [payment.id]
+
+
+def test_a_key_stripe_may_have_forgotten_is_not_trusted_but_looked_behind(world: World) -> None:
+    world.break_stripe(SESSIONS, "timeout_after", times=3, seconds=1)
+    payment = world.checkout()
+    world.drain()
+    made = sessions_at_stripe(world)
+    [call] = [call for call in world.calls() if call.subject == payment.id]
+    world.age("provider_calls", call.id, created_at="23 hours 30 minutes")
+
+    sent_before = len(world.requests_to(SESSIONS))
+    world.make_due()
+    world.drain()
+
+    assert [world.payment(payment.id).stripe_session_id] == made
+    assert len(world.requests_to(SESSIONS)) == sent_before
+
+
+def test_a_start_that_another_run_took_over_changes_nothing(world: World) -> None:
+    payment = world.checkout()
+    with world.app.database.transaction() as session:
+        [ring] = jobs.ring(session, limit=10, lease=world.app.settings.ring_lease)
+        [begun] = jobs.begin(session, [(ring.job_id, ring.token)], lease=world.app.settings.work_lease)
+    world.make_due()
+    world.drain()
+    settled = world.payment(payment.id)
+
+    with pytest.raises(jobs.LeaseLost):
+        starts.start_payment(world.app, begun)
+
+    assert world.payment(payment.id).updated_at == settled.updated_at
+    assert sessions_at_stripe(world) == [settled.stripe_session_id]
+
+
+def test_a_start_that_cannot_reach_stripe_for_a_day_goes_to_a_person(world: World) -> None:
+    world.break_stripe(SESSIONS, "error_500_before", times=None)
+    payment = world.checkout()
+    world.drain_once()
+    [job] = [job for job in world.rows(Job) if job.subject == payment.id]
+    world.age("jobs", job.id, created_at="25 hours")
+    world.make_due()
+    world.drain()
+
+    assert world.status(payment.id) is PaymentStatus.PENDING
+    [review] = world.reviews()
+    assert review.kind == "job_dead"
+    assert review.payment_id == payment.id
