@@ -33,6 +33,11 @@ for name in list(os.environ):
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     server = start_postgres(tmp_path_factory.mktemp("postgres"))
+    with psycopg.connect(host=server.socket_directory, user="postgres", autocommit=True) as connection:
+        # Nobody pulls the plug on these databases, and each is copied and dropped: flushing is most of the time.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("ALTER SYSTEM SET full_page_writes = off")
+        connection.execute("SELECT pg_reload_conf()")
     yield server
     stop_postgres(server)
 

@@ -23,6 +23,9 @@ def require_caller() -> None:
 
     Raises NotAuthenticated, or NotAllowed where the credential may only read.
     """
+    if request.method == "OPTIONS":
+        # A browser asks for permission to send the key before it sends it.
+        return
     header = request.headers.get("Authorization", "")
     scheme, _, credential = header.partition(" ")
     if scheme.lower() != "bearer" or not credential.strip():

@@ -5,7 +5,7 @@ from http import HTTPStatus
 import structlog
 from flask import Flask, Response
 from pydantic import ValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
@@ -105,6 +105,11 @@ def _storage(error: Exception) -> Response:
     return answer
 
 
+def _unstorable(_error: Exception) -> Response:
+    # The schemas catch control characters; what is left is text that PostgreSQL cannot hold, such as NUL in a path.
+    return problem(422, "The request contains characters that cannot be stored.", code="invalid_request")
+
+
 def _unknown(error: Exception) -> Response:
     log.error("a defect", **logs.described(error))
     return problem(500, "Something is wrong on our side; it has been logged.", code="internal_error")
@@ -114,6 +119,7 @@ def register(app: Flask) -> None:
     """Give every error its answer."""
     app.register_error_handler(PayprocError, _known)
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(DataError, _unstorable)
     app.register_error_handler(OperationalError, _storage)
     app.register_error_handler(InterfaceError, _storage)
     app.register_error_handler(PoolTimeout, _storage)

@@ -70,7 +70,8 @@ AmountOut = Annotated[
     WithJsonSchema({"type": "number", "description": "Major units, for reading.", "examples": [19.99]}),
 ]
 Line = Annotated[str, BeforeValidator(_plain)]
-MetaValue = Annotated[str, Field(max_length=500)] | int | bool | None
+Id = Annotated[str, Field(max_length=64, pattern=r"^[\x21-\x7e]*$")]
+MetaValue = Annotated[str, BeforeValidator(_plain), Field(max_length=500)] | int | bool | None
 
 
 class CheckoutBody(Body):
@@ -100,8 +101,8 @@ class CheckoutBody(Body):
     description: Line = Field(min_length=1, max_length=500, examples=["Two mangoes"])
     success_url: str = Field(max_length=2000, examples=["https://example.com/thanks"])
     cancel_url: str = Field(max_length=2000, examples=["https://example.com/basket"])
-    order_id: str | None = Field(default=None, max_length=64, description="Its amount is what is charged.")
-    metadata: dict[Annotated[str, Field(min_length=1, max_length=40)], MetaValue] = Field(
+    order_id: Id | None = Field(default=None, description="Its amount is what is charged.")
+    metadata: dict[Annotated[str, BeforeValidator(_plain), Field(min_length=1, max_length=40)], MetaValue] = Field(
         default_factory=dict, max_length=_MOST_METADATA, description="Yours; kept here and sent to nobody."
     )
 
@@ -141,8 +142,8 @@ class ListQuery(BaseModel):
 
     status: PaymentStatus | None = None
     payment_method: PaymentMethod | None = None
-    order_id: str | None = Field(default=None, max_length=64)
-    user_id: str | None = Field(default=None, max_length=64, description="Staff only; others see their own.")
+    order_id: Id | None = None
+    user_id: Id | None = Field(default=None, description="Staff only; others see their own.")
     created_from: datetime | None = Field(default=None, description="Inclusive, with its offset.")
     created_to: datetime | None = Field(default=None, description="Exclusive, with its offset.")
     limit: int = Field(default=20, ge=1, le=100)

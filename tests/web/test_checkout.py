@@ -1,0 +1,192 @@
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from payproc.application import Application
+from payproc.models import Job, Order, Payment, User
+from payproc.money import Money
+from payproc.orders import create_order
+from tests.web.conftest import Client, checkout_body, is_problem
+
+
+def count(app: Application, model: type[Any]) -> int:
+    with app.database.transaction() as session:
+        return session.scalars(select(func.count()).select_from(model)).one()
+
+
+def test_a_checkout_is_written_down_and_answered_at_once(amina: Client, app: Application) -> None:
+    answer = amina.post("/checkout", checkout_body())
+
+    assert answer.status_code == 202
+    assert answer.json is not None
+    assert answer.json["status"] == "pending"
+    assert answer.headers["Location"] == f"/api/v1/payments/{answer.json['payment_id']}"
+    assert count(app, Payment) == count(app, Job) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "currency", "minor"),
+    [
+        ("19.99", "usd", 1999),
+        ('"19.99"', "USD", 1999),
+        ("1136.10", "usd", 113610),
+        ("0.57", "eur", 57),
+        ("8.2", "usd", 820),
+        ("500", "jpy", 500),
+        ("5.120", "kwd", 5120),
+        ("5", "ugx", 500),
+        ("64.10", "usd", 6410),
+        ("19.990", "usd", 1999),
+    ],
+)
+def test_an_amount_is_read_to_the_letter(amina: Client, written: str, currency: str, minor: int) -> None:
+    body = json.dumps(checkout_body(amount="@", currency=currency)).replace('"@"', written)
+    answer = amina.post_text("/checkout", body)
+
+    assert answer.status_code == 202, answer.text
+    shown = amina.get(f"/{answer.json['payment_id']}")  # type: ignore[index]  # a 202 has a body
+    assert shown.json is not None
+    assert shown.json["amount_minor"] == minor
+    assert shown.json["currency"] == currency.lower()
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("19.999", "amount_too_precise"),
+        ("1.5", "amount_too_precise"),
+        ("0", "amount_not_positive"),
+        ("-5", "amount_invalid"),
+        ("1e3", "amount_invalid"),
+        ("1E3", "amount_invalid"),
+        ('"1_000"', "amount_invalid"),
+        ('"1e3"', "amount_invalid"),
+        ('"NaN"', "amount_invalid"),
+        ('"Infinity"', "amount_invalid"),
+        ('"١٢"', "amount_invalid"),
+        ('"\uff11\uff12"', "amount_invalid"),
+        ('""', "amount_invalid"),
+        ('" 5"', "amount_invalid"),
+        ('"+5"', "amount_invalid"),
+        ('"5."', "amount_invalid"),
+        ('".5"', "amount_invalid"),
+        ('"0x10"', "amount_invalid"),
+        ("true", "invalid_request"),
+        ("[5]", "invalid_request"),
+        ("{}", "invalid_request"),
+        ("1000000.00", "amount_too_large"),
+        ("99999999999999999999", "amount_invalid"),
+        ("0.49", "amount_too_small"),
+    ],
+)
+def test_a_bad_amount_is_refused_and_nothing_is_written(
+    amina: Client, app: Application, written: str, code: str
+) -> None:
+    currency = "jpy" if written == "1.5" else "usd"
+    body = json.dumps(checkout_body(amount="@", currency=currency)).replace('"@"', written)
+
+    assert is_problem(amina.post_text("/checkout", body), 422, code)
+    assert count(app, Payment) == count(app, Job) == 0
+
+
+@pytest.mark.parametrize("written", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_is_not_json_is_a_malformed_body(amina: Client, written: str) -> None:
+    body = json.dumps(checkout_body(amount="@")).replace('"@"', written)
+    assert is_problem(amina.post_text("/checkout", body), 400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "field"),
+    [
+        ({"currency": "xyz"}, "currency_unsupported", "currency"),
+        ({"currency": "us"}, "invalid_request", "currency"),
+        ({"currency": 840}, "invalid_request", "currency"),
+        ({"amuont": 5}, "invalid_request", "amuont"),
+        ({"description": ...}, "invalid_request", "description"),
+        ({"description": ""}, "invalid_request", "description"),
+        ({"description": "a\x00b"}, "invalid_request", "description"),
+        ({"description": "x" * 501}, "invalid_request", "description"),
+        ({"success_url": "https://evil.test/"}, "redirect_refused", "success_url"),
+        ({"success_url": "javascript:alert(1)"}, "redirect_refused", "success_url"),
+        ({"cancel_url": "//evil.test"}, "redirect_refused", "cancel_url"),
+        ({"cancel_url": "https://example.com@evil.test/"}, "redirect_refused", "cancel_url"),
+        ({"cancel_url": "https://evil.test\\@example.com/"}, "redirect_refused", "cancel_url"),
+        ({"amount": ...}, "amount_missing", "amount"),
+        ({"amount": "19.99", "amount_minor": 2000}, "amounts_differ", "amount"),
+        ({"amount": ..., "amount_minor": -1}, "amount_not_positive", "amount"),
+        ({"amount": ..., "amount_minor": 1999.0}, "invalid_request", "amount_minor"),
+        ({"amount": ..., "amount_minor": "1999"}, "invalid_request", "amount_minor"),
+        ({"amount": ..., "amount_minor": True}, "invalid_request", "amount_minor"),
+        ({"amount": ..., "amount_minor": 10**30}, "amount_too_large", "amount"),
+        ({"order_id": "ord_01nobodys"}, "order_not_found", "order_id"),
+        ({"metadata": {"deep": {"er": 1}}}, "invalid_request", "metadata"),
+        ({"metadata": {"k" * 41: 1}}, "invalid_request", "metadata"),
+    ],
+)
+def test_a_bad_field_is_named_and_nothing_is_written(
+    amina: Client, app: Application, changes: dict[str, Any], code: str, field: str
+) -> None:
+    answer = amina.post("/checkout", checkout_body(**changes))
+
+    assert is_problem(answer, 422, code)
+    assert answer.json is not None
+    assert str(answer.json["field"]).startswith(field)
+    assert count(app, Payment) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "media_type", "status"),
+    [
+        ("{", "application/json", 400),
+        ("", "application/json", 400),
+        (b"\xff\xfe", "application/json", 400),
+        ('{"amount": 1, "amount": 2}', "application/json", 400),
+        ("[" * 100_000, "application/json", 400),
+        ("amount=5", "application/x-www-form-urlencoded", 415),
+        ("{}", "text/plain", 415),
+        ("[]", "application/json", 422),
+        ("null", "application/json", 422),
+        ('"text"', "application/json", 422),
+        ("5", "application/json", 422),
+        ("x" * (1024 * 1024 + 1), "application/json", 413),
+    ],
+)
+def test_a_body_that_is_no_json_object_has_its_own_answer(
+    amina: Client, text: str | bytes, media_type: str, status: int
+) -> None:
+    answer = amina.post_text("/checkout", text, media_type=media_type)
+    assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
+
+
+def order_of(app: Application, user: User) -> Order:
+    with app.database.transaction() as session:
+        return create_order(session, user, reference="A-17", money=Money.of(1999, "usd"))
+
+
+def test_an_orders_amount_is_the_servers(amina: Client, app: Application, customer: User) -> None:
+    order = order_of(app, customer)
+
+    for accepted in ({"amount": ...}, {"amount": 19.99}, {"amount": ..., "amount_minor": 1999}):
+        assert amina.post("/checkout", checkout_body(order_id=order.id, **accepted)).status_code == 202
+    for refused in ({"amount": 0.5}, {"amount": 19.99, "currency": "eur"}):
+        answer = amina.post("/checkout", checkout_body(order_id=order.id, **refused))
+        assert is_problem(answer, 422, "order_amount_differs")
+
+
+def test_a_foreign_order_does_not_exist(amina: Client, app: Application, operator: User) -> None:
+    order = order_of(app, operator)
+    answer = amina.post("/checkout", checkout_body(amount=..., order_id=order.id))
+    assert is_problem(answer, 422, "order_not_found")
+
+
+def test_waiting_without_a_worker_ends_in_202_and_never_in_an_error(amina: Client) -> None:
+    answer = amina.post("/checkout", checkout_body(), headers={"Prefer": "respond-async, wait=1"})
+    assert answer.status_code == 202
+
+
+@pytest.mark.parametrize("prefer", ["wait=-1", "wait=x", "wait", "wait=", "wait=0", "wait=٣", ",;=", "wait=9e9"])
+def test_a_preference_that_is_not_understood_is_passed_over(amina: Client, prefer: str) -> None:
+    answer = amina.post("/checkout", checkout_body(), headers={"Prefer": prefer.encode().decode("latin-1")})
+    assert answer.status_code == 202
