@@ -3,12 +3,13 @@
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from payproc.jobs import READY
 from payproc.models import Job, JobState, Review
 
 
 def backlog(session: Session) -> dict[str, int]:
     """Count the work that is due, how long the oldest has waited (seconds), the given-up and the undecided."""
-    due = (Job.state == JobState.READY) & (Job.due_at <= func.now())
+    due = READY & (Job.due_at <= func.now())
     waited = func.coalesce(func.extract("epoch", func.now() - func.min(Job.due_at)), 0)
     jobs_due, oldest = session.execute(select(func.count(), waited).where(due)).one()
     return {

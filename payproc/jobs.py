@@ -67,7 +67,7 @@ _LONGEST_RETRY = timedelta(minutes=10)
 
 # Spelt out, not a parameter: once a statement is prepared, PostgreSQL plans it without its parameters, and then it
 # can no longer prove that a partial index fits. ON CONFLICT would fail from the eleventh staging on.
-_READY = Job.state == literal_column("'ready'")
+READY = Job.state == literal_column("'ready'")
 
 
 class LeaseLost(Exception):
@@ -120,7 +120,7 @@ def stage(
     session.execute(
         row.on_conflict_do_update(
             index_elements=[Job.dedupe_key],
-            index_where=_READY,
+            index_where=READY,
             set_={
                 "due_at": func.least(Job.due_at, row.excluded.due_at),
                 "wanted_again": or_(Job.wanted_again, running),
@@ -134,7 +134,7 @@ def ring(session: Session, *, limit: int, lease: timedelta) -> list[Ring]:
     free = or_(Job.leased_until.is_(None), Job.leased_until < func.now())
     due = (
         select(Job.id)
-        .where(_READY, Job.due_at <= func.now(), free)
+        .where(READY, Job.due_at <= func.now(), free)
         .order_by(Job.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

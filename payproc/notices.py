@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from payproc import jobs, payments
 from payproc.application import Application
-from payproc.db import Database, scalar
+from payproc.db import Database
 from payproc.ids import Prefix, new_id
 from payproc.models import Notice as NoticeRow
 from payproc.models import NoticeState, Payment, ReviewKind, Source
@@ -65,8 +65,7 @@ def accept_notice(database: Database, method: PaymentMethod, provider: Provider,
         "state": (NoticeState.IGNORED if ignored else NoticeState.NEW).value,
         "reason": reading.reason if isinstance(reading, Ignored) else None,
     }
-    with database.single_statement() as connection:
-        stored: str | None = scalar(connection, _STORE, parameters)
+    stored: str | None = database.single_statement(_STORE, parameters)
     return stored
 
 

@@ -26,9 +26,13 @@ def inquire_payment(app: Application, job: jobs.Begun) -> None:
     """
     with app.database.transaction() as session:
         payment = session.get_one(Payment, job.subject)
-        # Without an id of the provider's there is nothing to ask about; the start job will stage the first poll.
-        if payment.status not in OPEN or not _can_ask(payment):
+        if payment.status not in OPEN:
             jobs.finish(session, job)
+            return
+        if not _can_ask(payment):
+            # Without an id of the provider's there is nothing to ask about: it must be started (again) first.
+            jobs.finish(session, job)
+            jobs.stage(session, jobs.Kind.START_PAYMENT, payment.id)
             return
         ref = payments.payment_ref(payment)
         provider = app.provider(payment.payment_method)

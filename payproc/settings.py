@@ -26,6 +26,8 @@ _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d
 # Copied from .env.example and other people's READMEs: a secret that everybody knows is none.
 _EXAMPLE_SECRET = re.compile(r"change.?me|example|secret|password|x{4,}|\.\.\.", re.IGNORECASE)
 _LEAST_SECRET_LENGTH = 16
+# HS256 signs with 256 bits; a shorter secret is the part one would guess (RFC 7518 §3.2).
+_LEAST_JWT_SECRET_LENGTH = 32
 
 
 def duration(text: str) -> timedelta:
@@ -164,6 +166,8 @@ def _problem(error: Any) -> str:  # noqa: ANN401 (pydantic's ErrorDetails, whose
 
 def _weaknesses(settings: Settings) -> list[str]:
     problems = _stripe_problems(settings)
+    if settings.jwt_secret and len(settings.jwt_secret.get_secret_value()) < _LEAST_JWT_SECRET_LENGTH:
+        problems.append(f"JWT_SECRET needs at least {_LEAST_JWT_SECRET_LENGTH} characters")
     if settings.environment is not Environment.PRODUCTION:
         return problems
     problems += [

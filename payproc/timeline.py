@@ -23,15 +23,16 @@ class Entry:
 
 def timeline(session: Session, payment: Payment) -> list[Entry]:
     """Return what is known about the payment, oldest first."""
-    entries = [
+    past = [
         *_events(session, payment),
         *_calls(session, payment),
         *_notices(session, payment),
         *_emails(session, payment),
         *_reviews(session, payment),
-        *_open_jobs(session, payment),
     ]
-    return sorted(entries, key=lambda entry: entry.at)
+    # What is due stands last: a job staged with the payment bears the start of its transaction, before its event.
+    planned = _open_jobs(session, payment)
+    return [entry for part in (past, planned) for entry in sorted(part, key=lambda entry: entry.at)]
 
 
 def _events(session: Session, payment: Payment) -> list[Entry]:

@@ -16,6 +16,7 @@ from payproc.settings import Settings
 
 _SHOWN = 12  # characters of a key that may appear in lists and logs
 _KEY_BYTES = 32
+_LEAST_PREFIX = 6
 
 ALL_SCOPES = frozenset(Scope)
 
@@ -68,6 +69,8 @@ def revoke_key(session: Session, prefix: str) -> ApiKey:
 
     Raises NotFound, or Conflict when the characters fit several keys.
     """
+    if len(prefix) < _LEAST_PREFIX:
+        raise NotFound("Name at least six characters of the key.", code="key_not_found")
     fits = (ApiKey.id == prefix) | ApiKey.prefix.startswith(prefix, autoescape=True)
     found = list(session.scalars(select(ApiKey).where(fits, ApiKey.revoked_at.is_(None))))
     if not found:
@@ -119,17 +122,19 @@ def _shared_secret(settings: Settings) -> str:
 
 def _user_of(session: Session, claims: dict[str, object]) -> User:
     email, subject, role = claims.get("email"), claims["sub"], claims.get("role", Role.CUSTOMER)
-    if not isinstance(email, str) or not isinstance(subject, str) or role not in set(Role):
+    named = isinstance(email, str) and isinstance(subject, str) and (email + subject).isprintable()
+    if not named or role not in tuple(Role):
         raise NotAuthenticated("The token needs the claims sub and email, and a role we know if any.")
     name = claims.get("name")
-    values = {"email": email, "full_name": name if isinstance(name, str) else email, "role": role}
+    full_name = name if isinstance(name, str) and name.isprintable() else email
+    values = {"email": email, "full_name": full_name, "role": role}
     # The token is the authority on its own user: a demotion there holds here from the next request on.
     changed = insert(User).values(token_subject=subject, **values)
     session.execute(
         changed.on_conflict_do_update(
             index_elements=[User.token_subject],
             set_=values,
-            where=(User.email != email) | (User.full_name != values["full_name"]) | (User.role != role),
+            where=(User.email != email) | (User.full_name != full_name) | (User.role != role),
         )
     )
     return session.scalars(select(User).where(User.token_subject == subject)).one()

@@ -14,13 +14,13 @@ class UtcTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (SQLAlchemy's own shape)
         """Refuse a naive time: nobody can tell which noon it means."""
         if value is not None and value.tzinfo is None:
             raise ValueError(f"naive time {value!r} offered to the database")
         return value
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (SQLAlchemy's own shape)
         """Return UTC whatever the server's session says."""
         return None if value is None else value.astimezone(UTC)
 

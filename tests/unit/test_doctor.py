@@ -1,11 +1,186 @@
-import pytest
+from collections.abc import Iterator
 
+import pytest
+from sqlalchemy import text
+
+from payproc import jobs, payments
 from payproc.application import Application
-from payproc.doctor import broken_invariants, invariants
+from payproc.db import Database
+from payproc.doctor import Broken, broken_invariants, invariants
+from payproc.models import Payment, Role, Source
+from payproc.money import Money
+from payproc.payments import CheckoutRequest, Told
+from payproc.providers import registry
+from payproc.providers.base import PaymentMethod
+from payproc.settings import Settings
+from payproc.states import Fact
+from payproc.users import create_user
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    made = Database(database_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def pending(database: Database, settings: Settings) -> Payment:
+    """A payment as the API leaves it: its start is staged."""
+    request = CheckoutRequest(
+        money=Money.of(1999, "usd"),
+        description="Two chairs",
+        success_url="https://example.com/thanks",
+        cancel_url="https://example.com/cart",
+    )
+    provider = registry.build(settings)[PaymentMethod.STRIPE]
+    with database.transaction() as session:
+        user = create_user(session, email="amina@example.com", name="Amina Khan", role=Role.CUSTOMER)
+        return payments.create_checkout(session, request, user=user, provider=provider, settings=settings)
+
+
+@pytest.fixture
+def completed(database: Database, pending: Payment) -> Payment:
+    """A payment that was paid, on an operator's word, and whose start is done."""
+    with database.transaction() as session:
+        told = Told(source=Source.OPERATOR, evidence="rev_1")
+        payment = payments.apply_fact(session, pending.id, Fact.PAID, told=told)
+        session.execute(text("UPDATE jobs SET state = 'done' WHERE kind = 'payment.start'"))
+        return payment
+
+
+def break_by(database: Database, statement: str, **values: str) -> list[Broken]:
+    with database.transaction() as session:
+        session.execute(text(statement), values)
+    with database.transaction() as session:
+        return broken_invariants(session)
+
+
+def only(found: list[Broken]) -> tuple[str, str]:
+    [broken] = found
+    assert broken.subject in broken.sentence
+    return broken.name, broken.subject
+
+
+def test_the_file_holds_these_invariants() -> None:
+    assert list(invariants()) == [
+        "status_is_the_fold_of_events",
+        "open_payment_has_work_or_review",
+        "receipt_only_for_completed",
+        "completed_has_receipt",
+        "owed_mail_has_work_or_review",
+        "notice_is_settled",
+        "lease_runs_out",
+        "completed_has_evidence",
+    ]
 
 
 @pytest.mark.usefixtures("customer")
 def test_every_invariant_holds_before_the_first_payment(app: Application) -> None:
     with app.database.transaction() as session:
         assert broken_invariants(session) == []
-    assert len(invariants()) == 8
+
+
+@pytest.mark.usefixtures("pending")
+def test_every_invariant_holds_for_a_payment_that_is_pending(database: Database) -> None:
+    assert break_by(database, "SELECT 1") == []
+
+
+@pytest.mark.usefixtures("completed")
+def test_every_invariant_holds_for_a_payment_that_is_completed(database: Database) -> None:
+    assert break_by(database, "SELECT 1") == []
+
+
+def test_a_status_that_no_event_explains_is_found(database: Database, pending: Payment) -> None:
+    found = break_by(database, "UPDATE payments SET status = 'failed'")
+    assert only(found) == ("status_is_the_fold_of_events", pending.id)
+
+
+def test_an_event_that_starts_elsewhere_than_the_last_one_ended_is_found(database: Database, pending: Payment) -> None:
+    found = break_by(
+        database,
+        "INSERT INTO payment_events (payment_id, fact, effect, from_status, to_status, source) "
+        "SELECT id, 'processing', 'moved', 'failed', 'pending', 'api' FROM payments",
+    )
+    assert only(found) == ("status_is_the_fold_of_events", pending.id)
+
+
+def test_an_open_payment_that_nobody_works_on_is_found(database: Database, pending: Payment) -> None:
+    found = break_by(database, "UPDATE jobs SET state = 'dead'")
+    assert only(found) == ("open_payment_has_work_or_review", pending.id)
+
+
+def test_an_open_payment_that_a_person_has_is_not_forgotten(database: Database, pending: Payment) -> None:
+    opened = (
+        "WITH dead AS (UPDATE jobs SET state = 'dead') INSERT INTO reviews (id, kind, subject, payment_id, detail) "
+        "SELECT 'rev_1', 'unsettled', id, id, 'look' FROM payments"
+    )
+    assert break_by(database, opened) == []
+    found = break_by(database, "UPDATE reviews SET resolved_at = now(), resolution = 'looked'")
+    assert only(found) == ("open_payment_has_work_or_review", pending.id)
+
+
+def test_a_receipt_for_what_was_never_paid_is_found(database: Database, pending: Payment) -> None:
+    found = break_by(
+        database,
+        "INSERT INTO emails (id, payment_id, kind, recipient, sent_at) "
+        "VALUES ('eml_1', :payment, 'receipt', 'amina@example.com', now())",
+        payment=pending.id,
+    )
+    assert only(found) == ("receipt_only_for_completed", "eml_1")
+
+
+def test_a_completed_payment_without_a_receipt_is_found(database: Database, completed: Payment) -> None:
+    found = break_by(database, "DELETE FROM emails")
+    assert only(found) == ("completed_has_receipt", completed.id)
+
+
+@pytest.mark.usefixtures("completed")
+def test_a_mail_that_nobody_is_trying_to_send_is_found(database: Database) -> None:
+    [broken] = break_by(database, "DELETE FROM jobs")
+    assert (broken.name, broken.subject[:4]) == ("owed_mail_has_work_or_review", "eml_")
+
+
+@pytest.mark.parametrize("state", ["new", "parked"])
+def test_an_old_notice_that_nobody_applies_is_found(database: Database, state: str) -> None:
+    store = (
+        "INSERT INTO notices (id, provider, key, kind, body, headers, state, received_at) VALUES ('ntc_1', "
+        "'stripe', 'evt_1', 'payment_intent.succeeded', '', '{}', :state, now() - interval '4 minutes')"
+    )
+    assert break_by(database, store, state=state) == []
+    found = break_by(database, "UPDATE notices SET received_at = now() - interval '6 minutes'")
+    assert only(found) == ("notice_is_settled", "ntc_1")
+    with database.transaction() as session:
+        jobs.stage(session, jobs.Kind.APPLY_NOTICE, "ntc_1")
+    assert break_by(database, "SELECT 1") == []
+
+
+def test_a_notice_ignored_without_a_reason_is_found(database: Database) -> None:
+    found = break_by(
+        database,
+        "INSERT INTO notices (id, provider, key, kind, body, headers, state, received_at) VALUES "
+        "('ntc_1', 'stripe', 'evt_1', 'a', '', '{}', 'ignored', now() - interval '6 minutes')",
+    )
+    assert only(found) == ("notice_is_settled", "ntc_1")
+    assert break_by(database, "UPDATE notices SET reason = 'of no payment'") == []
+
+
+@pytest.mark.usefixtures("pending")
+def test_a_lease_without_an_end_is_found(database: Database) -> None:
+    assert break_by(database, "UPDATE jobs SET leased_until = now() + interval '59 minutes'") == []
+    [broken] = break_by(database, "UPDATE jobs SET leased_until = now() + interval '2 hours'")
+    assert (broken.name, broken.subject[:4]) == ("lease_runs_out", "job_")
+
+
+def test_a_completed_payment_without_proof_is_found(database: Database, pending: Payment) -> None:
+    with database.transaction() as session:
+        payments.apply_fact(session, pending.id, Fact.PAID, told=Told(source=Source.API))
+    found = break_by(database, "SELECT 1")
+    assert only(found) == ("completed_has_evidence", pending.id)
+
+
+def test_the_database_refuses_to_change_or_drop_an_event(database: Database, pending: Payment) -> None:
+    for statement in ("UPDATE payment_events SET to_status = 'completed'", "DELETE FROM payment_events"):
+        with pytest.raises(Exception, match="only ever added"):
+            break_by(database, statement)
+    assert pending.status == "pending"

@@ -1,0 +1,43 @@
+"""The command line: parse, one call into the core, render. One module per noun."""
+
+from typing import Annotated
+
+import typer
+
+from payproc import __version__
+from payproc.cli import checks, db, jobs, notices, orders, payments, reviews, users
+from payproc.cli.edge import Edge
+
+app = typer.Typer(
+    cls=Edge,
+    help="Look after a payment processor.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(db.app, name="db", help="The database's tables.")
+app.add_typer(users.app, name="user", help="Who may call.")
+app.add_typer(users.keys, name="key", help="API keys.")
+app.add_typer(orders.app, name="order", help="What is to be paid.")
+app.add_typer(payments.app, name="payment", help="Attempts to be paid.")
+app.add_typer(notices.app, name="notice", help="What providers told us.")
+app.add_typer(jobs.app, name="job", help="Work to be done.")
+app.add_typer(reviews.app, name="review", help="Questions for a person.")
+app.add_typer(checks.settings_app, name="settings", help="Environment variables.")
+app.command()(checks.doctor)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 (Typer's own shape)
+    if wanted:
+        typer.echo(f"payproc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Look after a payment processor: its tables, people, payments and the questions they raise."""

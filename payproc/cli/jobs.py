@@ -1,0 +1,67 @@
+"""`job`: work that is due, done or given up."""
+
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import select
+
+from payproc import decisions, jobs
+from payproc.cli.edge import Id, Json, Limit, find, transaction, written
+from payproc.cli.rendering import show_item, show_list
+from payproc.models import Job, JobState
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command("list")
+def list_jobs(
+    *,
+    state: Annotated[JobState | None, typer.Option()] = None,
+    kind: Annotated[jobs.Kind | None, typer.Option()] = None,
+    limit: Limit = 20,
+    json: Json = False,
+) -> None:
+    """List jobs, newest first."""
+    query = select(Job).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit + 1)
+    if state is not None:
+        query = query.where(Job.state == state)
+    if kind is not None:
+        query = query.where(Job.kind == kind)
+    with transaction() as session:
+        found = list(session.scalars(query))
+    columns = ("id", "kind", "subject", "state", "due_at", "attempts", "last_error")
+    show_list("jobs", [_row(job) for job in found[:limit]], columns=columns, more=len(found) > limit, json=json)
+
+
+@app.command()
+def requeue(job_id: Id, *, json: Json = False) -> None:
+    """Make a dead job due now, with a clean slate."""
+    with transaction() as session:
+        job = find(session, Job, job_id, noun="job")
+        decisions.requeue_job(session, job)
+    show_item(_row(job), json=json)
+
+
+@app.command()
+def bury(job_id: Id, *, reason: Annotated[str, typer.Option(callback=written)], json: Json = False) -> None:
+    """Set a job aside. A payment that was waiting for it becomes a question for a person."""
+    with transaction() as session:
+        job = find(session, Job, job_id, noun="job")
+        decisions.bury_job(session, job, reason=reason)
+    show_item(_row(job), json=json)
+
+
+def _row(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "subject": job.subject,
+        "state": job.state,
+        "due_at": job.due_at,
+        "attempts": job.attempts,
+        "strikes": job.strikes,
+        "leased_until": job.leased_until,
+        "last_error": job.last_error,
+        "created_at": job.created_at,
+        "finished_at": job.finished_at,
+    }

@@ -1,0 +1,91 @@
+"""`payment`: attempts to be paid, and why each is as it is."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from payproc import decisions, jobs, listing, payments, timeline
+from payproc.cli.edge import OPERATOR, Id, Json, Limit, transaction
+from payproc.cli.rendering import show_document, show_item, show_list, show_table
+from payproc.models import Payment
+from payproc.money import Money
+from payproc.states import PaymentStatus
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def show(payment_id: Id, *, json: Json = False) -> None:
+    """Show a payment and everything on record about it, oldest first."""
+    with transaction() as session:
+        payment = payments.visible_payment(session, payment_id, user=OPERATOR)
+        entries = [asdict(entry) for entry in timeline.timeline(session, payment)]
+    if json:
+        show_document(_details(payment) | {"timeline": entries})
+        return
+    show_item(_details(payment), json=False)
+    show_table(("at", "what", "sentence", "evidence"), (list(entry.values()) for entry in entries))
+
+
+@app.command("list")
+def list_payments(
+    *, status: Annotated[PaymentStatus | None, typer.Option()] = None, limit: Limit = 20, json: Json = False
+) -> None:
+    """List payments, newest first."""
+    with transaction() as session:
+        page = listing.page_of_payments(session, listing.Filter(status=status), user=OPERATOR, limit=limit)
+    columns = ("id", "status", "money", "payment_method", "reference", "created_at")
+    rows = [_row(payment) for payment in page.payments]
+    show_list("payments", rows, columns=columns, more=page.next_cursor is not None, json=json)
+
+
+@app.command()
+def inquire(payment_id: Id, *, json: Json = False) -> None:
+    """Ask the provider how an open payment stands, as soon as a worker is free."""
+    with transaction() as session:
+        payment = payments.visible_payment(session, payment_id, user=OPERATOR)
+        staged = decisions.ask_again(session, payment)
+    show_item({"id": payment.id, "status": payment.status, "staged": staged}, json=json)
+
+
+@app.command()
+def cancel(payment_id: Id, *, json: Json = False) -> None:
+    """Call an open payment off, as soon as a worker is free. It may turn out to have been paid."""
+    with transaction() as session:
+        payment = payments.request_cancel(session, payment_id, user=OPERATOR)
+    show_item({"id": payment.id, "status": payment.status, "staged": jobs.Kind.CANCEL_PAYMENT}, json=json)
+
+
+def _row(payment: Payment) -> dict[str, Any]:
+    return {
+        "id": payment.id,
+        "status": payment.status,
+        "money": str(Money.of(payment.amount_minor, payment.currency)),
+        "amount_minor": payment.amount_minor,
+        "currency": payment.currency,
+        "payment_method": payment.payment_method,
+        "reference": payment.reference,
+        "order_id": payment.order_id,
+        "user_id": payment.user_id,
+        "created_at": payment.created_at,
+    }
+
+
+def _details(payment: Payment) -> dict[str, Any]:
+    ids = {reference.value: value for reference, value in payments.payment_ref(payment).references.items()}
+    return (
+        _row(payment)
+        | ids
+        | {
+            "description": payment.description,
+            "live_mode": payment.live_mode,
+            "environment": payment.environment,
+            "next_action": payment.next_action,
+            "failure_code": payment.failure_code,
+            "failure_message": payment.failure_message,
+            "expires_at": payment.expires_at,
+            "updated_at": payment.updated_at,
+            "completed_at": payment.completed_at,
+        }
+    )

@@ -1,0 +1,90 @@
+"""`user` and `key`: who may call, and with what."""
+
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from payproc import users
+from payproc.cli.edge import Json, Limit, transaction, written
+from payproc.cli.rendering import show_item, show_list
+from payproc.errors import Conflict, NotFound
+from payproc.models import Role, User
+
+app = typer.Typer(no_args_is_help=True)
+keys = typer.Typer(no_args_is_help=True)
+
+_KEY_MARK, _SHOWN = "pp_", 12
+
+
+@app.command()
+def create(
+    *,
+    email: Annotated[str, typer.Option()],
+    name: Annotated[str, typer.Option(callback=written)],
+    role: Annotated[Role, typer.Option()],
+    json: Json = False,
+) -> None:
+    """Make a user and an API key, which is shown this once."""
+    with transaction() as session:
+        user = users.create_user(session, email=email, name=name, role=role)
+        key = users.issue_key(session, user)
+    show_item({"id": user.id, "email": user.email, "role": user.role, "api_key": key}, json=json)
+
+
+@app.command("list")
+def list_users(*, limit: Limit = 20, json: Json = False) -> None:
+    """List users, newest first."""
+    with transaction() as session:
+        found = list(session.scalars(select(User).order_by(User.created_at.desc(), User.id.desc()).limit(limit + 1)))
+        rows = [_row(user) for user in found[:limit]]
+    columns = ("id", "email", "name", "role", "keys", "created_at")
+    show_list("users", rows, columns=columns, more=len(found) > limit, json=json)
+
+
+@keys.command()
+def issue(who: Annotated[str, typer.Argument(metavar="EMAIL_OR_ID")], *, json: Json = False) -> None:
+    """Make another API key for a user; it is shown this once."""
+    with transaction() as session:
+        user = named_user(session, who)
+        key = users.issue_key(session, user)
+    show_item({"id": user.id, "email": user.email, "api_key": key}, json=json)
+
+
+@keys.command()
+def revoke(
+    key: Annotated[str, typer.Argument(metavar="PREFIX_OR_ID", callback=written)], *, json: Json = False
+) -> None:
+    """End an API key by its first characters, its id, or the whole of it."""
+    # Only its first characters are kept, and a whole key must not come back in an error's text.
+    named = key[:_SHOWN] if key.startswith(_KEY_MARK) else key
+    with transaction() as session:
+        revoked = users.revoke_key(session, named)
+        row = {"id": revoked.id, "prefix": revoked.prefix, "user": revoked.user.email, "revoked_at": revoked.revoked_at}
+    show_item(row, json=json)
+
+
+def named_user(session: Session, who: str) -> User:
+    """Find a user by address or id.
+
+    Raises NotFound, or Conflict when the address is shared.
+    """
+    named = (func.lower(User.email) == who.lower()) | (User.id == who)
+    found = list(session.scalars(select(User).where(named).limit(2)))
+    if not found:
+        raise NotFound(f"There is no user {who}.", code="user_not_found")
+    if len(found) > 1:
+        raise Conflict(f"Several users are called {who}; name one by id.", code="user_ambiguous")
+    return found[0]
+
+
+def _row(user: User) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "email": user.email,
+        "name": user.full_name,
+        "role": user.role,
+        "keys": [key.prefix for key in user.keys if key.revoked_at is None],
+        "created_at": user.created_at,
+    }

@@ -1,0 +1,118 @@
+"""What an operator decides: to ask again, to requeue, to bury, to settle a question.
+
+Each leaves a payment with work or with a person, never with neither. Locks are taken payment first.
+"""
+
+from enum import StrEnum
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from payproc import jobs, notices, payments, reviews
+from payproc.errors import Conflict, NotFound
+from payproc.models import Job, JobState, Payment, Review, ReviewKind, Source
+from payproc.payments import Told
+from payproc.states import OPEN, Fact, PaymentStatus
+
+
+class Decision(StrEnum):
+    """What a person may decide about a payment."""
+
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+_DECIDED = {
+    Decision.COMPLETED: (Fact.PAID, PaymentStatus.COMPLETED),
+    Decision.CANCELLED: (Fact.CANCELLED, PaymentStatus.CANCELLED),
+}
+
+
+def ask_again(session: Session, payment: Payment) -> jobs.Kind:
+    """Have the provider asked now, or the payment started that never was; return which was staged.
+
+    Raises Conflict when the payment has ended.
+    """
+    if payment.status not in OPEN:
+        raise Conflict(
+            f"Payment {payment.id} is {payment.status}; only an open payment is asked about.",
+            code="payment_ended",
+            subject=payment.id,
+        )
+    asked = payments.payment_ref(payment).references
+    kind = jobs.Kind.INQUIRE_PAYMENT if asked else jobs.Kind.START_PAYMENT
+    jobs.stage(session, kind, payment.id)
+    return kind
+
+
+def requeue_job(session: Session, job: Job) -> None:
+    """Bring a dead job back, due now and with a clean slate; a notice that died with it lives again.
+
+    Raises Conflict when it is not dead, or the same work is open already.
+    """
+    if job.state is not JobState.DEAD:
+        raise Conflict(f"Job {job.id} is {job.state}; only a dead job is requeued.", code="job_not_dead")
+    open_twin = select(Job.id).where(Job.dedupe_key == job.dedupe_key, Job.state == JobState.READY)
+    twin = session.scalar(open_twin)
+    if twin is not None:
+        raise Conflict(f"The same work is open already as {twin}.", code="job_open", subject=twin)
+    jobs.requeue(session, job)
+    session.flush()
+    if job.kind == jobs.Kind.APPLY_NOTICE:
+        notices.replay_notice(session, job.subject)
+
+
+def bury_job(session: Session, job: Job, *, reason: str) -> None:
+    """Set an open job aside; a payment that was waiting for it becomes a question for a person.
+
+    Raises Conflict when it is not open.
+    """
+    if job.state is not JobState.READY:
+        raise Conflict(f"Job {job.id} is {job.state}; only an open job is buried.", code="job_not_open")
+    jobs.bury_by_hand(session, job, error=reason)
+    session.flush()
+    if job.kind == jobs.Kind.APPLY_NOTICE:
+        notices.bury_notice(session, job.subject, error=reason)
+    payment = session.get(Payment, job.subject)
+    if payment is not None and payment.status in OPEN:
+        reviews.open_review(
+            session,
+            ReviewKind.JOB_DEAD,
+            job.id,
+            payment_id=payment.id,
+            detail=f"{job.kind} of {payment.id} was buried by hand: {reason}.",
+        )
+
+
+def resolve_review(
+    session: Session, review_id: str, *, resolution: str, decision: Decision | None
+) -> tuple[Review, Payment | None]:
+    """Close a question with the person's answer, and carry out what they decided about its payment.
+
+    Without a decision a payment that is still open goes back to being asked about. Raises NotFound, or Conflict when
+    the question was answered before or the decision comes too late.
+    """
+    review = session.get(Review, review_id)
+    if review is None:
+        raise NotFound(f"There is no review {review_id}.", subject=review_id)
+    payment = payments.locked(session, review.payment_id) if review.payment_id else None
+    review = reviews.resolve(session, review_id, resolution=resolution)
+    if decision is not None:
+        _decide(session, review, decision)
+    elif payment is not None and payment.status in OPEN:
+        ask_again(session, payment)
+    return review, payment
+
+
+def _decide(session: Session, review: Review, decision: Decision) -> None:
+    if review.payment_id is None:
+        raise Conflict(f"Review {review.id} is about no payment: there is nothing to decide.", code="review_no_payment")
+    fact, wanted = _DECIDED[decision]
+    told = Told(source=Source.OPERATOR, evidence=review.id)
+    payment = payments.apply_fact(session, review.payment_id, fact, told=told, detail=review.resolution)
+    if payment.status is not wanted:
+        raise Conflict(
+            f"Payment {payment.id} is {payment.status} and cannot become {wanted}; nothing was changed.",
+            code="decision_too_late",
+            subject=payment.id,
+        )

@@ -1,0 +1,184 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payproc.errors import SettingsInvalid
+from payproc.settings import database_url, duration, load_settings
+
+DEVELOPMENT: dict[str, Any] = {
+    "database_url": "postgresql://shop:hunter2hunter2@db/payproc",
+    "secret_key": "k9Jv2mQ8xR4tW7zB1nC5",
+    "stripe_secret_key": "sk_test_51Kb9vQ2mT8x",
+    "stripe_webhook_secret": "whsec_9fJ3kL7mN2pQ5rS8tV",
+}
+PRODUCTION: dict[str, Any] = DEVELOPMENT | {
+    "environment": "production",
+    "stripe_secret_key": "sk_live_51Kb9vQ2mT8xW4yZ6",
+    "redirect_hosts": "shop.pk",
+}
+
+
+def problems(**values: Any) -> list[str]:
+    with pytest.raises(SettingsInvalid) as invalid:
+        load_settings(**values)
+    return invalid.value.problems
+
+
+def test_every_missing_variable_is_named_at_once() -> None:
+    assert problems() == [
+        "DATABASE_URL is not set",
+        "SECRET_KEY is not set",
+        "STRIPE_SECRET_KEY is not set",
+        "STRIPE_WEBHOOK_SECRET is not set",
+    ]
+
+
+def test_an_empty_variable_is_a_missing_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "")
+    assert "SECRET_KEY is not set" in problems()
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in DEVELOPMENT.items():
+        monkeypatch.setenv(name.upper(), value)
+    monkeypatch.setenv("REDIRECT_HOSTS", "shop.pk, www.shop.pk ,")
+    monkeypatch.setenv("POLL_SCHEDULE_STRIPE", "20s,1m,1h")
+    settings = load_settings()
+    assert settings.redirect_hosts == ("shop.pk", "www.shop.pk")
+    assert settings.poll_schedule_stripe == (timedelta(seconds=20), timedelta(minutes=1), timedelta(hours=1))
+
+
+def test_the_example_that_should_work_does() -> None:
+    assert load_settings(**DEVELOPMENT).live_mode is False
+    assert load_settings(**PRODUCTION).live_mode is True
+
+
+@pytest.mark.parametrize("key", ["sk_live_51Kb9vQ2mT8xW4yZ6", "rk_live_51Kb9vQ2mT8xW4yZ6"])
+@pytest.mark.parametrize("environment", ["development", "test"])
+def test_a_live_key_is_refused_outside_production(key: str, environment: str) -> None:
+    found = problems(**DEVELOPMENT | {"stripe_secret_key": key, "environment": environment})
+    assert found == ["STRIPE_SECRET_KEY is a live key, but ENVIRONMENT is not production"]
+
+
+def test_a_test_key_is_refused_in_production() -> None:
+    found = problems(**PRODUCTION | {"stripe_secret_key": "sk_test_51Kb9vQ2mT8xW4yZ6"})
+    assert "STRIPE_SECRET_KEY is a test key, but ENVIRONMENT is production" in found
+
+
+@pytest.mark.parametrize("key", ["pk_test_51Kb9vQ2mT8x", "whsec_51Kb9vQ2mT8x", "51Kb9vQ2mT8x"])
+def test_what_is_no_secret_key_is_refused(key: str) -> None:
+    assert problems(**DEVELOPMENT | {"stripe_secret_key": key})[0].startswith("STRIPE_SECRET_KEY must be a secret")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("secret_key", "change-me-change-me-change-me"),
+        ("secret_key", "short"),
+        ("secret_key", "xxxxxxxxxxxxxxxxxxxxxxxx"),
+        ("stripe_secret_key", "sk_live_..."),
+        ("stripe_webhook_secret", "whsec_example_0123456789abcdef"),
+        ("stripe_webhook_secret", "whsec_9fJ3kL7mN2pQ5rS8tV,whsec_"),
+        ("jwt_secret", "secret-secret-secret-secret-secret-s"),
+    ],
+)
+def test_production_refuses_example_secrets(name: str, value: str) -> None:
+    audience = {"jwt_issuer": "https://id.shop.pk", "jwt_audience": "payproc"}
+    expected = f"{name.upper()} is too short or an example value: production needs a real secret"
+    assert problems(**PRODUCTION | audience | {name: value}) == [expected]
+
+
+def test_production_refuses_to_guess_where_customers_may_be_sent() -> None:
+    found = problems(**PRODUCTION | {"redirect_hosts": ""})
+    assert found == ["REDIRECT_HOSTS is empty: name the hosts customers may be sent back to"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("jwt_secret", "b7Hq2Lw9Xz4Rt6Yv1Nc8b7Hq2Lw9Xz4Rt6Yv1Nc8"), ("jwt_jwks_url", "https://id.shop.pk/keys")],
+)
+def test_production_refuses_tokens_for_anybody(name: str, value: str) -> None:
+    expected = f"JWT_ISSUER and JWT_AUDIENCE must be set where {name.upper()} is"
+    assert problems(**PRODUCTION | {name: value}) == [expected]
+
+
+@pytest.mark.parametrize("value", [" , ", ","])
+def test_a_webhook_secret_without_a_secret_is_none(value: str) -> None:
+    assert problems(**DEVELOPMENT | {"stripe_webhook_secret": value}) == ["STRIPE_WEBHOOK_SECRET is not set"]
+
+
+def test_two_webhook_secrets_are_in_force_during_a_rotation() -> None:
+    settings = load_settings(**DEVELOPMENT | {"stripe_webhook_secret": "whsec_new, whsec_old"})
+    assert settings.stripe_webhook_secrets == ("whsec_new", "whsec_old")
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:p@h/db", "postgresql+psycopg://u:p@h/db"])
+def test_both_spellings_of_a_database_address_mean_psycopg(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert database_url() == "postgresql+psycopg://u:p@h/db"
+
+
+@pytest.mark.parametrize("url", ["mysql://u:hunter2@h/db", "postgres://u:hunter2@h/db", "sqlite://"])
+def test_another_database_is_refused_without_quoting_its_password(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(SettingsInvalid) as invalid:
+        database_url()
+    expected = "DATABASE_URL: must start with postgresql:// or postgresql+psycopg://"
+    assert invalid.value.problems == [expected]
+    assert problems(**DEVELOPMENT | {"database_url": url}) == [expected]
+
+
+@pytest.mark.parametrize("url", ["shop.pk", "//shop.pk", "ftp://shop.pk", "https://"])
+def test_a_web_address_must_be_absolute(url: str) -> None:
+    found = problems(**DEVELOPMENT | {"public_base_url": url})
+    assert found == ["PUBLIC_BASE_URL: must be an absolute http or https URL"]
+
+
+@given(st.integers(min_value=0, max_value=10_000), st.sampled_from(["ms", "s", "m", "h", "d"]))
+def test_a_duration_is_a_number_and_a_unit(number: int, unit: str) -> None:
+    one = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+    assert duration(f"{number}{unit}") == timedelta(seconds=number * one[unit])
+
+
+@pytest.mark.parametrize("text", ["", "5", "s", "-5s", "1.5h", "5 s", "5S", "1e3s", "\u0665s", "5s5s"])
+def test_anything_else_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration"):
+        duration(text)
+
+
+@pytest.mark.parametrize("schedule", ["20s,", "20s;1m", "0s", "1m,0s", "soon"])
+def test_a_schedule_that_would_poll_without_pause_is_refused(schedule: str) -> None:
+    [problem] = problems(**DEVELOPMENT | {"poll_schedule_stripe": schedule})
+    assert problem.startswith("POLL_SCHEDULE_STRIPE: ")
+
+
+def test_no_secret_is_shown_by_the_settings_themselves() -> None:
+    secret = {
+        "broker_url": "redis://:Br0kerPass@r/0",
+        "smtp_url": "smtp://u:M4ilPass@m",
+        "jwt_secret": "b7Hq2Lw9Xz4Rt6Yv1Nc8b7Hq2Lw9Xz4Rt6Yv1Nc8",
+        "flower_basic_auth": "admin:Fl0werPass",
+        "jwt_issuer": "i",
+        "jwt_audience": "a",
+    }
+    values = PRODUCTION | secret
+    shown = repr(load_settings(**values)) + str(load_settings(**values))
+    hidden = [
+        *("hunter2", "Br0kerPass", "M4ilPass", "Fl0werPass", "b7Hq2Lw9", "k9Jv2mQ8", "51Kb9vQ2mT8x", "9fJ3kL7mN2"),
+    ]
+    assert [word for word in hidden if word in shown] == []
+
+
+def test_no_secret_is_shown_by_what_is_wrong_with_it() -> None:
+    text = str(problems(**PRODUCTION | {"secret_key": "hunter2", "stripe_secret_key": "pk_hunter2"}))
+    assert "hunter2" not in text
+
+
+def test_settings_cannot_be_changed_after_the_start() -> None:
+    settings = load_settings(**DEVELOPMENT)
+    name = "environment"
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(settings, name, "production")
