@@ -28,8 +28,9 @@ task_time_limit = 60
 worker_prefetch_multiplier = 1
 worker_max_tasks_per_child = 1000
 worker_cancel_long_running_tasks_on_connection_loss = False
-worker_soft_shutdown_timeout = 30
-worker_enable_soft_shutdown_on_idle = True
+# SIGTERM lets a running job finish (60 s at most) and takes no new one. The soft shutdown of Celery 5.5 would cut it
+# off sooner, to requeue a message whose row is due again anyhow.
+worker_soft_shutdown_timeout = 0
 worker_send_task_events = True
 worker_hijack_root_logger = False
 task_send_sent_event = True

@@ -12,6 +12,7 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from payproc import __version__
 from payproc.application import Application
+from payproc.errors import InvalidRequest
 from web import docs, errors, health, notices, payments
 from web.auth import application
 from web.json import ExactJson
@@ -70,9 +71,12 @@ def _require_json() -> None:
         raise UnsupportedMediaType("Send application/json.")
     # Malformed JSON is 400 here; left to the schema it would look like a missing body.
     try:
-        request.get_json()
+        body = request.get_json()
     except BadRequest:
         raise BadRequest("The body is not JSON that can be read one way only.") from None
+    # flask-openapi would read a JSON string's text as JSON once more, past the strict reader.
+    if not isinstance(body, dict):
+        raise InvalidRequest("The body must be a JSON object.")
 
 
 def _end(response: Response) -> Response:

@@ -5,7 +5,7 @@ from sandbox.stripe.errors import RefusedError
 MAXIMUM = 99_999_999
 
 # Tables of words: a list literal of these would be a page of quotation marks.
-# ruff: noqa: SIM905
+# ruff: noqa: SIM905 (see above)
 ZERO_DECIMAL = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split())
 THREE_DECIMAL = frozenset("bhd jod kwd omr tnd".split())
 # Written with two decimals on the wire although nobody has a coin for them.

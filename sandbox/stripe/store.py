@@ -168,7 +168,7 @@ class Store:
         order = "ASC" if upwards else "DESC"
         where = " AND ".join(clauses)
         # Only fixed fragments from this package are joined; every value travels as a parameter.
-        statement = f"SELECT body FROM objects WHERE {where} ORDER BY seq {order} LIMIT ?"  # noqa: S608
+        statement = f"SELECT body FROM objects WHERE {where} ORDER BY seq {order} LIMIT ?"  # noqa: S608 (see above)
         with self.transaction() as connection:
             return [_loaded(row["body"]) for row in connection.execute(statement, [*values, limit])]
 

@@ -149,6 +149,7 @@ def test_a_bad_field_is_named_and_nothing_is_written(
         ("[]", "application/json", 422),
         ("null", "application/json", 422),
         ('"text"', "application/json", 422),
+        (json.dumps(json.dumps(checkout_body())), "application/json", 422),
         ("5", "application/json", 422),
         ("x" * (1024 * 1024 + 1), "application/json", 413),
     ],
