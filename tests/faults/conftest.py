@@ -1,0 +1,110 @@
+"""Real processes, and what may happen to them."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from sqlalchemy import text
+
+from payproc.db import Database
+from payproc.doctor import broken_invariants
+from sandbox.stack import Stack, running_stack
+
+PREFIX = "/api/v1/payments"
+
+
+def wait_until(condition: Callable[[], Any], *, seconds: float = 40, what: str = "the condition") -> Any:
+    """Return the condition's first true value; fail after so many seconds."""
+    end = time.monotonic() + seconds
+    pause = threading.Event()
+    while not (value := condition()):
+        assert time.monotonic() < end, f"{what} never came true"
+        pause.wait(0.05)
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shop:
+    """A client of a running stack, with a hand on its database and its Stripe."""
+
+    stack: Stack
+    database: Database
+
+    def checkout(self, *, wait: int = 20) -> dict[str, Any]:
+        answer = requests.post(
+            f"{self.stack.web_url}{PREFIX}/checkout",
+            json={
+                "amount": "19.99",
+                "description": "Two mangoes",
+                "success_url": "https://example.com/thanks",
+                "cancel_url": "https://example.com/basket",
+            },
+            headers=self._auth | {"Prefer": f"wait={wait}"},
+            timeout=wait + 10,
+        )
+        assert answer.status_code in (201, 202), answer.text
+        return dict(answer.json())
+
+    def payment(self, payment_id: str) -> dict[str, Any]:
+        answer = requests.get(f"{self.stack.web_url}{PREFIX}/{payment_id}", headers=self._auth, timeout=10)
+        assert answer.ok, answer.text
+        return dict(answer.json())
+
+    def becomes(self, payment_id: str, status: str, *, seconds: float = 40) -> None:
+        wait_until(
+            lambda: self.payment(payment_id)["status"] == status, seconds=seconds, what=f"{payment_id} {status}"
+        )
+
+    def session_of(self, payment_id: str) -> str:
+        return str(wait_until(lambda: self.payment(payment_id)["session_id"], what=f"a session of {payment_id}"))
+
+    def pay(self, session_id: str) -> None:
+        self.sandbox("POST", f"sessions/{session_id}/pay")
+
+    def sandbox(self, method: str, path: str, body: Any = None) -> Any:
+        answer = requests.request(method, f"{self.stack.gateway_url}/_sandbox/{path}", json=body, timeout=10)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def fault(self, operation: str, fault: str, **more: Any) -> None:
+        self.sandbox("POST", "faults", {"operation": operation, "fault": fault, **more})
+
+    def sessions_at_stripe(self, payment_id: str) -> list[str]:
+        found = self.sandbox("GET", "sessions")
+        return [session["id"] for session in found if session["client_reference_id"] == payment_id]
+
+    def count(self, query: str, **values: Any) -> int:
+        with self.database.transaction() as session:
+            return int(session.scalar(text(query), values) or 0)
+
+    def receipts(self, payment_id: str) -> int:
+        return len([mail for mail in self.sandbox("GET", "mail") if payment_id in mail["text"] + mail["html"]])
+
+    @property
+    def _auth(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.stack.keys['customer']}"}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    # Seconds where production has minutes, so that what waits is seen to end.
+    patience = {"RING_LEASE": "2s", "WORK_LEASE": "4s", "RETRY_BASE": "200ms", "POLL_SCHEDULE_STRIPE": "3s"}
+    with running_stack(tmp_path_factory.mktemp("stack"), overrides=patience) as running:
+        yield running
+
+
+@pytest.fixture
+def shop(stack: Stack) -> Iterator[Shop]:
+    database = Database(stack.database_url, pool_size=1)
+    shop = Shop(stack=stack, database=database)
+    yield shop
+    shop.sandbox("DELETE", "faults")
+    with database.transaction() as session:
+        broken = broken_invariants(session)
+    database.dispose()
+    assert broken == []
