@@ -259,6 +259,22 @@ class ReceivedAnswer(Answer):
     status: Literal["received"] = "received"
 
 
+class AliveAnswer(Answer):
+    """The process lives."""
+
+    status: Literal["ok"] = "ok"
+
+
+class ReadyAnswer(Answer):
+    """Requests can be served, and how much work waits."""
+
+    status: Literal["ready"] = "ready"
+    database: Literal["ok"] = "ok"
+    backlog: dict[str, int] = Field(
+        examples=[{"jobs_due": 3, "oldest_due_seconds": 1, "jobs_dead": 0, "reviews_open": 0}]
+    )
+
+
 class Problem(Answer):
     """What went wrong (RFC 9457, application/problem+json). What does not apply is left out."""
 

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,9 +55,7 @@ class Shop:
         return dict(answer.json())
 
     def becomes(self, payment_id: str, status: str, *, seconds: float = 40) -> None:
-        wait_until(
-            lambda: self.payment(payment_id)["status"] == status, seconds=seconds, what=f"{payment_id} {status}"
-        )
+        wait_until(lambda: self.payment(payment_id)["status"] == status, seconds=seconds, what=f"{payment_id} {status}")
 
     def session_of(self, payment_id: str) -> str:
         return str(wait_until(lambda: self.payment(payment_id)["session_id"], what=f"a session of {payment_id}"))
@@ -83,7 +80,13 @@ class Shop:
             return int(session.scalar(text(query), values) or 0)
 
     def receipts(self, payment_id: str) -> int:
-        return len([mail for mail in self.sandbox("GET", "mail") if payment_id in mail["text"] + mail["html"]])
+        reference = self.payment(payment_id)["reference"]
+        return len([mail for mail in self.sandbox("GET", "mail") if reference in mail["subject"]])
+
+    def has_its_one_receipt(self, payment_id: str) -> bool:
+        """Wait for the receipt, and tell whether it is the only one."""
+        wait_until(lambda: self.receipts(payment_id), what=f"a receipt of {payment_id}")
+        return self.receipts(payment_id) == 1
 
     @property
     def _auth(self) -> dict[str, str]:

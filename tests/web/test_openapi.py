@@ -1,0 +1,67 @@
+"""The OpenAPI document, and a fuzzer that believes it."""
+
+import re
+
+import pytest
+import schemathesis
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.core.result import Ok
+
+from payproc.application import Application
+from payproc.models import User
+from tests.web.conftest import key_of
+
+
+@settings(
+    max_examples=120,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+@given(data=st.data())
+def test_nothing_the_document_allows_is_answered_500(data: st.DataObject, flask_app: Flask, amina_key: str) -> None:
+    document = schemathesis.openapi.from_wsgi("/openapi.json", flask_app)
+    operations = [found.ok() for found in document.get_all_operations() if isinstance(found, Ok)]
+    assert len(operations) == len(flask_app.view_functions) - 6, "every route of ours is in the document"
+    case = data.draw(data.draw(st.sampled_from(operations)).as_strategy())
+    response = case.call(headers={"Authorization": f"Bearer {amina_key}"})
+
+    assert response.status_code < 500
+    if response.status_code >= 400:
+        assert response.headers["content-type"] == ["application/problem+json"]
+
+
+@pytest.fixture
+def amina_key(app: Application, customer: User) -> str:
+    return key_of(app, customer)
+
+
+def test_every_route_has_a_summary_an_answer_and_its_errors(anonymous: FlaskClient) -> None:
+    document = anonymous.get("/openapi.json").json
+    assert document is not None
+    assert re.fullmatch(r"3\.[12]\.\d", document["openapi"])
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert operation["summary"], f"{method} {path}"
+            assert [status for status in operation["responses"] if status < "3"], f"{method} {path}"
+
+
+def test_a_checkout_has_an_example_that_works(anonymous: FlaskClient, app: Application, customer: User) -> None:
+    document = anonymous.get("/openapi.json").json
+    assert document is not None
+    [example] = document["components"]["schemas"]["CheckoutBody"]["examples"]
+    answer = anonymous.post(
+        "/api/v1/payments/checkout", json=example, headers={"Authorization": f"Bearer {key_of(app, customer)}"}
+    )
+    assert answer.status_code == 202
+
+
+def test_the_page_fetches_nothing_from_elsewhere(anonymous: FlaskClient) -> None:
+    page = anonymous.get("/docs", follow_redirects=True)
+    assert page.status_code == 200
+    assert "http" not in page.text.replace("http-equiv", "")
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    with anonymous.get("/docs/scalar/js/scalar.standalone.js") as script:
+        assert script.status_code == 200
