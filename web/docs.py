@@ -27,10 +27,21 @@ _PAGE_POLICY = (
     "img-src 'self' data:; font-src 'self' data:; connect-src 'self'"
 )
 
+# What would call home or sell something is off; the policy above stops the rest.
+_PAGE_SETTINGS = {
+    "withDefaultFonts": False,
+    "telemetry": False,
+    "hideClientButton": True,
+    "showDeveloperTools": "never",
+    "agent": {"disabled": True},
+    "mcp": {"disabled": True},
+    "authentication": {"preferredSecurityScheme": "bearer"},
+}
+
 
 def register(app: OpenAPI) -> None:
     """Serve the document and the page."""
-    app.config["SCALAR_CONFIG"] = {"withDefaultFonts": False, "telemetry": False, "hideClientButton": True}
+    app.config["SCALAR_CONFIG"] = _PAGE_SETTINGS
     page = RegisterPlugin.register(doc_url="openapi.json")
     page.after_request(_stay_home)
     app.register_blueprint(page, url_prefix="/docs")

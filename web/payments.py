@@ -19,6 +19,7 @@ from web.json import json_answer, text_of
 from web.schemas import (
     AcceptedAnswer,
     CheckoutBody,
+    CheckoutHeader,
     ListQuery,
     PageAnswer,
     PaymentAnswer,
@@ -52,17 +53,17 @@ class _Begun:
 
 
 @blueprint.post("/checkout", responses={"201": StartedAnswer, "202": AcceptedAnswer})
-def checkout(body: CheckoutBody) -> Response:
+def checkout(header: CheckoutHeader, body: CheckoutBody) -> Response:
     """Start a card payment through Stripe Checkout.
 
     Answers 202 at once; with `Prefer: wait=N` (at most 30 seconds) 201 with the session's URL as soon as it is
     there. `Idempotency-Key` makes a repeated request the same payment and the same answer for 72 hours.
     """
-    key = request.headers.get("Idempotency-Key")
+    key = header.idempotency_key
     begun = _begin(body, key)
     if begun.replay is not None:
         return _replayed(begun.replay)
-    answer = _answer(begun.payment_id, wait=_wait_seconds(request.headers.get("Prefer", "")))
+    answer = _answer(begun.payment_id, wait=_wait_seconds(header.prefer or ""))
     if key is not None:
         with application().database.transaction() as session:
             idempotency.remember_answer(session, current_user(), key, answer)

@@ -129,6 +129,23 @@ class CheckoutBody(Body):
         return in_major if in_major is not None else in_minor
 
 
+class CheckoutHeader(BaseModel):
+    """What may be said about the request itself."""
+
+    idempotency_key: str | None = Field(
+        default=None,
+        alias="Idempotency-Key",
+        description="The same key and body again are the same payment and the same answer, for 72 hours.",
+        examples=["order-17-try-1"],
+    )
+    prefer: str | None = Field(
+        default=None,
+        alias="Prefer",
+        description="`wait=N`: wait up to N seconds, at most 30, for the session's URL.",
+        examples=["wait=10"],
+    )
+
+
 class PaymentPath(BaseModel):
     """Which payment."""
 
