@@ -45,6 +45,8 @@ def create_app(core: Application) -> Flask:
     web.config["MAX_CONTENT_LENGTH"] = _LARGEST_BODY
     web.extensions["payproc"] = core
     web.extensions["jwks"] = _jwks(core)
+    # With and without the slash at its end an address is the same one; a redirect would lose a POST's body.
+    web.url_map.strict_slashes = False
     errors.register(web)
     web.before_request(_begin)
     web.after_request(_end)

@@ -1,5 +1,6 @@
 """Checkout, look-up, list, timeline and cancel."""
 
+import threading
 import time
 from dataclasses import dataclass
 
@@ -44,6 +45,9 @@ blueprint.before_request(require_caller)
 _LONGEST_WAIT_SECONDS = 30
 # The session is there about half a second after the request; asking the row more often gains nothing a person sees.
 _LOOK_EVERY_SECONDS = 0.05
+# A waiting request holds a thread. With four threads a process, two may wait: the others stay free for webhooks. Who
+# finds no seat gets the 202 that waiting would have ended in.
+_seats = threading.BoundedSemaphore(2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +107,12 @@ def _take_key(session: Session, user: User, key: str | None) -> idempotency.Begu
 
 
 def _answer(payment_id: str, *, wait: int) -> Answer:
-    deadline = time.monotonic() + wait
+    if wait and _seats.acquire(blocking=False):
+        try:
+            _wait_for_session(payment_id, seconds=wait)
+        finally:
+            _seats.release()
     payment = _read(payment_id)
-    while payment.status in OPEN and payment.next_action is None and time.monotonic() < deadline:
-        time.sleep(_LOOK_EVERY_SECONDS)
-        payment = _read(payment_id)
     location = f"{PREFIX}/{payment.id}"
     if payment.next_action is None or payment.stripe_session_id is None:
         accepted = AcceptedAnswer(payment_id=payment.id, status=payment.status)
@@ -119,6 +124,15 @@ def _answer(payment_id: str, *, wait: int) -> Answer:
         url=payment.next_action["url"],
     )
     return Answer(status=201 if wait else 202, location=location, body=text_of(started))
+
+
+def _wait_for_session(payment_id: str, *, seconds: int) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        payment = _read(payment_id)
+        if payment.next_action is not None or payment.status not in OPEN:
+            return
+        time.sleep(_LOOK_EVERY_SECONDS)
 
 
 def _read(payment_id: str) -> Payment:

@@ -1,4 +1,6 @@
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 import pytest
@@ -191,3 +193,13 @@ def test_waiting_without_a_worker_ends_in_202_and_never_in_an_error(amina: Clien
 def test_a_preference_that_is_not_understood_is_passed_over(amina: Client, prefer: str) -> None:
     answer = amina.post("/checkout", checkout_body(), headers={"Prefer": prefer.encode().decode("latin-1")})
     assert answer.status_code == 202
+
+
+def test_requests_that_wait_leave_threads_for_those_that_do_not(amina: Client) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        began = time.monotonic()
+        waits = [pool.submit(amina.post, "/checkout", checkout_body(), headers={"Prefer": "wait=2"}) for _ in range(6)]
+        seconds = [time.monotonic() - began for _ in as_completed(waits)]
+    assert all(wait.result().status_code == 202 for wait in waits)
+    assert seconds[3] < 1.5
+    assert seconds[4] >= 1.9
