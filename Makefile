@@ -1,0 +1,74 @@
+# A line that starts with a target and ends in `## words` is one that `make` lists.
+
+PYTHON ?= python3
+PORT ?= 8400
+DIRECTORY ?= var
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+TESTS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help up demo test lint types contracts tests format lock clean
+# The order is the point: what is fastest to fail comes first.
+.NOTPARALLEL:
+
+help: ## list what can be made
+	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+up: $(VENV)/.installed ## run everything on this machine until Ctrl-C (PORT=8400, DIRECTORY=var)
+	@exec $(BIN)/python -m sandbox.stack --directory $(DIRECTORY) --base-port $(PORT)
+
+demo: $(VENV)/.installed ## pay once through the real HTTP API, on a stack of its own
+	@exec $(BIN)/python -m sandbox.demo
+
+test: lint types contracts tests ## everything CI runs
+
+lint: $(VENV)/.installed-dev ## style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev ## types, strictly
+	$(BIN)/mypy
+
+contracts: $(VENV)/.installed-dev ## who may import whom
+	$(BIN)/lint-imports
+
+tests: $(VENV)/.installed-dev ## tests, with the real servers (TESTS="tests/unit -k money" for some of them)
+	$(BIN)/pytest $(TESTS)
+
+format: $(VENV)/.installed-dev ## let ruff format and mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/.installed-dev ## compile requirements*.in to requirements*.txt
+	$(call compile,requirements.in) --output-file requirements.txt
+	$(call compile,requirements-dev.in) --constraint requirements.txt --output-file requirements-dev.txt
+
+clean: ## forget what tools keep; data in var/ and the environment stay
+	rm -rf .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find payproc tasks web sandbox migrations tests -name __pycache__ -prune -exec rm -rf {} +
+
+compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command 'make lock' $(1)
+
+# Stamps: the environment's own files change whenever pip likes.
+$(VENV)/.installed: requirements.txt
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(CHECK_PYTHON) && $(PYTHON) -m venv $(VENV); }
+	@echo "installing requirements.txt into $(VENV)" && $(PIP) install --requirement requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	@echo "installing requirements-dev.txt into $(VENV)" && $(PIP) install --requirement requirements-dev.txt
+	@touch $@
+
+define CHECK_PYTHON
+if ! command -v $(PYTHON) >/dev/null; then \
+	echo "$(PYTHON) is missing: install Python 3.11 or newer, or name it: PYTHON=python3.12 make up" >&2; exit 1; \
+elif ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+	echo "$(PYTHON) is older than 3.11: name a newer one: PYTHON=python3.12 make up" >&2; exit 1; \
+elif ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+	echo "$(PYTHON) makes no environments: install its venv package (Debian: apt-get install python3-venv)" >&2; exit 1; \
+fi
+endef

@@ -1,0 +1,131 @@
+"""A stack started as `make up` starts it: it stops whole, says what is wrong in a line, and goes on where it was."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]  # ships no types
+import pytest
+
+from sandbox.ports import Ports
+from sandbox.site import MARK
+from sandbox.stack import running_stack
+from tests.e2e.shop import Shop, wait_for
+
+pytestmark = pytest.mark.processes
+
+
+def free_base() -> int:
+    return next(base for base in range(11_000, 31_000, 100) if not Ports.from_base(base).taken())
+
+
+@contextmanager
+def up(directory: Path, base: int) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Run `python -m sandbox.stack` until the block ends; yield it and the file its words go to."""
+    words = directory.parent / "words"
+    command = [sys.executable, "-m", "sandbox.stack", "--directory", str(directory), "--base-port", str(base)]
+    with words.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        yield process, words
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def is_up(process: subprocess.Popen[bytes], words: Path) -> bool:
+    assert process.poll() is None, words.read_text()
+    return "Ctrl-C stops everything" in words.read_text()
+
+
+def start_of(directory: Path, base: int) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sandbox.stack", "--directory", str(directory), "--base-port", str(base)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def left_over(directory: Path) -> list[str]:
+    """Return the commands of processes that still serve a stack in this directory."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            stack = process.environ().get(MARK, process.cwd())
+            if stack.startswith(str(directory)):
+                found.append(" ".join(process.cmdline()))
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_ctrl_c_ends_every_process_and_is_no_failure(place: Path) -> None:
+    directory = place / "var"
+    with up(directory, free_base()) as (process, words):
+        wait_for(lambda: is_up(process, words), deadline=90)
+        shown = words.read_text()
+        assert left_over(directory) != []
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0, words.read_text()
+    for key in json.loads((directory / "stack.json").read_text())["api_keys"].values():
+        assert key in shown
+    assert "curl -sS http://127.0.0.1:" in shown
+    assert (directory / "stack.json").stat().st_mode & 0o077 == 0
+    assert left_over(directory) == []
+
+
+def test_a_process_that_dies_is_named_and_ends_the_others(place: Path) -> None:
+    directory = place / "var"
+    with up(directory, free_base()) as (process, words):
+        wait_for(lambda: is_up(process, words), deadline=90)
+        second = start_of(directory, free_base())
+        (relay,) = [p for p in psutil.process_iter() if relay_of(directory, p)]
+        relay.kill()
+        assert process.wait(timeout=30) == 1
+    assert second.returncode == 1
+    assert second.stderr == f"make up: {directory} has a running stack already (process {process.pid}); stop it first\n"
+    *_, last = words.read_text().splitlines()
+    assert last == f"make up: relay was ended by SIGKILL; its log is {directory}/logs/relay.log"
+    assert left_over(directory) == []
+
+
+def relay_of(directory: Path, process: psutil.Process) -> bool:
+    try:
+        return process.environ().get(MARK) == str(directory) and "tasks.relay" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def test_a_start_after_a_kill_ends_what_was_left_and_has_the_same_payments_and_keys(place: Path) -> None:
+    directory, base = place / "var", free_base()
+    with up(directory, base) as (process, words):
+        wait_for(lambda: is_up(process, words), deadline=90)
+        keys = json.loads((directory / "stack.json").read_text())["api_keys"]
+        with Shop(f"http://127.0.0.1:{base}", key=keys["customer"]) as shop:
+            started = shop.check_out()
+        process.kill()
+        process.wait()
+    assert left_over(directory) != []
+    with (
+        running_stack(directory, base_port=base, without=("beat", "flower")) as stack,
+        Shop(stack.web_url, key=keys["customer"]) as shop,
+    ):
+        assert dict(stack.keys) == keys
+        shop.press("pay", started["url"])
+        shop.completed(started["payment_id"])
+    assert left_over(directory) == []
+
+
+@pytest.mark.parametrize(("offset", "name"), [(0, "web"), (79, "redis")])
+def test_a_taken_port_is_one_line(place: Path, offset: int, name: str) -> None:
+    base = free_base()
+    with socket.create_server(("127.0.0.1", base + offset)):
+        refused = start_of(place / "var", base)
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"make up: port {base + offset} ({name}) is taken; stop what listens there,"
+        f" or choose another base: PORT={base + 1000} make up\n"
+    )
+    assert [path.name for path in (place / "var").iterdir()] == ["stack.lock"]

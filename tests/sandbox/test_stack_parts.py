@@ -1,0 +1,147 @@
+import json
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sandbox.children import Children
+from sandbox.errors import StackFailed
+from sandbox.leftovers import end_leftovers, only_stack_in
+from sandbox.memory import Memory, keep, recall
+from sandbox.ports import Ports
+from sandbox.processes import Process, Says, processes
+from sandbox.site import MARK, Site
+from sandbox.welcome import curl
+from tests.sandbox.wire import wait_until
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    ports = Ports.from_base(20_000)
+    return Site(directory=tmp_path, ports=ports, memory=Memory(), database_url="postgresql+psycopg://postgres@/payproc")
+
+
+def program(name: str, text: str, *, sign: str = "here I am") -> Process:
+    return Process(name=name, command=(sys.executable, "-c", text), up=Says(sign))
+
+
+def never_told(_: str) -> None:
+    pass
+
+
+def test_ports_follow_from_a_base() -> None:
+    assert Ports.from_base(8400) == Ports(web=8400, flower=8404, gateway=8420, smtp=8425, redis=8479)
+
+
+def test_a_port_that_somebody_listens_on_is_taken() -> None:
+    ports = Ports.free()
+    assert ports.taken() == []
+    with socket.create_server(("127.0.0.1", ports.smtp)):
+        assert ports.taken() == [("smtp", ports.smtp)]
+
+
+def test_free_ports_differ() -> None:
+    ports = Ports.free()
+    assert len({ports.web, ports.flower, ports.gateway, ports.smtp, ports.redis}) == 5
+
+
+def test_secrets_are_made_once_and_kept_for_their_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "stack.json"
+    made = recall(path)
+    assert recall(path) == made
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert made != Memory()
+
+
+def test_keeping_again_replaces_what_was_kept(tmp_path: Path) -> None:
+    path = tmp_path / "stack.json"
+    made = replace(recall(path), api_keys={"customer": "pp_1"})
+    keep(path, made)
+    assert recall(path) == made
+    assert [found.name for found in tmp_path.iterdir()] == ["stack.json"]
+
+
+def test_what_the_shell_exports_for_payproc_does_not_leak_in(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://production/payproc")
+    monkeypatch.setenv("JWT_SECRET", "somebody's")
+    environment = site.environment()
+    assert environment["DATABASE_URL"] == site.database_url
+    assert "JWT_SECRET" not in environment
+
+
+def test_an_override_reaches_every_process(site: Site) -> None:
+    assert replace(site, overrides={"RETRY_BASE": "3s"}).environment()["RETRY_BASE"] == "3s"
+
+
+def test_the_curl_command_starts_a_payment_as_the_customer(site: Site) -> None:
+    text = curl(replace(site, memory=Memory(api_keys={"customer": "pp_amina"})))
+    assert text.startswith("curl -sS http://127.0.0.1:20000/api/v1/payments/checkout ")
+    assert "'Authorization: Bearer pp_amina'" in text
+    assert json.loads(text.partition("-d '")[2].rstrip("'"))["amount"] == 19.99
+
+
+def test_every_queue_has_a_worker(site: Site) -> None:
+    commands = {each.name: " ".join(each.command) for each in processes(site)}
+    queues = [command.partition("-Q ")[2].split()[0] for name, command in commands.items() if "worker" in name]
+    assert sorted(",".join(queues).split(",")) == ["clock", "mail", "notices", "provider.stripe"]
+
+
+def test_a_process_is_up_when_it_shows_its_sign(site: Site) -> None:
+    told: list[str] = []
+    children = Children(site)
+    children.start([program("greeter", "import time; print('here I am'); time.sleep(60)")], tell=told.append)
+    children.stop()
+    assert [line.partition(" after")[0] for line in told] == ["greeter is up"]
+
+
+def test_a_process_that_ends_first_is_named_with_its_log_and_last_words(site: Site) -> None:
+    children = Children(site)
+    with pytest.raises(StackFailed) as failed:
+        children.start([program("broken", "print('no such table'); exit(3)")], tell=never_told)
+    children.stop()
+    assert str(failed.value) == f"broken ended with exit code 3; its log is {site.log('broken')}"
+    assert failed.value.log == "no such table"
+
+
+def test_a_sign_from_an_earlier_run_does_not_count(site: Site) -> None:
+    site.log("greeter").parent.mkdir()
+    site.log("greeter").write_text("here I am\n")
+    children = Children(site)
+    with pytest.raises(StackFailed):
+        children.start([program("greeter", "exit(1)")], tell=never_told)
+
+
+def test_one_that_does_not_listen_is_killed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.children._DOWN_WITHIN_SECONDS", 0.2)
+    deaf = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('here I am')\ntime.sleep(60)"
+    children = Children(site)
+    children.start([program("deaf", deaf)], tell=never_told)
+    children.stop()
+    assert children.ended("deaf") == -9
+
+
+def test_a_directory_has_one_stack_at_a_time(tmp_path: Path) -> None:
+    second = f"""
+from pathlib import Path
+from sandbox.leftovers import only_stack_in
+with only_stack_in(Path({str(tmp_path)!r})):
+    pass
+"""
+    with only_stack_in(tmp_path):
+        refused = subprocess.run([sys.executable, "-c", second], capture_output=True, text=True, check=False)
+    assert "has a running stack already" in refused.stderr
+    assert subprocess.run([sys.executable, "-c", second], check=False).returncode == 0
+
+
+def test_what_a_killed_stack_left_is_ended_and_nothing_else(tmp_path: Path) -> None:
+    def sleeper(directory: Path) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env={MARK: str(directory)})
+
+    with sleeper(tmp_path / "mine") as mine, sleeper(tmp_path / "other") as other:
+        wait_until(lambda: end_leftovers(tmp_path / "mine") == 1)
+        assert mine.poll() is not None
+        assert other.poll() is None
+        other.kill()
