@@ -114,7 +114,7 @@ def stage(
     """
     due = func.now() if due_at is None else literal(due_at, Job.due_at.type)
     row = insert(Job).values(
-        kind=kind, subject=subject, dedupe_key=f"{kind}:{subject}", payload=payload or {}, due_at=due
+        kind=kind, subject=subject, dedupe_key=_dedupe_key(kind, subject), payload=payload or {}, due_at=due
     )
     running = Job.started_at.is_not(None)
     session.execute(
@@ -127,6 +127,20 @@ def stage(
             },
         )
     )
+
+
+def withdraw(session: Session, kind: Kind, subject: str) -> None:
+    """Close work that is no longer wanted and has not begun; what runs already finds that out by itself."""
+    session.execute(
+        update(Job)
+        .where(Job.dedupe_key == _dedupe_key(kind, subject), READY, Job.started_at.is_(None))
+        .values(state=JobState.DONE, finished_at=func.now(), leased_until=None, lease_token=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _dedupe_key(kind: Kind, subject: str) -> str:
+    return f"{kind}:{subject}"
 
 
 def ring(session: Session, *, limit: int, lease: timedelta) -> list[Ring]:

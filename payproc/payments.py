@@ -274,6 +274,9 @@ def _stamp(payment: Payment, *, now: datetime) -> None:
 
 
 def _follow_up(session: Session, payment: Payment) -> None:
+    if payment.status in TERMINAL:
+        # One look at Stripe fewer for each payment whose webhook came in time.
+        jobs.withdraw(session, jobs.Kind.INQUIRE_PAYMENT, payment.id)
     if payment.status is PaymentStatus.COMPLETED:
         receipts.stage_receipt(session, payment)
     if payment.order_id:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -31,8 +32,8 @@ for name in list(os.environ):
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    server = start_postgres(tmp_path_factory.mktemp("postgres"))
+def postgres(place: Path) -> Iterator[Postgres]:
+    server = start_postgres(place / "postgres")
     with psycopg.connect(host=server.socket_directory, user="postgres", autocommit=True) as connection:
         # Nobody pulls the plug on these databases, and each is copied and dropped: flushing is most of the time.
         connection.execute("ALTER SYSTEM SET fsync = off")
@@ -40,6 +41,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
         connection.execute("SELECT pg_reload_conf()")
     yield server
     stop_postgres(server)
+
+
+@pytest.fixture(scope="session")
+def place() -> Iterator[Path]:
+    """A directory of this run's own. Each start of pytest closes its usual one to PostgreSQL's user."""
+    with tempfile.TemporaryDirectory() as directory:
+        yield Path(directory)
 
 
 def migrate(url: str, revision: str = "head") -> None:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,10 +95,10 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(place: Path) -> Iterator[Stack]:
     # Seconds where production has minutes, so that what waits is seen to end.
     patience = {"RING_LEASE": "2s", "WORK_LEASE": "4s", "RETRY_BASE": "200ms", "POLL_SCHEDULE_STRIPE": "3s"}
-    with running_stack(tmp_path_factory.mktemp("stack"), overrides=patience) as running:
+    with running_stack(place / "faults", overrides=patience) as running:
         yield running
 
 

@@ -25,6 +25,17 @@ def test_a_payment_whose_webhook_never_came_is_found_paid(world: World) -> None:
     assert polls(world) == []
 
 
+def test_a_payment_whose_webhook_came_in_time_is_not_asked_about_at_all(world: World) -> None:
+    payment = world.started()
+    assert len(polls(world)) == 1
+    world.act(payment, "pay")
+    world.deliver_all(payment)
+    world.drain()
+
+    assert polls(world) == []
+    assert world.requests_to(f"GET /v1/checkout/sessions/{payment.stripe_session_id}") == []
+
+
 def test_an_unpaid_payment_is_asked_about_again_later(world: World) -> None:
     payment = world.started()
     [first] = polls(world)
