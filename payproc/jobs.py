@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc.models import Job, JobState
+from payproc.providers.base import PaymentMethod
 
 
 class Queue(StrEnum):
@@ -44,21 +45,25 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """How a kind of work is rung for. `batch`: ids in one message."""
+    """How a kind of work is rung for. `queue`: None where the payment's provider decides. `batch`: ids in a message."""
 
-    queue: Queue
+    queue: Queue | None
     batch: int = 1
 
 
 POLICIES: dict[Kind, Policy] = {
-    Kind.START_PAYMENT: Policy(queue=Queue.STRIPE),
-    Kind.INQUIRE_PAYMENT: Policy(queue=Queue.STRIPE),
-    Kind.CANCEL_PAYMENT: Policy(queue=Queue.STRIPE),
+    Kind.START_PAYMENT: Policy(queue=None),
+    Kind.INQUIRE_PAYMENT: Policy(queue=None),
+    Kind.CANCEL_PAYMENT: Policy(queue=None),
     # A notice is a few rows and no call: fifty share one message's cost.
     Kind.APPLY_NOTICE: Policy(queue=Queue.NOTICES, batch=50),
     Kind.SEND_MAIL: Policy(queue=Queue.MAIL),
     Kind.PRUNE: Policy(queue=Queue.CLOCK),
     Kind.CHECK_INVARIANTS: Policy(queue=Queue.CLOCK),
+}
+
+PROVIDER_QUEUES: dict[PaymentMethod, Queue] = {
+    PaymentMethod.STRIPE: Queue.STRIPE,
 }
 
 # A job that killed its worker or met a bug this often is the likely cause: a person looks before it runs again.
@@ -80,6 +85,7 @@ class Ring:
 
     job_id: str
     kind: Kind
+    queue: Queue
     subject: str
     token: UUID
     strikes: int
@@ -104,17 +110,25 @@ def stage(
     kind: Kind,
     subject: str,
     *,
+    method: PaymentMethod | None = None,
     due_at: datetime | None = None,
     payload: dict[str, Any] | None = None,
 ) -> None:
     """Write down work inside the caller's transaction; `due_at` (UTC) defaults to now.
+
+    `method` is whose provider will be called, where that decides the queue.
 
     The same work already open is brought forward rather than doubled. If it is running this moment, it may have
     looked before the caller's change: it is marked to run once more.
     """
     due = func.now() if due_at is None else literal(due_at, Job.due_at.type)
     row = insert(Job).values(
-        kind=kind, subject=subject, dedupe_key=_dedupe_key(kind, subject), payload=payload or {}, due_at=due
+        kind=kind,
+        queue=_queue(kind, method),
+        subject=subject,
+        dedupe_key=_dedupe_key(kind, subject),
+        payload=payload or {},
+        due_at=due,
     )
     running = Job.started_at.is_not(None)
     session.execute(
@@ -139,6 +153,14 @@ def withdraw(session: Session, kind: Kind, subject: str) -> None:
     )
 
 
+def _queue(kind: Kind, method: PaymentMethod | None) -> Queue:
+    queue = POLICIES[kind].queue
+    if queue is None:
+        assert method is not None, f"{kind} needs a payment method"
+        return PROVIDER_QUEUES[method]
+    return queue
+
+
 def _dedupe_key(kind: Kind, subject: str) -> str:
     return f"{kind}:{subject}"
 
@@ -158,10 +180,17 @@ def ring(session: Session, *, limit: int, lease: timedelta) -> list[Ring]:
         update(Job)
         .where(Job.id.in_(due))
         .values(leased_until=_from_now(lease), lease_token=func.gen_random_uuid())
-        .returning(Job.id, Job.kind, Job.subject, Job.lease_token, Job.strikes)
+        .returning(Job.id, Job.kind, Job.queue, Job.subject, Job.lease_token, Job.strikes)
     )
     return [
-        Ring(job_id=row.id, kind=Kind(row.kind), subject=row.subject, token=row.lease_token, strikes=row.strikes)
+        Ring(
+            job_id=row.id,
+            kind=Kind(row.kind),
+            queue=Queue(row.queue),
+            subject=row.subject,
+            token=row.lease_token,
+            strikes=row.strikes,
+        )
         for row in rows
     ]
 

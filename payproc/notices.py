@@ -39,8 +39,9 @@ WITH stored AS (
     ON CONFLICT (provider, key) DO NOTHING
     RETURNING id
 ), staged AS (
-    INSERT INTO jobs (id, kind, subject, dedupe_key)
-    SELECT %(job)s::text, 'notice.apply', id, 'notice.apply:' || id FROM stored WHERE %(state)s::text <> 'ignored'
+    INSERT INTO jobs (id, kind, queue, subject, dedupe_key)
+    SELECT %(job)s::text, 'notice.apply', 'notices', id, 'notice.apply:' || id
+    FROM stored WHERE %(state)s::text <> 'ignored'
 )
 SELECT id FROM stored
 """
@@ -98,7 +99,7 @@ def _apply(app: Application, session: Session, job: jobs.Begun, *, row: NoticeRo
     payments.apply_outcome(session, payment.id, notice.outcome, told=told)
     if notice.outcome.verdict is Verdict.UNKNOWN:
         # A status of a newer API: what it means, we ask.
-        jobs.stage(session, jobs.Kind.INQUIRE_PAYMENT, payment.id)
+        jobs.stage(session, jobs.Kind.INQUIRE_PAYMENT, payment.id, method=payment.payment_method)
     row.payment_id = payment.id
     _settle(session, row, NoticeState.APPLIED)
     jobs.finish(session, job)

@@ -33,7 +33,7 @@ from payproc.states import OPEN, TERMINAL, Effect, Fact, PaymentStatus, transiti
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckoutRequest:
+class PaymentRequest:
     """What a client asks for. Without an order `money` is needed; with one it must match or be absent."""
 
     money: Money | None
@@ -52,10 +52,16 @@ class Told:
     evidence: str | None = None
 
 
-def create_checkout(
-    session: Session, request: CheckoutRequest, *, user: User, provider: Provider, settings: Settings
+def create_payment(
+    session: Session,
+    request: PaymentRequest,
+    *,
+    user: User,
+    method: PaymentMethod,
+    provider: Provider,
+    settings: Settings,
 ) -> Payment:
-    """Write a card payment down and stage its start; nothing is sent to anybody here.
+    """Write a payment down and stage its start; nothing is sent to anybody here.
 
     Raises InvalidRequest or Conflict, and then nothing is written.
     """
@@ -69,10 +75,10 @@ def create_checkout(
         amount_minor=money.amount_minor,
         currency=money.currency.code,
         status=PaymentStatus.PENDING,
-        payment_method=PaymentMethod.STRIPE,
+        payment_method=method,
         dialect=provider.dialect,
         environment=settings.environment,
-        live_mode=settings.live_mode,
+        live_mode=provider.live_mode,
         description=request.description,
         meta=request.meta,
         success_url=request.success_url,
@@ -81,7 +87,7 @@ def create_checkout(
     session.add(payment)
     session.flush()
     _record(session, payment, Fact.CREATED, effect=Effect.MOVED, told=Told(source=Source.API, evidence=user.id))
-    jobs.stage(session, jobs.Kind.START_PAYMENT, payment.id)
+    jobs.stage(session, jobs.Kind.START_PAYMENT, payment.id, method=method)
     return payment
 
 
@@ -319,5 +325,5 @@ def request_cancel(session: Session, payment_id: str, *, user: User) -> Payment:
             code="payment_ended",
             subject=payment.id,
         )
-    jobs.stage(session, jobs.Kind.CANCEL_PAYMENT, payment.id)
+    jobs.stage(session, jobs.Kind.CANCEL_PAYMENT, payment.id, method=payment.payment_method)
     return payment

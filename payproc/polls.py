@@ -1,6 +1,7 @@
 """Ask the provider how an open payment stands, on a schedule, until it has ended or a person takes over."""
 
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -18,6 +19,10 @@ _GRACE = timedelta(hours=1)  # after a session's end Stripe may still be settlin
 _DAILY_AFTER = timedelta(hours=24)
 _GIVE_UP_AFTER = timedelta(days=10)  # no method we offer settles later; from here a person looks
 
+_SCHEDULES: dict[PaymentMethod, Callable[[Settings], Schedule]] = {
+    PaymentMethod.STRIPE: lambda settings: settings.poll_schedule_stripe,
+}
+
 
 def inquire_payment(app: Application, job: jobs.Begun) -> None:
     """Run a `payment.inquire` job.
@@ -32,7 +37,7 @@ def inquire_payment(app: Application, job: jobs.Begun) -> None:
         if not _can_ask(payment):
             # Without an id of the provider's there is nothing to ask about: it must be started (again) first.
             jobs.finish(session, job)
-            jobs.stage(session, jobs.Kind.START_PAYMENT, payment.id)
+            jobs.stage(session, jobs.Kind.START_PAYMENT, payment.id, method=payment.payment_method)
             return
         ref = payments.payment_ref(payment)
         provider = app.provider(payment.payment_method)
@@ -61,12 +66,13 @@ def stage_next(session: Session, payment: Payment, *, polled: int, settings: Set
         session,
         jobs.Kind.INQUIRE_PAYMENT,
         payment.id,
+        method=payment.payment_method,
         due_at=next_poll(
             now,
             polled=polled,
             created_at=payment.created_at,
             expires_at=payment.expires_at,
-            schedule=_schedule(payment, settings),
+            schedule=_SCHEDULES[payment.payment_method](settings),
         ),
         payload={"polled": polled},
     )
@@ -85,11 +91,3 @@ def next_poll(
 
 def _can_ask(payment: Payment) -> bool:
     return any(getattr(payment, reference) for reference in Reference)
-
-
-def _schedule(payment: Payment, settings: Settings) -> Schedule:
-    match payment.payment_method:
-        case PaymentMethod.STRIPE:
-            return settings.poll_schedule_stripe
-        case PaymentMethod.JAZZ_CASH | PaymentMethod.EASY_PAISA:
-            raise LookupError(f"{payment.id}: no poll schedule for {payment.payment_method}")

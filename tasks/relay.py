@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.jobs import POLICIES, Kind, Ring
+from payproc.jobs import POLICIES, Kind, Queue, Ring
 from tasks.app import app as celery
 from tasks.app import application
 
@@ -36,28 +36,29 @@ def ring_due(app: Application) -> int:
     """
     with app.database.transaction() as session:
         rings = jobs.ring(session, limit=_BATCH, lease=app.settings.ring_lease)
-    for kind, batch in _messages(rings):
-        _send(kind, batch)
+    for batch in _messages(rings):
+        _send(batch)
     return len(rings)
 
 
-def _messages(rings: Iterable[Ring]) -> Iterator[tuple[Kind, list[Ring]]]:
-    by_kind: dict[Kind, list[Ring]] = defaultdict(list)
+def _messages(rings: Iterable[Ring]) -> Iterator[list[Ring]]:
+    alike: dict[tuple[Kind, Queue], list[Ring]] = defaultdict(list)
     for ring in rings:
         if ring.strikes:
             # It may have killed its worker: it is tried alone, so that it takes no others down with it.
-            yield ring.kind, [ring]
+            yield [ring]
         else:
-            by_kind[ring.kind].append(ring)
-    for kind, found in by_kind.items():
+            alike[ring.kind, ring.queue].append(ring)
+    for (kind, _), found in alike.items():
         size = POLICIES[kind].batch
         for first in range(0, len(found), size):
-            yield kind, found[first : first + size]
+            yield found[first : first + size]
 
 
-def _send(kind: Kind, batch: list[Ring]) -> None:
+def _send(batch: list[Ring]) -> None:
+    kind, queue = batch[0].kind, batch[0].queue
     arguments = [{"job": ring.job_id, "subject": ring.subject, "ring": str(ring.token)} for ring in batch]
-    celery.send_task(kind.value, args=[arguments], queue=POLICIES[kind].queue.value, ignore_result=True)
+    celery.send_task(kind.value, args=[arguments], queue=queue.value, ignore_result=True)
 
 
 def run(app: Application, stop: threading.Event) -> None:

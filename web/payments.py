@@ -87,10 +87,11 @@ def _begin(body: CheckoutBody, key: str | None) -> _Begun:
             case idempotency.Resumed():
                 return _Begun(payment_id=begun.payment_id)
             case idempotency.Fresh():
-                payment = payments.create_checkout(
+                payment = payments.create_payment(
                     session,
                     wanted,
                     user=user,
+                    method=PaymentMethod.STRIPE,
                     provider=application().provider(PaymentMethod.STRIPE),
                     settings=application().settings,
                 )

@@ -18,7 +18,7 @@ from pydantic import (
 from payproc.errors import InvalidRequest
 from payproc.models import Payment
 from payproc.money import Money, parse_major, parse_minor
-from payproc.payments import CheckoutRequest
+from payproc.payments import PaymentRequest
 from payproc.providers.base import PaymentMethod
 from payproc.states import PaymentStatus
 from payproc.timeline import Entry
@@ -106,12 +106,12 @@ class CheckoutBody(Body):
         default_factory=dict, max_length=_MOST_METADATA, description="Yours; kept here and sent to nobody."
     )
 
-    def request(self) -> CheckoutRequest:
+    def request(self) -> PaymentRequest:
         """Say it in the core's words.
 
         Raises InvalidRequest for an amount or a currency that cannot be charged.
         """
-        return CheckoutRequest(
+        return PaymentRequest(
             money=self._money(),
             description=self.description,
             success_url=self.success_url,

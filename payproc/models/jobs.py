@@ -28,6 +28,8 @@ class Job(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id(Prefix.JOB))
     kind: Mapped[str]
+    # Which workers it is for: a payment's work goes to those of its provider, and no other provider's waits for it.
+    queue: Mapped[str]
     subject: Mapped[str]
     # Equal while open means the same work: staging it twice leaves one row.
     dedupe_key: Mapped[str]

@@ -188,6 +188,8 @@ class Provider(Protocol):
     """What every provider can do."""
 
     dialect: str
+    # Whether real money moves; every outcome must say the same.
+    live_mode: bool
 
     def plan_start(self, request: StartRequest) -> Plan:
         """Put a start into the provider's words. Pure."""

@@ -16,7 +16,7 @@ from payproc.application import Application
 from payproc.models import Email, Notice, Order, Payment, PaymentEvent, ProviderCall, Review, User
 from payproc.money import Money
 from payproc.orders import create_order
-from payproc.payments import CheckoutRequest
+from payproc.payments import PaymentRequest
 from payproc.providers import registry
 from payproc.providers.base import PaymentMethod, RawNotice
 from payproc.states import PaymentStatus
@@ -42,7 +42,7 @@ class World:
 
     def checkout(self, **changes: Any) -> Payment:
         """Post a checkout of 19.99 USD."""
-        request = CheckoutRequest(
+        request = PaymentRequest(
             money=changes.pop("money", Money.of(1999, "usd")),
             description="Two mangoes",
             success_url="https://example.com/thanks",
@@ -50,10 +50,11 @@ class World:
             **changes,
         )
         with self.app.database.transaction() as session:
-            return payments.create_checkout(
+            return payments.create_payment(
                 session,
                 request,
                 user=self.customer,
+                method=PaymentMethod.STRIPE,
                 provider=self.app.provider(PaymentMethod.STRIPE),
                 settings=self.app.settings,
             )

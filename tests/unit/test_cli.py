@@ -32,7 +32,7 @@ from payproc.models import (
     User,
 )
 from payproc.money import Money
-from payproc.payments import CheckoutRequest
+from payproc.payments import PaymentRequest
 from payproc.providers import registry
 from payproc.providers.base import PaymentMethod
 from payproc.reviews import open_review
@@ -68,7 +68,7 @@ def payment(database: Database, database_url: str) -> Payment:
 
 
 def new_payment(database: Database, database_url: str) -> Payment:
-    request = CheckoutRequest(
+    request = PaymentRequest(
         money=Money.of(1999, "usd"),
         description="Two [red]chairs[/red]",
         success_url="https://example.com/thanks",
@@ -78,7 +78,9 @@ def new_payment(database: Database, database_url: str) -> Payment:
     provider = registry.build(configured)[PaymentMethod.STRIPE]
     with database.transaction() as session:
         user = create_user(session, email="amina@example.com", name="Amina Khan", role=Role.CUSTOMER)
-        return payments.create_checkout(session, request, user=user, provider=provider, settings=configured)
+        return payments.create_payment(
+            session, request, user=user, method=PaymentMethod.STRIPE, provider=provider, settings=configured
+        )
 
 
 def run(*arguments: str) -> Result:

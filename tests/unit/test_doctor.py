@@ -9,7 +9,7 @@ from payproc.db import Database
 from payproc.doctor import Broken, broken_invariants, invariants
 from payproc.models import Payment, Role, Source
 from payproc.money import Money
-from payproc.payments import CheckoutRequest, Told
+from payproc.payments import PaymentRequest, Told
 from payproc.providers import registry
 from payproc.providers.base import PaymentMethod
 from payproc.settings import Settings
@@ -27,7 +27,7 @@ def database(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def pending(database: Database, settings: Settings) -> Payment:
     """A payment as the API leaves it: its start is staged."""
-    request = CheckoutRequest(
+    request = PaymentRequest(
         money=Money.of(1999, "usd"),
         description="Two chairs",
         success_url="https://example.com/thanks",
@@ -36,7 +36,9 @@ def pending(database: Database, settings: Settings) -> Payment:
     provider = registry.build(settings)[PaymentMethod.STRIPE]
     with database.transaction() as session:
         user = create_user(session, email="amina@example.com", name="Amina Khan", role=Role.CUSTOMER)
-        return payments.create_checkout(session, request, user=user, provider=provider, settings=settings)
+        return payments.create_payment(
+            session, request, user=user, method=PaymentMethod.STRIPE, provider=provider, settings=settings
+        )
 
 
 @pytest.fixture

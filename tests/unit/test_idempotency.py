@@ -13,7 +13,7 @@ from payproc.errors import Conflict, IdempotencyKeyReused, InvalidRequest
 from payproc.idempotency import Answer, Fresh, Resumed, check_key, fingerprint
 from payproc.models import Job, Payment, User
 from payproc.money import Money
-from payproc.payments import CheckoutRequest
+from payproc.payments import PaymentRequest
 from payproc.providers.base import PaymentMethod
 
 PRINT, OTHER = fingerprint("POST", "/checkout", {"amount": 1}), fingerprint("POST", "/checkout", {"amount": 2})
@@ -27,7 +27,7 @@ def begin(app: Application, user: User, *, key: str = "key-1", said: bytes = PRI
 
 def check_out(app: Application, user: User, *, key: str = "key-1") -> str:
     """Take the key and make its payment in one transaction, as the view does."""
-    request = CheckoutRequest(
+    request = PaymentRequest(
         money=Money.of(1999, "usd"),
         description="Two chairs",
         success_url="https://example.com/thanks",
@@ -35,8 +35,13 @@ def check_out(app: Application, user: User, *, key: str = "key-1") -> str:
     )
     with app.database.transaction() as session:
         assert idempotency.begin(session, user, key, fingerprint=PRINT) == Fresh()
-        payment = payments.create_checkout(
-            session, request, user=user, provider=app.provider(PaymentMethod.STRIPE), settings=app.settings
+        payment = payments.create_payment(
+            session,
+            request,
+            user=user,
+            method=PaymentMethod.STRIPE,
+            provider=app.provider(PaymentMethod.STRIPE),
+            settings=app.settings,
         )
         idempotency.remember_payment(session, user, key, payment_id=payment.id)
     return payment.id

@@ -30,6 +30,7 @@ class StripeProvider:
 
     def __init__(self, config: StripeConfig) -> None:
         self._config = config
+        self.live_mode = config.live_mode
         self._api = StripeApi(config)
 
     def plan_customer(self, customer: Customer) -> Plan:

@@ -1,0 +1,23 @@
+"""A job knows its queue, so that each provider's work has its own."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("jobs", sa.Column("queue", sa.String(), nullable=True))
+    # Until now every payment was Stripe's.
+    op.execute("""
+        UPDATE jobs SET queue = CASE split_part(kind, '.', 1)
+            WHEN 'payment' THEN 'provider.stripe' WHEN 'notice' THEN 'notices' ELSE split_part(kind, '.', 1) END
+    """)
+    op.alter_column("jobs", "queue", nullable=False)
+
+
+def downgrade() -> None:
+    op.drop_column("jobs", "queue")
