@@ -1,5 +1,7 @@
 """Real processes, and what may happen to them."""
 
+import functools
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,7 +38,19 @@ class Shop:
     database: Database
 
     def checkout(self, *, wait: int = 20) -> dict[str, Any]:
-        answer = requests.post(
+        answer = self._post_checkout({"Prefer": f"wait={wait}"})
+        assert answer.status_code in (201, 202), answer.text
+        return dict(answer.json())
+
+    def checkout_despite_trouble(self) -> str:
+        """Post as a client should: under a key, and again after 503."""
+        key = {"Idempotency-Key": secrets.token_hex(8)}
+        answer = wait_until(lambda: _unless_503(self._post_checkout(key)), what="a checkout taken")
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["payment_id"])
+
+    def _post_checkout(self, headers: dict[str, str]) -> requests.Response:
+        return requests.post(
             f"{self.stack.web_url}{PREFIX}/checkout",
             json={
                 "amount": "19.99",
@@ -44,14 +58,14 @@ class Shop:
                 "success_url": "https://example.com/thanks",
                 "cancel_url": "https://example.com/basket",
             },
-            headers=self._auth | {"Prefer": f"wait={wait}"},
-            timeout=wait + 10,
+            headers=self._auth | headers,
+            timeout=40,
         )
-        assert answer.status_code in (201, 202), answer.text
-        return dict(answer.json())
 
     def payment(self, payment_id: str) -> dict[str, Any]:
-        answer = requests.get(f"{self.stack.web_url}{PREFIX}/{payment_id}", headers=self._auth, timeout=10)
+        url = f"{self.stack.web_url}{PREFIX}/{payment_id}"
+        get = functools.partial(requests.get, url, headers=self._auth, timeout=10)
+        answer = wait_until(lambda: _unless_503(get()), what=f"an answer about {payment_id}")
         assert answer.ok, answer.text
         return dict(answer.json())
 
@@ -92,6 +106,10 @@ class Shop:
     @property
     def _auth(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.stack.keys['customer']}"}
+
+
+def _unless_503(answer: requests.Response) -> requests.Response | None:
+    return None if answer.status_code == 503 else answer
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import signal
 
 import pytest
 from redis import Redis
+from sqlalchemy import text
 
 from tests.faults.conftest import Shop, wait_until
 
@@ -98,3 +99,23 @@ def test_webhooks_that_are_dropped_doubled_or_out_of_order_end_in_one_payment_an
         shop.pay(started["session_id"])
         shop.becomes(started["payment_id"], "completed")
         assert shop.has_its_one_receipt(started["payment_id"])
+
+
+def test_database_connections_cut_under_load_cost_retries_and_no_payment(shop: Shop) -> None:
+    cut = text(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    paid: list[str] = []
+    for _ in range(8):
+        started = shop.checkout_despite_trouble()
+        with shop.database.transaction() as session:
+            session.execute(cut)
+        shop.pay(shop.session_of(started))
+        with shop.database.transaction() as session:
+            session.execute(cut)
+        paid.append(started)
+    for payment_id in paid:
+        shop.becomes(payment_id, "completed", seconds=60)
+        assert shop.has_its_one_receipt(payment_id)
+        assert len(shop.sessions_at_stripe(payment_id)) == 1
