@@ -109,6 +109,7 @@ class Refusal(StrEnum):
     CUSTOMER_GONE = "customer_gone"  # the provider forgot the customer: make a new one
     CONFIGURATION = "configuration"  # keys or rights: an operator must act, the payment waits
     BUG = "bug"  # we broke the provider's contract: an operator must act, the payment waits
+    KEY_CONFLICT = "key_conflict"  # our key came with other words: what it made the first time may exist
 
 
 class RequestRefused(ProviderError):

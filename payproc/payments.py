@@ -67,7 +67,7 @@ def create_payment(
     """
     check_redirect(request.success_url, field="success_url", settings=settings)
     check_redirect(request.cancel_url, field="cancel_url", settings=settings)
-    order = payable_order(session, request.order_id, user=user) if request.order_id else None
+    order = None if request.order_id is None else payable_order(session, request.order_id, user=user)
     money = _price(request.money, order)
     payment = Payment(
         user_id=user.id,
@@ -186,8 +186,17 @@ def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, told: 
     return payment
 
 
+def fail(session: Session, payment_id: str, *, told: Told, code: str, message: str) -> Payment:
+    """End a payment whose start was refused for good: there is nothing the customer could pay."""
+    payment = locked(session, payment_id)
+    if _apply(session, payment, Fact.DECLINED, told=told, detail=message):
+        payment.failure_code = code
+        payment.failure_message = message
+    return payment
+
+
 def apply_fact(session: Session, payment_id: str, fact: Fact, *, told: Told, detail: str | None = None) -> Payment:
-    """Apply a fact that needs no check against the provider's words: our own refusal, or an operator's decision."""
+    """Apply a fact that needs no check against the provider's words: our own decision, or an operator's."""
     payment = locked(session, payment_id)
     moved = _apply(session, payment, fact, told=told, detail=detail)
     if moved and payment.status in (PaymentStatus.FAILED, PaymentStatus.CANCELLED):

@@ -17,7 +17,7 @@ from payproc.providers.base import (
     StartRequest,
     StartResult,
 )
-from payproc.states import OPEN, Fact
+from payproc.states import OPEN
 
 
 def start_payment(app: Application, job: jobs.Begun) -> None:
@@ -37,7 +37,11 @@ def start_payment(app: Application, job: jobs.Begun) -> None:
 
 def _start(app: Application, job: jobs.Begun) -> None:
     provider = _provider(app, job.subject)
-    customer_id = _customer_at(app, provider, job.subject) if isinstance(provider, KeepingCustomers) else None
+    customer_id = None
+    if isinstance(provider, KeepingCustomers):
+        customer_id = _customer_at(app, job, provider)
+        if customer_id is None:
+            return
     intent = _intend(app, job, provider, customer_id=customer_id)
     if intent is None:
         return
@@ -105,17 +109,19 @@ def _record(app: Application, job: jobs.Begun, intent: Intent, result: StartResu
 
 
 def _refuse(app: Application, job: jobs.Begun, intent: Intent, refused: RequestRefused) -> None:
+    """Close a refused call; end the payment where its input is at fault, and raise where somebody else must act."""
     with app.database.transaction() as session:
-        if refused.refusal is Refusal.INPUT:
-            told = Told(source=Source.API, evidence=intent.id)
-            payment = payments.apply_fact(session, job.subject, Fact.DECLINED, told=told, detail=refused.message)
-            payment.failure_code = refused.code
+        if refused.refusal is not Refusal.KEY_CONFLICT:
+            # Surely not executed, so the next attempt may use new words under a new key. After a key conflict it may
+            # not: what the key made the first time would be made twice.
             calls.record_refusal(session, intent, refused.message)
-            jobs.finish(session, job)
-            return
-        calls.record_refusal(session, intent, refused.message)
         if refused.refusal is Refusal.CUSTOMER_GONE:
             _forget_customer(session, job.subject, intent)
+        if refused.refusal is Refusal.INPUT:
+            told = Told(source=Source.API, evidence=intent.id)
+            payments.fail(session, job.subject, told=told, code=refused.code, message=refused.message)
+            jobs.finish(session, job)
+            return
     raise refused
 
 
@@ -127,9 +133,10 @@ def _forget_customer(session: Session, payment_id: str, intent: Intent) -> None:
         user.stripe_customer_id = None
 
 
-def _customer_at(app: Application, provider: KeepingCustomers, payment_id: str) -> str:
+def _customer_at(app: Application, job: jobs.Begun, provider: KeepingCustomers) -> str | None:
+    """Return the customer's id at the provider, made now if need be; None when the provider refuses this customer."""
     with app.database.transaction() as session:
-        payment = session.get_one(Payment, payment_id)
+        payment = session.get_one(Payment, job.subject)
         user = session.get_one(User, payment.user_id)
         if user.stripe_customer_id:
             return user.stripe_customer_id
@@ -142,8 +149,12 @@ def _customer_at(app: Application, provider: KeepingCustomers, payment_id: str) 
             environment=payment.environment,
             plan=lambda: provider.plan_customer(customer),
         )
-    created = provider.find_customer(intent.call) if intent.key_may_be_forgotten else None
-    customer_id = created or provider.create_customer(intent.call)
+    try:
+        created = provider.find_customer(intent.call) if intent.key_may_be_forgotten else None
+        customer_id = created or provider.create_customer(intent.call)
+    except RequestRefused as refused:
+        _refuse(app, job, intent, refused)
+        return None
     with app.database.transaction() as session:
         calls.record_answer(session, intent, customer_id)
         user = session.get_one(User, customer.user_id, with_for_update=True)

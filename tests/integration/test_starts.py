@@ -5,7 +5,7 @@ import stripe
 from pydantic import SecretStr
 
 from payproc import jobs, starts
-from payproc.models import CallState, Job, Payment, User
+from payproc.models import CallState, Job, Payment, ProviderCall, User
 from payproc.providers import registry
 from payproc.states import PaymentStatus
 from tests.integration.conftest import World
@@ -164,3 +164,39 @@ def test_a_start_that_cannot_reach_stripe_for_a_day_goes_to_a_person(world: Worl
     [review] = world.reviews()
     assert review.kind == "job_dead"
     assert review.payment_id == payment.id
+
+
+def test_a_customer_stripe_refuses_fails_the_payment_and_a_mended_one_pays(world: World) -> None:
+    with world.app.database.transaction() as session:
+        session.get_one(User, world.customer.id).email = "nobody@nowhere"
+    payment = world.checkout()
+    world.drain()
+    failed = world.payment(payment.id)
+    assert failed.status is PaymentStatus.FAILED
+    assert failed.failure_code == "email_invalid"
+
+    with world.app.database.transaction() as session:
+        session.get_one(User, world.customer.id).email = "amina@example.com"
+    assert world.started().stripe_session_id is not None
+    assert {request["params"]["email"] for request in world.requests_to("POST /v1/customers")} == {
+        "nobody@nowhere",
+        "amina@example.com",
+    }
+
+
+def test_a_key_that_stripe_knows_with_other_words_is_never_replaced_by_a_new_one(world: World) -> None:
+    world.break_stripe(SESSIONS, "timeout_after", times=3, seconds=1)
+    payment = world.checkout()
+    world.drain()
+    [call] = [call for call in world.calls() if call.subject == payment.id]
+    with world.app.database.transaction() as session:
+        session.get_one(ProviderCall, call.id).parameters = call.parameters | {
+            "success_url": "https://example.com/else"
+        }
+    world.make_due()
+    world.drain()
+
+    assert world.status(payment.id) is PaymentStatus.PENDING
+    assert [review.kind for review in world.reviews()] == ["job_dead"]
+    assert keys_sent(world) == {call.idempotency_key}
+    assert len(sessions_at_stripe(world)) == 1

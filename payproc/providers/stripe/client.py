@@ -106,7 +106,7 @@ def translate(error: stripe.StripeError) -> ProviderError:
         case stripe.AuthenticationError() | stripe.PermissionError():
             return RequestRefused(sentence, refusal=Refusal.CONFIGURATION, code=code)
         case stripe.IdempotencyError():
-            return RequestRefused(sentence, refusal=Refusal.BUG, code=code)
+            return RequestRefused(sentence, refusal=Refusal.KEY_CONFLICT, code=code)
         case stripe.InvalidRequestError() | stripe.CardError():
             return RequestRefused(sentence, refusal=_refusal(code, error), code=code)
         case stripe.APIError() if error.http_status == 409:  # noqa: PLR2004 (the key is still in flight)
