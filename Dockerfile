@@ -39,4 +39,4 @@ EXPOSE 8400
 # Seven processes run from this image and only one of them speaks HTTP: docker-compose.yml says who is probed and how.
 HEALTHCHECK NONE
 
-CMD ["granian", "--interface=wsgi", "--host=0.0.0.0", "--port=8400", "web.wsgi:app"]
+CMD ["granian", "--interface=wsgi", "--host=0.0.0.0", "--port=8400", "--blocking-threads=10", "web.wsgi:app"]

@@ -13,15 +13,15 @@ result_serializer = "json"
 task_ignore_result = True
 result_backend = None
 
-# A message is acknowledged when its work is done; one whose worker died is tried a few more times. Neither is relied
-# upon: Redis can lose a message between pop and bookkeeping, and then the job's lease runs out instead.
+# A message is acknowledged when its work is done; one whose worker died is not tried again by Celery. Its row's lease
+# runs out and it is rung for anew, which also covers what Redis loses between pop and bookkeeping.
 task_acks_late = True
 task_acks_on_failure = True
 task_acks_on_timeout = True
 task_reject_on_worker_lost = False
 task_retry_on_worker_lost = False
 
-# Longer than any call (3 tries of 13 s), shorter than the lease of a job (90 s).
+# Longer than the two calls a start may need (46 s at worst), shorter than the lease of a job (90 s).
 task_soft_time_limit = 50
 task_time_limit = 60
 

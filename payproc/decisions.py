@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from payproc import jobs, notices, payments, reviews
+from payproc import jobs, notices, payments, polls, reviews
 from payproc.errors import Conflict, NotFound
 from payproc.models import Job, JobState, Payment, Review, ReviewKind, Source
 from payproc.payments import Told
@@ -39,8 +39,7 @@ def ask_again(session: Session, payment: Payment) -> jobs.Kind:
             code="payment_ended",
             subject=payment.id,
         )
-    asked = payments.payment_ref(payment).references
-    kind = jobs.Kind.INQUIRE_PAYMENT if asked else jobs.Kind.START_PAYMENT
+    kind = jobs.Kind.INQUIRE_PAYMENT if polls.can_ask(payment) else jobs.Kind.START_PAYMENT
     jobs.stage(session, kind, payment.id, method=payment.payment_method)
     return kind
 
@@ -58,6 +57,7 @@ def requeue_job(session: Session, job: Job) -> None:
         raise Conflict(f"The same work is open already as {twin}.", code="job_open", subject=twin)
     jobs.requeue(session, job)
     session.flush()
+    reviews.close_if_open(session, ReviewKind.JOB_DEAD, job.id, resolution="requeued")
     if job.kind == jobs.Kind.APPLY_NOTICE:
         notices.replay_notice(session, job.subject)
 

@@ -109,7 +109,16 @@ class Refusal(StrEnum):
     CUSTOMER_GONE = "customer_gone"  # the provider forgot the customer: make a new one
     CONFIGURATION = "configuration"  # keys or rights: an operator must act, the payment waits
     BUG = "bug"  # we broke the provider's contract: an operator must act, the payment waits
-    KEY_CONFLICT = "key_conflict"  # our key came with other words: what it made the first time may exist
+    KEY_CONFLICT = "key_conflict"  # our key came with other words: an operator must look what it made
+
+    @property
+    def settles_call(self) -> bool:
+        """Whether nothing can have come of any sending under the same key, so that a new key is safe.
+
+        Rights and keys are checked before the provider looks at what it did for a key: refused there, an earlier
+        sending whose answer was lost may still have been executed.
+        """
+        return self in (Refusal.INPUT, Refusal.CUSTOMER_GONE, Refusal.BUG)
 
 
 class RequestRefused(ProviderError):

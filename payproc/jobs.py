@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Interval, and_, case, false, func, literal, literal_column, or_, select, update
+from sqlalchemy import Interval, Select, and_, case, false, func, literal, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -65,6 +65,9 @@ POLICIES: dict[Kind, Policy] = {
 PROVIDER_QUEUES: dict[PaymentMethod, Queue] = {
     PaymentMethod.STRIPE: Queue.STRIPE,
 }
+
+_KNOWN_KINDS = tuple(kind.value for kind in Kind)
+_MOST_RINGS_A_QUEUE = 1000
 
 # A job that killed its worker or met a bug this often is the likely cause: a person looks before it runs again.
 MOST_STRIKES = 5
@@ -170,7 +173,8 @@ def ring(session: Session, *, limit: int, lease: timedelta) -> list[Ring]:
     free = or_(Job.leased_until.is_(None), Job.leased_until < func.now())
     due = (
         select(Job.id)
-        .where(READY, Job.due_at <= func.now(), free)
+        # A kind that this release does not know waits for one that does: during a roll-back there are such rows.
+        .where(READY, Job.due_at <= func.now(), free, Job.kind.in_(_KNOWN_KINDS), Job.queue.not_in(_full_queues()))
         .order_by(Job.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -193,6 +197,17 @@ def ring(session: Session, *, limit: int, lease: timedelta) -> list[Ring]:
         )
         for row in rows
     ]
+
+
+def _full_queues() -> Select[str]:
+    # A queue whose workers are away gets no more rings than they could answer when they come back: else every row
+    # would be rung again at the end of each lease, and Redis would fill with stale rings.
+    return (
+        select(Job.queue)
+        .where(READY, Job.leased_until >= func.now(), Job.started_at.is_(None))
+        .group_by(Job.queue)
+        .having(func.count() >= _MOST_RINGS_A_QUEUE)
+    )
 
 
 def begin(session: Session, rings: Sequence[tuple[str, UUID]], *, lease: timedelta) -> list[Begun]:
@@ -286,7 +301,10 @@ def requeue(session: Session, job: Job) -> None:
     """Make a dead job due now, with a clean slate."""
     job.state = JobState.READY
     job.due_at = _now(session)
-    job.strikes = 0
+    job.strikes = job.attempts = 0
+    job.wanted_again = False
+    # Patience is counted from here (work.py): the time it lay dead was ours.
+    job.created_at = job.due_at
     job.finished_at = None
     _release(job)
 

@@ -32,7 +32,7 @@ def configure(settings: Settings) -> None:
     """Set up structlog for this process; library logs go the same way, warnings and worse."""
     production = settings.environment is Environment.PRODUCTION
     renderer = structlog.processors.JSONRenderer() if production else structlog.dev.ConsoleRenderer(colors=False)
-    level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
+    level = logging.getLevelNamesMapping()[settings.log_level]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

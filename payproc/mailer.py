@@ -1,6 +1,7 @@
 """How mail leaves: one SMTP connection per mail."""
 
 import smtplib
+import ssl
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
@@ -37,8 +38,12 @@ class Mailer:
         Raises MailUnavailable or MailRefused.
         """
         try:
-            with self._connect() as server:
+            server = self._connect()
+            try:
                 server.send_message(message)
+            finally:
+                # Not QUIT: the mail is the server's from its "250" on, and a bad goodbye must not unsend it.
+                server.close()
         except smtplib.SMTPRecipientsRefused as refused:
             codes = [code for code, _ in refused.recipients.values()]
             raise _by_code(min(codes)) from refused
@@ -49,15 +54,26 @@ class Mailer:
 
     def _connect(self) -> smtplib.SMTP:
         host = self._url.hostname or "127.0.0.1"
+        # smtplib checks no certificate unless it is handed a context that does.
+        verified = ssl.create_default_context()
         if self._url.scheme == "smtps":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(host, self._url.port or 465, timeout=_TIMEOUT_SECONDS)
+            server: smtplib.SMTP = smtplib.SMTP_SSL(
+                host, self._url.port or 465, timeout=_TIMEOUT_SECONDS, context=verified
+            )
         else:
             server = smtplib.SMTP(host, self._url.port or 25, timeout=_TIMEOUT_SECONDS)
-        if self._url.username:
-            if self._url.scheme != "smtps":
-                server.starttls()
-            server.login(unquote(self._url.username), unquote(self._url.password or ""))
+        try:
+            if self._url.username:
+                self._log_in(server, verified)
+        except BaseException:
+            server.close()
+            raise
         return server
+
+    def _log_in(self, server: smtplib.SMTP, verified: ssl.SSLContext) -> None:
+        if self._url.scheme != "smtps":
+            server.starttls(context=verified)
+        server.login(unquote(self._url.username or ""), unquote(self._url.password or ""))
 
 
 def _by_code(code: int) -> PayprocError:

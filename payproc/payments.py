@@ -41,6 +41,8 @@ class PaymentRequest:
     success_url: str
     cancel_url: str
     order_id: str | None = None
+    # What the client said, even without an amount: it must not be another than the order's.
+    currency: str | None = None
     meta: dict[str, Any] = field(default_factory=dict)
 
 
@@ -68,7 +70,7 @@ def create_payment(
     check_redirect(request.success_url, field="success_url", settings=settings)
     check_redirect(request.cancel_url, field="cancel_url", settings=settings)
     order = None if request.order_id is None else payable_order(session, request.order_id, user=user)
-    money = _price(request.money, order)
+    money = _price(request, order)
     payment = Payment(
         user_id=user.id,
         order_id=order.id if order else None,
@@ -91,7 +93,8 @@ def create_payment(
     return payment
 
 
-def _price(offered: Money | None, order: Order | None) -> Money:
+def _price(request: PaymentRequest, order: Order | None) -> Money:
+    offered = request.money
     if order is None:
         if offered is None:
             raise InvalidRequest(
@@ -103,6 +106,8 @@ def _price(offered: Money | None, order: Order | None) -> Money:
         raise InvalidRequest(
             f"Order {order.reference} is over {due}, not {offered}.", code="order_amount_differs", field="amount"
         )
+    if request.currency is not None and request.currency != order.currency:
+        raise InvalidRequest(f"Order {order.reference} is over {due}.", code="order_amount_differs", field="currency")
     return due
 
 
@@ -157,7 +162,7 @@ def record_start(session: Session, payment_id: str, result: StartResult, *, told
     payment = locked(session, payment_id)
     _adopt(payment, result.references)
     payment.expires_at = result.expires_at
-    if payment.status in OPEN:
+    if payment.status in OPEN and result.next_action is not None:
         payment.next_action = {"type": "redirect", "url": result.next_action.url}
     _apply(session, payment, Fact.STARTED, told=told)
     return payment
@@ -171,12 +176,16 @@ def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, told: 
     """
     payment = locked(session, payment_id)
     fact = _fact(outcome)
+    foreign = _foreign(payment, outcome.references)
+    if fact is Fact.PAID and (problem := foreign or _mismatch(payment, outcome)):
+        _report_mismatch(session, payment, problem, told=told)
+        return payment
+    if foreign is not None:
+        # What became of another session that names our payment ends nothing here, and its ids are not ours.
+        _apply(session, payment, Fact.MISMATCH, told=told, detail=foreign)
+        return payment
     if fact is None:
         _adopt(payment, outcome.references)
-        return payment
-    problem = _mismatch(payment, outcome) if fact is Fact.PAID else None
-    if problem is not None:
-        _report_mismatch(session, payment, problem, told=told)
         return payment
     _adopt(payment, outcome.references)
     moved = _apply(session, payment, fact, told=told, detail=outcome.failure_code)
@@ -231,10 +240,14 @@ def _mismatch(payment: Payment, outcome: Outcome) -> str | None:
         return f"paid {outcome.money}, asked for {asked}"
     if outcome.live_mode is not None and outcome.live_mode is not payment.live_mode:
         return "paid in the other mode (live or test)"
+    return None
+
+
+def _foreign(payment: Payment, references: References) -> str | None:
     for reference in (Reference.STRIPE_SESSION, Reference.STRIPE_PAYMENT_INTENT):
-        ours, theirs = getattr(payment, reference), outcome.references.get(reference)
+        ours, theirs = getattr(payment, reference), references.get(reference)
         if ours and theirs and ours != theirs:
-            return f"paid through {theirs}, ours is {ours}"
+            return f"told of {theirs}, ours is {ours}"
     return None
 
 

@@ -11,7 +11,7 @@ from payproc.application import Application
 from payproc.models import Payment, ReviewKind, Source
 from payproc.payments import Told
 from payproc.providers.base import PaymentMethod, Reference
-from payproc.reviews import has_open_review, open_review
+from payproc.reviews import is_with_a_person, open_review
 from payproc.settings import Schedule, Settings
 from payproc.states import OPEN
 
@@ -21,6 +21,9 @@ _GIVE_UP_AFTER = timedelta(days=10)  # no method we offer settles later; from he
 
 _SCHEDULES: dict[PaymentMethod, Callable[[Settings], Schedule]] = {
     PaymentMethod.STRIPE: lambda settings: settings.poll_schedule_stripe,
+}
+_ASKED_BY: dict[PaymentMethod, Reference] = {
+    PaymentMethod.STRIPE: Reference.STRIPE_SESSION,
 }
 
 
@@ -34,7 +37,7 @@ def inquire_payment(app: Application, job: jobs.Begun) -> None:
         if payment.status not in OPEN:
             jobs.finish(session, job)
             return
-        if not _can_ask(payment):
+        if not can_ask(payment):
             # Without an id of the provider's there is nothing to ask about: it must be started (again) first.
             jobs.finish(session, job)
             jobs.stage(session, jobs.Kind.START_PAYMENT, payment.id, method=payment.payment_method)
@@ -46,7 +49,7 @@ def inquire_payment(app: Application, job: jobs.Begun) -> None:
         told = Told(source=Source.POLL, evidence=job.id)
         payment = payments.apply_outcome(session, job.subject, outcome, told=told)
         jobs.finish(session, job)
-        if payment.status in OPEN and not has_open_review(session, payment.id):
+        if payment.status in OPEN and not is_with_a_person(session, payment.id):
             stage_next(session, payment, polled=job.payload.get("polled", 0) + 1, settings=app.settings)
 
 
@@ -89,5 +92,6 @@ def next_poll(
     return now + step * (0.9 + secrets.randbelow(200) / 1000)
 
 
-def _can_ask(payment: Payment) -> bool:
-    return any(getattr(payment, reference) for reference in Reference)
+def can_ask(payment: Payment) -> bool:
+    """Whether the provider has given the id that an inquiry names; another of its ids does not do."""
+    return bool(getattr(payment, _ASKED_BY[payment.payment_method]))

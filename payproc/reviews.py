@@ -1,6 +1,6 @@
 """Questions for a person."""
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -19,10 +19,26 @@ def open_review(
     )
 
 
-def has_open_review(session: Session, payment_id: str) -> bool:
-    """Whether a person is already being asked about this payment."""
-    open_ones = select(Review.id).where(Review.payment_id == payment_id, Review.resolved_at.is_(None)).limit(1)
-    return session.scalar(open_ones) is not None
+# Questions whose answer ends the payment: until then nobody else need ask the provider.
+_OWNING = (ReviewKind.UNSETTLED, ReviewKind.PAID_MISMATCH)
+
+
+def is_with_a_person(session: Session, payment_id: str) -> bool:
+    """Whether a person will end this payment, so that it need not be polled."""
+    owning = select(Review.id).where(
+        Review.payment_id == payment_id, Review.resolved_at.is_(None), Review.kind.in_(_OWNING)
+    )
+    return session.scalar(owning.limit(1)) is not None
+
+
+def close_if_open(session: Session, kind: ReviewKind, subject: str, *, resolution: str) -> None:
+    """Close a question that has answered itself."""
+    session.execute(
+        update(Review)
+        .where(Review.kind == kind, Review.subject == subject, Review.resolved_at.is_(None))
+        .values(resolution=resolution, resolved_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
 
 
 def resolve(session: Session, review_id: str, *, resolution: str) -> Review:

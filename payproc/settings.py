@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -28,6 +28,11 @@ _EXAMPLE_SECRET = re.compile(r"change.?me|example|secret|password|x{4,}|\.\.\.",
 _LEAST_SECRET_LENGTH = 16
 # HS256 signs with 256 bits; a shorter secret is the part one would guess (RFC 7518 §3.2).
 _LEAST_JWT_SECRET_LENGTH = 32
+
+_LONGEST_LEASE = timedelta(hours=1)
+# Celery ends a task after 60 s; a lease that ran out before would let a second run begin beside it.
+_LEAST_WORK_LEASE = timedelta(seconds=60)
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|[0-9a-fA-F:]{2,39}")
 
 
 def duration(text: str) -> timedelta:
@@ -76,8 +81,53 @@ def _http_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _positive(length: timedelta) -> timedelta:
+    if length <= timedelta(0):
+        raise ValueError("must be longer than zero")
+    return length
+
+
+def _lease(length: timedelta) -> timedelta:
+    # The doctor takes a longer lease for one that never ends (invariants.sql, lease_runs_out).
+    if length > _LONGEST_LEASE:
+        raise ValueError("must be one hour at most")
+    return length
+
+
+def _of_schemes(*schemes: str) -> AfterValidator:
+    def check(url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in schemes or not parts.hostname:
+            raise ValueError(f"must be a URL that starts with {', '.join(f'{s}://' for s in schemes)}")
+        return url
+
+    return AfterValidator(check)
+
+
+def _hosts(words: tuple[str, ...]) -> tuple[str, ...]:
+    for word in words:
+        if not _HOST.fullmatch(word):
+            raise ValueError(f"{word!r} is not a bare host name such as shop.example.com")
+    return words
+
+
+def _address(text: str) -> str:
+    if text.count("@") != 1 or any(c.isspace() for c in text):
+        raise ValueError("must be a bare e-mail address")
+    return text
+
+
 Schedule = Annotated[tuple[timedelta, ...], NoDecode, BeforeValidator(_schedule)]
-Duration = Annotated[timedelta, BeforeValidator(lambda v: duration(v) if isinstance(v, str) else v)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(lambda v: duration(v) if isinstance(v, str) else v),
+    AfterValidator(_positive),
+]
+Lease = Annotated[Duration, AfterValidator(_lease)]
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+    BeforeValidator(lambda v: v.upper() if isinstance(v, str) else v),
+]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_secrets)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
@@ -90,10 +140,12 @@ class Settings(BaseSettings):
 
     environment: Environment = Environment.DEVELOPMENT
     database_url: Annotated[str, AfterValidator(_psycopg_url)] = Field(repr=False)
-    broker_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
+    broker_url: Annotated[str, _of_schemes("redis", "rediss", "sentinel", "amqp", "amqps")] = Field(
+        default="redis://127.0.0.1:6379/0", repr=False
+    )
     public_base_url: HttpUrl = "http://127.0.0.1:8400"
     secret_key: SecretStr
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
 
     jwt_secret: SecretStr | None = None
     jwt_jwks_url: HttpUrl | None = None
@@ -107,9 +159,9 @@ class Settings(BaseSettings):
     stripe_api_version: str = "2026-10-28.endive"
     stripe_api_base: HttpUrl = "https://api.stripe.com"
 
-    redirect_hosts: Words = ()
-    smtp_url: str = Field(default="smtp://127.0.0.1:25", repr=False)
-    mail_from: str = "payments@localhost"
+    redirect_hosts: Annotated[Words, AfterValidator(_hosts)] = ()
+    smtp_url: Annotated[str, _of_schemes("smtp", "smtps")] = Field(default="smtp://127.0.0.1:25", repr=False)
+    mail_from: Annotated[str, AfterValidator(_address)] = "payments@localhost"
     operator_mail: str = ""
     flower_basic_auth: SecretStr | None = None
 
@@ -120,11 +172,11 @@ class Settings(BaseSettings):
         timedelta(hours=1),
     )
     # A ring waits this long for a worker before the relay rings again: what a wiped broker costs.
-    ring_lease: Duration = timedelta(seconds=20)
-    # Longer than the longest provider call (10 s read, 2 retries) and Celery's hard limit of 60 s.
-    work_lease: Duration = timedelta(seconds=90)
+    ring_lease: Lease = timedelta(seconds=20)
+    # Longer than the longest provider calls and Celery's hard limit of 60 s.
+    work_lease: Lease = timedelta(seconds=90)
     provider_connect_timeout: Duration = timedelta(seconds=3)
-    provider_read_timeout: Duration = timedelta(seconds=10)
+    provider_read_timeout: Duration = timedelta(seconds=8)
     # First wait after a failed call; it doubles to ten minutes.
     retry_base: Duration = timedelta(seconds=5)
     # An event about a payment we do not have is retried this long, then a person looks at it.
@@ -175,6 +227,10 @@ def _weaknesses(settings: Settings) -> list[str]:
         for name, value in _named_secrets(settings)
         if len(value) < _LEAST_SECRET_LENGTH or _EXAMPLE_SECRET.search(value)
     ]
+    if settings.work_lease <= _LEAST_WORK_LEASE:
+        problems.append("WORK_LEASE must be longer than 60s, the time limit of a task")
+    if not settings.stripe_api_base.startswith("https://"):
+        problems.append("STRIPE_API_BASE must be https: a live key travels to it")
     if not settings.redirect_hosts:
         problems.append("REDIRECT_HOSTS is empty: name the hosts customers may be sent back to")
     if settings.jwt_secret and not (settings.jwt_issuer and settings.jwt_audience):
@@ -192,6 +248,8 @@ def _named_secrets(settings: Settings) -> list[tuple[str, str]]:
     ]
     if settings.jwt_secret:
         named.append(("JWT_SECRET", settings.jwt_secret.get_secret_value()))
+    if settings.flower_basic_auth:
+        named.append(("FLOWER_BASIC_AUTH", settings.flower_basic_auth.get_secret_value().partition(":")[2]))
     return named
 
 

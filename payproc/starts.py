@@ -45,8 +45,10 @@ def _start(app: Application, job: jobs.Begun) -> None:
     intent = _intend(app, job, provider, customer_id=customer_id)
     if intent is None:
         return
+    # A refused look-up says nothing about the call, so it stands outside.
+    found = provider.find_start(intent.call) if intent.key_may_be_forgotten else None
     try:
-        result = _send(provider, intent)
+        result = found or provider.start(intent.call)
     except RequestRefused as refused:
         _refuse(app, job, intent, refused)
         return
@@ -91,14 +93,6 @@ def _request(session: Session, payment: Payment, *, customer_id: str | None) -> 
     )
 
 
-def _send(provider: Provider, intent: Intent) -> StartResult:
-    if intent.key_may_be_forgotten:
-        found = provider.find_start(intent.call)
-        if found is not None:
-            return found
-    return provider.start(intent.call)
-
-
 def _record(app: Application, job: jobs.Begun, intent: Intent, result: StartResult) -> None:
     with app.database.transaction() as session:
         calls.record_answer(session, intent, ", ".join(result.references.values()))
@@ -111,9 +105,7 @@ def _record(app: Application, job: jobs.Begun, intent: Intent, result: StartResu
 def _refuse(app: Application, job: jobs.Begun, intent: Intent, refused: RequestRefused) -> None:
     """Close a refused call; end the payment where its input is at fault, and raise where somebody else must act."""
     with app.database.transaction() as session:
-        if refused.refusal is not Refusal.KEY_CONFLICT:
-            # Surely not executed, so the next attempt may use new words under a new key. After a key conflict it may
-            # not: what the key made the first time would be made twice.
+        if refused.refusal.settles_call:
             calls.record_refusal(session, intent, refused.message)
         if refused.refusal is Refusal.CUSTOMER_GONE:
             _forget_customer(session, job.subject, intent)
@@ -137,7 +129,8 @@ def _customer_at(app: Application, job: jobs.Begun, provider: KeepingCustomers) 
     """Return the customer's id at the provider, made now if need be; None when the provider refuses this customer."""
     with app.database.transaction() as session:
         payment = session.get_one(Payment, job.subject)
-        user = session.get_one(User, payment.user_id)
+        # Locked: between a look at the user and one at the last call, another worker could finish both.
+        user = session.get_one(User, payment.user_id, with_for_update=True)
         if user.stripe_customer_id:
             return user.stripe_customer_id
         customer = Customer(user_id=user.id, email=user.email, name=user.full_name)
@@ -149,8 +142,8 @@ def _customer_at(app: Application, job: jobs.Begun, provider: KeepingCustomers) 
             environment=payment.environment,
             plan=lambda: provider.plan_customer(customer),
         )
+    created = provider.find_customer(intent.call) if intent.key_may_be_forgotten else None
     try:
-        created = provider.find_customer(intent.call) if intent.key_may_be_forgotten else None
         customer_id = created or provider.create_customer(intent.call)
     except RequestRefused as refused:
         _refuse(app, job, intent, refused)

@@ -117,7 +117,7 @@ def _reviews(session: Session, payment: Payment) -> list[Entry]:
     return entries
 
 
-_PLANS = {
+_PLANS: dict[str, str] = {
     Kind.START_PAYMENT: "to be started at the provider",
     Kind.INQUIRE_PAYMENT: "the provider will be asked again",
     Kind.CANCEL_PAYMENT: "to be called off at the provider",
@@ -138,6 +138,6 @@ def _open_jobs(session: Session, payment: Payment) -> list[Entry]:
 
 
 def _job_sentence(job: Job) -> str:
-    plan = _PLANS.get(Kind(job.kind), job.kind)
+    plan = _PLANS.get(job.kind, job.kind)
     state = plan if job.state is JobState.READY else f"given up: {plan}"
     return f"{state} (start {job.attempts}; last error: {job.last_error})" if job.last_error else state

@@ -10,9 +10,11 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from payproc.db import Database
 from payproc.errors import Conflict, InvalidRequest, NotFound, PayprocError
 from payproc.models import ApiKey, Role, Scope, User
 from payproc.settings import Settings
+from payproc.signing_keys import SigningKeys
 
 _SHOWN = 12  # characters of a key that may appear in lists and logs
 _KEY_BYTES = 32
@@ -81,14 +83,18 @@ def revoke_key(session: Session, prefix: str) -> ApiKey:
     return found[0]
 
 
-def authenticate(session: Session, credential: str, *, settings: Settings, jwks: jwt.PyJWKClient | None) -> Caller:
+def authenticate(database: Database, credential: str, *, settings: Settings, keys: SigningKeys | None = None) -> Caller:
     """Return who presents this bearer credential: an API key, or a token where tokens are configured.
 
-    Raises NotAuthenticated.
+    A token is checked before the transaction begins, because its key may have to be fetched. Raises NotAuthenticated,
+    or IdentityUnavailable.
     """
-    if credential.count(".") == 2 and (settings.jwt_secret or jwks):  # noqa: PLR2004 (header.claims.signature)
-        return _by_token(session, credential, settings=settings, jwks=jwks)
-    return _by_key(session, credential)
+    if credential.count(".") == 2 and (settings.jwt_secret or keys):  # noqa: PLR2004 (header.claims.signature)
+        claims = _claims(credential, settings=settings, keys=keys)
+        with database.transaction() as session:
+            return Caller(user=_user_of(session, claims), scopes=ALL_SCOPES)
+    with database.transaction() as session:
+        return _by_key(session, credential)
 
 
 def _by_key(session: Session, key: str) -> Caller:
@@ -99,20 +105,20 @@ def _by_key(session: Session, key: str) -> Caller:
     return Caller(user=row.user, scopes=frozenset(Scope(scope) for scope in row.scopes))
 
 
-def _by_token(session: Session, token: str, *, settings: Settings, jwks: jwt.PyJWKClient | None) -> Caller:
+def _claims(token: str, *, settings: Settings, keys: SigningKeys | None) -> dict[str, object]:
     try:
-        claims = jwt.decode(
+        claims: dict[str, object] = jwt.decode(
             token,
-            jwks.get_signing_key_from_jwt(token).key if jwks else _shared_secret(settings),
+            keys.key_for(token) if keys else _shared_secret(settings),
             # One family each: with both, a public key could be passed off as a shared secret.
-            algorithms=["RS256", "ES256"] if jwks else ["HS256"],
+            algorithms=["RS256", "ES256"] if keys else ["HS256"],
             audience=settings.jwt_audience,
             issuer=settings.jwt_issuer,
             options={"require": ["exp", "sub"], "verify_aud": settings.jwt_audience is not None},
         )
     except jwt.PyJWTError as refused:
         raise NotAuthenticated("The token is not valid.") from refused
-    return Caller(user=_user_of(session, claims), scopes=ALL_SCOPES)
+    return claims
 
 
 def _shared_secret(settings: Settings) -> str:
@@ -122,9 +128,10 @@ def _shared_secret(settings: Settings) -> str:
 
 def _user_of(session: Session, claims: dict[str, object]) -> User:
     email, subject, role = claims.get("email"), claims["sub"], claims.get("role", Role.CUSTOMER)
-    named = isinstance(email, str) and isinstance(subject, str) and (email + subject).isprintable()
-    if not named or role not in tuple(Role):
+    if not (isinstance(email, str) and isinstance(subject, str)) or role not in tuple(Role):
         raise NotAuthenticated("The token needs the claims sub and email, and a role we know if any.")
+    if not (email + subject).isprintable() or email.count("@") != 1:
+        raise NotAuthenticated("The claims sub and email must be plain, and email an address.")
     name = claims.get("name")
     full_name = name if isinstance(name, str) and name.isprintable() else email
     values = {"email": email, "full_name": full_name, "role": role}

@@ -61,12 +61,12 @@ def seed(site: Site) -> Memory:
 
 def _key(site: Site, database: Database, role: Role) -> str:
     settings = load_settings(**{name.lower(): value for name, value in site.settings().items()})
-    with database.transaction() as session:
-        remembered = site.memory.api_keys.get(role.value, "")
-        try:
-            authenticate(session, remembered, settings=settings, jwks=None)
-        except NotAuthenticated:
-            email, name = PEOPLE[role]
+    remembered = site.memory.api_keys.get(role.value, "")
+    try:
+        authenticate(database, remembered, settings=settings)
+    except NotAuthenticated:
+        email, name = PEOPLE[role]
+        with database.transaction() as session:
             user = session.query(User).filter_by(email=email, role=role).one_or_none()
             return issue_key(session, user or create_user(session, email=email, name=name, role=role))
-        return remembered
+    return remembered

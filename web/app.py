@@ -3,16 +3,16 @@
 import time
 from typing import Any
 
-import jwt
 import structlog
 from flask import Flask, Response, g, request
 from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from payproc import __version__
 from payproc.application import Application
 from payproc.errors import InvalidRequest
+from payproc.signing_keys import SigningKeys
 from web import docs, errors, health, notices, payments
 from web.auth import application
 from web.json import ExactJson
@@ -44,7 +44,8 @@ def create_app(core: Application) -> Flask:
     web.openapi_version = "3.1.1"
     web.config["MAX_CONTENT_LENGTH"] = _LARGEST_BODY
     web.extensions["payproc"] = core
-    web.extensions["jwks"] = _jwks(core)
+    keys_url = core.settings.jwt_jwks_url
+    web.extensions["signing_keys"] = SigningKeys(keys_url) if keys_url else None
     # With and without the slash at its end an address is the same one; a redirect would lose a POST's body.
     web.url_map.strict_slashes = False
     errors.register(web)
@@ -56,14 +57,12 @@ def create_app(core: Application) -> Flask:
     return web
 
 
-def _jwks(core: Application) -> jwt.PyJWKClient | None:
-    url = core.settings.jwt_jwks_url
-    return jwt.PyJWKClient(url, timeout=5, lifespan=300) if url else None
-
-
 def _begin() -> None:
     g.began = time.perf_counter()
     structlog.contextvars.clear_contextvars()
+    # Werkzeug counts only what a view reads, and not every view reads.
+    if (request.content_length or 0) > _LARGEST_BODY:
+        raise RequestEntityTooLarge
     if request.method == "POST" and request.endpoint == "payments.checkout":
         _require_json()
 

@@ -1,15 +1,10 @@
 """Who calls, from the Authorization header."""
 
-from typing import TYPE_CHECKING
-
 from flask import current_app, g, request
 
 from payproc.application import Application
 from payproc.models import Scope, User
 from payproc.users import Caller, NotAllowed, NotAuthenticated, authenticate
-
-if TYPE_CHECKING:
-    import jwt
 
 
 def application() -> Application:
@@ -31,9 +26,8 @@ def require_caller() -> None:
     if scheme.lower() != "bearer" or not credential.strip():
         raise NotAuthenticated("Send Authorization: Bearer, with an API key or a token.")
     app = application()
-    jwks: jwt.PyJWKClient | None = current_app.extensions["jwks"]
-    with app.database.transaction() as session:
-        caller = authenticate(session, credential.strip(), settings=app.settings, jwks=jwks)
+    keys = current_app.extensions["signing_keys"]
+    caller = authenticate(app.database, credential.strip(), settings=app.settings, keys=keys)
     needed = Scope.READ if request.method in ("GET", "HEAD") else Scope.WRITE
     if needed not in caller.scopes:
         raise NotAllowed(f"This key lacks the scope {needed}.")

@@ -1,5 +1,7 @@
 """Every non-2xx answer: one shape, application/problem+json, and no traceback."""
 
+import itertools
+import re
 from http import HTTPStatus
 
 import structlog
@@ -19,6 +21,7 @@ from payproc.errors import (
     NoticeMalformed,
     PayprocError,
 )
+from payproc.signing_keys import IdentityUnavailable
 from payproc.users import NotAllowed, NotAuthenticated
 from web.json import json_answer, text_of
 from web.schemas import Problem
@@ -34,9 +37,11 @@ _STATUS: dict[type[PayprocError], HTTPStatus] = {
     BadSignature: HTTPStatus.FORBIDDEN,
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     NotAllowed: HTTPStatus.FORBIDDEN,
+    IdentityUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 _MOST_FIELDS = 20
+_FIELD_PART = re.compile(r"[\w-]{1,64}")
 
 
 def problem(
@@ -65,12 +70,18 @@ def problem(
 def invalid_fields(invalid: ValidationError) -> Response:
     """Answer for a body, path or query that does not fit its schema. What was sent is not repeated."""
     wrong = [
-        {"field": ".".join(str(part) for part in error["loc"]), "message": error["msg"]}
+        {"field": _field(error["loc"]), "message": error["msg"]}
         for error in invalid.errors(include_input=False, include_url=False)[:_MOST_FIELDS]
     ]
     first = wrong[0]
     where = first["field"] or "body"
     return problem(422, f"{where}: {first['message']}.", code="invalid_request", field=where, errors=wrong)
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    # Where a field has several types, pydantic goes on to name the type, in the words of its own code.
+    parts = itertools.takewhile(_FIELD_PART.fullmatch, (str(part) for part in location))
+    return ".".join(parts)
 
 
 def _known(error: PayprocError) -> Response:
@@ -79,6 +90,8 @@ def _known(error: PayprocError) -> Response:
         return _unknown(error)
     field = error.field if isinstance(error, InvalidRequest) else None
     answer = problem(status, error.message, code=error.code, field=field, subject=error.subject)
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        answer.headers["Retry-After"] = "30"
     if status is HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="payproc"'
     return answer
@@ -100,7 +113,9 @@ def _http(error: HTTPException) -> Response:
 def _storage(error: Exception) -> Response:
     # Its text quotes the statement with its values, so only the type is logged.
     log.error("the database did not answer", error=type(error).__name__)
-    answer = problem(503, "Nothing was stored; please send the request again.", code="storage_unavailable")
+    # A commit may be in doubt: only the same key makes sending it again harmless.
+    detail = "It is not known whether this was stored; send it again, with the same Idempotency-Key."
+    answer = problem(503, detail, code="storage_unavailable")
     answer.headers["Retry-After"] = "2"
     return answer
 

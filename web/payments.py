@@ -4,16 +4,19 @@ import threading
 import time
 from dataclasses import dataclass
 
+import structlog
 from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from payproc import idempotency, listing, payments
 from payproc.idempotency import Answer
 from payproc.models import Payment, User
 from payproc.providers.base import PaymentMethod
-from payproc.states import OPEN
+from payproc.states import OPEN, PaymentStatus
 from payproc.timeline import timeline
 from web.auth import application, current_user, require_caller
 from web.json import json_answer, text_of
@@ -30,6 +33,8 @@ from web.schemas import (
     TimelineAnswer,
 )
 
+log = structlog.get_logger()
+
 PREFIX = "/api/v1/payments"
 
 blueprint = APIBlueprint(
@@ -45,8 +50,8 @@ blueprint.before_request(require_caller)
 _LONGEST_WAIT_SECONDS = 30
 # The session is there about half a second after the request; asking the row more often gains nothing a person sees.
 _LOOK_EVERY_SECONDS = 0.05
-# A waiting request holds a thread. With four threads a process, two may wait: the others stay free for webhooks. Who
-# finds no seat gets the 202 that waiting would have ended in.
+# A waiting request holds a thread. With four threads a process or more, two may wait: the others stay free for
+# webhooks. Who finds no seat gets the 202 that waiting would have ended in.
 _seats = threading.BoundedSemaphore(2)
 
 
@@ -67,11 +72,22 @@ def checkout(header: CheckoutHeader, body: CheckoutBody) -> Response:
     begun = _begin(body, key)
     if begun.replay is not None:
         return _replayed(begun.replay)
-    answer = _answer(begun.payment_id, wait=_wait_seconds(header.prefer or ""))
-    if key is not None:
-        with application().database.transaction() as session:
-            idempotency.remember_answer(session, current_user(), key, answer)
+    answer = _answer_once_written(begun.payment_id, key, wait=_wait_seconds(header.prefer or ""))
     return json_answer(answer.body, status=answer.status, location=answer.location)
+
+
+def _answer_once_written(payment_id: str, key: str | None, *, wait: int) -> Answer:
+    # The payment is committed: whatever the database does now, "not stored" would be a lie that invites a second one.
+    try:
+        answer = _answer(payment_id, wait=wait)
+        if key is not None:
+            with application().database.transaction() as session:
+                idempotency.remember_answer(session, current_user(), key, answer)
+    except (OperationalError, InterfaceError, PoolTimeout) as trouble:
+        log.warning("answered from memory", payment=payment_id, error=type(trouble).__name__)
+        accepted = AcceptedAnswer(payment_id=payment_id, status=PaymentStatus.PENDING)
+        return Answer(status=202, location=f"{PREFIX}/{payment_id}", body=text_of(accepted))
+    return answer
 
 
 def _begin(body: CheckoutBody, key: str | None) -> _Begun:

@@ -22,6 +22,7 @@ from payproc.payments import PaymentRequest
 from payproc.providers.base import PaymentMethod
 from payproc.states import PaymentStatus
 from payproc.timeline import Entry
+from web.json import NumberText
 
 _MOST_METADATA = 50
 _PLAIN = re.compile(r"[^\x00-\x1f\x7f]*")
@@ -44,6 +45,12 @@ def _amount_text(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("must be a number or a string such as 19.99")  # noqa: TRY004 (pydantic reports ValueError)
     return str(value)
+
+
+def _no_fraction(value: object) -> object:
+    if isinstance(value, NumberText):
+        raise ValueError("must be a string, a whole number, true, false or null")  # noqa: TRY004 (pydantic's way)
+    return _plain(value)
 
 
 def _plain(value: object) -> object:
@@ -70,8 +77,9 @@ AmountOut = Annotated[
     WithJsonSchema({"type": "number", "description": "Major units, for reading.", "examples": [19.99]}),
 ]
 Line = Annotated[str, BeforeValidator(_plain)]
-Id = Annotated[str, Field(max_length=64, pattern=r"^[\x21-\x7e]*$")]
-MetaValue = Annotated[str, BeforeValidator(_plain), Field(max_length=500)] | int | bool | None
+# Never empty: an order's id that is lost on the way must not become a freely chosen amount.
+Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
+MetaValue = Annotated[Annotated[str, Field(max_length=500)] | int | bool | None, BeforeValidator(_no_fraction)]
 
 
 class CheckoutBody(Body):
@@ -117,6 +125,7 @@ class CheckoutBody(Body):
             success_url=self.success_url,
             cancel_url=self.cancel_url,
             order_id=self.order_id,
+            currency=self.currency.lower() if self.currency else None,
             meta=self.metadata,
         )
 

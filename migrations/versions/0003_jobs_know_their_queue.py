@@ -17,7 +17,9 @@ def upgrade() -> None:
             WHEN 'payment' THEN 'provider.stripe' WHEN 'notice' THEN 'notices' ELSE split_part(kind, '.', 1) END
     """)
     op.alter_column("jobs", "queue", nullable=False)
+    op.create_index("ix_jobs_leased", "jobs", ["queue"], postgresql_where=sa.text("leased_until IS NOT NULL"))
 
 
 def downgrade() -> None:
+    op.drop_index("ix_jobs_leased", table_name="jobs")
     op.drop_column("jobs", "queue")

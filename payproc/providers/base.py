@@ -111,9 +111,9 @@ NextAction = Redirect
 
 @dataclass(frozen=True, kw_only=True)
 class StartResult:
-    """A payment that has begun: what the customer does next, and until when."""
+    """A payment that has begun: what the customer does next (None when they have done it), and until when."""
 
-    next_action: NextAction
+    next_action: NextAction | None
     references: References
     expires_at: datetime | None = None
 

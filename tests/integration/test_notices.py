@@ -110,6 +110,22 @@ def test_another_session_that_names_our_payment_does_not_pay_it(world: World) ->
     assert [review.kind for review in world.reviews()] == ["paid_mismatch"]
 
 
+def test_what_became_of_another_session_ends_nothing_here(world: World) -> None:
+    payment = world.started()
+    ended: dict[str, Any] = {
+        "id": "cs_test_other",
+        "status": "expired",
+        "payment_status": "unpaid",
+        "payment_intent": None,
+    }
+    world.deliver(session_event(payment.id, **ended) | {"type": "checkout.session.expired"})
+    world.drain()
+
+    assert world.status(payment.id) is PaymentStatus.PENDING
+    assert [job.kind for job in world.rows(Job) if job.state is JobState.READY] == ["payment.inquire"]
+    assert world.reviews() == []
+
+
 def test_an_event_of_the_other_mode_is_kept_and_changes_nothing(world: World) -> None:
     payment = world.checkout()
     world.deliver(session_event(payment.id) | {"livemode": True})

@@ -3,10 +3,13 @@ from dataclasses import replace
 import pytest
 import stripe
 from pydantic import SecretStr
+from sqlalchemy import select
 
-from payproc import jobs, starts
-from payproc.models import CallState, Job, Payment, ProviderCall, User
+from payproc import decisions, jobs, starts
+from payproc.errors import Refusal, RequestRefused
+from payproc.models import CallState, Job, JobState, Payment, ProviderCall, User
 from payproc.providers import registry
+from payproc.providers.stripe.client import translate
 from payproc.states import PaymentStatus
 from tests.integration.conftest import World
 
@@ -200,3 +203,68 @@ def test_a_key_that_stripe_knows_with_other_words_is_never_replaced_by_a_new_one
     assert [review.kind for review in world.reviews()] == ["job_dead"]
     assert keys_sent(world) == {call.idempotency_key}
     assert len(sessions_at_stripe(world)) == 1
+
+
+def locked_out(world: World) -> World:
+    """The same world with a key that Stripe refuses."""
+    settings = world.app.settings.model_copy(update={"stripe_secret_key": SecretStr("pk_not_a_secret_key")})
+    return replace(world, app=replace(world.app, settings=settings, providers=registry.build(settings)))
+
+
+def requeue_dead(world: World) -> None:
+    with world.app.database.transaction() as session:
+        for job in session.scalars(select(Job).where(Job.state == JobState.DEAD)):
+            decisions.requeue_job(session, job)
+
+
+def test_a_key_revoked_after_a_lost_answer_makes_no_second_session(world: World) -> None:
+    world.started()  # the customer exists
+    world.break_stripe(SESSIONS, "timeout_after", times=2, seconds=1)
+    payment = world.checkout()
+    world.drain()
+    made = len(sessions_at_stripe(world))
+    world.make_due()
+    locked_out(world).drain()
+    assert payment.id in {review.payment_id for review in world.reviews()}
+
+    requeue_dead(world)
+    world.drain()
+    assert world.payment(payment.id).stripe_session_id is not None
+    assert len(sessions_at_stripe(world)) == made
+
+
+def test_a_requeued_start_answers_its_question_and_is_polled_again_and_again(world: World) -> None:
+    payment = world.checkout()
+    locked_out(world).drain()
+    requeue_dead(world)
+    world.drain()
+    assert [review.resolution for review in world.reviews()] == ["requeued"]
+    for _ in range(3):
+        world.make_due()
+        world.drain()
+
+    assert [job.kind for job in world.rows(Job) if job.subject == payment.id and job.state is JobState.READY] == [
+        "payment.inquire"
+    ]
+
+
+def test_a_requeued_start_has_all_its_patience_again(world: World) -> None:
+    world.break_stripe(SESSIONS, "error_500_before", times=None)
+    payment = world.checkout()
+    world.drain_once()
+    [job] = [job for job in world.rows(Job) if job.subject == payment.id]
+    world.age("jobs", job.id, created_at="25 hours")
+    world.make_due()
+    world.drain()
+    requeue_dead(world)
+    world.drain()
+
+    [again] = [job for job in world.rows(Job) if job.subject == payment.id]
+    assert (again.state, again.attempts) == (JobState.READY, 1)
+
+
+def test_what_is_wrong_with_the_account_fails_no_payment() -> None:
+    wrong = stripe.InvalidRequestError("Set an account name.", None, http_status=400)  # type: ignore[no-untyped-call]  # the SDK left it without types
+    refused = translate(wrong)
+    assert isinstance(refused, RequestRefused)
+    assert refused.refusal is Refusal.CONFIGURATION

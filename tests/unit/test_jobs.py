@@ -330,3 +330,11 @@ def test_a_wait_is_between_half_and_all_of_its_step_and_never_over_ten_minutes(
 def test_a_later_try_never_waits_less(attempts: int, base: timedelta, jitter: float) -> None:
     wait = jobs.backoff(attempts, base=base, jitter=jitter)
     assert jobs.backoff(attempts + 1, base=base, jitter=jitter) >= wait
+
+
+def test_a_kind_of_another_release_is_left_for_it_and_stops_nothing(database: Database) -> None:
+    stage(database)
+    columns = "kind, queue, subject, dedupe_key"
+    with database.transaction() as session:
+        session.execute(text(f"INSERT INTO jobs (id, {columns}) VALUES ('job_x', 'refund.start', 'mail', 's', 'd')"))  # noqa: S608 (our own words)
+    assert [one.kind for one in ring(database)] == [Kind.INQUIRE_PAYMENT]

@@ -160,7 +160,7 @@ def test_no_secret_is_shown_by_the_settings_themselves() -> None:
         "broker_url": "redis://:Br0kerPass@r/0",
         "smtp_url": "smtp://u:M4ilPass@m",
         "jwt_secret": "b7Hq2Lw9Xz4Rt6Yv1Nc8b7Hq2Lw9Xz4Rt6Yv1Nc8",
-        "flower_basic_auth": "admin:Fl0werPass",
+        "flower_basic_auth": "admin:Fl0werPassTh4tIsLong",
         "jwt_issuer": "i",
         "jwt_audience": "a",
     }
@@ -182,3 +182,27 @@ def test_settings_cannot_be_changed_after_the_start() -> None:
     name = "environment"
     with pytest.raises(ValueError, match="frozen"):
         setattr(settings, name, "production")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("log_level", "LOUD"),
+        ("smtp_url", "nonsense"),
+        ("smtp_url", "http://mail.shop.pk"),
+        ("broker_url", "nonsense"),
+        ("mail_from", "nobody"),
+        ("mail_from", "a@b@c"),
+        ("ring_lease", "0s"),
+        ("work_lease", "2h"),
+        ("retry_base", "0s"),
+        ("provider_read_timeout", "0s"),
+        ("idempotency_key_life", "0s"),
+        ("redirect_hosts", "https://shop.example.com/"),
+        ("redirect_hosts", "shop.example.com/path"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused_by_its_name(name: str, value: str) -> None:
+    with pytest.raises(SettingsInvalid) as refused:
+        load_settings(**(DEVELOPMENT | {name: value}))
+    assert [problem.partition(":")[0] for problem in refused.value.problems] == [name.upper()]

@@ -15,6 +15,7 @@ from payproc.application import Application
 from payproc.errors import Conflict, InvalidRequest, NotFound
 from payproc.models import ApiKey, Role, Scope, User
 from payproc.settings import Settings
+from payproc.signing_keys import IdentityUnavailable, SigningKeys
 from payproc.users import ALL_SCOPES, Caller, NotAuthenticated, authenticate, create_user, issue_key, revoke_key
 from tests.conftest import test_settings
 
@@ -32,9 +33,8 @@ def key_of(app: Application, user: User, **scopes: Any) -> str:
         return issue_key(session, user, **scopes)
 
 
-def caller(app: Application, credential: str, *, jwks: Any = None) -> Caller:
-    with app.database.transaction() as session:
-        return authenticate(session, credential, settings=app.settings, jwks=jwks)
+def caller(app: Application, credential: str, *, keys: SigningKeys | None = None) -> Caller:
+    return authenticate(app.database, credential, settings=app.settings, keys=keys)
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -222,16 +222,26 @@ def test_a_token_signed_for_the_old_words_is_no_good_for_new_ones(app: Applicati
         caller(app, f"{header}.{part(claims(role='admin'))}.{signature}")
 
 
-class PublicKeys(jwt.PyJWKClient):
+class PublicKeys(SigningKeys):
     """An identity provider's published key, without the wire."""
 
     def __init__(self, public: rsa.RSAPublicKey) -> None:
         super().__init__("http://127.0.0.1:9")
         self._key = jwt.PyJWK.from_json(jwt.algorithms.RSAAlgorithm.to_jwk(public), algorithm="RS256")
 
-    def get_signing_key_from_jwt(self, token: str | bytes) -> jwt.PyJWK:
+    def key_for(self, token: str) -> Any:
         del token
-        return self._key
+        return self._key.key
+
+
+def test_an_identity_provider_that_is_away_is_asked_once_and_refuses_nobody(
+    app: Application, identity: rsa.RSAPrivateKey
+) -> None:
+    signed = jwt.encode(claims(), identity, algorithm="RS256", headers={"kid": "1"})
+    away = SigningKeys("http://127.0.0.1:9/keys")
+    for _ in range(2):
+        with pytest.raises(IdentityUnavailable):
+            caller(app, signed, keys=away)
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +251,7 @@ def identity() -> rsa.RSAPrivateKey:
 
 def test_a_token_of_the_identity_provider_is_believed(app: Application, identity: rsa.RSAPrivateKey) -> None:
     signed = jwt.encode(claims(role="operator"), identity, algorithm="RS256")
-    assert caller(app, signed, jwks=PublicKeys(identity.public_key())).user.role is Role.OPERATOR
+    assert caller(app, signed, keys=PublicKeys(identity.public_key())).user.role is Role.OPERATOR
 
 
 def test_a_public_key_cannot_be_passed_off_as_a_shared_secret(app: Application, identity: rsa.RSAPrivateKey) -> None:
@@ -250,11 +260,11 @@ def test_a_public_key_cannot_be_passed_off_as_a_shared_secret(app: Application, 
     unsigned = f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(claims(role='admin'))}"
     signature = base64.urlsafe_b64encode(hmac.digest(pem, unsigned.encode(), "sha256")).rstrip(b"=").decode()
     with pytest.raises(NotAuthenticated):
-        caller(app, f"{unsigned}.{signature}", jwks=PublicKeys(public))
+        caller(app, f"{unsigned}.{signature}", keys=PublicKeys(public))
 
 
 def test_a_token_under_the_shared_secret_is_refused_where_public_keys_are_published(
     app: Application, identity: rsa.RSAPrivateKey
 ) -> None:
     with pytest.raises(NotAuthenticated):
-        caller(app, token(), jwks=PublicKeys(identity.public_key()))
+        caller(app, token(), keys=PublicKeys(identity.public_key()))

@@ -123,6 +123,9 @@ def test_a_number_that_is_not_json_is_a_malformed_body(amina: Client, written: s
         ({"amount": ..., "amount_minor": True}, "invalid_request", "amount_minor"),
         ({"amount": ..., "amount_minor": 10**30}, "amount_too_large", "amount"),
         ({"order_id": "ord_01nobodys"}, "order_not_found", "order_id"),
+        ({"order_id": ""}, "invalid_request", "order_id"),
+        ({"metadata": {"a": 1.5}}, "invalid_request", "metadata.a"),
+        ({"metadata": {"a": "\x00"}}, "invalid_request", "metadata.a"),
         ({"metadata": {"deep": {"er": 1}}}, "invalid_request", "metadata"),
         ({"metadata": {"k" * 41: 1}}, "invalid_request", "metadata"),
     ],
@@ -171,9 +174,9 @@ def order_of(app: Application, user: User) -> Order:
 def test_an_orders_amount_is_the_servers(amina: Client, app: Application, customer: User) -> None:
     order = order_of(app, customer)
 
-    for accepted in ({"amount": ...}, {"amount": 19.99}, {"amount": ..., "amount_minor": 1999}):
+    for accepted in ({"amount": ..., "currency": ...}, {"amount": 19.99}, {"amount": ..., "amount_minor": 1999}):
         assert amina.post("/checkout", checkout_body(order_id=order.id, **accepted)).status_code == 202
-    for refused in ({"amount": 0.5}, {"amount": 19.99, "currency": "eur"}):
+    for refused in ({"amount": 0.5}, {"amount": 19.99, "currency": "eur"}, {"amount": ..., "currency": "eur"}):
         answer = amina.post("/checkout", checkout_body(order_id=order.id, **refused))
         assert is_problem(answer, 422, "order_amount_differs")
 

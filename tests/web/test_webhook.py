@@ -89,6 +89,11 @@ def test_a_thin_event_is_400_and_says_what_to_configure(anonymous: FlaskClient) 
     assert "snapshot" in answer.text
 
 
+@pytest.mark.parametrize("field", ["id", "type"])
+def test_a_name_longer_than_stripe_ever_gave_is_400(anonymous: FlaskClient, field: str) -> None:
+    assert is_problem(send(anonymous, EVENT | {field: "e" * 256}), 400, "notice_malformed")
+
+
 def test_bytes_that_are_no_text_are_400(anonymous: FlaskClient) -> None:
     assert send(anonymous, b"\xff\xfe\x00", header="t=1,v1=00").status_code == 400
 

@@ -9,9 +9,14 @@ import stripe
 from payproc.errors import OutcomeUncertain, ProviderError, ProviderUnavailable, Refusal, RequestRefused
 from payproc.providers.stripe.config import StripeConfig
 
-# Three tries of (3 s connect + 10 s read) and their pauses stay below a task's soft limit of 50 s.
-_NETWORK_RETRIES = 2
+# A start may need two calls. Two tries each of (3 s connect + 8 s read), and their pauses, stay below a task's soft
+# limit of 50 s; after that the job tries again, under the same keys.
+_NETWORK_RETRIES = 1
 _PAGE = 100
+
+# What the payment itself brought: only these refusals end it.
+_INPUT_CODES = frozenset({"amount_too_small", "amount_too_large", "url_invalid", "email_invalid", "card_declined"})
+_INPUT_PARAMETERS = ("line_items", "success_url", "cancel_url", "metadata", "payment_intent_data", "email", "name")
 
 # Stripe's data to its own engineers about our latency and platform; not the customer's business.
 stripe.enable_telemetry = False
@@ -124,8 +129,11 @@ def _refusal(code: str | None, error: stripe.InvalidRequestError | stripe.CardEr
             return Refusal.CONFIGURATION
         case "parameter_unknown":
             return Refusal.BUG
-        case _:
+        case _ if code in _INPUT_CODES or (error.param or "").startswith(_INPUT_PARAMETERS):
             return Refusal.INPUT
+        case _:
+            # Much is answered 400 that is about the account: its version, its name, its methods, its mode.
+            return Refusal.CONFIGURATION
 
 
 def _code(error: stripe.StripeError) -> str | None:

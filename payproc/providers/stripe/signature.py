@@ -13,6 +13,7 @@ from payproc.providers.stripe import wire
 
 # Stripe's own default. The SDK checks the past side only; a clock from the future is as wrong.
 _TOLERANCE_SECONDS = 300
+_LONGEST_NAME = 255
 
 
 def verified_event(raw: RawNotice, secrets: tuple[str, ...]) -> Mapping[str, Any]:
@@ -69,11 +70,17 @@ def parsed_event(body: bytes) -> Mapping[str, Any]:
     data = event.get("data")
     shaped = (
         named == "event"
-        and wire.text(event.get("id"))
-        and wire.text(event.get("type"))
+        and _names(event.get("id"))
+        and _names(event.get("type"))
         and isinstance(data, dict)
         and isinstance(data.get("object"), dict)
     )
     if not shaped:
         raise NoticeMalformed("The body is not a Stripe event.")
     return event
+
+
+def _names(value: object) -> bool:
+    # Stripe's ids have 28 characters; one that our unique index cannot hold would be delivered again for ever.
+    name = wire.text(value)
+    return name is not None and 0 < len(name) <= _LONGEST_NAME

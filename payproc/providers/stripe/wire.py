@@ -66,7 +66,8 @@ def session_parameters(request: StartRequest) -> dict[str, Any]:
 def start_result(session: Json) -> StartResult:
     """Read a created session."""
     return StartResult(
-        next_action=Redirect(url=session.get("url") or ""),
+        # Only an open session has a URL; one that was found again may have ended.
+        next_action=Redirect(url=session["url"]) if session.get("url") else None,
         references=session_references(session),
         expires_at=datetime.fromtimestamp(session["expires_at"], UTC),
     )

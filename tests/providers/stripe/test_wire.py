@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payproc.money import Money
-from payproc.providers.base import Customer, Reference, StartRequest, Verdict
+from payproc.providers.base import Customer, Redirect, Reference, StartRequest, Verdict
 from payproc.providers.stripe import wire
 
 REQUEST = StartRequest(
@@ -128,7 +128,7 @@ def test_a_customer_carries_our_id() -> None:
 
 def test_a_started_session_gives_the_address_and_its_end() -> None:
     started = wire.start_result(session("open", "unpaid", None, url="https://pay/cs_1", expires_at=1_790_000_000))
-    assert started.next_action.url == "https://pay/cs_1"
+    assert started.next_action == Redirect(url="https://pay/cs_1")
     assert started.expires_at is not None
     assert started.expires_at.timestamp() == 1_790_000_000
     assert started.references == {Reference.STRIPE_SESSION: "cs_1"}
