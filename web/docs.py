@@ -38,6 +38,9 @@ _PAGE_SETTINGS = {
     "authentication": {"preferredSecurityScheme": "bearer"},
 }
 
+_PROBLEM_JSON = "application/problem+json"
+_PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+
 
 def register(app: OpenAPI) -> None:
     """Serve the document and the page."""
@@ -45,8 +48,8 @@ def register(app: OpenAPI) -> None:
     page = RegisterPlugin.register(doc_url="openapi.json")
     page.after_request(_stay_home)
     app.register_blueprint(page, url_prefix="/docs")
-    app.add_url_rule("/openapi.json", "openapi_document", lambda: jsonify(app.api_doc))
-    app.add_url_rule("/docs/openapi.json", "openapi_document_beside_page", lambda: jsonify(app.api_doc))
+    app.add_url_rule("/openapi.json", "openapi_document", lambda: jsonify(document(app)))
+    app.add_url_rule("/docs/openapi.json", "openapi_document_beside_page", lambda: jsonify(document(app)))
     app.add_url_rule("/docs", "docs", _to_page, strict_slashes=False)
     app.add_url_rule("/", "root", _to_page)
 
@@ -59,3 +62,16 @@ def _stay_home(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = _PAGE_POLICY
     response.headers["Cache-Control"] = "public, max-age=3600"
     return response
+
+
+def document(app: OpenAPI) -> dict[str, Any]:
+    """Return the OpenAPI document, its errors under the media type that is really sent."""
+    spec: dict[str, Any] = app.api_doc
+    for operations in spec["paths"].values():
+        for operation in operations.values():
+            for status, answer in operation["responses"].items():
+                content = answer.get("content", {})
+                if status >= "4" and "application/json" in content:
+                    content[_PROBLEM_JSON] = {"schema": _PROBLEM_SCHEMA}
+                    del content["application/json"]
+    return spec

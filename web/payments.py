@@ -61,7 +61,17 @@ class _Begun:
     replay: Answer | None = None
 
 
-@blueprint.post("/checkout", responses={"201": StartedAnswer, "202": AcceptedAnswer})
+@blueprint.post(
+    "/checkout",
+    responses={
+        "201": StartedAnswer,
+        "202": AcceptedAnswer,
+        "400": Problem,
+        "403": Problem,
+        "413": Problem,
+        "415": Problem,
+    },
+)
 def checkout(header: CheckoutHeader, body: CheckoutBody) -> Response:
     """Start a card payment through Stripe Checkout.
 

@@ -46,6 +46,8 @@ def test_every_route_has_a_summary_an_answer_and_its_errors(anonymous: FlaskClie
         for method, operation in operations.items():
             assert operation["summary"], f"{method} {path}"
             assert [status for status in operation["responses"] if status < "3"], f"{method} {path}"
+            errors = [answer for status, answer in operation["responses"].items() if status >= "4"]
+            assert all(list(answer["content"]) == ["application/problem+json"] for answer in errors), path
 
 
 def test_a_checkout_has_an_example_that_works(anonymous: FlaskClient, app: Application, customer: User) -> None:
