@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -42,10 +42,12 @@ def end_leftovers(directory: Path) -> int:
     """
     ours = [process for process in psutil.process_iter() if _is_ours(process, directory)]
     for process in ours:
-        process.terminate()
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
     _, stubborn = psutil.wait_procs(ours, timeout=_END_WITHIN_SECONDS)
     for process in stubborn:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     psutil.wait_procs(stubborn, timeout=_END_WITHIN_SECONDS)
     return len(ours)
 
