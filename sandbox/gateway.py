@@ -1,4 +1,4 @@
-"""Stripe's side of the wire and the mail catcher in one process: `python -m sandbox.gateway`."""
+"""The side of Stripe, JazzCash and Easypaisa, and the mail catcher, in one process: `python -m sandbox.gateway`."""
 
 import argparse
 import logging
@@ -11,31 +11,42 @@ from pathlib import Path
 from flask import Flask, Response, jsonify
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from sandbox.config import GatewayConfig, read_wallets
+from sandbox.faults import Faults
 from sandbox.mail import Mailbox, MailCatcher, mail_pages
 from sandbox.stripe.app import api
 from sandbox.stripe.checkout import pages
-from sandbox.stripe.config import GatewayConfig
 from sandbox.stripe.controls import controls
-from sandbox.stripe.operations import OPERATION_NAMES
+from sandbox.stripe.faults import CALLS, NOTICES
 from sandbox.stripe.outcomes import expire_overdue, ring_alarms
 from sandbox.stripe.simulator import Simulator
+from sandbox.stripe.store import StripeStore
+from sandbox.wallets import opening
+from sandbox.wallets.desk import Desk
 
 __all__ = ["GatewayConfig", "RunningGateway", "create_app", "start_gateway"]
 
 _log = logging.getLogger(__name__)
 
-EXTENSION = "sandbox.stripe"
+STRIPE = "sandbox.stripe"
+WALLETS = "sandbox.wallets"
 
 
 def create_app(config: GatewayConfig) -> Flask:
-    """Return the simulator's web application, with none of its background threads running."""
-    simulator = Simulator(config, api_operations=OPERATION_NAMES)
+    """Return the gateways' web application, with none of its background threads running."""
+    store = StripeStore(config.state_path)
+    faults = Faults(calls={**CALLS, **opening.CALLS}, notices={**NOTICES, **opening.NOTICES})
+    simulator = Simulator(config, store, faults)
+    desk = opening.open_desk(config, store, faults)
     app = Flask(__name__, static_folder=None)
-    app.extensions[EXTENSION] = simulator
+    app.extensions[STRIPE] = simulator
+    app.extensions[WALLETS] = desk
     app.register_blueprint(api(simulator))
     app.register_blueprint(controls(simulator))
     app.register_blueprint(pages(simulator))
-    app.register_blueprint(mail_pages(Mailbox(simulator.store)))
+    app.register_blueprint(mail_pages(Mailbox(store)))
+    for routes in opening.wallet_routes(config, desk):
+        app.register_blueprint(routes)
 
     @app.get("/healthz")
     def healthz() -> Response:
@@ -92,6 +103,7 @@ class RunningGateway:
     base_url: str
     smtp_port: int
     simulator: Simulator
+    wallets: Desk
     _server: BaseWSGIServer
     _thread: threading.Thread
     _connections: _Connections
@@ -101,6 +113,7 @@ class RunningGateway:
         """Stop serving, delivering and catching; the state file can be opened again afterwards."""
         # First, so that requests held open by a fault let go of their threads.
         self.simulator.stop()
+        self.wallets.stop()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -114,16 +127,18 @@ def start_gateway(
 ) -> RunningGateway:
     """Serve the gateway from threads of this process; port 0 takes any free one."""
     app = create_app(config)
-    simulator: Simulator = app.extensions[EXTENSION]
+    simulator: Simulator = app.extensions[STRIPE]
+    desk: Desk = app.extensions[WALLETS]
     connections = _Connections()
     server = make_server(host, port, app, threaded=True, request_handler=_handler(connections))
     mail = MailCatcher(Mailbox(simulator.store), simulator.faults, port=smtp_port)
     mail.start()
     simulator.start(lambda: _tick(simulator))
+    desk.start()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="gateway", daemon=True)
     thread.start()
     return RunningGateway(
-        f"http://{host}:{server.server_port}", mail.port, simulator, server, thread, connections, mail
+        f"http://{host}:{server.server_port}", mail.port, simulator, desk, server, thread, connections, mail
     )
 
 
@@ -139,6 +154,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--smtp-port", type=int, default=8425, help="port of the mail catcher")
     parser.add_argument("--webhook-url", default="", help="where events are posted; none are without it")
     parser.add_argument("--webhook-secret", default=GatewayConfig.webhook_secret, help="the whsec_ key")
+    parser.add_argument("--wallets", type=Path, help="JSON file with the accounts of JazzCash and Easypaisa")
     parser.add_argument("--state", default=":memory:", help="SQLite file that survives restarts")
     parser.add_argument("--public-base-url", default="", help="address customers' browsers reach us at")
     parser.add_argument("--log-level", default="INFO", help="DEBUG also shows every request")
@@ -156,12 +172,13 @@ def main() -> None:
         webhook_secret=arguments.webhook_secret,
         state_path=arguments.state,
         public_base_url=arguments.public_base_url.rstrip("/"),
+        **read_wallets(arguments.wallets),
     )
     asked_to_stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked_to_stop.set())
     gateway = start_gateway(config, port=arguments.port, smtp_port=arguments.smtp_port, host=arguments.host)
-    _log.info("Stripe sandbox at %s, SMTP on port %s", gateway.base_url, gateway.smtp_port)
+    _log.info("Gateways at %s, SMTP on port %s", gateway.base_url, gateway.smtp_port)
     asked_to_stop.wait()
     gateway.stop()
 

@@ -12,9 +12,17 @@ from aiosmtpd.controller import BaseThreadedController
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from flask import Blueprint, Response, abort, jsonify, render_template, request
 
-from sandbox.stripe.faults import SMTP as SMTP_OPERATION
-from sandbox.stripe.faults import Faults, MailFault
-from sandbox.stripe.store import Json, Store
+from sandbox.faults import SMTP as SMTP_OPERATION
+from sandbox.faults import Faults, MailFault
+from sandbox.store import Json, Store
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS mails (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    received_at INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+"""
 
 REFUSE: frozenset[MailFault] = frozenset({MailFault.REFUSE})
 DOWN: frozenset[MailFault] = frozenset({MailFault.DOWN})
@@ -25,6 +33,7 @@ class Mailbox:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        store.add_tables(SCHEMA)
 
     def add(self, envelope_to: list[str], envelope_from: str, content: bytes) -> None:
         """Keep a letter as it came in over SMTP."""

@@ -8,9 +8,10 @@ from functools import partial
 
 from flask import Blueprint, Response, request
 
+from sandbox.faults import ApiFault, Order
+from sandbox.spoiling import NO_ANSWER, hang_up, spoiled
 from sandbox.stripe.config import API_VERSION
 from sandbox.stripe.errors import RefusedError, internal
-from sandbox.stripe.faults import ApiFault, Order
 from sandbox.stripe.idempotency import Saved, check_key, fingerprint
 from sandbox.stripe.journal import Journal
 from sandbox.stripe.objects import new_id
@@ -18,7 +19,7 @@ from sandbox.stripe.operations import OPERATIONS, Call, Operation, answer
 from sandbox.stripe.outcomes import expire_overdue
 from sandbox.stripe.parameters import nest
 from sandbox.stripe.simulator import Simulator
-from sandbox.stripe.spoiling import NO_ANSWER, hang_up, spoiled, stand_in
+from sandbox.stripe.spoiling import stand_in
 
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
 
@@ -72,7 +73,7 @@ def _view(simulator: Simulator, journal: Journal, operation: Operation) -> Calla
         # Written before a connection is held open: a test wants to see the call while it hangs.
         journal.write(incoming, response.status_code, order)
         if response.status_code == NO_ANSWER:
-            hang_up(order, simulator.stopping)
+            hang_up(0 if order is None else order.seconds, simulator.stopping)
         return response
 
     return view

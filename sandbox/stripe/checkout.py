@@ -3,12 +3,13 @@
 from flask import Blueprint, abort, redirect, render_template
 from werkzeug.wrappers import Response
 
+from sandbox.store import Json
 from sandbox.stripe.controls import everything
 from sandbox.stripe.currencies import shown
 from sandbox.stripe.listing import line_items
 from sandbox.stripe.outcomes import Action, NotPossibleError, Result, act, expire_overdue, stage_of
 from sandbox.stripe.simulator import Simulator
-from sandbox.stripe.store import Json, Kind
+from sandbox.stripe.store import Kind
 
 FRONT_PAGE_SESSIONS = 50
 

@@ -13,8 +13,8 @@ def unix_now() -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GatewayConfig:
-    """Settings of one simulated account; every duration is in seconds."""
+class StripeConfig:
+    """Settings of one simulated Stripe account; every duration is in seconds."""
 
     webhook_url: str = ""
     webhook_secret: str = "whsec_sandbox"  # noqa: S105 - a simulator has no secrets

@@ -5,11 +5,12 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from sandbox.stripe.faults import UnknownFaultError
+from sandbox.faults import UnknownFaultError
+from sandbox.store import Json
 from sandbox.stripe.journal import Journal
 from sandbox.stripe.outcomes import Action, NotPossibleError, act
 from sandbox.stripe.simulator import Simulator, public
-from sandbox.stripe.store import Json, Kind, Query
+from sandbox.stripe.store import Kind, Query
 
 EVERYTHING = 10_000
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from sandbox.stripe.store import Json
+from sandbox.store import Json
 
 
 class ErrorType(StrEnum):

@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sandbox.store import Json, Store
 from sandbox.stripe.errors import ErrorType, RefusedError
-from sandbox.stripe.store import Json, Store
 
 LONGEST_KEY = 255
 # Keys may be forgotten after a day: the same key then executes again.

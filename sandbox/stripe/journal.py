@@ -5,10 +5,10 @@ from typing import Protocol
 
 from flask import request
 
+from sandbox.faults import Order
+from sandbox.spoiling import NO_ANSWER
+from sandbox.store import Json, Store
 from sandbox.stripe.config import unix_now
-from sandbox.stripe.faults import Order
-from sandbox.stripe.spoiling import NO_ANSWER
-from sandbox.stripe.store import Json, Store
 
 # Enough for any test run; a sandbox left on for weeks must not grow without end.
 KEPT = 10_000

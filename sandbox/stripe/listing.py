@@ -2,9 +2,10 @@
 
 from typing import TypeAlias
 
+from sandbox.store import Json
 from sandbox.stripe.errors import RefusedError, missing
 from sandbox.stripe.simulator import Simulator, public
-from sandbox.stripe.store import Json, Kind, Query
+from sandbox.stripe.store import Kind, Query
 
 # What Stripe's messages call an object of each kind.
 NOUNS = {

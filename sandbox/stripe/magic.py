@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sandbox.stripe.store import Json
+from sandbox.store import Json
 
 
 class Outcome(StrEnum):

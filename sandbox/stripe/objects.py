@@ -7,8 +7,9 @@ import secrets
 import string
 from enum import StrEnum
 
+from sandbox.store import Json
 from sandbox.stripe.config import API_VERSION
-from sandbox.stripe.store import Json, Kind
+from sandbox.stripe.store import Kind
 
 ALPHABET = string.ascii_letters + string.digits
 

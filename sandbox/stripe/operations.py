@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from sandbox.store import Json
 from sandbox.stripe import objects, schemas
 from sandbox.stripe.currencies import check_currency, check_step, check_total
 from sandbox.stripe.errors import RefusedError, missing
@@ -11,7 +12,7 @@ from sandbox.stripe.listing import expanded, listed, retrieve, with_pending
 from sandbox.stripe.outcomes import Action, NotPossibleError, act
 from sandbox.stripe.parameters import Group
 from sandbox.stripe.simulator import Simulator, public
-from sandbox.stripe.store import Json, Kind
+from sandbox.stripe.store import Kind
 
 HALF_AN_HOUR = 30 * 60
 A_DAY = 24 * 3600

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sandbox.store import Json
 from sandbox.stripe import objects
 from sandbox.stripe.magic import DECLINES, LATE_DECLINE, Decline, Outcome, outcome_of
 from sandbox.stripe.objects import Method
 from sandbox.stripe.simulator import Simulator, public
-from sandbox.stripe.store import Json, Kind, Query
+from sandbox.stripe.store import Kind, Query
 
 # How long a magic delayed payment stays in processing, in seconds.
 SETTLING_TIME = 2

@@ -5,21 +5,22 @@ import threading
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
+from sandbox.faults import Faults
+from sandbox.store import Json
 from sandbox.stripe import objects
-from sandbox.stripe.config import GatewayConfig
-from sandbox.stripe.faults import Faults
+from sandbox.stripe.config import StripeConfig
 from sandbox.stripe.idempotency import IdempotencyKeys
-from sandbox.stripe.store import Json, Store
+from sandbox.stripe.store import StripeStore
 from sandbox.stripe.webhooks import Postman
 
 
 class Simulator:
     """Everything one account owns; the routes and the pages share a single instance."""
 
-    def __init__(self, config: GatewayConfig, *, api_operations: frozenset[str] = frozenset()) -> None:
+    def __init__(self, config: StripeConfig, store: StripeStore, faults: Faults) -> None:
         self.config = config
-        self.store = Store(config.state_path)
-        self.faults = Faults(api_operations)
+        self.store = store
+        self.faults = faults
         self.keys = IdempotencyKeys(self.store)
         self.postman = Postman(config, self.store, self.faults)
         # Also what held-open connections wait on, so that stopping does not take their minute.

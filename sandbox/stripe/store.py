@@ -1,15 +1,10 @@
-"""One SQLite file holding everything the simulator knows, so that a restart forgets nothing."""
+"""Stripe's objects, its keys, its deliveries and its log, in the store the gateways share."""
 
 import json
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeAlias
 
-Json: TypeAlias = dict[str, Any]
+from sandbox.store import Json, Store
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -51,16 +46,6 @@ CREATE TABLE IF NOT EXISTS requests (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     body TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS mails (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    received_at INTEGER NOT NULL,
-    body TEXT NOT NULL
-);
-"""
-
-EMPTY_EVERYTHING = """
-DELETE FROM objects; DELETE FROM idempotency; DELETE FROM deliveries;
-DELETE FROM alarms; DELETE FROM requests; DELETE FROM mails;
 """
 
 
@@ -96,33 +81,12 @@ class Page:
     has_more: bool
 
 
-class Store:
-    """The only owner of the connection; every use of it goes through `transaction`."""
+class StripeStore(Store):
+    """The shared store with Stripe's objects in it."""
 
     def __init__(self, path: str) -> None:
-        # Re-entrant: an outcome opens a transaction and calls emit, which opens its own.
-        self._lock = threading.RLock()
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._connection.row_factory = sqlite3.Row
-        # The file must survive a killed process, not a power cut, so no fsync is waited for.
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = OFF")
-        self._connection.executescript(SCHEMA)
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Hold the connection; the outermost block commits, or rolls back when it is left by an error."""
-        with self._lock:
-            if self._connection.in_transaction:
-                yield self._connection
-                return
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.rollback()
-                raise
-            self._connection.commit()
+        super().__init__(path)
+        self.add_tables(SCHEMA)
 
     def put(self, body: Json) -> None:
         """Insert the object, or replace the one with the same id, keeping its place in lists."""
@@ -171,16 +135,6 @@ class Store:
         statement = f"SELECT body FROM objects WHERE {where} ORDER BY seq {order} LIMIT ?"  # noqa: S608 (see above)
         with self.transaction() as connection:
             return [_loaded(row["body"]) for row in connection.execute(statement, [*values, limit])]
-
-    def reset(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._connection.executescript(EMPTY_EVERYTHING)
-
-    def close(self) -> None:
-        """Close the file; the store is unusable afterwards."""
-        with self._lock:
-            self._connection.close()
 
 
 def _loaded(text: str) -> Json:

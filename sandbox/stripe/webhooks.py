@@ -2,20 +2,19 @@
 
 import hashlib
 import hmac
-import http.client
 import json
 import logging
 import secrets
 import threading
 import time
-from dataclasses import dataclass
 from enum import StrEnum
 from sqlite3 import Row
-from urllib.parse import urlsplit
 
-from sandbox.stripe.config import GatewayConfig, unix_now
-from sandbox.stripe.faults import WEBHOOK, Faults, Order, WebhookFault
-from sandbox.stripe.store import Json, Store
+from sandbox.bell import Bell
+from sandbox.faults import WEBHOOK, Faults, Order, WebhookFault
+from sandbox.outgoing import Reply, send
+from sandbox.store import Json, Store
+from sandbox.stripe.config import StripeConfig, unix_now
 
 _log = logging.getLogger(__name__)
 
@@ -38,19 +37,6 @@ class DeliveryState(StrEnum):
     DROPPED = "dropped"
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What the receiver answered: a status, or the reason there is none."""
-
-    status: int | None
-    error: str | None = None
-
-    @property
-    def accepted(self) -> bool:
-        """Whether Stripe would stop retrying: 2xx only, a redirect is a failure."""
-        return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own numbers
-
-
 def sign(payload: bytes, *, secret: str, timestamp: int) -> str:
     """Return the Stripe-Signature header for the exact bytes; the timestamp is in unix seconds."""
     signed = f"{timestamp}.".encode() + payload
@@ -58,36 +44,22 @@ def sign(payload: bytes, *, secret: str, timestamp: int) -> str:
     return f"t={timestamp},v1={digest}"
 
 
-def post(url: str, payload: bytes, *, signature: str, timeout: float) -> Reply:
-    """Send one attempt, following no redirect and no proxy variable; the timeout is in seconds."""
-    parts = urlsplit(url)
-    maker = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = maker(parts.hostname or "", parts.port, timeout=timeout)
-    headers = {
+def _headers(signature: str) -> dict[str, str]:
+    return {
         "Content-Type": "application/json; charset=utf-8",
         "Stripe-Signature": signature,
         "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
     }
-    target = parts.path or "/"
-    try:
-        connection.request("POST", f"{target}?{parts.query}" if parts.query else target, payload, headers)
-        return Reply(connection.getresponse().status)
-    except (OSError, http.client.HTTPException) as error:
-        return Reply(None, f"{type(error).__name__}: {error}")
-    finally:
-        connection.close()
 
 
 class Postman:
     """Background threads that bring stored deliveries to the merchant."""
 
-    def __init__(self, config: GatewayConfig, store: Store, faults: Faults) -> None:
+    def __init__(self, config: StripeConfig, store: Store, faults: Faults) -> None:
         self._config = config
         self._store = store
         self._faults = faults
-        self._bell = threading.Condition()
-        self._rings = 0
-        self._stopping = False
+        self._bell = Bell()
         self._paused = False
         self._threads: list[threading.Thread] = []
 
@@ -105,8 +77,7 @@ class Postman:
 
     def stop(self) -> None:
         """Stop after the attempts now on the wire; what is pending stays stored."""
-        self._stopping = True
-        self.ring()
+        self._bell.stop()
         for thread in self._threads:
             thread.join(self._config.delivery_timeout + 1)
 
@@ -122,9 +93,7 @@ class Postman:
 
     def ring(self) -> None:
         """Tell the threads there may be something to send."""
-        with self._bell:
-            self._rings += 1
-            self._bell.notify_all()
+        self._bell.ring()
 
     def enqueue(self, payload: str, *, event_id: str, event_type: str) -> None:
         """Store a delivery of the exact payload, spoiled by whichever webhook fault is open."""
@@ -151,12 +120,12 @@ class Postman:
     def wait_for_answer(self, event_id: str, *, seconds: float) -> None:
         """Return once the event's due deliveries were each tried, or when the time is up."""
         deadline = time.monotonic() + seconds
-        while not self._stopping and not self._paused:
-            heard = self._rings
+        while not self._bell.stopped and not self._paused:
+            heard = self._bell.heard
             left = deadline - time.monotonic()
             if left <= 0 or not self._unanswered(event_id):
                 return
-            self._sleep(heard, left)
+            self._bell.wait(heard, left)
 
     def _unanswered(self, event_id: str) -> bool:
         with self._store.transaction() as connection:
@@ -168,23 +137,16 @@ class Postman:
         return row is not None
 
     def _work(self) -> None:
-        while not self._stopping:
-            heard = self._rings
+        while not self._bell.stopped:
+            heard = self._bell.heard
             row = self._claim()
             if row is not None:
                 self._attempt(row)
             else:
-                self._sleep(heard, self._until_next())
-
-    def _sleep(self, heard: int, seconds: float | None) -> None:
-        # The store is never touched while the bell is held: callers ring it inside transactions, and two
-        # locks taken in two orders is a deadlock. The counter catches a ring that came in between.
-        with self._bell:
-            if self._rings == heard and not self._stopping:
-                self._bell.wait(seconds)
+                self._bell.wait(heard, self._until_next())
 
     def _claim(self) -> Row | None:
-        if self._paused or self._stopping:
+        if self._paused or self._bell.stopped:
             return None
         with self._store.transaction() as connection:
             row: Row | None = connection.execute(
@@ -206,10 +168,11 @@ class Postman:
 
     def _attempt(self, row: Row) -> None:
         payload = str(row["payload"]).encode()
-        reply = post(
+        reply = send(
+            "POST",
             self._config.webhook_url,
             payload,
-            signature=self._signature(payload),
+            headers=_headers(self._signature(payload)),
             timeout=self._config.delivery_timeout,
         )
         _log.info("%s %s answered %s", row["event_type"], row["event_id"], reply.status or reply.error)

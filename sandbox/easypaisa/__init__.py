@@ -1,0 +1,1 @@
+"""A simulator of Easypaisa, read from its guides and independent of payproc."""

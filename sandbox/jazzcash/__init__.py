@@ -1,0 +1,1 @@
+"""A simulator of JazzCash, read from its guides and independent of payproc."""

@@ -1,0 +1,36 @@
+"""Which wallets are served: their routes, their notices, their faults."""
+
+from collections.abc import Iterator
+
+from flask import Blueprint
+
+from sandbox.config import GatewayConfig
+from sandbox.easypaisa import routes as easypaisa
+from sandbox.faults import Faults
+from sandbox.jazzcash import routes as jazzcash
+from sandbox.store import Store
+from sandbox.wallets.controls import wallet_controls
+from sandbox.wallets.desk import Desk
+from sandbox.wallets.pages import wallet_pages
+
+CALLS = {**jazzcash.CALLS, **easypaisa.CALLS}
+NOTICES = {**jazzcash.NOTICES, **easypaisa.NOTICES}
+
+
+def open_desk(config: GatewayConfig, store: Store, faults: Faults) -> Desk:
+    """Return the desk of the configured wallets, with none of its threads running."""
+    channels = {
+        **(jazzcash.channels(config.jazz_cash) if config.jazz_cash is not None else {}),
+        **(easypaisa.channels(config.easy_paisa) if config.easy_paisa is not None else {}),
+    }
+    return Desk(store, faults, config.wallet_times, channels, config.clock)
+
+
+def wallet_routes(config: GatewayConfig, desk: Desk) -> Iterator[Blueprint]:
+    """Yield the routes of the configured wallets, then the pages and controls they share."""
+    if config.jazz_cash is not None:
+        yield jazzcash.jazzcash(desk, config.jazz_cash)
+    if config.easy_paisa is not None:
+        yield easypaisa.easypaisa(desk, config.easy_paisa)
+    yield wallet_pages(desk)
+    yield wallet_controls(desk)
