@@ -15,6 +15,7 @@ PayprocError
     └── OperationNotSupported  this provider cannot do that
 """
 
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -91,9 +92,20 @@ class ProviderError(PayprocError):
 
 
 class ProviderUnavailable(ProviderError):
-    """The request was surely not executed: sending it again is safe."""
+    """The request was surely not executed: sending it again is safe, after `retry_after` where it is known."""
 
     code = "provider_unavailable"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        subject: str | None = None,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(message, code=code, subject=subject)
+        self.retry_after = retry_after
 
 
 class OutcomeUncertain(ProviderError):

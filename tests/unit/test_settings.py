@@ -1,12 +1,17 @@
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from payproc.errors import SettingsInvalid
-from payproc.settings import database_url, duration, load_settings
+from payproc.providers.easy_paisa import config as easy_paisa
+from payproc.providers.jazz_cash import config as jazz_cash
+from payproc.providers.jazz_cash.endpoints import Preset
+from payproc.setting_types import duration
+from payproc.settings import Settings, database_url, load_settings
 
 DEVELOPMENT: dict[str, Any] = {
     "database_url": "postgresql://shop:hunter2hunter2@db/payproc",
@@ -206,3 +211,76 @@ def test_a_value_that_cannot_work_is_refused_by_its_name(name: str, value: str) 
     with pytest.raises(SettingsInvalid) as refused:
         load_settings(**(DEVELOPMENT | {name: value}))
     assert [problem.partition(":")[0] for problem in refused.value.problems] == [name.upper()]
+
+
+JAZZ_CASH = {"jazz_cash_merchant_id": "MC12345", "jazz_cash_password": "sz1v4agvyf"}
+EASY_PAISA = {"easy_paisa_store_id": "12345"}
+HTTPS = {"public_base_url": "https://pay.shop.pk"}
+
+
+def test_a_wallet_without_an_account_is_not_offered_and_asks_for_nothing() -> None:
+    settings = load_settings(**PRODUCTION)
+    assert (settings.offers_jazz_cash, settings.offers_easy_paisa) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("values", "missing"),
+    [
+        ({"jazz_cash_merchant_id": "MC12345"}, {"JAZZ_CASH_PASSWORD"}),
+        (JAZZ_CASH | {"jazz_cash_dialect": "hosted-2.0"}, {"JAZZ_CASH_INTEGRITY_SALT"}),
+        (EASY_PAISA, {"EASY_PAISA_STORE_PASSWORD"}),
+        (
+            EASY_PAISA | {"easy_paisa_dialect": "rest-v4", "easy_paisa_username": "shop"},
+            {"EASY_PAISA_PASSWORD", "EASY_PAISA_ACCOUNT_NUMBER"},
+        ),
+        (
+            EASY_PAISA | {"easy_paisa_dialect": "hosted"},
+            {"EASY_PAISA_USERNAME", "EASY_PAISA_PASSWORD", "EASY_PAISA_ACCOUNT_NUMBER", "EASY_PAISA_HASH_KEY"},
+        ),
+    ],
+)
+def test_what_a_dialect_needs_is_named_by_variable(values: dict[str, Any], missing: set[str]) -> None:
+    assert {problem.partition(" ")[0] for problem in problems(**DEVELOPMENT, **values)} == missing
+
+
+def test_production_speaks_the_guides_dialect_only_where_somebody_meant_it() -> None:
+    [problem] = problems(**PRODUCTION, **JAZZ_CASH, **HTTPS)
+    assert problem.startswith("JAZZ_CASH_DIALECT is guide")
+    assert load_settings(**PRODUCTION, **JAZZ_CASH, **HTTPS, allow_guide_dialect=True).offers_jazz_cash
+
+
+def test_a_wallet_in_production_is_reached_and_comes_back_over_https_alone() -> None:
+    told = JAZZ_CASH | {"jazz_cash_dialect": "hosted-1.1", "jazz_cash_integrity_salt": "3vv9wu3a18"}
+    plain = {"jazz_cash_inquiry_url": "http://gateway.test/ask"}
+    assert set(problems(**PRODUCTION, **told, **plain)) == {
+        "PUBLIC_BASE_URL must be https",
+        "JAZZ_CASH_INQUIRY_URL must be https",
+    }
+
+
+def test_the_dialects_named_here_are_those_that_are_spoken() -> None:
+    fields = Settings.model_fields
+    assert set(get_args(fields["jazz_cash_dialect"].annotation)) == {dialect.value for dialect in jazz_cash.Dialect}
+    assert set(get_args(fields["easy_paisa_dialect"].annotation)) == {dialect.value for dialect in easy_paisa.Dialect}
+    assert set(get_args(fields["jazz_cash_endpoints"].annotation)) == {preset.value for preset in Preset}
+    assert set(get_args(fields["easy_paisa_payment_type"].annotation)) == {
+        kind.value for kind in easy_paisa.PaymentType
+    }
+
+
+def test_a_key_is_given_as_text_or_as_the_path_of_its_file(tmp_path: Path) -> None:
+    pem = "-----BEGIN PRIVATE KEY-----\nMC4C\n-----END PRIVATE KEY-----\n"
+    file = tmp_path / "key.pem"
+    file.write_text(pem)
+    for written in (pem, str(file)):
+        assert (
+            load_settings(**DEVELOPMENT, easy_paisa_private_key=written).easy_paisa_private_key.get_secret_value()
+            == pem
+        )
+    [problem] = problems(**DEVELOPMENT, easy_paisa_private_key="/nowhere/key.pem")
+    assert problem == "EASY_PAISA_PRIVATE_KEY: must be PEM text, or the path of a file that holds it"
+
+
+def test_a_push_may_not_outlive_the_time_limit_of_its_task() -> None:
+    [problem] = problems(**DEVELOPMENT, push_timeout="106s")
+    assert problem == "PUSH_TIMEOUT: must be 105s at most"

@@ -7,6 +7,8 @@ from typing import Any
 import stripe
 
 from payproc.errors import OutcomeUncertain, ProviderError, ProviderUnavailable, Refusal, RequestRefused
+from payproc.providers.circuits import Circuits
+from payproc.providers.http import never_connected
 from payproc.providers.stripe.config import StripeConfig
 
 # A start may need two calls. Two tries each of (3 s connect + 8 s read), and their pauses, stay below a task's soft
@@ -25,7 +27,8 @@ stripe.enable_telemetry = False
 class StripeApi:
     """The handful of calls we make. Answers are plain dictionaries: no SDK object leaves this file."""
 
-    def __init__(self, config: StripeConfig) -> None:
+    def __init__(self, config: StripeConfig, circuits: Circuits) -> None:
+        self._circuits = circuits
         timeout = (config.connect_timeout.total_seconds(), config.read_timeout.total_seconds())
         self._client = stripe.StripeClient(
             config.secret_key,
@@ -38,40 +41,72 @@ class StripeApi:
 
     def create_customer(self, parameters: Any, *, key: str) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
         """POST /v1/customers."""
-        with _translated():
-            return self._client.customers.create(parameters, {"idempotency_key": key}).to_dict()
+        with self._translated("create customer"):
+            made = self._client.customers.create(parameters, {"idempotency_key": key})
+            return _with(made.to_dict(), "id")
 
     def customers_by_email(self, email: str) -> list[dict[str, Any]]:
         """GET /v1/customers: the newest hundred with that address."""
-        with _translated_read():
+        with self._translated_read("list customers"):
             page = self._client.customers.list({"email": email, "limit": _PAGE})
             return [customer.to_dict() for customer in page.data]
 
     def create_session(self, parameters: Any, *, key: str) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
         """POST /v1/checkout/sessions."""
-        with _translated():
-            return self._client.checkout.sessions.create(parameters, {"idempotency_key": key}).to_dict()
+        with self._translated("create session"):
+            made = self._client.checkout.sessions.create(parameters, {"idempotency_key": key})
+            return _with(made.to_dict(), "id", "expires_at")
 
     def expire_session(self, session_id: str, *, key: str) -> dict[str, Any]:
         """POST /v1/checkout/sessions/{id}/expire."""
-        with _translated():
+        with self._translated("expire session"):
             expired = self._client.checkout.sessions.expire(_named(session_id), {}, {"idempotency_key": key})
             return expired.to_dict()
 
     def session(self, session_id: str) -> dict[str, Any]:
         """GET /v1/checkout/sessions/{id} with its payment intent."""
-        with _translated_read():
+        with self._translated_read("retrieve session"):
             found = self._client.checkout.sessions.retrieve(_named(session_id), {"expand": ["payment_intent"]})
             return found.to_dict()
 
     def sessions_since(self, created: int, *, customer: str) -> Iterator[dict[str, Any]]:
         """GET /v1/checkout/sessions of one customer from `created` (Unix seconds) on, newest first."""
-        with _translated_read():
+        with self._translated_read("list sessions"):
             pages = self._client.checkout.sessions.list(
                 {"customer": customer, "created": {"gte": created}, "limit": _PAGE}
             )
             for found in pages.auto_paging_iter():
                 yield found.to_dict()
+
+    @contextmanager
+    def _translated(self, operation: str) -> Iterator[None]:
+        with self._circuits.guard(operation):
+            try:
+                yield
+            except stripe.StripeError as error:
+                raise translate(error) from error
+            except (AttributeError, KeyError, TypeError) as error:
+                # The SDK takes any JSON for Stripe's. What a proxy says in its place breaks it in these ways.
+                raise _unreadable() from error
+
+    @contextmanager
+    def _translated_read(self, operation: str) -> Iterator[None]:
+        # A read that failed changed nothing: asking again is always safe.
+        try:
+            with self._translated(operation):
+                yield
+        except OutcomeUncertain as uncertain:
+            raise ProviderUnavailable(uncertain.message, code=uncertain.code) from uncertain
+
+
+def _with(answer: dict[str, Any], *names: str) -> dict[str, Any]:
+    if not all(answer.get(name) for name in names):
+        raise _unreadable()
+    return answer
+
+
+def _unreadable() -> OutcomeUncertain:
+    return OutcomeUncertain("Stripe answered with what is no answer of its", code="unreadable_answer")
 
 
 def _named(session_id: str) -> str:
@@ -79,26 +114,6 @@ def _named(session_id: str) -> str:
     if not session_id:
         raise ValueError("a session id is needed")
     return session_id
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except stripe.StripeError as error:
-        raise translate(error) from error
-
-
-@contextmanager
-def _translated_read() -> Iterator[None]:
-    # A read that failed changed nothing: asking again is always safe.
-    try:
-        yield
-    except stripe.StripeError as error:
-        translated = translate(error)
-        if isinstance(translated, OutcomeUncertain):
-            raise ProviderUnavailable(translated.message, code=translated.code) from error
-        raise translated from error
 
 
 def translate(error: stripe.StripeError) -> ProviderError:
@@ -116,6 +131,8 @@ def translate(error: stripe.StripeError) -> ProviderError:
             return RequestRefused(sentence, refusal=_refusal(code, error), code=code)
         case stripe.APIError() if error.http_status == 409:  # noqa: PLR2004 (the key is still in flight)
             return ProviderUnavailable(sentence, code=code)
+        case stripe.APIConnectionError() if never_connected(error.__cause__):
+            return ProviderUnavailable(sentence, code="no_connection")
         case _:
             # A time-out, a reset, 5xx, 424, HTML with status 200: it may have been executed.
             return OutcomeUncertain(sentence, code=code)

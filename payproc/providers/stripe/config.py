@@ -19,3 +19,4 @@ class StripeConfig:
     live_mode: bool
     connect_timeout: timedelta
     read_timeout: timedelta
+    poll_schedule: tuple[timedelta, ...]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from payproc.providers.base import Ignored, Notice, Outcome, Postponed, Reading, References
+from payproc.providers.base import Ignored, Notice, Outcome, Postponed, References, StoredReading
 from payproc.providers.stripe import wire
 
 Json = Mapping[str, Any]
@@ -36,10 +36,13 @@ _READERS: dict[str, _Reader] = {
     "payment_intent.canceled": _intent,
 }
 
+# Checkout is the only way we speak to Stripe.
+_DIALECTS = frozenset({"checkout"})
+
 _LATER = ("refund.", "charge.refund", "charge.dispute.", "radar.early_fraud_warning.", "payout.")
 
 
-def read(event: Json, *, live_mode: bool) -> Reading:
+def read(event: Json, *, live_mode: bool) -> StoredReading:
     """Read a snapshot event that has the right shape."""
     key, kind = event["id"], event["type"]
     if event.get("livemode") is not live_mode:
@@ -53,7 +56,14 @@ def read(event: Json, *, live_mode: bool) -> Reading:
         return Ignored(key=key, kind=kind, reason="the event type concerns no payment")
     found = event["data"]["object"]
     references, outcome = reader(found)
-    return Notice(key=key, kind=kind, payment_id=_our_id(found), references=references, outcome=outcome)
+    return Notice(
+        key=key,
+        kind=kind,
+        payment_id=_our_id(found),
+        references=references,
+        outcome=outcome,
+        dialects=_DIALECTS,
+    )
 
 
 def _our_id(found: Json) -> str | None:

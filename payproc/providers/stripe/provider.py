@@ -1,6 +1,8 @@
 """Stripe Checkout as a provider."""
 
-from payproc.errors import OperationNotSupported, RequestRefused
+from datetime import timedelta
+
+from payproc.errors import InvalidRequest, OperationNotSupported, RequestRefused
 from payproc.providers.base import (
     Customer,
     Operation,
@@ -8,13 +10,15 @@ from payproc.providers.base import (
     PaymentRef,
     Plan,
     RawNotice,
-    Reading,
     Reference,
+    StartMode,
     StartRequest,
     StartResult,
     StoredCall,
+    StoredReading,
     Verdict,
 )
+from payproc.providers.circuits import Circuits
 from payproc.providers.stripe import notices, signature, wire
 from payproc.providers.stripe.client import StripeApi
 from payproc.providers.stripe.config import StripeConfig
@@ -28,10 +32,20 @@ class StripeProvider:
 
     dialect = "checkout"
 
-    def __init__(self, config: StripeConfig) -> None:
+    def __init__(self, config: StripeConfig, circuits: Circuits) -> None:
         self._config = config
         self.live_mode = config.live_mode
-        self._api = StripeApi(config)
+        self._api = StripeApi(config, circuits)
+
+    def check(self, request: StartRequest) -> None:
+        """Refuse a checkout that says not where its browser goes afterwards."""
+        for field in ("success_url", "cancel_url"):
+            if getattr(request, field) is None:
+                raise InvalidRequest(f"{field} is missing.", code="url_missing", field=field)
+
+    def start_mode(self, dialect: str) -> StartMode:  # noqa: ARG002 (there is one)
+        """Say that every session is made under a key."""
+        return StartMode.BY_KEY
 
     def plan_customer(self, customer: Customer) -> Plan:
         """Put a new customer into Stripe's words."""
@@ -82,16 +96,28 @@ class StripeProvider:
                 raise
             return outcome
 
+    def can_inquire(self, ref: PaymentRef) -> bool:
+        """Tell whether there is a session to ask about; another of Stripe's ids does not do."""
+        return bool(ref.references.get(Reference.STRIPE_SESSION))
+
+    def poll_schedule(self, dialect: str) -> tuple[timedelta, ...]:  # noqa: ARG002 (there is one)
+        """Say how long to wait before each inquiry."""
+        return self._config.poll_schedule
+
     def inquire(self, ref: PaymentRef) -> Outcome:
         """Ask how the session stands, with its intent."""
         return wire.session_outcome(self._api.session(_session_of(ref)))
 
-    def read_notice(self, raw: RawNotice) -> Reading:
+    def read_notice(self, raw: RawNotice) -> StoredReading:
         """Verify and read a webhook."""
         event = signature.verified_event(raw, self._config.webhook_secrets)
         return notices.read(event, live_mode=self._config.live_mode)
 
-    def reread_notice(self, body: bytes) -> Reading:
+    def storable(self, raw: RawNotice) -> bytes:
+        """Return the body as it came: Stripe echoes no secret, and of a card four digits."""
+        return raw.body
+
+    def reread_notice(self, body: bytes) -> StoredReading:
         """Read a stored webhook."""
         return notices.read(signature.parsed_event(body), live_mode=self._config.live_mode)
 

@@ -67,10 +67,19 @@ def start_result(session: Json) -> StartResult:
     """Read a created session."""
     return StartResult(
         # Only an open session has a URL; one that was found again may have ended.
-        next_action=Redirect(url=session["url"]) if session.get("url") else None,
+        next_action=Redirect(url=url) if (url := text(session.get("url"))) else None,
         references=session_references(session),
-        expires_at=datetime.fromtimestamp(session["expires_at"], UTC),
+        expires_at=_moment(session.get("expires_at")),
     )
+
+
+def _moment(seconds: object) -> datetime | None:
+    if not isinstance(seconds, int) or isinstance(seconds, bool):
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
 
 
 def session_references(session: Json) -> References:

@@ -9,7 +9,9 @@ from stripe import WebhookSignature
 
 from payproc.errors import BadSignature, NoticeMalformed
 from payproc.money import Money
-from payproc.providers.base import Ignored, Notice, Postponed, RawNotice, Reading, Reference, Verdict
+from payproc.providers.base import Ignored, Notice, Postponed, RawNotice, Reference, StoredReading, Verdict
+from payproc.providers.circuits import Circuits
+from payproc.providers.names import STRIPE
 from payproc.providers.stripe.config import StripeConfig
 from payproc.providers.stripe.notices import read
 from payproc.providers.stripe.provider import StripeProvider
@@ -25,7 +27,9 @@ PROVIDER = StripeProvider(
         live_mode=False,
         connect_timeout=timedelta(seconds=1),
         read_timeout=timedelta(seconds=1),
-    )
+        poll_schedule=(timedelta(minutes=1),),
+    ),
+    Circuits(STRIPE, rest=timedelta(seconds=30)),
 )
 SESSION: dict[str, Any] = {
     "id": "cs_1",
@@ -66,7 +70,7 @@ def event(kind: str, found: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return made | changes
 
 
-def reading(kind: str, found: dict[str, Any], **changes: Any) -> Reading:
+def reading(kind: str, found: dict[str, Any], **changes: Any) -> StoredReading:
     return read(event(kind, found, **changes), live_mode=False)
 
 
@@ -189,7 +193,7 @@ def is_storable(value: object) -> bool:
     return value is None or (isinstance(value, str) and "\0" not in value and bool(value.encode()))
 
 
-def read_signed(body: str) -> Reading:
+def read_signed(body: str) -> StoredReading:
     header = WebhookSignature.generate_signature_header(body, SECRET, int(NOW.timestamp()))
     return PROVIDER.read_notice(RawNotice(body=body.encode(), headers={"stripe-signature": header}, received_at=NOW))
 

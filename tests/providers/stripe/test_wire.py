@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from payproc.providers.stripe import wire
 REQUEST = StartRequest(
     payment_id="pay_1",
     reference="PABC",
+    dialect="checkout",
+    created_at=datetime(2026, 11, 23, 12, tzinfo=UTC),
     money=Money.of(1999, "usd"),
     description="Two chairs",
     customer=Customer(user_id="usr_1", email="amina@example.com", name="Amina", provider_id="cus_1"),

@@ -1,0 +1,103 @@
+"""The hosted page: the customer's browser posts our form, comes back with a token, posts that, and comes back again.
+
+Nothing that a browser brings is signed. Only an inquiry says whether the payment was made.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import unquote
+
+from payproc.errors import NoticeMalformed, SettingsInvalid
+from payproc.money import Money
+from payproc.providers.base import PostForm, RawNotice, StartRequest
+from payproc.providers.easy_paisa import fields
+from payproc.providers.easy_paisa.config import Dialect, EasyPaisaConfig
+from payproc.providers.easy_paisa.signature import HASHED_REQUEST, aes_key, merchant_hashed_req
+
+# How long the form can be paid, from the payment's creation.
+FORM_LIFE = timedelta(days=1)
+
+# Between whose hosts the gateway moves the browser.
+_SITES = ("https://*.easypaisa.com.pk",)
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,512}")
+_ORDER = re.compile(r"[A-Za-z0-9]{1,20}")
+# What the gateway joins unescaped must not look like two fields, so a stranger address is left out: it is optional.
+_EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,100}")
+_PHONE = re.compile(r"03[0-9]{9}")
+
+
+def check_settings(config: EasyPaisaConfig) -> None:
+    """Find out at the start of the process, and not at a customer's, that no form can be drawn.
+
+    Raises SettingsInvalid.
+    """
+    aes_key(config.hash_key)
+    if "&" in config.return_url:
+        # The form's hash joins its fields with this very letter, unescaped.
+        raise SettingsInvalid(["EASY_PAISA_RETURN_URL must not contain '&'"])
+
+
+def index_form(request: StartRequest, config: EasyPaisaConfig) -> PostForm:
+    """Draw the form that begins the payment.
+
+    Raises SettingsInvalid without a hash key that AES can use.
+    """
+    sent = {
+        "storeId": config.store_id,
+        "amount": amount_text(request.money),
+        "postBackURL": config.return_url,
+        "orderRefNum": request.reference,
+        "expiryDate": fields.pakistan_second(request.created_at + FORM_LIFE),
+        "autoRedirect": "1",
+        "paymentMethod": "MA_PAYMENT_METHOD",
+        **_about_the_payer(request),
+    }
+    signed = sent | {HASHED_REQUEST: merchant_hashed_req(sent, aes_key(config.hash_key))}
+    return PostForm(url=f"{config.base_for(Dialect.HOSTED)}/easypay/Index.jsf", fields=signed, sites=_SITES)
+
+
+def confirm_form(raw: RawNotice, config: EasyPaisaConfig) -> PostForm | None:
+    """Draw the second form, which hands the gateway's token back; None where the browser brought none.
+
+    Raises NoticeMalformed for a token that could not be the gateway's: it goes into a page.
+    """
+    tokens = list(_brought(raw, "auth_token"))
+    if not tokens:
+        return None
+    if len(tokens) > 1 or not _TOKEN.fullmatch(tokens[0]):
+        raise NoticeMalformed("The return's auth_token is none.")
+    return PostForm(
+        url=f"{config.base_for(Dialect.HOSTED)}/easypay/Confirm.jsf",
+        fields={"auth_token": tokens[0], "postBackURL": config.return_url},
+        sites=_SITES,
+    )
+
+
+def returned_reference(raw: RawNotice) -> str | None:
+    """Return the order that the last return names. Anybody can write one into the address."""
+    orders = list(_brought(raw, "orderRefNumber"))
+    return orders[0] if len(orders) == 1 and _ORDER.fullmatch(orders[0]) else None
+
+
+def amount_text(money: Money) -> str:
+    """Write rupees with one decimal, as the gateway's guide wants them, and with two only where paisa need it."""
+    written = fields.rupees_text(money)
+    return written.removesuffix("0")
+
+
+def _about_the_payer(request: StartRequest) -> dict[str, str]:
+    known = {}
+    if request.payer.phone and _PHONE.fullmatch(request.payer.phone):
+        known["mobileNum"] = request.payer.phone
+    if _EMAIL.fullmatch(request.customer.email):
+        known["emailAddr"] = request.customer.email
+    return known
+
+
+def _brought(raw: RawNotice, wanted: str) -> Iterator[str]:
+    # Not read as a form would be: a token may be base64, and a plus that is not escaped would become a space.
+    for pair in raw.query.split("&"):
+        name, _, value = pair.partition("=")
+        if unquote(name) == wanted:
+            yield unquote(value)

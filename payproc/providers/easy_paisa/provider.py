@@ -1,0 +1,185 @@
+"""Easypaisa as a provider."""
+
+from datetime import timedelta
+from typing import Any, assert_never
+
+from payproc.errors import (
+    InvalidRequest,
+    NoticeMalformed,
+    OperationNotSupported,
+    Refusal,
+    RequestRefused,
+)
+from payproc.providers.base import (
+    Operation,
+    Outcome,
+    PaymentRef,
+    Plan,
+    PostForm,
+    RawNotice,
+    Reading,
+    StartMode,
+    StartRequest,
+    StartResult,
+    StoredCall,
+    StoredReading,
+)
+from payproc.providers.easy_paisa import fields, guide, hosted, notices, wire
+from payproc.providers.easy_paisa.client import EasyPaisaApi
+from payproc.providers.easy_paisa.config import Dialect, EasyPaisaConfig
+from payproc.providers.http import Http
+
+# A customer approves within a minute or walks away; the gateway names no time before which it must not be asked.
+_POLL_SCHEDULE = (
+    timedelta(seconds=20),
+    *(timedelta(minutes=minutes) for minutes in (1, 3, 10, 20, 40)),
+    timedelta(hours=1),
+)
+
+
+class EasyPaisaProvider:
+    """Provider, PostingForms and Returning (`payproc.providers.base`) over Easypaisa.
+
+    Not Refunding: the gateway has no call for it. Money goes back by hand, in its portal, and an inquiry then says
+    REVERSED. Raises SettingsInvalid for keys that cannot be the gateway's.
+    """
+
+    def __init__(self, config: EasyPaisaConfig, http: Http) -> None:
+        if config.dialect is Dialect.HOSTED:
+            hosted.check_settings(config)
+        self._config = config
+        self._api = EasyPaisaApi(config, http)
+        self.dialect: str = config.dialect.value
+        self.live_mode = config.live_mode
+
+    def check(self, request: StartRequest) -> None:
+        """Refuse another currency, and a push without a phone.
+
+        Raises InvalidRequest.
+        """
+        if request.money.currency.code != fields.CURRENCY:
+            raise InvalidRequest("Easypaisa takes PKR only.", code="currency_unsupported", field="currency")
+        if _dialect(request.dialect) is not Dialect.HOSTED and not request.payer.phone:
+            raise InvalidRequest("Easypaisa needs the customer's phone.", code="phone_missing", field="phone")
+
+    def start_mode(self, dialect: str) -> StartMode:
+        """Say how a payment begins: nothing but the hosted page is begun by the browser."""
+        match _dialect(dialect):
+            case Dialect.HOSTED:
+                return StartMode.BY_FORM
+            case Dialect.GUIDE | Dialect.REST_V4 | Dialect.REST_V5_RSA:
+                return StartMode.ONCE
+            case _ as never:
+                assert_never(never)
+
+    def plan_start(self, request: StartRequest) -> Plan:
+        """Put a charge into the dialect's words, without the phone."""
+        return Plan(operation=Operation.START, parameters=self._words(request))
+
+    def start(self, call: StoredCall) -> StartResult:
+        """Send a stored charge, once.
+
+        Raises ProviderUnavailable, OutcomeUncertain or RequestRefused.
+        """
+        phone = _phone(call)
+        match dialect := _dialect(call.dialect):
+            case Dialect.GUIDE:
+                reply = self._api.initiate(dialect, guide.initiate_body(call.parameters, phone=phone))
+                return guide.start_result(reply, call.parameters)
+            case Dialect.REST_V4 | Dialect.REST_V5_RSA:
+                reply = self._api.initiate(dialect, wire.initiate_body(call.parameters, phone=phone))
+                return wire.start_result(call.parameters, reply)
+            case Dialect.HOSTED:
+                raise _begun_by_form()
+            case _ as never:
+                assert_never(never)
+
+    def find_start(self, call: StoredCall) -> StartResult | None:  # noqa: ARG002 (the interface's own shape)
+        """Find nothing: a charge in doubt is asked about by its reference."""
+        return None
+
+    def inquire(self, ref: PaymentRef) -> Outcome:
+        """Ask how the payment with our reference stands.
+
+        Raises ProviderUnavailable or RequestRefused.
+        """
+        config = self._config
+        match dialect := _dialect(ref.dialect):
+            case Dialect.GUIDE:
+                ours = guide.inquiry_body(ref, store_id=config.store_id)
+                return guide.inquiry_outcome(self._api.inquire(dialect, ours), ref, ours=ours)
+            case Dialect.REST_V4 | Dialect.REST_V5_RSA | Dialect.HOSTED:
+                ours = wire.inquiry_body(ref, store_id=config.store_id, account_number=config.account_number)
+                return wire.inquiry_outcome(self._api.inquire(dialect, ours), ref, ours=ours)
+            case _ as never:
+                assert_never(never)
+
+    def can_inquire(self, ref: PaymentRef) -> bool:  # noqa: ARG002 (the interface's shape; others need an id first)
+        """Whether we can ask: always, since the gateway knows our own reference."""
+        return True
+
+    def poll_schedule(self, dialect: str) -> tuple[timedelta, ...]:  # noqa: ARG002 (the same for every dialect)
+        """Say how long to wait before each inquiry."""
+        return self._config.poll_schedule or _POLL_SCHEDULE
+
+    def form(self, request: StartRequest) -> PostForm:
+        """Draw the hosted page's form."""
+        if _dialect(request.dialect) is not Dialect.HOSTED:
+            raise OperationNotSupported(f"Easypaisa's {request.dialect} has no form.", subject=request.payment_id)
+        return hosted.index_form(request, self._config)
+
+    def next_form(self, raw: RawNotice) -> PostForm | None:
+        """Draw the hosted page's second form.
+
+        Raises NoticeMalformed for a token that could not be the gateway's.
+        """
+        return hosted.confirm_form(raw, self._config)
+
+    def returned_reference(self, raw: RawNotice) -> str | None:
+        """Return the order that the browser names."""
+        return hosted.returned_reference(raw)
+
+    def read_notice(self, raw: RawNotice) -> Reading:
+        """Read a delivery, which is a hint at most.
+
+        Raises NoticeMalformed.
+        """
+        return notices.read(raw, self._config)
+
+    def storable(self, raw: RawNotice) -> bytes:
+        """Return the delivery without the payer and without our account."""
+        return notices.storable(raw, self._config)
+
+    def reread_notice(self, body: bytes) -> StoredReading:
+        """Refuse: nothing that Easypaisa sends is proven, so nothing proven was kept."""
+        raise NoticeMalformed(f"Easypaisa proves no notices; these {len(body)} bytes are not one.")
+
+    def _words(self, request: StartRequest) -> dict[str, Any]:
+        config = self._config
+        match _dialect(request.dialect):
+            case Dialect.GUIDE:
+                return guide.start_parameters(request, store_id=config.store_id, notify_url=config.notify_url)
+            case Dialect.REST_V4 | Dialect.REST_V5_RSA:
+                return wire.start_parameters(request, store_id=config.store_id, payment_type=config.payment_type)
+            case Dialect.HOSTED:
+                raise _begun_by_form()
+            case _ as never:
+                assert_never(never)
+
+
+def _dialect(name: str) -> Dialect:
+    try:
+        return Dialect(name)
+    except ValueError:
+        raise OperationNotSupported(f"Easypaisa has no dialect {name!r}.") from None
+
+
+def _phone(call: StoredCall) -> str:
+    if not call.payer.phone:
+        # It is kept for as long as a start may be sent. Without it nobody can be asked to pay.
+        raise RequestRefused("The customer's phone is not kept.", refusal=Refusal.INPUT, code="phone_missing")
+    return call.payer.phone
+
+
+def _begun_by_form() -> OperationNotSupported:
+    return OperationNotSupported("Easypaisa's hosted page is begun by the customer's browser.")

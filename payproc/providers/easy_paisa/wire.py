@@ -1,0 +1,138 @@
+"""The words of rest v4 and v5, both ways. Pure functions; v5 puts the same words into a signed envelope."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, assert_never
+
+from payproc.providers.base import AwaitCustomer, Outcome, PaymentRef, StartRequest, StartResult, Verdict
+from payproc.providers.easy_paisa import codes, fields
+from payproc.providers.easy_paisa.config import PaymentType
+from payproc.providers.easy_paisa.fields import Json
+
+# How long a token can be paid at a shop, from the payment's creation.
+TOKEN_LIFE = timedelta(days=1)
+
+# `settlementStatus` is not here and is never read: it says when the gateway pays us, and can be FAILED beside PAID.
+_VERDICTS = {
+    "PAID": Verdict.PAID,
+    "PAID_AND_SETTLED": Verdict.PAID,
+    "PENDING": Verdict.PENDING,
+    "FAILED": Verdict.DECLINED,
+    "BLOCKED": Verdict.DECLINED,
+    "EXPIRED": Verdict.EXPIRED,
+    "CANCELLED": Verdict.CANCELLED,
+    "REVERSED": Verdict.REVERSED,
+}
+
+
+def start_parameters(request: StartRequest, *, store_id: str, payment_type: PaymentType) -> dict[str, Any]:
+    """Words of a charge; `initiate_body` adds the phone."""
+    words = {
+        "orderId": request.reference,
+        "storeId": store_id,
+        "transactionAmount": fields.rupees_text(request.money),
+        "transactionType": payment_type.value,
+        "emailAddress": request.customer.email,
+    }
+    match payment_type:
+        case PaymentType.MOBILE_ACCOUNT:
+            return words
+        case PaymentType.OVER_THE_COUNTER:
+            return words | {"tokenExpiry": fields.pakistan_second(request.created_at + TOKEN_LIFE)}
+        case _:
+            assert_never(payment_type)
+
+
+def initiate_body(parameters: Json, *, phone: str) -> dict[str, Any]:
+    """Words of POST initiate-ma-transaction or initiate-otc-transaction, which call the same phone differently."""
+    match payment_type_of(parameters):
+        case PaymentType.MOBILE_ACCOUNT:
+            return {**parameters, "mobileAccountNo": phone}
+        case PaymentType.OVER_THE_COUNTER:
+            return {**parameters, "msisdn": phone}
+        case _ as never:
+            assert_never(never)
+
+
+def payment_type_of(parameters: Json) -> PaymentType:
+    """Return what a planned charge is. What is configured now may be the other one."""
+    return PaymentType(parameters["transactionType"])
+
+
+def inquiry_body(ref: PaymentRef, *, store_id: str, account_number: str) -> dict[str, str]:
+    """Words of POST inquire-transaction."""
+    return {"orderId": ref.reference, "storeId": store_id, "accountNum": account_number}
+
+
+def start_result(parameters: Json, reply: Json) -> StartResult:
+    """Read what a charge was answered with.
+
+    Raises RequestRefused.
+    """
+    ours = {name: parameters[name] for name in ("orderId", "storeId")}
+    if fields.name_another(reply, ours):
+        return codes.doubtful_start(codes.foreign_answer())
+    unaccepted = codes.unaccepted_start(codes.code_of(reply), reply)
+    if unaccepted is not None:
+        return unaccepted
+    match payment_type_of(parameters):
+        case PaymentType.MOBILE_ACCOUNT:
+            # The gateway says 0000 after the customer typed the PIN, and some say also before. Only PAID is paid.
+            accepted = Outcome(
+                verdict=Verdict.UNKNOWN,
+                references=fields.references(reply),
+                # The inquiry may leave it out, and it is what the customer's own statement shows.
+                receipt=fields.identifier(reply.get("transactionId")),
+            )
+            return codes.doubtful_start(accepted)
+        case PaymentType.OVER_THE_COUNTER:
+            return _token_to_pay(reply)
+        case _ as never:
+            assert_never(never)
+
+
+def inquiry_outcome(reply: Json, ref: PaymentRef, *, ours: Json) -> Outcome:
+    """Read how a payment stands; `ours` are the words we asked with.
+
+    `responseCode` 0000 says only that the inquiry worked: it also comes with FAILED.
+    Raises RequestRefused.
+    """
+    if fields.name_another(reply, ours):
+        return codes.foreign_answer()
+    unanswered = codes.unanswered_inquiry(codes.code_of(reply), reply, ref)
+    return _status_outcome(reply) if unanswered is None else unanswered
+
+
+def _token_to_pay(reply: Json) -> StartResult:
+    token = fields.identifier(reply.get("paymentToken"))
+    if token is None:
+        return codes.doubtful_start(Outcome(verdict=Verdict.UNKNOWN, references=fields.references(reply)))
+    return StartResult(
+        next_action=AwaitCustomer(token=token),
+        references=fields.references(reply),
+        expires_at=fields.pakistan_minute(reply.get("paymentTokenExpiryDateTime")),
+        outcome=Outcome(verdict=Verdict.PENDING, references=fields.references(reply)),
+    )
+
+
+def _status_outcome(reply: Json) -> Outcome:
+    status = fields.text(reply.get("transactionStatus"))
+    verdict = _VERDICTS.get(status or "", Verdict.UNKNOWN)
+    money = fields.rupees(reply.get("transactionAmount"))
+    if verdict is Verdict.PAID and money is None:
+        # "Paid" without an amount we can read cannot be held against what we asked for.
+        verdict = Verdict.UNKNOWN
+    outcome = Outcome(
+        verdict=verdict,
+        references=fields.references(reply),
+        money=money,
+        receipt=fields.identifier(reply.get("transactionId")),
+    )
+    if verdict is not Verdict.DECLINED:
+        return outcome
+    # `responseDesc` is no reason: it says that the inquiry was a success.
+    return replace(
+        outcome,
+        failure_code=fields.identifier(reply.get("errorCode")) or status,
+        failure_message=fields.message(reply.get("errorReason")),
+    )

@@ -1,0 +1,59 @@
+"""The body of a delivery as fields: JSON or a browser's form, every value a text or nothing."""
+
+import codecs
+import json
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from payproc.errors import NoticeMalformed
+
+Fields = Mapping[str, str | None]
+
+_MOST_FIELDS = 100
+
+
+def is_json(body: bytes) -> bool:
+    """Whether a body is meant as JSON, by its looks: content types are easily wrong, and no form begins so."""
+    return body.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{")
+
+
+def fields_of(body: bytes) -> Fields:
+    """Read a body: one client has seen notifications as forms, where the guide says JSON.
+
+    Raises NoticeMalformed for anything but text or null under names that occur once.
+    """
+    try:
+        # Some servers of this gateway's make put a byte order mark first.
+        text = body.decode("utf-8-sig")
+        pairs = _json_pairs(text) if is_json(body) else _form_pairs(text)
+    except (ValueError, RecursionError):
+        raise NoticeMalformed("The body is neither a JSON object nor a form.") from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        # Which of the two was signed, and which would we act on?
+        raise NoticeMalformed("A field occurs twice.")
+    if not all(_holdable(name) and (value is None or _holdable(value)) for name, value in pairs):
+        raise NoticeMalformed("A field is no text.")
+    return fields
+
+
+def _json_pairs(text: str) -> list[tuple[str, str | None]]:
+    # Objects arrive as tuples of pairs, so that a name that occurs twice is still seen, and a nested one is no text.
+    found = json.loads(text, object_pairs_hook=tuple)
+    return list(found)
+
+
+def _form_pairs(text: str) -> list[tuple[str, str | None]]:
+    return [
+        (name, value)
+        for name, value in parse_qsl(
+            text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=_MOST_FIELDS
+        )
+    ]
+
+
+def _holdable(value: object) -> bool:
+    # JSON also knows NUL and half a surrogate pair; a database and a hash do not.
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    return not any("\ud800" <= letter <= "\udfff" for letter in value)

@@ -1,0 +1,192 @@
+"""JazzCash as a provider."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import assert_never
+
+from payproc.errors import InvalidRequest, OperationNotSupported
+from payproc.money import LARGEST_MINOR
+from payproc.providers.base import (
+    Operation,
+    Outcome,
+    PaymentRef,
+    Plan,
+    PostForm,
+    RawNotice,
+    Reading,
+    RefundOutcome,
+    RefundRequest,
+    StartMode,
+    StartRequest,
+    StartResult,
+    StoredCall,
+    StoredReading,
+)
+from payproc.providers.http import Http
+from payproc.providers.jazz_cash import answers, formats, guide, notices, wire
+from payproc.providers.jazz_cash.client import JazzCashApi
+from payproc.providers.jazz_cash.config import Dialect, JazzCashConfig
+
+# Between whose hosts the gateway moves the browser, as it has moved its API from year to year.
+_SITES = ("https://*.jazzcash.com.pk",)
+# Those that begin with a call of ours.
+_CHARGED = frozenset({Dialect.MWALLET_1_1, Dialect.MWALLET_2_0})
+_PHONE = re.compile(r"03[0-9]{9}")
+_CNIC_TAIL = re.compile(r"[0-9]{6}")
+
+_REAL_STEPS = (timedelta(minutes=10), timedelta(minutes=20), timedelta(minutes=40), timedelta(hours=1))
+# The gateway's guide forbids an inquiry in the first ten minutes. The integration guide's dialect has no such rule,
+# and its notification proves nothing, so there the inquiry is what the customer waits for.
+_GUIDE_STEPS = (timedelta(seconds=20), timedelta(minutes=1), timedelta(minutes=3), *_REAL_STEPS)
+
+
+class JazzCashProvider:
+    """Provider, PostingForms, Returning and Refunding (`payproc.providers.base`) over JazzCash."""
+
+    def __init__(self, config: JazzCashConfig, http: Http) -> None:
+        self._config = config
+        self.dialect = config.dialect.value
+        self.live_mode = config.live_mode
+        self._api = JazzCashApi(config, http)
+
+    def check(self, request: StartRequest) -> None:
+        """Refuse another currency than rupees, and a wallet charge that does not say whose wallet.
+
+        Raises InvalidRequest.
+        """
+        if request.money.currency.code != formats.CURRENCY.lower():
+            raise InvalidRequest("JazzCash takes PKR only.", code="currency_unsupported", field="currency")
+        if not 0 < request.money.amount_minor <= LARGEST_MINOR:
+            raise InvalidRequest("JazzCash cannot take this amount.", code="amount_invalid", field="amount")
+        dialect = _dialect(request.dialect)
+        if dialect in _CHARGED:
+            _check(request.payer.phone, _PHONE, name="phone", wanted="a phone number such as 03001234567")
+        if dialect is Dialect.MWALLET_2_0:
+            _check(request.payer.cnic, _CNIC_TAIL, name="cnic", wanted="the last six digits of the CNIC")
+
+    def start_mode(self, dialect: str) -> StartMode:
+        """Say whether the browser posts a form, or we charge the wallet: once, for it knows no keys."""
+        match _dialect(dialect):
+            case Dialect.GUIDE | Dialect.HOSTED_1_1 | Dialect.HOSTED_2_0:
+                return StartMode.BY_FORM
+            case Dialect.MWALLET_1_1 | Dialect.MWALLET_2_0:
+                return StartMode.ONCE
+            case other:
+                assert_never(other)
+
+    def form(self, request: StartRequest) -> PostForm:
+        """Draw the form that begins a payment in the customer's browser."""
+        endpoints = self._config.endpoints
+        match dialect := _dialect(request.dialect):
+            case Dialect.GUIDE:
+                fields, url = guide.form_fields(request, self._config), endpoints.guide_form
+            case Dialect.HOSTED_1_1 | Dialect.HOSTED_2_0:
+                fields, url = wire.hosted_fields(request, self._config, dialect), endpoints.hosted
+            case Dialect.MWALLET_1_1 | Dialect.MWALLET_2_0:
+                raise OperationNotSupported(f"Payments of {dialect} begin with a call.", subject=request.payment_id)
+            case other:
+                assert_never(other)
+        return PostForm(url=url, fields=fields, sites=_SITES)
+
+    def plan_start(self, request: StartRequest) -> Plan:
+        """Put a wallet charge into the gateway's words."""
+        parameters = wire.push_parameters(request, self._config, _charged(request.dialect))
+        return Plan(operation=Operation.START, parameters=parameters)
+
+    def start(self, call: StoredCall) -> StartResult:
+        """Charge the wallet; the customer approves on the phone while we wait."""
+        dialect = _charged(call.dialect)
+        fields = wire.push_fields(call, self._config, dialect)
+        return answers.start_result(self._api.push(fields, dialect=dialect), call, self._config)
+
+    def find_start(self, call: StoredCall) -> StartResult | None:  # noqa: ARG002 (the interface's own shape)
+        """Find nothing: a charge in doubt is asked about by its reference."""
+        return None
+
+    def inquire(self, ref: PaymentRef) -> Outcome:
+        """Ask how a payment stands, in the dialect it was made in."""
+        if _dialect(ref.dialect) is Dialect.GUIDE:
+            said = self._api.guide_inquiry(guide.inquiry_fields(ref.reference, self._config))
+            return guide.inquiry_outcome(said, ref, self._config)
+        return answers.inquiry_outcome(self._inquired(ref), ref, self._config)
+
+    def can_inquire(self, ref: PaymentRef) -> bool:  # noqa: ARG002 (the interface's own shape)
+        """Say yes: our own reference is all that an inquiry names."""
+        return True
+
+    def poll_schedule(self, dialect: str) -> tuple[timedelta, ...]:
+        """Say how long to wait before each inquiry; the last step repeats."""
+        if self._config.poll_schedule is not None:
+            return self._config.poll_schedule
+        return _GUIDE_STEPS if _dialect(dialect) is Dialect.GUIDE else _REAL_STEPS
+
+    def read_notice(self, raw: RawNotice) -> Reading:
+        """Verify and read a notification, or the form with which the browser returns."""
+        return notices.read(raw, self._config)
+
+    def storable(self, raw: RawNotice) -> bytes:
+        """Return a proven delivery without password and payer; raises as `read_notice` does."""
+        return notices.storable(raw, self._config)
+
+    def reread_notice(self, body: bytes) -> StoredReading:
+        """Read a stored delivery."""
+        return notices.reread(body, self._config)
+
+    def next_form(self, raw: RawNotice) -> PostForm | None:  # noqa: ARG002 (the interface's own shape)
+        """Ask for no further form: the browser comes back once."""
+        return None
+
+    def returned_reference(self, raw: RawNotice) -> str | None:
+        """Return our reference as the browser names it."""
+        return notices.returned_reference(raw)
+
+    def can_refund(self, dialect: str) -> bool:
+        """Say yes for a wallet charge, and only with the merchant's MPIN."""
+        return self.start_mode(dialect) is StartMode.ONCE and bool(self._config.merchant_mpin)
+
+    def plan_refund(self, request: RefundRequest) -> Plan:
+        """Put a refund into the gateway's words.
+
+        Raises OperationNotSupported where `can_refund` says no.
+        """
+        self._need_refunds(request.payment.dialect)
+        return Plan(operation=Operation.REFUND, parameters=wire.refund_parameters(request, self._config))
+
+    def refund(self, call: StoredCall) -> RefundOutcome:
+        """Give money back, once: the gateway knows neither a key nor a refund's id."""
+        self._need_refunds(call.dialect)
+        said = self._api.refund(wire.refund_fields(call, self._config))
+        return answers.refund_outcome(said, call, self._config)
+
+    def inquire_refund(self, request: RefundRequest) -> RefundOutcome:
+        """Ask about the payment, and conclude from it what can be concluded."""
+        return answers.refund_standing(self._inquired(request.payment), request, self._config)
+
+    def _inquired(self, ref: PaymentRef) -> Mapping[str, object]:
+        return self._api.inquiry(wire.inquiry_fields(ref.reference, self._config))
+
+    def _need_refunds(self, dialect: str) -> None:
+        if not self.can_refund(dialect):
+            raise OperationNotSupported("This payment is refunded in the merchant's portal.", code="refund_by_hand")
+
+
+def _dialect(name: str) -> Dialect:
+    try:
+        return Dialect(name)
+    except ValueError:
+        raise OperationNotSupported(f"JazzCash has no dialect {name!r}.") from None
+
+
+def _charged(name: str) -> Dialect:
+    dialect = _dialect(name)
+    if dialect not in _CHARGED:
+        raise OperationNotSupported(f"Payments of {dialect} begin in the customer's browser.")
+    return dialect
+
+
+def _check(value: str | None, pattern: re.Pattern[str], *, name: str, wanted: str) -> None:
+    if not value:
+        raise InvalidRequest(f"JazzCash needs {wanted}.", code=f"{name}_missing", field=name)
+    if not pattern.fullmatch(value):
+        raise InvalidRequest(f"This is not {wanted}.", code=f"{name}_invalid", field=name)

@@ -1,0 +1,11 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.providers.easy_paisa.gateway import Gateway, listening
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    with listening() as running:
+        yield running

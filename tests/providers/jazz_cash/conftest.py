@@ -1,0 +1,191 @@
+"""An account, a payment in each dialect, and a gateway on loopback that answers what it is told to."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from payproc.money import Money
+from payproc.providers.base import Customer, Payer, PaymentRef, RawNotice, Reference, StartRequest, StoredCall
+from payproc.providers.circuits import Circuits
+from payproc.providers.http import Http
+from payproc.providers.jazz_cash.config import Dialect, JazzCashConfig
+from payproc.providers.jazz_cash.endpoints import Preset, endpoints_of
+from payproc.providers.jazz_cash.provider import JazzCashProvider
+from payproc.providers.jazz_cash.signature import sign
+from payproc.providers.names import JAZZ_CASH
+
+REFERENCE = "T20260901120000001"
+# Noon in Karachi.
+CREATED = datetime(2026, 9, 1, 7, tzinfo=UTC)
+
+MakeRaw = Callable[[Mapping[str, Any]], RawNotice]
+
+
+@dataclass
+class Gateway:
+    """What it was asked, and what it will answer."""
+
+    url: str
+    status: int = 200
+    body: bytes = b"{}"
+    said_length: int | None = None
+    silent: bool = False
+    asked: list[tuple[str, str, bytes]] = field(default_factory=list)
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def answers(self, fields: Mapping[str, Any]) -> None:
+        self.body = json.dumps(fields).encode()
+
+
+def _handler(gateway: Gateway) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            gateway.asked.append((self.path, self.headers["Content-Type"], body))
+            self.close_connection = True
+            if gateway.silent:
+                gateway.released.wait(10)
+                return
+            self.send_response(gateway.status)
+            self.send_header("Content-Length", str(gateway.said_length or len(gateway.body)))
+            self.end_headers()
+            self.wfile.write(gateway.body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the library's own name)
+            pass
+
+    return Handler
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    told = Gateway(url="")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(told))
+    told.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield told
+    told.released.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def config() -> JazzCashConfig:
+    return JazzCashConfig(
+        dialect=Dialect.MWALLET_2_0,
+        merchant_id="MC00001",
+        password="pw12345678",
+        integrity_salt="TESTSALT01",
+        merchant_mpin="1234",
+        sub_merchant_name="Shop",
+        # The discard port: nobody listens there.
+        endpoints=endpoints_of(Preset.CLASSIC, live=False, base_url="http://127.0.0.1:9"),
+        return_url="https://shop.example/pay/jazzcash/return",
+        notify_url="https://shop.example/pay/jazzcash/notify",
+        live_mode=False,
+        push_timeout=timedelta(seconds=0.3),
+        read_timeout=timedelta(seconds=0.3),
+    )
+
+
+@pytest.fixture(scope="session")
+def make_provider(config: JazzCashConfig) -> Callable[..., JazzCashProvider]:
+    def make(*, at: Gateway | None = None, **changes: Any) -> JazzCashProvider:
+        if at is not None:
+            changes["endpoints"] = endpoints_of(Preset.CLASSIC, live=False, base_url=at.url)
+        circuits = Circuits(JAZZ_CASH, rest=timedelta(seconds=1))
+        return JazzCashProvider(
+            replace(config, **changes), Http(connect_timeout=timedelta(seconds=1), circuits=circuits)
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def provider(make_provider: Callable[..., JazzCashProvider]) -> JazzCashProvider:
+    return make_provider()
+
+
+@pytest.fixture(scope="session")
+def request_in() -> Callable[..., StartRequest]:
+    def make(dialect: str, **changes: Any) -> StartRequest:
+        made = StartRequest(
+            payment_id="pay_1",
+            reference=REFERENCE,
+            dialect=dialect,
+            money=Money.of(125050, "pkr"),
+            description="Order 42",
+            customer=Customer(user_id="usr_1", email="amina@example.com", name="Amina"),
+            created_at=CREATED,
+            payer=Payer(phone="03123456789", cnic="345678"),
+        )
+        return replace(made, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def call_of(provider: JazzCashProvider, request_in: Callable[..., StartRequest]) -> Callable[..., StoredCall]:
+    def make(planned_in: str, **changes: Any) -> StoredCall:
+        request = request_in(planned_in)
+        made = StoredCall(
+            parameters=provider.plan_start(request).parameters,
+            idempotency_key="key_1",
+            first_sent_at=CREATED,
+            dialect=planned_in,
+            payer=request.payer,
+        )
+        return replace(made, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def ref_in() -> Callable[..., PaymentRef]:
+    def make(dialect: str, **changes: Any) -> PaymentRef:
+        made = PaymentRef(
+            payment_id="pay_1",
+            reference=REFERENCE,
+            references={Reference.JAZZ_CASH: REFERENCE},
+            dialect=dialect,
+            money=Money.of(125050, "pkr"),
+            created_at=CREATED,
+        )
+        return replace(made, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def signed(config: JazzCashConfig) -> Callable[[Mapping[str, str]], dict[str, str]]:
+    def make(fields: Mapping[str, str]) -> dict[str, str]:
+        return sign(fields, config.integrity_salt)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def as_json() -> MakeRaw:
+    def make(fields: Mapping[str, Any]) -> RawNotice:
+        headers = {"content-type": "application/json"}
+        return RawNotice(body=json.dumps(fields).encode(), headers=headers, received_at=CREATED)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def as_form() -> MakeRaw:
+    def make(fields: Mapping[str, Any]) -> RawNotice:
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        return RawNotice(body=urlencode(fields).encode(), headers=headers, received_at=CREATED)
+
+    return make
