@@ -4,6 +4,9 @@ from datetime import timedelta
 
 from kombu.entity import Queue
 
+from payproc import jobs
+from payproc.providers.registry import CONSTRUCTORS
+
 # Ids as JSON, and nothing that could run code when it is read.
 task_serializer = "json"
 accept_content = ["json"]
@@ -58,9 +61,12 @@ task_publish_retry_policy = {"max_retries": 1, "interval_start": 0.2}
 # A misspelt queue must fail, not fill.
 task_create_missing_queues = False
 task_default_queue = "clock"
-task_queues = [Queue(name) for name in ("notices", "provider.stripe", "mail", "clock")]
+task_queues = [
+    *(Queue(name.value) for name in jobs.Queue),
+    *(Queue(jobs.provider_queue(method)) for method in CONSTRUCTORS),
+]
 
-imports = ("tasks.payments", "tasks.notices", "tasks.mail", "tasks.clock")
+imports = ("tasks.payments", "tasks.refunds", "tasks.notices", "tasks.mail", "tasks.clock")
 
 # The clock rings more often than the periods are long: a tick is keyed by its period, so repeats do nothing, and a
 # beat that was down catches up at once.

@@ -3,12 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
+from functools import cached_property
 from typing import Self
 
+from payproc import circuits
 from payproc.db import Database
+from payproc.errors import NotFound, Refusal, RequestRefused
 from payproc.mailer import Mailer
+from payproc.models import Payment
 from payproc.providers import registry
-from payproc.providers.base import PaymentMethod, Provider
+from payproc.providers.base import Provider
+from payproc.providers.names import PaymentMethod
+from payproc.sealing import Sealer
 from payproc.settings import Settings, load_settings
 
 
@@ -22,23 +28,58 @@ class Application:
     post: Callable[[EmailMessage], None]
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, pool_size: int = 5) -> Self:
+    def from_settings(cls, settings: Settings, *, pool_size: int = 10) -> Self:
         """Put an application together; nothing is connected until it is used."""
+        database = Database(settings.database_url, pool_size=pool_size)
         return cls(
             settings=settings,
-            database=Database(settings.database_url, pool_size=pool_size),
-            providers=registry.build(settings),
+            database=database,
+            providers=registry.build(settings, told=circuits.Board(database).note),
             post=Mailer(settings.smtp_url).post,
         )
 
     @classmethod
-    def from_environment(cls, *, pool_size: int = 5) -> Self:
+    def from_environment(cls, *, pool_size: int = 10) -> Self:
         """Put an application together from the environment.
 
         Raises SettingsInvalid, naming everything that is wrong.
         """
         return cls.from_settings(load_settings(), pool_size=pool_size)
 
+    @cached_property
+    def sealer(self) -> Sealer:
+        """What hides a payer until the wallet has been told."""
+        return Sealer(self.settings)
+
     def provider(self, method: PaymentMethod) -> Provider:
-        """Return the provider of a payment method."""
-        return self.providers[method]
+        """Return the provider of a payment method.
+
+        Raises NotFound where this deployment has none.
+        """
+        found = self.providers.get(method)
+        if found is None:
+            raise NotFound(f"Payments by {method} are not set up here.", code="payment_method_unavailable")
+        return found
+
+    def provider_of(self, payment: Payment) -> Provider:
+        """Return the provider that a payment was made with.
+
+        Raises RequestRefused where this process must not speak for it: the provider is not set up any more, or the
+        payment is of another environment, whose gateway would be the wrong one to ask.
+        """
+        found = self.providers.get(payment.payment_method)
+        if found is None:
+            raise RequestRefused(
+                f"{payment.payment_method} is not set up any more.",
+                refusal=Refusal.CONFIGURATION,
+                code="payment_method_unavailable",
+                subject=payment.id,
+            )
+        if payment.environment != self.settings.environment or payment.live_mode is not found.live_mode:
+            raise RequestRefused(
+                f"{payment.id} was made in {payment.environment}, and this is {self.settings.environment}.",
+                refusal=Refusal.CONFIGURATION,
+                code="environment_differs",
+                subject=payment.id,
+            )
+        return found

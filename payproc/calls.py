@@ -9,7 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc.models import CallState, ProviderCall
-from payproc.providers.base import Operation, PaymentMethod, Plan, StoredCall
+from payproc.providers.base import Operation, Payer, Plan, StoredCall
+from payproc.providers.names import PaymentMethod
 
 # Stripe may forget a key after 24 hours, and then the same key executes anew. From an hour before that on, a retry
 # looks for what the first sending made.
@@ -22,6 +23,8 @@ class Intent:
 
     id: str
     call: StoredCall
+    # Written down just now: no earlier run can have sent it.
+    fresh: bool
 
     @property
     def key_may_be_forgotten(self) -> bool:
@@ -36,7 +39,9 @@ def intend(
     *,
     provider: PaymentMethod,
     environment: str,
+    dialect: str,
     plan: Callable[[], Plan],
+    payer: Payer | None = None,
 ) -> Intent:
     """Return the unanswered call of this operation, or write down a new one made by `plan`.
 
@@ -44,9 +49,10 @@ def intend(
     asking at once get the same row, so the same key and the same words.
     """
     last = _last(session, operation, subject)
-    if last is None or last.state is not CallState.SENT:
+    fresh = last is None or last.state is not CallState.SENT
+    if fresh:
         attempt = last.attempt + 1 if last else 1
-        session.execute(
+        written = session.scalar(
             insert(ProviderCall)
             .values(
                 provider=provider,
@@ -58,13 +64,20 @@ def intend(
                 state=CallState.SENT,
             )
             .on_conflict_do_nothing()
+            .returning(ProviderCall.id)
         )
+        fresh = written is not None
         last = _last(session, operation, subject)
     assert last is not None
     return Intent(
         id=last.id,
+        fresh=fresh,
         call=StoredCall(
-            parameters=last.parameters, idempotency_key=last.idempotency_key, first_sent_at=last.created_at
+            parameters=last.parameters,
+            idempotency_key=last.idempotency_key,
+            first_sent_at=last.created_at,
+            dialect=dialect,
+            payer=payer or Payer(),
         ),
     )
 

@@ -6,6 +6,7 @@ from payproc.calls import Intent
 from payproc.errors import OperationNotSupported, ProviderUnavailable
 from payproc.models import CallState, Payment, Source
 from payproc.payments import Told
+from payproc.provider_words import payment_ref
 from payproc.providers.base import Cancelling, Operation
 from payproc.states import OPEN, Fact
 
@@ -16,10 +17,10 @@ def cancel_payment(app: Application, job: jobs.Begun) -> None:
     Raises ProviderUnavailable or OutcomeUncertain, and RequestRefused for what an operator must mend.
     """
     with app.database.transaction() as session:
-        method = session.get_one(Payment, job.subject).payment_method
-    provider = app.provider(method)
+        payment = session.get_one(Payment, job.subject)
+        provider = app.provider_of(payment)
     if not isinstance(provider, Cancelling):
-        raise OperationNotSupported(f"{method} payments cannot be called off.", subject=job.subject)
+        raise OperationNotSupported(f"{payment.payment_method} payments cannot be called off.", subject=job.subject)
     intent = _intend(app, job, provider)
     if intent is None:
         return
@@ -52,5 +53,6 @@ def _intend(app: Application, job: jobs.Begun, provider: Cancelling) -> Intent |
                     payment.id,
                     provider=payment.payment_method,
                     environment=payment.environment,
-                    plan=lambda: provider.plan_cancel(payments.payment_ref(payment)),
+                    dialect=payment.dialect,
+                    plan=lambda: provider.plan_cancel(payment_ref(payment)),
                 )

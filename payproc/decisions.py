@@ -8,28 +8,35 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from payproc import jobs, notices, payments, polls, reviews
+from payproc import jobs, notices, payments, polls, refunds, reviews
 from payproc.errors import Conflict, NotFound
-from payproc.models import Job, JobState, Payment, Review, ReviewKind, Source
+from payproc.models import Job, JobState, Payment, RefundStatus, Review, ReviewKind, Source
 from payproc.payments import Told
 from payproc.states import OPEN, Fact, PaymentStatus
 
 
 class Decision(StrEnum):
-    """What a person may decide about a payment."""
+    """What a person may decide about a payment, or about a refund."""
 
     COMPLETED = "completed"
     CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+    NOT_REFUNDED = "not_refunded"
 
 
-_DECIDED = {
+_OF_PAYMENTS = {
     Decision.COMPLETED: (Fact.PAID, PaymentStatus.COMPLETED),
     Decision.CANCELLED: (Fact.CANCELLED, PaymentStatus.CANCELLED),
 }
+_OF_REFUNDS = {
+    Decision.REFUNDED: RefundStatus.SUCCEEDED,
+    Decision.NOT_REFUNDED: RefundStatus.FAILED,
+}
+_ABOUT_REFUNDS = frozenset({ReviewKind.REFUND_MANUAL, ReviewKind.REFUND_UNSETTLED})
 
 
 def ask_again(session: Session, payment: Payment) -> jobs.Kind:
-    """Have the provider asked now, or the payment started that never was; return which was staged.
+    """Have the provider asked now; return what was staged. A payment that was never started is then started instead.
 
     Raises Conflict when the payment has ended.
     """
@@ -39,9 +46,8 @@ def ask_again(session: Session, payment: Payment) -> jobs.Kind:
             code="payment_ended",
             subject=payment.id,
         )
-    kind = jobs.Kind.INQUIRE_PAYMENT if polls.can_ask(payment) else jobs.Kind.START_PAYMENT
-    jobs.stage(session, kind, payment.id, method=payment.payment_method)
-    return kind
+    polls.stage_now(session, payment)
+    return jobs.Kind.INQUIRE_PAYMENT
 
 
 def requeue_job(session: Session, job: Job) -> None:
@@ -87,27 +93,49 @@ def bury_job(session: Session, job: Job, *, reason: str) -> None:
 def resolve_review(
     session: Session, review_id: str, *, resolution: str, decision: Decision | None
 ) -> tuple[Review, Payment | None]:
-    """Close a question with the person's answer, and carry out what they decided about its payment.
+    """Close a question with the person's answer, and carry out what they decided about its payment or refund.
 
-    Without a decision a payment that is still open goes back to being asked about. Raises NotFound, or Conflict when
-    the question was answered before or the decision comes too late.
+    Without a decision a payment that is still open goes back to being asked about; a refund needs one. Raises NotFound,
+    or Conflict when the question was answered before, or the decision comes too late or is about something else.
     """
     review = session.get(Review, review_id)
     if review is None:
         raise NotFound(f"There is no review {review_id}.", subject=review_id)
     payment = payments.locked(session, review.payment_id) if review.payment_id else None
     review = reviews.resolve(session, review_id, resolution=resolution)
-    if decision is not None:
+    if review.kind in _ABOUT_REFUNDS:
+        _settle_refund(session, review, decision)
+    elif decision is not None:
         _decide(session, review, decision)
     elif payment is not None and payment.status in OPEN:
         ask_again(session, payment)
     return review, payment
 
 
+def _settle_refund(session: Session, review: Review, decision: Decision | None) -> None:
+    if decision not in _OF_REFUNDS:
+        raise Conflict(
+            f"Review {review.id} is about a refund: decide refunded or not_refunded.",
+            code="decision_unfit",
+            subject=review.id,
+        )
+    told = Told(source=Source.OPERATOR, evidence=review.id)
+    wanted = _OF_REFUNDS[decision]
+    refund = refunds.settle(session, review.subject, wanted, told=told, message=review.resolution)
+    if refund.status is not wanted:
+        raise Conflict(
+            f"Refund {refund.id} is {refund.status} already; nothing was changed.",
+            code="decision_too_late",
+            subject=refund.id,
+        )
+
+
 def _decide(session: Session, review: Review, decision: Decision) -> None:
     if review.payment_id is None:
         raise Conflict(f"Review {review.id} is about no payment: there is nothing to decide.", code="review_no_payment")
-    fact, wanted = _DECIDED[decision]
+    if decision not in _OF_PAYMENTS:
+        raise Conflict(f"Review {review.id} is about no refund.", code="decision_unfit", subject=review.id)
+    fact, wanted = _OF_PAYMENTS[decision]
     told = Told(source=Source.OPERATOR, evidence=review.id)
     payment = payments.apply_fact(session, review.payment_id, fact, told=told, detail=review.resolution)
     if payment.status is not wanted:

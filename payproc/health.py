@@ -4,7 +4,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from payproc.jobs import READY
-from payproc.models import Job, JobState, Review
+from payproc.models import Job, JobState, Payment, Review
+from payproc.states import OPEN
+
+
+def payments_by_status(session: Session) -> dict[tuple[str, str], int]:
+    """Count the payments that have not ended, by payment method and status."""
+    counted = select(Payment.payment_method, Payment.status, func.count()).where(Payment.status.in_(OPEN))
+    rows = session.execute(counted.group_by(Payment.payment_method, Payment.status))
+    return {(method, status.value): count for method, status, count in rows}
 
 
 def backlog(session: Session) -> dict[str, int]:

@@ -6,7 +6,7 @@ other. A second request with the key waits on the unique index until the first h
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -25,11 +25,12 @@ _LOCK = timedelta(seconds=60)
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the first request was answered; `body` is JSON text."""
+    """What the first request was answered; `body` is JSON text. `replayed`: it was answered before."""
 
     status: int
     location: str | None
     body: str
+    replayed: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,7 @@ def begin(session: Session, user: User, key: str, *, fingerprint: bytes) -> Begu
     if row.fingerprint != fingerprint:
         raise IdempotencyKeyReused("This Idempotency-Key was used for another request.")
     if row.answer is not None and row.status is not None:
-        return Answer(status=row.status, location=row.location, body=row.answer)
+        return Answer(status=row.status, location=row.location, body=row.answer, replayed=True)
     if row.locked_until > session.scalars(select(func.now())).one():
         raise Conflict(
             "The first request with this Idempotency-Key is still being answered.", code="idempotency_key_in_use"

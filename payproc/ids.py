@@ -23,6 +23,7 @@ class Prefix(StrEnum):
     JOB = "job"
     EMAIL = "eml"
     REVIEW = "rev"
+    REFUND = "ref"
     PROVIDER_CALL = "call"
 
 

@@ -45,6 +45,30 @@ FROM emails e
 WHERE e.sent_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.subject = e.id AND j.state IN ('ready', 'dead'));
 
+-- name: open_refund_has_work_or_review
+-- No refund that can still end is forgotten: a job or a person has it.
+SELECT f.id, format('refund %s of %s is %s, with no open job and no open review', f.id, f.payment_id, f.status)
+FROM refunds f
+WHERE f.status IN ('pending', 'manual')
+  AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.subject = f.id AND j.state = 'ready')
+  AND NOT EXISTS (SELECT 1 FROM reviews r
+                  WHERE r.resolved_at IS NULL
+                    AND (r.subject = f.id OR r.subject IN (SELECT d.id FROM jobs d WHERE d.subject = f.id)));
+
+-- name: refunds_are_covered
+-- What was given back, is on its way or waits for a person never exceeds what was paid.
+SELECT p.id, format('%s took %s, and %s is given back or reserved', p.id, p.amount_minor, sum(f.amount_minor))
+FROM payments p JOIN refunds f ON f.payment_id = p.id
+WHERE f.status <> 'failed'
+GROUP BY p.id, p.amount_minor
+HAVING sum(f.amount_minor) > p.amount_minor;
+
+-- name: payer_is_forgotten
+-- A payer's phone and CNIC are kept only until the wallet has been told.
+SELECT p.id, format('%s is %s and still has its payer sealed', p.id, p.status)
+FROM payments p
+WHERE p.sealed_payer IS NOT NULL AND p.status NOT IN ('pending', 'processing');
+
 -- name: notice_is_settled
 -- No notice older than five minutes that is neither applied, parked with a due job, ignored with a reason, nor dead.
 SELECT n.id, format('notice %s (%s) is %s since %s, with no open job', n.id, n.kind, n.state, n.received_at)

@@ -14,29 +14,36 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Interval, Select, and_, case, false, func, literal, literal_column, or_, select, update
+from sqlalchemy import Interval, Select, and_, case, false, func, literal, literal_column, null, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc.models import Job, JobState
-from payproc.providers.base import PaymentMethod
+from payproc.providers.names import PaymentMethod
 
 
 class Queue(StrEnum):
-    """One per kind of delay: a sick provider holds up neither another nor the notices."""
+    """Queues of no provider. Each provider has its own: a sick one holds up neither another nor the notices."""
 
     NOTICES = "notices"
-    STRIPE = "provider.stripe"
     MAIL = "mail"
     CLOCK = "clock"
+
+
+def provider_queue(method: PaymentMethod) -> str:
+    """Name the queue of a provider's calls."""
+    return f"provider.{method}"
 
 
 class Kind(StrEnum):
     """The closed list of work."""
 
     START_PAYMENT = "payment.start"
+    PUSH_PAYMENT = "payment.push"  # a start that waits for the customer, and must not go out twice
     INQUIRE_PAYMENT = "payment.inquire"
     CANCEL_PAYMENT = "payment.cancel"
+    SEND_REFUND = "refund.send"
+    INQUIRE_REFUND = "refund.inquire"
     APPLY_NOTICE = "notice.apply"
     SEND_MAIL = "mail.send"
     PRUNE = "clock.prune"
@@ -45,15 +52,26 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """How a kind of work is rung for. `queue`: None where the payment's provider decides. `batch`: ids in a message."""
+    """How a kind of work is rung for and run.
+
+    `queue`: None where the payment's provider decides. `batch`: ids in a message. `side_by_side`: how many of a message
+    run at once. `waits`: a customer may be waited for, so that it may take PUSH_TIMEOUT longer than other work.
+    """
 
     queue: Queue | None
     batch: int = 1
+    side_by_side: int = 1
+    waits: bool = False
 
 
 POLICIES: dict[Kind, Policy] = {
     Kind.START_PAYMENT: Policy(queue=None),
-    Kind.INQUIRE_PAYMENT: Policy(queue=None),
+    # A gateway may hold a wallet's push until the customer has typed the MPIN.
+    Kind.PUSH_PAYMENT: Policy(queue=None, waits=True),
+    # Nearly all of an inquiry is waiting for the gateway: twenty wait together, for one message's cost.
+    Kind.INQUIRE_PAYMENT: Policy(queue=None, batch=20, side_by_side=20),
+    Kind.SEND_REFUND: Policy(queue=None),
+    Kind.INQUIRE_REFUND: Policy(queue=None),
     Kind.CANCEL_PAYMENT: Policy(queue=None),
     # A notice is a few rows and no call: fifty share one message's cost.
     Kind.APPLY_NOTICE: Policy(queue=Queue.NOTICES, batch=50),
@@ -62,10 +80,7 @@ POLICIES: dict[Kind, Policy] = {
     Kind.CHECK_INVARIANTS: Policy(queue=Queue.CLOCK),
 }
 
-PROVIDER_QUEUES: dict[PaymentMethod, Queue] = {
-    PaymentMethod.STRIPE: Queue.STRIPE,
-}
-
+_WAITING_KINDS = tuple(kind.value for kind, policy in POLICIES.items() if policy.waits)
 _KNOWN_KINDS = tuple(kind.value for kind in Kind)
 _MOST_RINGS_A_QUEUE = 1000
 
@@ -78,6 +93,10 @@ _LONGEST_RETRY = timedelta(minutes=10)
 READY = Job.state == literal_column("'ready'")
 
 
+# No session holds the rows that these statements change: looking for them there cost a tenth of an inquiry.
+_UNSEEN = {"synchronize_session": False}
+
+
 class LeaseLost(Exception):
     """Another run of this job has begun since ours did; what ours did in this transaction must not stand."""
 
@@ -88,7 +107,7 @@ class Ring:
 
     job_id: str
     kind: Kind
-    queue: Queue
+    queue: str
     subject: str
     token: UUID
     strikes: int
@@ -156,11 +175,11 @@ def withdraw(session: Session, kind: Kind, subject: str) -> None:
     )
 
 
-def _queue(kind: Kind, method: PaymentMethod | None) -> Queue:
+def _queue(kind: Kind, method: PaymentMethod | None) -> str:
     queue = POLICIES[kind].queue
     if queue is None:
         assert method is not None, f"{kind} needs a payment method"
-        return PROVIDER_QUEUES[method]
+        return provider_queue(method)
     return queue
 
 
@@ -185,12 +204,13 @@ def ring(session: Session, *, limit: int, lease: timedelta) -> list[Ring]:
         .where(Job.id.in_(due))
         .values(leased_until=_from_now(lease), lease_token=func.gen_random_uuid())
         .returning(Job.id, Job.kind, Job.queue, Job.subject, Job.lease_token, Job.strikes)
+        .execution_options(**_UNSEEN)
     )
     return [
         Ring(
             job_id=row.id,
             kind=Kind(row.kind),
-            queue=Queue(row.queue),
+            queue=row.queue,
             subject=row.subject,
             token=row.lease_token,
             strikes=row.strikes,
@@ -210,8 +230,16 @@ def _full_queues() -> Select[str]:
     )
 
 
-def begin(session: Session, rings: Sequence[tuple[str, UUID]], *, lease: timedelta) -> list[Begun]:
+def begin(
+    session: Session,
+    rings: Sequence[tuple[str, UUID]],
+    *,
+    lease: timedelta,
+    wait: timedelta = timedelta(0),
+) -> list[Begun]:
     """Start the jobs whose ring is still good, and count the start before anything can go wrong.
+
+    `wait` is how much longer those that may wait for a customer are held.
 
     A start that was never reported (its worker died) is a strike against the job.
     """
@@ -223,10 +251,11 @@ def begin(session: Session, rings: Sequence[tuple[str, UUID]], *, lease: timedel
             attempts=Job.attempts + 1,
             strikes=Job.strikes + case((Job.started_at.is_not(None), 1), else_=0),
             started_at=func.now(),
-            leased_until=_from_now(lease),
+            leased_until=case((Job.kind.in_(_WAITING_KINDS), _from_now(lease + wait)), else_=_from_now(lease)),
             lease_token=func.gen_random_uuid(),
         )
         .returning(Job)
+        .execution_options(**_UNSEEN)
     )
     return [_begun(job) for job in rows.scalars()]
 
@@ -250,16 +279,25 @@ def finish(session: Session, job: Begun) -> None:
 
     Raises LeaseLost when another run has begun.
     """
-    held = _held(session, job)
-    if held.wanted_again:
-        _release(held)
-        held.wanted_again = False
-        return
-    held.state = JobState.DONE
-    held.finished_at = _now(session)
-    _release(held)
-    # The same work may be staged again in this transaction: its insert must find this row closed.
-    session.flush()
+    # One statement, for every job ends here. The same work may be staged again in this transaction: its insert must
+    # find this row closed.
+    again = Job.wanted_again
+    finished = session.scalar(
+        update(Job)
+        .where(Job.id == job.id, Job.lease_token == job.token, Job.state == JobState.READY)
+        .values(
+            state=case((again, JobState.READY.value), else_=JobState.DONE.value),
+            finished_at=case((again, null()), else_=func.now()),
+            wanted_again=false(),
+            leased_until=None,
+            lease_token=None,
+            started_at=None,
+        )
+        .returning(Job.id)
+        .execution_options(**_UNSEEN)
+    )
+    if finished is None:
+        raise LeaseLost(job.id)
 
 
 def retry_later(session: Session, job: Begun, *, error: str, after: timedelta) -> None:

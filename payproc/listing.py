@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from payproc.errors import InvalidRequest
 from payproc.models import Payment, User
-from payproc.providers.base import PaymentMethod
+from payproc.providers.names import PaymentMethod
 from payproc.states import PaymentStatus
 
 

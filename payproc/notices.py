@@ -1,28 +1,29 @@
 """Notices: store once, answer, work later."""
 
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import assert_never
 
 from sqlalchemy import Interval, cast, func, select
 from sqlalchemy.orm import Session
 
-from payproc import jobs, payments
+from payproc import hints, jobs, payments, polls
 from payproc.application import Application
-from payproc.db import Database
 from payproc.ids import Prefix, new_id
 from payproc.models import Notice as NoticeRow
 from payproc.models import NoticeState, Payment, ReviewKind, Source
 from payproc.payments import Told
 from payproc.providers.base import (
+    Hint,
     Ignored,
     Notice,
-    PaymentMethod,
     Postponed,
-    Provider,
     RawNotice,
     Verdict,
 )
+from payproc.providers.names import PaymentMethod
 from payproc.reviews import open_review
 
 # What helps to tell where a delivery came from; never cookies or authorization.
@@ -47,27 +48,47 @@ SELECT id FROM stored
 """
 
 
-def accept_notice(database: Database, method: PaymentMethod, provider: Provider, raw: RawNotice) -> str | None:
-    """Verify a delivery and keep it, with the job that will apply it. Return its id, or None for a duplicate.
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """What became of a delivery.
+
+    `notice_id` is None where nothing new was kept. `answer` is what the provider wants to hear; None for our usual
+    words.
+    """
+
+    notice_id: str | None
+    answer: Mapping[str, str] | None = None
+
+
+def accept_notice(
+    app: Application, method: PaymentMethod, raw: RawNotice, *, admits_hint: Callable[[], bool] = lambda: True
+) -> Accepted:
+    """Verify a delivery and keep it, with the job that will apply it; or take a hint, where the caller admits it.
 
     Raises BadSignature or NoticeMalformed, and then nothing is kept; a database error means the provider must
     deliver again.
     """
+    provider = app.provider(method)
     reading = provider.read_notice(raw)
+    if isinstance(reading, Hint):
+        # Who sends too many is told the same as everybody, and nothing is looked up.
+        if admits_hint():
+            hints.take_hint(app, method, reading, body=provider.storable(raw), received_at=raw.received_at)
+        return Accepted(notice_id=None, answer=reading.answer)
     ignored = isinstance(reading, Ignored)
     parameters = {
         "id": new_id(Prefix.NOTICE),
         "job": new_id(Prefix.JOB),
-        "provider": method.value,
+        "provider": method,
         "key": reading.key,
         "kind": reading.kind,
-        "body": raw.body,
+        "body": provider.storable(raw),
         "headers": json.dumps({name: raw.headers[name] for name in _KEPT_HEADERS if name in raw.headers}),
         "state": (NoticeState.IGNORED if ignored else NoticeState.NEW).value,
         "reason": reading.reason if isinstance(reading, Ignored) else None,
     }
-    stored: str | None = database.single_statement(_STORE, parameters)
-    return stored
+    stored: str | None = app.database.single_statement(_STORE, parameters)
+    return Accepted(notice_id=stored, answer=reading.answer if isinstance(reading, Notice) else None)
 
 
 def apply_notice(app: Application, job: jobs.Begun) -> None:
@@ -91,26 +112,32 @@ def apply_notice(app: Application, job: jobs.Begun) -> None:
 
 
 def _apply(app: Application, session: Session, job: jobs.Begun, *, row: NoticeRow, notice: Notice) -> None:
-    payment = _payment_of(session, notice)
+    payment = _payment_of(session, notice, method=PaymentMethod(row.provider))
     if payment is None:
         _wait_for_payment(app, session, job, row=row)
         return
     told = Told(source=Source.NOTICE, evidence=row.id)
-    payments.apply_outcome(session, payment.id, notice.outcome, told=told)
-    if notice.outcome.verdict is Verdict.UNKNOWN:
-        # A status of a newer API: what it means, we ask.
-        jobs.stage(session, jobs.Kind.INQUIRE_PAYMENT, payment.id, method=payment.payment_method)
+    if payment.dialect not in notice.dialects or payment.environment != app.settings.environment:
+        problem = f"told in words that no {payment.dialect} payment of {payment.environment} is told in"
+        payments.note_mismatch(session, payment.id, problem, told=told)
+    else:
+        payment = payments.apply_outcome(session, payment.id, notice.outcome, told=told)
+        if notice.outcome.verdict is Verdict.UNKNOWN:
+            # A status that we have no word for: what it means, we ask.
+            polls.stage_now(session, payment)
     row.payment_id = payment.id
     _settle(session, row, NoticeState.APPLIED)
     jobs.finish(session, job)
 
 
-def _payment_of(session: Session, notice: Notice) -> Payment | None:
+def _payment_of(session: Session, notice: Notice, *, method: PaymentMethod) -> Payment | None:
     found = payments.find_by_reference(session, notice.references)
+    found = found or payments.find_by_our_reference(session, notice.reference, method=method)
     if found is None and notice.payment_id:
         # A notice may beat the answer that carries the provider's id. Ours was committed before the call.
         found = session.get(Payment, notice.payment_id)
-    return found
+    # One provider's word never moves another's payment.
+    return found if found is not None and found.payment_method == method else None
 
 
 def _wait_for_payment(app: Application, session: Session, job: jobs.Begun, *, row: NoticeRow) -> None:

@@ -12,34 +12,41 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from payproc import jobs, receipts
+from payproc.application import Application
 from payproc.errors import Conflict, InvalidRequest, NotFound
 from payproc.models import Order, Payment, PaymentEvent, ReviewKind, Source, User
 from payproc.money import Money
 from payproc.orders import follow_payments, payable_order
+from payproc.phones import masked, normalised
+from payproc.provider_words import start_request, stored_action
 from payproc.providers.base import (
+    Cancelling,
     Outcome,
-    PaymentMethod,
-    PaymentRef,
-    Provider,
+    Payer,
     Reference,
     References,
     StartResult,
     Verdict,
 )
+from payproc.providers.names import PaymentMethod
 from payproc.redirects import check_redirect
-from payproc.reviews import open_review
-from payproc.settings import Settings
+from payproc.reviews import is_questioned, open_review
 from payproc.states import OPEN, TERMINAL, Effect, Fact, PaymentStatus, transition
 
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentRequest:
-    """What a client asks for. Without an order `money` is needed; with one it must match or be absent."""
+    """What a client asks for. Without an order `money` is needed; with one it must match or be absent.
+
+    `phone` as the client wrote it; `cnic` is the last six digits.
+    """
 
     money: Money | None
     description: str
-    success_url: str
-    cancel_url: str
+    success_url: str | None = None
+    cancel_url: str | None = None
+    phone: str | None = field(default=None, repr=False)
+    cnic: str | None = field(default=None, repr=False)
     order_id: str | None = None
     # What the client said, even without an amount: it must not be another than the order's.
     currency: str | None = None
@@ -55,22 +62,20 @@ class Told:
 
 
 def create_payment(
-    session: Session,
-    request: PaymentRequest,
-    *,
-    user: User,
-    method: PaymentMethod,
-    provider: Provider,
-    settings: Settings,
+    app: Application, session: Session, request: PaymentRequest, *, user: User, method: PaymentMethod
 ) -> Payment:
-    """Write a payment down and stage its start; nothing is sent to anybody here.
+    """Write a payment down; nothing is sent to anybody, and nothing staged (`checkouts` does that).
 
     Raises InvalidRequest or Conflict, and then nothing is written.
     """
-    check_redirect(request.success_url, field="success_url", settings=settings)
-    check_redirect(request.cancel_url, field="cancel_url", settings=settings)
+    provider = app.provider(method)
+    for field_name in ("success_url", "cancel_url"):
+        url = getattr(request, field_name)
+        if url is not None:
+            check_redirect(url, field=field_name, settings=app.settings)
     order = None if request.order_id is None else payable_order(session, request.order_id, user=user)
     money = _price(request, order)
+    payer = Payer(phone=normalised(request.phone) if request.phone else None, cnic=request.cnic)
     payment = Payment(
         user_id=user.id,
         order_id=order.id if order else None,
@@ -79,17 +84,19 @@ def create_payment(
         status=PaymentStatus.PENDING,
         payment_method=method,
         dialect=provider.dialect,
-        environment=settings.environment,
+        environment=app.settings.environment,
         live_mode=provider.live_mode,
         description=request.description,
         meta=request.meta,
+        phone=masked(payer.phone) if payer.phone else None,
+        sealed_payer=app.sealer.close(payer),
         success_url=request.success_url,
         cancel_url=request.cancel_url,
     )
     session.add(payment)
     session.flush()
+    provider.check(start_request(session, payment, payer=payer))
     _record(session, payment, Fact.CREATED, effect=Effect.MOVED, told=Told(source=Source.API, evidence=user.id))
-    jobs.stage(session, jobs.Kind.START_PAYMENT, payment.id, method=method)
     return payment
 
 
@@ -133,6 +140,13 @@ def locked(session: Session, payment_id: str) -> Payment:
     return payment
 
 
+def find_by_our_reference(session: Session, reference: str | None, *, method: PaymentMethod) -> Payment | None:
+    """Find a provider's payment by our own reference. A missing or an empty one matches nothing."""
+    if not reference:
+        return None
+    return session.scalar(select(Payment).where(Payment.reference == reference, Payment.payment_method == method))
+
+
 def find_by_reference(session: Session, references: References) -> Payment | None:
     """Find the payment a provider means, by any of the ids the provider gave it. Empty ids match nothing."""
     for reference, value in references.items():
@@ -144,18 +158,8 @@ def find_by_reference(session: Session, references: References) -> Payment | Non
     return None
 
 
-def payment_ref(payment: Payment) -> PaymentRef:
-    """Everything a provider needs to find the payment again."""
-    known = {reference: getattr(payment, reference) for reference in Reference}
-    return PaymentRef(
-        payment_id=payment.id,
-        reference=payment.reference,
-        references={reference: value for reference, value in known.items() if value},
-    )
-
-
 def record_start(session: Session, payment_id: str, result: StartResult, *, told: Told) -> Payment:
-    """Write down what the provider gave for a start: its ids, the customer's next step, and until when.
+    """Write down what the provider gave for a start: its ids, the customer's next step, until when, and its outcome.
 
     A webhook may have been here first: what it has settled stays settled.
     """
@@ -163,8 +167,12 @@ def record_start(session: Session, payment_id: str, result: StartResult, *, told
     _adopt(payment, result.references)
     payment.expires_at = result.expires_at
     if payment.status in OPEN and result.next_action is not None:
-        payment.next_action = {"type": "redirect", "url": result.next_action.url}
+        payment.next_action = stored_action(result.next_action)
+    # The wallet has been told: nobody needs to know the customer's phone any more.
+    payment.sealed_payer = None
     _apply(session, payment, Fact.STARTED, told=told)
+    if result.outcome is not None:
+        return apply_outcome(session, payment_id, result.outcome, told=told)
     return payment
 
 
@@ -175,24 +183,32 @@ def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, told: 
     becomes a question for a person.
     """
     payment = locked(session, payment_id)
-    fact = _fact(outcome)
-    foreign = _foreign(payment, outcome.references)
-    if fact is Fact.PAID and (problem := foreign or _mismatch(payment, outcome)):
+    fact = _fact(payment, outcome)
+    foreign = _foreign(session, payment, outcome.references)
+    if fact is Fact.PAID and (problem := foreign or _mismatch(payment, outcome) or _held(session, payment, outcome)):
         _report_mismatch(session, payment, problem, told=told)
         return payment
     if foreign is not None:
         # What became of another session that names our payment ends nothing here, and its ids are not ours.
         _apply(session, payment, Fact.MISMATCH, told=told, detail=foreign)
         return payment
-    if fact is None:
-        _adopt(payment, outcome.references)
-        return payment
     _adopt(payment, outcome.references)
+    payment.provider_receipt = payment.provider_receipt or outcome.receipt
+    if fact is None:
+        return payment
+    before = payment.status
     moved = _apply(session, payment, fact, told=told, detail=outcome.failure_code)
     if moved and payment.status not in (PaymentStatus.COMPLETED, PaymentStatus.PROCESSING):
         payment.failure_code = outcome.failure_code or fact
         payment.failure_message = outcome.failure_message
+    if moved and before is PaymentStatus.COMPLETED:
+        _report_reversal(session, payment)
     return payment
+
+
+def note_mismatch(session: Session, payment_id: str, problem: str, *, told: Told) -> None:
+    """Record that somebody spoke of a payment who cannot mean it, and ask a person; nothing else changes."""
+    _report_mismatch(session, locked(session, payment_id), problem, told=told)
 
 
 def fail(session: Session, payment_id: str, *, told: Told, code: str, message: str) -> Payment:
@@ -214,7 +230,7 @@ def apply_fact(session: Session, payment_id: str, fact: Fact, *, told: Told, det
     return payment
 
 
-def _fact(outcome: Outcome) -> Fact | None:
+def _fact(payment: Payment, outcome: Outcome) -> Fact | None:
     match outcome.verdict:
         case Verdict.PAID:
             return Fact.PAID
@@ -226,6 +242,10 @@ def _fact(outcome: Outcome) -> Fact | None:
             return Fact.CANCELLED
         case Verdict.EXPIRED:
             return Fact.EXPIRED
+        case Verdict.REVERSED:
+            # Taken and given back: a completed payment was refunded by somebody else than us, and any other was
+            # never ours to keep.
+            return Fact.REFUNDED if payment.completed_at is not None else Fact.DECLINED
         case Verdict.PENDING:
             return Fact.ATTEMPT_DECLINED if outcome.failure_code else None
         case Verdict.UNKNOWN:
@@ -243,12 +263,27 @@ def _mismatch(payment: Payment, outcome: Outcome) -> str | None:
     return None
 
 
-def _foreign(payment: Payment, references: References) -> str | None:
-    for reference in (Reference.STRIPE_SESSION, Reference.STRIPE_PAYMENT_INTENT):
-        ours, theirs = getattr(payment, reference), references.get(reference)
-        if ours and theirs and ours != theirs:
-            return f"told of {theirs}, ours is {ours}"
+def _held(session: Session, payment: Payment, outcome: Outcome) -> str | None:
+    # A wallet's notice says "paid" without saying how much. It takes nothing back of a notice that did say, and said
+    # something else.
+    if outcome.money is None and payment.completed_at is None and is_questioned(session, payment.id):
+        return "told again that it is paid, without an amount"
     return None
+
+
+def _foreign(session: Session, payment: Payment, references: References) -> str | None:
+    for reference, theirs in references.items():
+        ours = getattr(payment, reference)
+        if reference.names_one_payment and ours and theirs and ours != theirs:
+            return f"told of {theirs}, ours is {ours}"
+        if theirs and ours != theirs and _is_anothers(session, payment, reference, theirs):
+            return f"told of {theirs}, which is another payment's"
+    return None
+
+
+def _is_anothers(session: Session, payment: Payment, reference: Reference, value: str) -> bool:
+    other = select(Payment.id).where(getattr(Payment, reference) == value, Payment.id != payment.id)
+    return session.scalar(other) is not None
 
 
 def _report_mismatch(session: Session, payment: Payment, problem: str, *, told: Told) -> None:
@@ -259,6 +294,16 @@ def _report_mismatch(session: Session, payment: Payment, problem: str, *, told: 
         payment.id,
         payment_id=payment.id,
         detail=f"{payment.id}: {problem}. Nothing was fulfilled; decide whether to accept it or to refund it.",
+    )
+
+
+def _report_reversal(session: Session, payment: Payment) -> None:
+    open_review(
+        session,
+        ReviewKind.REVERSED,
+        payment.id,
+        payment_id=payment.id,
+        detail=f"{payment.id} was completed, and the provider says that the money went back: hold what was sold.",
     )
 
 
@@ -299,6 +344,7 @@ def _stamp(payment: Payment, *, now: datetime) -> None:
         payment.failure_code = payment.failure_message = None
     if payment.status in TERMINAL:
         payment.next_action = None
+        payment.sealed_payer = None
 
 
 def _follow_up(session: Session, payment: Payment) -> None:
@@ -335,16 +381,22 @@ def _record(
     )
 
 
-def request_cancel(session: Session, payment_id: str, *, user: User) -> Payment:
+def request_cancel(app: Application, session: Session, payment_id: str, *, user: User) -> Payment:
     """Stage the cancellation of an open payment; it may turn out to have been paid.
 
-    Raises NotFound, or Conflict when the payment has ended.
+    Raises NotFound, or Conflict when the payment has ended or its provider calls nothing off.
     """
     payment = visible_payment(session, payment_id, user=user)
     if payment.status in TERMINAL:
         raise Conflict(
             f"Payment {payment.id} is {payment.status}; only an open payment can be cancelled.",
             code="payment_ended",
+            subject=payment.id,
+        )
+    if not isinstance(app.provider(payment.payment_method), Cancelling):
+        raise Conflict(
+            f"{payment.payment_method} takes no payment back; {payment.id} ends by itself when nobody pays it.",
+            code="cancel_not_supported",
             subject=payment.id,
         )
     jobs.stage(session, jobs.Kind.CANCEL_PAYMENT, payment.id, method=payment.payment_method)

@@ -31,6 +31,14 @@ def is_with_a_person(session: Session, payment_id: str) -> bool:
     return session.scalar(owning.limit(1)) is not None
 
 
+def is_questioned(session: Session, payment_id: str) -> bool:
+    """Whether somebody was told that this payment was paid otherwise than asked for, and has not decided yet."""
+    asked = select(Review.id).where(
+        Review.payment_id == payment_id, Review.resolved_at.is_(None), Review.kind == ReviewKind.PAID_MISMATCH
+    )
+    return session.scalar(asked.limit(1)) is not None
+
+
 def close_if_open(session: Session, kind: ReviewKind, subject: str, *, resolution: str) -> None:
     """Close a question that has answered itself."""
     session.execute(

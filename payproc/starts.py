@@ -1,30 +1,34 @@
 """Carry a new payment to its provider: intent, call, outcome."""
 
+from datetime import UTC, datetime
+from typing import assert_never
+
 from sqlalchemy.orm import Session
 
 from payproc import calls, jobs, payments, polls
 from payproc.application import Application
 from payproc.calls import Intent
-from payproc.errors import Refusal, RequestRefused
+from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
 from payproc.models import CallState, Payment, Source, User
-from payproc.money import Money
 from payproc.payments import Told
+from payproc.provider_words import start_request
 from payproc.providers.base import (
     Customer,
     KeepingCustomers,
     Operation,
     Provider,
-    StartRequest,
+    StartMode,
     StartResult,
 )
 from payproc.states import OPEN
 
 
 def start_payment(app: Application, job: jobs.Begun) -> None:
-    """Run a `payment.start` job.
+    """Run a `payment.start` or a `payment.push` job.
 
     Raises ProviderUnavailable or OutcomeUncertain, after which the same words go out again under the same key, and
-    RequestRefused for what an operator must mend. A refusal of the input ends the payment instead.
+    RequestRefused for what an operator must mend. A refusal of the input ends the payment instead. A push in doubt is
+    never sent again: its provider is asked.
     """
     try:
         _start(app, job)
@@ -36,7 +40,9 @@ def start_payment(app: Application, job: jobs.Begun) -> None:
 
 
 def _start(app: Application, job: jobs.Begun) -> None:
-    provider = _provider(app, job.subject)
+    with app.database.transaction() as session:
+        payment = session.get_one(Payment, job.subject)
+        provider = app.provider_of(payment)
     customer_id = None
     if isinstance(provider, KeepingCustomers):
         customer_id = _customer_at(app, job, provider)
@@ -45,6 +51,19 @@ def _start(app: Application, job: jobs.Begun) -> None:
     intent = _intend(app, job, provider, customer_id=customer_id)
     if intent is None:
         return
+    match provider.start_mode(payment.dialect):
+        case StartMode.BY_KEY:
+            _start_by_key(app, job, provider, intent)
+        case StartMode.ONCE:
+            _start_once(app, job, provider, intent)
+        case StartMode.BY_FORM:
+            # Handed out when the payment was made: there is nothing to send.
+            raise AssertionError(f"{job.subject} begins by a form")
+        case mode:
+            assert_never(mode)
+
+
+def _start_by_key(app: Application, job: jobs.Begun, provider: Provider, intent: Intent) -> None:
     # A refused look-up says nothing about the call, so it stands outside.
     found = provider.find_start(intent.call) if intent.key_may_be_forgotten else None
     try:
@@ -55,9 +74,45 @@ def _start(app: Application, job: jobs.Begun) -> None:
     _record(app, job, intent, result)
 
 
-def _provider(app: Application, payment_id: str) -> Provider:
+def _start_once(app: Application, job: jobs.Begun, provider: Provider, intent: Intent) -> None:
+    if not intent.fresh:
+        # An earlier run wrote this call down and did not live to tell whether it was sent.
+        _leave_in_doubt(app, job)
+        return
+    try:
+        result = provider.start(intent.call)
+    except OutcomeUncertain:
+        _leave_in_doubt(app, job)
+    except ProviderUnavailable as unavailable:
+        _not_sent(app, job, intent, unavailable)
+    except RequestRefused as refused:
+        _refuse(app, job, intent, refused)
+    else:
+        _record(app, job, intent, result)
+
+
+def _leave_in_doubt(app: Application, job: jobs.Begun) -> None:
+    """Never send it again; ask, from now on by the schedule."""
     with app.database.transaction() as session:
-        return app.provider(session.get_one(Payment, payment_id).payment_method)
+        payment = payments.locked(session, job.subject)
+        payment.sealed_payer = None
+        polls.stage_now(session, payment)
+        jobs.finish(session, job)
+
+
+def _not_sent(app: Application, job: jobs.Begun, intent: Intent, unavailable: ProviderUnavailable) -> None:
+    """Close a call that surely never arrived, so that the next try may send it; give up while somebody still waits."""
+    with app.database.transaction() as session:
+        calls.record_refusal(session, intent, f"not sent: {unavailable.message}")
+        payment = session.get_one(Payment, job.subject)
+        if datetime.now(UTC) - payment.created_at > app.settings.push_patience:
+            # A prompt to type the MPIN, long after the customer has gone, is worse than a clear no.
+            message = "The wallet could not be reached. Nothing was charged; try again."
+            told = Told(source=Source.API, evidence=intent.id)
+            payments.fail(session, job.subject, told=told, code=unavailable.code, message=message)
+            jobs.finish(session, job)
+            return
+    raise unavailable
 
 
 def _intend(app: Application, job: jobs.Begun, provider: Provider, *, customer_id: str | None) -> Intent | None:
@@ -67,38 +122,25 @@ def _intend(app: Application, job: jobs.Begun, provider: Provider, *, customer_i
         if started or payment.status not in OPEN:
             jobs.finish(session, job)
             return None
+        payer = app.sealer.open(payment.sealed_payer)
         return calls.intend(
             session,
             Operation.START,
             payment.id,
             provider=payment.payment_method,
             environment=payment.environment,
-            plan=lambda: provider.plan_start(_request(session, payment, customer_id=customer_id)),
+            dialect=payment.dialect,
+            payer=payer,
+            plan=lambda: provider.plan_start(start_request(session, payment, payer=payer, customer_id=customer_id)),
         )
-
-
-def _request(session: Session, payment: Payment, *, customer_id: str | None) -> StartRequest:
-    user = session.get_one(User, payment.user_id)
-    assert payment.success_url is not None
-    assert payment.cancel_url is not None
-    return StartRequest(
-        payment_id=payment.id,
-        reference=payment.reference,
-        money=Money.of(payment.amount_minor, payment.currency),
-        description=payment.description,
-        customer=Customer(user_id=user.id, email=user.email, name=user.full_name, provider_id=customer_id),
-        success_url=payment.success_url,
-        cancel_url=payment.cancel_url,
-        order_id=payment.order_id,
-    )
 
 
 def _record(app: Application, job: jobs.Begun, intent: Intent, result: StartResult) -> None:
     with app.database.transaction() as session:
-        calls.record_answer(session, intent, ", ".join(result.references.values()))
+        calls.record_answer(session, intent, ", ".join(result.references.values()) or "accepted")
         told = Told(source=Source.API, evidence=intent.id)
         payment = payments.record_start(session, job.subject, result, told=told)
-        polls.stage_next(session, payment, polled=0, settings=app.settings)
+        polls.stage_after_start(app, session, payment, result.outcome)
         jobs.finish(session, job)
 
 
@@ -140,6 +182,7 @@ def _customer_at(app: Application, job: jobs.Begun, provider: KeepingCustomers) 
             user.id,
             provider=payment.payment_method,
             environment=payment.environment,
+            dialect=payment.dialect,
             plan=lambda: provider.plan_customer(customer),
         )
     created = provider.find_customer(intent.call) if intent.key_may_be_forgotten else None

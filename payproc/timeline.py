@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import CompoundSelect, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from payproc.jobs import Kind
-from payproc.models import Email, Job, JobState, Notice, Payment, PaymentEvent, ProviderCall, Review
+from payproc.models import Email, Job, JobState, Notice, Payment, PaymentEvent, ProviderCall, Refund, Review
+from payproc.money import Money
 from payproc.states import Effect, Fact
 
 
@@ -29,6 +30,7 @@ def timeline(session: Session, payment: Payment) -> list[Entry]:
         *_notices(session, payment),
         *_emails(session, payment),
         *_reviews(session, payment),
+        *_refunds(session, payment),
     ]
     # What is due stands last: a job staged with the payment bears the start of its transaction, before its event.
     planned = _open_jobs(session, payment)
@@ -59,8 +61,12 @@ def _event_sentence(event: PaymentEvent) -> str:
             return f"{told}, too late to change {event.to_status}{detail}"
 
 
+def _subjects(payment: Payment) -> CompoundSelect[str]:
+    return union_all(select(literal(payment.id)), select(Refund.id).where(Refund.payment_id == payment.id))
+
+
 def _calls(session: Session, payment: Payment) -> list[Entry]:
-    rows = session.scalars(select(ProviderCall).where(ProviderCall.subject == payment.id))
+    rows = session.scalars(select(ProviderCall).where(ProviderCall.subject.in_(_subjects(payment))))
     entries: list[Entry] = []
     for call in rows:
         name = f"{call.provider} {call.operation}"
@@ -107,6 +113,32 @@ def _emails(session: Session, payment: Payment) -> list[Entry]:
     ]
 
 
+def _refunds(session: Session, payment: Payment) -> list[Entry]:
+    entries: list[Entry] = []
+    for refund in session.scalars(select(Refund).where(Refund.payment_id == payment.id)):
+        money = Money.of(refund.amount_minor, refund.currency)
+        reason = f" ({refund.reason})" if refund.reason else ""
+        entries.append(
+            Entry(
+                at=refund.created_at,
+                what="refund.requested",
+                sentence=f"refund of {money} asked for by {refund.requested_by}{reason}",
+                evidence=refund.id,
+            )
+        )
+        if refund.settled_at:
+            why = f": {refund.failure_message or refund.failure_code}" if refund.failure_code else ""
+            entries.append(
+                Entry(
+                    at=refund.settled_at,
+                    what=f"refund.{refund.status}",
+                    sentence=f"refund of {money} {refund.status}{why}",
+                    evidence=refund.id,
+                )
+            )
+    return entries
+
+
 def _reviews(session: Session, payment: Payment) -> list[Entry]:
     entries: list[Entry] = []
     for review in session.scalars(select(Review).where(Review.payment_id == payment.id)):
@@ -119,13 +151,16 @@ def _reviews(session: Session, payment: Payment) -> list[Entry]:
 
 _PLANS: dict[str, str] = {
     Kind.START_PAYMENT: "to be started at the provider",
+    Kind.PUSH_PAYMENT: "to be sent to the customer's wallet",
+    Kind.SEND_REFUND: "to be given back by the provider",
+    Kind.INQUIRE_REFUND: "the provider will be asked about the refund",
     Kind.INQUIRE_PAYMENT: "the provider will be asked again",
     Kind.CANCEL_PAYMENT: "to be called off at the provider",
 }
 
 
 def _open_jobs(session: Session, payment: Payment) -> list[Entry]:
-    rows = session.scalars(select(Job).where(Job.subject == payment.id, Job.state != JobState.DONE))
+    rows = session.scalars(select(Job).where(Job.subject.in_(_subjects(payment)), Job.state != JobState.DONE))
     return [
         Entry(
             at=job.due_at,

@@ -1,15 +1,21 @@
 """Run jobs, and decide what a failure means for them. The only place that catches whatever a handler met."""
 
+import contextvars
+import functools
+import os
 import secrets
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from payproc import cancellations, clock, jobs, logs, notices, polls, receipts, starts
+from payproc import cancellations, clock, jobs, logs, notices, polls, receipts, refund_calls, starts
 from payproc.application import Application
 from payproc.errors import OutcomeUncertain, PayprocError, ProviderUnavailable
 from payproc.jobs import Begun, Kind
@@ -23,25 +29,60 @@ Handler = Callable[[Application, Begun], None]
 
 HANDLERS: dict[Kind, Handler] = {
     Kind.START_PAYMENT: starts.start_payment,
+    Kind.PUSH_PAYMENT: starts.start_payment,
     Kind.INQUIRE_PAYMENT: polls.inquire_payment,
     Kind.CANCEL_PAYMENT: cancellations.cancel_payment,
+    Kind.SEND_REFUND: refund_calls.send_refund,
+    Kind.INQUIRE_REFUND: refund_calls.inquire_refund,
     Kind.APPLY_NOTICE: notices.apply_notice,
     Kind.SEND_MAIL: receipts.send_receipt,
     Kind.PRUNE: clock.prune,
     Kind.CHECK_INVARIANTS: clock.check_invariants,
 }
 
+# Waiting 300 ms each they ask two hundred questions a second, more than one process can do the work of.
+_MOST_AT_ONCE = 64
+
 # Trouble that passes is waited out this long; then the customer is gone and a person should know.
 _PATIENCE = {Kind.START_PAYMENT: timedelta(hours=24), Kind.SEND_MAIL: timedelta(days=3)}
 
 
 def run(app: Application, rings: Sequence[tuple[str, UUID]]) -> int:
-    """Run the jobs whose ring is still good, one after another; return how many were begun."""
+    """Run the jobs whose ring is still good, as many at once as their kind allows; return how many were begun."""
     with app.database.transaction() as session:
-        begun = jobs.begin(session, rings, lease=app.settings.work_lease)
-    for job in begun:
-        _run_one(app, job)
+        begun = jobs.begin(session, rings, lease=app.settings.work_lease, wait=app.settings.push_timeout)
+    for together in _at_once(begun):
+        _run_together(app, together)
     return len(begun)
+
+
+def _at_once(begun: Sequence[Begun]) -> Iterator[Sequence[Begun]]:
+    # A message holds jobs of one kind.
+    width = jobs.POLICIES[begun[0].kind].side_by_side if begun else 1
+    for first in range(0, len(begun), width):
+        yield begun[first : first + width]
+
+
+def _run_together(app: Application, together: Sequence[Begun]) -> None:
+    if len(together) == 1:
+        _run_one(app, together[0])
+        return
+    # As many messages as there are workers' threads may arrive at once. The gateway, and our own database, are to see
+    # only so many calls of them, so they share one crew.
+    with _mustering:
+        threads = _crew(os.getpid())
+    running = [threads.submit(contextvars.copy_context().run, _run_one, app, job) for job in together]
+    for each in running:
+        each.result()
+
+
+_mustering = threading.Lock()
+
+
+@functools.cache
+def _crew(_pid: int) -> ThreadPoolExecutor:
+    # A fork has another number, and none of its parent's threads.
+    return ThreadPoolExecutor(max_workers=_MOST_AT_ONCE, thread_name_prefix="job")
 
 
 def _run_one(app: Application, job: Begun) -> None:
@@ -53,7 +94,7 @@ def _run_one(app: Application, job: Begun) -> None:
             HANDLERS[job.kind](app, job)
         except jobs.LeaseLost:
             log.warning("another run of this job took over; this one changed nothing")
-        except (ProviderUnavailable, OutcomeUncertain, MailUnavailable, OperationalError) as trouble:
+        except (ProviderUnavailable, OutcomeUncertain, MailUnavailable, OperationalError, PoolTimeout) as trouble:
             _wait_out(app, job, trouble)
         except PayprocError as refusal:
             error = f"{refusal.code}: {refusal.message}"
@@ -70,7 +111,7 @@ def _wait_out(app: Application, job: Begun, trouble: Exception) -> None:
     if patience is not None and datetime.now(UTC) - job.staged_at > patience:
         _settle(app, lambda s: _bury(s, job, f"gave up after {patience}: {error}"))
         return
-    after = _backoff(app, job.attempts)
+    after = _wait(app, job, trouble)
     log.info("will try again", error=error, seconds=round(after.total_seconds(), 1))
     _settle(app, lambda s: jobs.retry_later(s, job, error=error, after=after))
 
@@ -85,6 +126,14 @@ def _strike(app: Application, job: Begun, defect: Exception) -> None:
             _bury(session, job, error)
 
     _settle(app, count)
+
+
+def _wait(app: Application, job: Begun, trouble: Exception) -> timedelta:
+    named = trouble.retry_after if isinstance(trouble, ProviderUnavailable) else None
+    if named is None:
+        return _backoff(app, job.attempts)
+    # All that failed together was told the same moment: half as long again spreads it.
+    return named * (1 + secrets.randbelow(500) / 1000)
 
 
 def _backoff(app: Application, attempts: int) -> timedelta:

@@ -3,6 +3,7 @@
 import functools
 import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -15,8 +16,9 @@ from payproc.application import Application
 from payproc.errors import SettingsInvalid
 from payproc.settings import load_settings
 
-# One job at a time, and its transactions follow each other: two connections are one to spare.
-_CONNECTIONS = 2
+# Dozens of inquiries wait side by side, but a transaction is a few milliseconds long: they share these connections. A
+# worker that runs one job at a time opens one or two of them.
+_CONNECTIONS = 20
 
 
 def _broker_url() -> str:
@@ -30,6 +32,9 @@ app = Celery("payproc", broker=_broker_url())
 app.config_from_object("celeryconfig")
 
 
+_making = threading.Lock()
+
+
 @functools.cache
 def _application_of(_pid: int) -> Application:
     settings = load_settings()
@@ -39,7 +44,9 @@ def _application_of(_pid: int) -> Application:
 
 def application() -> Application:
     """Return this process's application. A fork has another number, so it makes its own and shares no socket."""
-    return _application_of(os.getpid())
+    # A cache does not wait for a first caller: thirty threads would make thirty applications, each with its pool.
+    with _making:
+        return _application_of(os.getpid())
 
 
 @worker_process_init.connect

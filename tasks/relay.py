@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.jobs import POLICIES, Kind, Queue, Ring
+from payproc.jobs import POLICIES, Kind, Ring
 from tasks.app import app as celery
 from tasks.app import application
 
@@ -42,7 +42,7 @@ def ring_due(app: Application) -> int:
 
 
 def _messages(rings: Iterable[Ring]) -> Iterator[list[Ring]]:
-    alike: dict[tuple[Kind, Queue], list[Ring]] = defaultdict(list)
+    alike: dict[tuple[Kind, str], list[Ring]] = defaultdict(list)
     for ring in rings:
         if ring.strikes:
             # It may have killed its worker: it is tried alone, so that it takes no others down with it.
@@ -58,7 +58,7 @@ def _messages(rings: Iterable[Ring]) -> Iterator[list[Ring]]:
 def _send(batch: list[Ring]) -> None:
     kind, queue = batch[0].kind, batch[0].queue
     arguments = [{"job": ring.job_id, "subject": ring.subject, "ring": str(ring.token)} for ring in batch]
-    celery.send_task(kind.value, args=[arguments], queue=queue.value, ignore_result=True)
+    celery.send_task(kind.value, args=[arguments], queue=queue, ignore_result=True)
 
 
 def run(app: Application, stop: threading.Event) -> None:

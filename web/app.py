@@ -8,17 +8,21 @@ from flask import Flask, Response, g, request
 from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from payproc import __version__
 from payproc.application import Application
 from payproc.errors import InvalidRequest
+from payproc.providers.names import STRIPE
+from payproc.providers.registry import CONSTRUCTORS
 from payproc.signing_keys import SigningKeys
-from web import docs, errors, health, notices, payments
+from web import docs, errors, health, metrics, notices, pay, payments, wallets
 from web.auth import application
 from web.json import ExactJson
 
 log = structlog.get_logger()
 
+_TAKING_JSON = frozenset({"payments.checkout", "payments.refund"})
 # More than any body of ours; Stripe's events are a few kilobytes.
 _LARGEST_BODY = 1024 * 1024
 
@@ -43,6 +47,10 @@ def create_app(core: Application) -> Flask:
     # Tools that read 3.2 are few yet; nothing of ours needs more than 3.1.
     web.openapi_version = "3.1.1"
     web.config["MAX_CONTENT_LENGTH"] = _LARGEST_BODY
+    hops = core.settings.forwarded_hops
+    if hops:
+        # How many proxies stand before us is the merchant's word: any client can write X-Forwarded-For.
+        web.wsgi_app = ProxyFix(web.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]  # Flask's own way to wrap it
     web.extensions["payproc"] = core
     keys_url = core.settings.jwt_jwks_url
     web.extensions["signing_keys"] = SigningKeys(keys_url) if keys_url else None
@@ -51,8 +59,17 @@ def create_app(core: Application) -> Flask:
     errors.register(web)
     web.before_request(_begin)
     web.after_request(_end)
-    for blueprint in (payments.blueprint, notices.blueprint, health.blueprint):
+    methods = list({**CONSTRUCTORS, **core.providers})
+    others = [method for method in methods if method != STRIPE]
+    for blueprint in (
+        payments.blueprint,
+        wallets.blueprint_of(others),
+        notices.blueprint_of(others, hints_per_minute=core.settings.hints_per_minute),
+        health.blueprint,
+        metrics.blueprint,
+    ):
         web.register_api(blueprint)
+    web.register_blueprint(pay.blueprint)
     docs.register(web)
     return web
 
@@ -63,7 +80,7 @@ def _begin() -> None:
     # Werkzeug counts only what a view reads, and not every view reads.
     if (request.content_length or 0) > _LARGEST_BODY:
         raise RequestEntityTooLarge
-    if request.method == "POST" and request.endpoint == "payments.checkout":
+    if request.method == "POST" and (request.endpoint in _TAKING_JSON or wallets.is_initiation()):
         _require_json()
 
 

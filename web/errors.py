@@ -20,6 +20,7 @@ from payproc.errors import (
     NotFound,
     NoticeMalformed,
     PayprocError,
+    RequestRefused,
 )
 from payproc.signing_keys import IdentityUnavailable
 from payproc.users import NotAllowed, NotAuthenticated
@@ -37,6 +38,7 @@ _STATUS: dict[type[PayprocError], HTTPStatus] = {
     BadSignature: HTTPStatus.FORBIDDEN,
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     NotAllowed: HTTPStatus.FORBIDDEN,
+    RequestRefused: HTTPStatus.CONFLICT,
     IdentityUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

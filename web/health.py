@@ -4,6 +4,7 @@ from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 
+from payproc.circuits import states
 from payproc.health import backlog
 from web.auth import application
 from web.json import json_answer, text_of
@@ -20,10 +21,10 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz", responses={"200": ReadyAnswer, "503": Problem})
 def readyz() -> Response:
-    """Answer 200 when requests can be served: the database answers. The backlog is shown, and fails nothing.
+    """Answer 200 when requests can be served: the database answers. Backlog and sick gateways are only shown.
 
     The broker is not asked: without it we still accept payments and notices.
     """
     with application().database.transaction() as session:
-        waiting = backlog(session)
-    return json_answer(text_of(ReadyAnswer(backlog=waiting)))
+        waiting, circuits = backlog(session), states(session)
+    return json_answer(text_of(ReadyAnswer(backlog=waiting, circuits=circuits)))

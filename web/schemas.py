@@ -16,10 +16,9 @@ from pydantic import (
 )
 
 from payproc.errors import InvalidRequest
-from payproc.models import Payment
+from payproc.models import Payment, Refund, RefundStatus
 from payproc.money import Money, parse_major, parse_minor
 from payproc.payments import PaymentRequest
-from payproc.providers.base import PaymentMethod
 from payproc.states import PaymentStatus
 from payproc.timeline import Entry
 from web.json import NumberText
@@ -82,7 +81,25 @@ Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$"
 MetaValue = Annotated[Annotated[str, Field(max_length=500)] | int | bool | None, BeforeValidator(_no_fraction)]
 
 
-class CheckoutBody(Body):
+class _Priced(Body):
+    """What is to be paid, and for what."""
+
+    amount: AmountIn | None = None
+    amount_minor: int | None = Field(default=None, description="Minor units, instead of amount.", examples=[1999])
+    order_id: Id | None = Field(default=None, description="Its amount is what is charged.")
+    metadata: dict[Annotated[str, BeforeValidator(_plain), Field(min_length=1, max_length=40)], MetaValue] = Field(
+        default_factory=dict, max_length=_MOST_METADATA, description="Yours; kept here and sent to nobody."
+    )
+
+    def _money(self, code: str) -> Money | None:
+        in_major = None if self.amount is None else parse_major(self.amount, code)
+        in_minor = None if self.amount_minor is None else parse_minor(self.amount_minor, code)
+        if in_major is not None and in_minor is not None and in_major != in_minor:
+            raise InvalidRequest("amount and amount_minor differ.", code="amounts_differ", field="amount")
+        return in_major if in_major is not None else in_minor
+
+
+class CheckoutBody(_Priced):
     """What to charge, for what, and where the customer's browser goes afterwards."""
 
     model_config = ConfigDict(
@@ -101,18 +118,12 @@ class CheckoutBody(Body):
         },
     )
 
-    amount: AmountIn | None = None
-    amount_minor: int | None = Field(default=None, description="Minor units, instead of amount.", examples=[1999])
     currency: str | None = Field(
         default=None, min_length=3, max_length=3, description="usd where neither it nor an order is given."
     )
     description: Line = Field(min_length=1, max_length=500, examples=["Two mangoes"])
     success_url: str = Field(max_length=2000, examples=["https://example.com/thanks"])
     cancel_url: str = Field(max_length=2000, examples=["https://example.com/basket"])
-    order_id: Id | None = Field(default=None, description="Its amount is what is charged.")
-    metadata: dict[Annotated[str, BeforeValidator(_plain), Field(min_length=1, max_length=40)], MetaValue] = Field(
-        default_factory=dict, max_length=_MOST_METADATA, description="Yours; kept here and sent to nobody."
-    )
 
     def request(self) -> PaymentRequest:
         """Say it in the core's words.
@@ -120,7 +131,7 @@ class CheckoutBody(Body):
         Raises InvalidRequest for an amount or a currency that cannot be charged.
         """
         return PaymentRequest(
-            money=self._money(),
+            money=self._money(self.currency or "usd"),
             description=self.description,
             success_url=self.success_url,
             cancel_url=self.cancel_url,
@@ -129,16 +140,69 @@ class CheckoutBody(Body):
             meta=self.metadata,
         )
 
-    def _money(self) -> Money | None:
-        code = self.currency or "usd"
-        in_major = None if self.amount is None else parse_major(self.amount, code)
-        in_minor = None if self.amount_minor is None else parse_minor(self.amount_minor, code)
-        if in_major is not None and in_minor is not None and in_major != in_minor:
-            raise InvalidRequest("amount and amount_minor differ.", code="amounts_differ", field="amount")
-        return in_major if in_major is not None else in_minor
+
+class WalletBody(_Priced):
+    """What to charge, for what, and whose wallet is asked."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [{"amount": 1250.5, "currency": "pkr", "description": "Two mangoes", "phone": "03001234567"}]
+        },
+    )
+
+    currency: str | None = Field(default=None, min_length=3, max_length=3, description="pkr, said or not.")
+    description: Line = Field(default="Payment", min_length=1, max_length=500, examples=["Two mangoes"])
+    phone: Line | None = Field(
+        default=None,
+        max_length=24,
+        description="The customer's mobile number, as 03…, +92…, 0092…, 92… or 3….",
+        examples=["03001234567"],
+    )
+    cnic: str | None = Field(
+        default=None,
+        min_length=6,
+        max_length=6,
+        description="The last six digits of the customer's CNIC, where the wallet asks for them.",
+        examples=["345678"],
+    )
+    success_url: str | None = Field(default=None, max_length=2000, examples=["https://example.com/thanks"])
+    cancel_url: str | None = Field(default=None, max_length=2000, examples=["https://example.com/basket"])
+
+    def request(self, *, phone: str | None) -> PaymentRequest:
+        """Say it in the core's words.
+
+        Raises InvalidRequest for an amount or a currency that cannot be charged.
+        """
+        return PaymentRequest(
+            money=self._money(self.currency or "pkr"),
+            description=self.description,
+            success_url=self.success_url,
+            cancel_url=self.cancel_url,
+            order_id=self.order_id,
+            currency=self.currency.lower() if self.currency else None,
+            meta=self.metadata,
+            phone=phone,
+            cnic=self.cnic,
+        )
 
 
-class CheckoutHeader(BaseModel):
+class WalletQuery(BaseModel):
+    """Where the guide's clients put the phone."""
+
+    phone: str | None = Field(default=None, max_length=24, description="Instead of the body's, as the guide has it.")
+
+
+class RefundBody(Body):
+    """How much to give back, and why. Everything may be left out: then all that is left goes back."""
+
+    amount: AmountIn | None = None
+    amount_minor: int | None = Field(default=None, description="Minor units, instead of amount.", examples=[1000])
+    reason: Line | None = Field(default=None, max_length=500, examples=["The mangoes were not ripe"])
+
+
+class StartHeader(BaseModel):
     """What may be said about the request itself."""
 
     idempotency_key: str | None = Field(
@@ -150,7 +214,7 @@ class CheckoutHeader(BaseModel):
     prefer: str | None = Field(
         default=None,
         alias="Prefer",
-        description="`wait=N`: wait up to N seconds, at most 30, for the session's URL.",
+        description="`wait=N`: wait up to N seconds, at most 30, until the provider has answered.",
         examples=["wait=10"],
     )
 
@@ -167,7 +231,7 @@ class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: PaymentStatus | None = None
-    payment_method: PaymentMethod | None = None
+    payment_method: str | None = Field(default=None, max_length=32, examples=["stripe"])
     order_id: Id | None = None
     user_id: Id | None = Field(default=None, description="Staff only; others see their own.")
     created_from: datetime | None = Field(default=None, description="Inclusive, with its offset.")
@@ -177,10 +241,11 @@ class ListQuery(BaseModel):
 
 
 class NextAction(Answer):
-    """What the customer does next."""
+    """What the customer does next: follow `url`, post a form, or act elsewhere (`token`: pay it at a shop)."""
 
-    type: Literal["redirect"]
-    url: str
+    type: Literal["redirect", "post_form", "await_customer"]
+    url: str | None = None
+    token: str | None = None
 
 
 class PaymentAnswer(Answer):
@@ -194,11 +259,13 @@ class PaymentAnswer(Answer):
     amount_minor: int = Field(examples=[1999])
     currency: str = Field(examples=["usd"])
     status: PaymentStatus
-    payment_method: PaymentMethod
+    payment_method: str = Field(examples=["stripe", "jazz_cash", "easy_paisa"])
     reference: str = Field(examples=["P7K2M9QX4TZ8BVWN3HCD"])
     description: str
     metadata: dict[str, Any]
     session_id: str | None = Field(description="Stripe's Checkout session.")
+    phone: str | None = Field(description="Masked.", examples=["0300****567"])
+    provider_receipt: str | None = Field(description="The number on the customer's own statement, where there is one.")
     next_action: NextAction | None
     failure_code: str | None
     failure_message: str | None
@@ -225,6 +292,8 @@ class PaymentAnswer(Answer):
             description=payment.description,
             metadata=payment.meta,
             session_id=payment.stripe_session_id,
+            phone=payment.phone,
+            provider_receipt=payment.provider_receipt,
             next_action=NextAction.model_validate(payment.next_action) if payment.next_action else None,
             failure_code=payment.failure_code,
             failure_message=payment.failure_message,
@@ -247,6 +316,84 @@ class StartedAnswer(AcceptedAnswer):
 
     session_id: str = Field(examples=["cs_test_a1b2c3"])
     url: str = Field(examples=["https://checkout.stripe.com/c/pay/cs_test_a1b2c3"])
+
+
+class WalletAnswer(AcceptedAnswer):
+    """A wallet payment that was written down.
+
+    `form_url` and `payload` are there where the customer's browser begins it; `pay_url` is a page that does that, or
+    tells the customer what to do on the phone, and follows what becomes of it.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    pay_url: str = Field(examples=["https://pay.example.com/pay/InBheV8wMWth….Zm9v"])
+    form_url: str | None = None
+    payload: dict[str, str] | None = Field(
+        default=None, description="Post these fields unchanged, in this order. They may hold the merchant's password."
+    )
+    next_action: NextAction | None = None
+    provider_receipt: str | None = None
+    failure_code: str | None = None
+    failure_message: str | None = None
+
+    @classmethod
+    def of(cls, payment: Payment, *, pay_url: str) -> "WalletAnswer":
+        """Show how a payment by wallet stands."""
+        return cls(
+            payment_id=payment.id,
+            status=payment.status,
+            pay_url=pay_url,
+            next_action=NextAction.model_validate(payment.next_action) if payment.next_action else None,
+            provider_receipt=payment.provider_receipt,
+            failure_code=payment.failure_code,
+            failure_message=payment.failure_message,
+        )
+
+
+class PayStatusAnswer(Answer):
+    """What the pay page needs to know of its payment, and no more: whoever has the link may read it."""
+
+    status: PaymentStatus
+    next_action: NextAction | None
+    failure_code: str | None
+
+    @classmethod
+    def of(cls, payment: Payment) -> "PayStatusAnswer":
+        """Show how a payment stands."""
+        action = NextAction.model_validate(payment.next_action) if payment.next_action else None
+        return cls(status=payment.status, next_action=action, failure_code=payment.failure_code)
+
+
+class RefundAnswer(Answer):
+    """A refund as it stands."""
+
+    refund_id: str = Field(examples=["ref_01kaw5m0v7e1cbb4wsy0s9p6jd"])
+    payment_id: str
+    amount: AmountOut
+    amount_minor: int
+    currency: str
+    status: RefundStatus
+    code: Literal["refund_pending", "refund_manual"] | None = Field(
+        description="refund_manual: a person gives the money back in the provider's portal."
+    )
+
+    @classmethod
+    def of(cls, refund: Refund) -> "RefundAnswer":
+        """Show a refund."""
+        codes: dict[RefundStatus, Literal["refund_pending", "refund_manual"]] = {
+            RefundStatus.PENDING: "refund_pending",
+            RefundStatus.MANUAL: "refund_manual",
+        }
+        return cls(
+            refund_id=refund.id,
+            payment_id=refund.payment_id,
+            amount=Money.of(refund.amount_minor, refund.currency).major,
+            amount_minor=refund.amount_minor,
+            currency=refund.currency,
+            status=refund.status,
+            code=codes.get(refund.status),
+        )
 
 
 class PageAnswer(Answer):
@@ -298,6 +445,10 @@ class ReadyAnswer(Answer):
     database: Literal["ok"] = "ok"
     backlog: dict[str, int] = Field(
         examples=[{"jobs_due": 3, "oldest_due_seconds": 1, "jobs_dead": 0, "reviews_open": 0}]
+    )
+    circuits: dict[str, str] = Field(
+        description="Calls to a gateway that failed in a row: open ones are left alone, half-open ones are tried.",
+        examples=[{"jazz_cash inquiry": "open", "easy_paisa inquiry": "closed"}],
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from typer.core import TyperGroup
 
 from payproc import settings
+from payproc.application import Application
 from payproc.db import Database
 from payproc.errors import NotFound, PayprocError, SettingsInvalid
 from payproc.models import Base, Role, User
@@ -58,6 +59,19 @@ def transaction() -> Iterator[Session]:
             yield session
     finally:
         database.dispose()
+
+
+@contextmanager
+def application() -> Iterator[Application]:
+    """Put the whole application together for one command: what a provider can do, only its settings say.
+
+    Raises SettingsInvalid.
+    """
+    made = Application.from_environment(pool_size=1)
+    try:
+        yield made
+    finally:
+        made.database.dispose()
 
 
 def find(session: Session, model: type[Row], row_id: str, *, noun: str) -> Row:

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from payproc import decisions, jobs, listing, payments, timeline
-from payproc.cli.edge import OPERATOR, Id, Json, Limit, transaction
+from payproc.cli.edge import OPERATOR, Id, Json, Limit, application, transaction
 from payproc.cli.rendering import show_document, show_item, show_list, show_table
 from payproc.models import Payment
 from payproc.money import Money
+from payproc.provider_words import payment_ref
 from payproc.states import PaymentStatus
 
 app = typer.Typer(no_args_is_help=True)
@@ -52,8 +53,8 @@ def inquire(payment_id: Id, *, json: Json = False) -> None:
 @app.command()
 def cancel(payment_id: Id, *, json: Json = False) -> None:
     """Call an open payment off, as soon as a worker is free. It may turn out to have been paid."""
-    with transaction() as session:
-        payment = payments.request_cancel(session, payment_id, user=OPERATOR)
+    with application() as core, core.database.transaction() as session:
+        payment = payments.request_cancel(core, session, payment_id, user=OPERATOR)
     show_item({"id": payment.id, "status": payment.status, "staged": jobs.Kind.CANCEL_PAYMENT}, json=json)
 
 
@@ -73,11 +74,14 @@ def _row(payment: Payment) -> dict[str, Any]:
 
 
 def _details(payment: Payment) -> dict[str, Any]:
-    ids = {reference.value: value for reference, value in payments.payment_ref(payment).references.items()}
+    ids = {reference.value: value for reference, value in payment_ref(payment).references.items()}
     return (
         _row(payment)
         | ids
         | {
+            "dialect": payment.dialect,
+            "phone": payment.phone,
+            "provider_receipt": payment.provider_receipt,
             "description": payment.description,
             "live_mode": payment.live_mode,
             "environment": payment.environment,

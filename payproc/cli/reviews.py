@@ -36,10 +36,12 @@ def resolve(
     review_id: Id,
     *,
     resolution: Annotated[str, typer.Option(callback=written, help="Why, for those who ask later.")],
-    decision: Annotated[Decision | None, typer.Option("--as", help="What the payment becomes.")] = None,
+    decision: Annotated[
+        Decision | None, typer.Option("--as", help="What becomes of the payment or the refund.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Answer a question. Without --as a payment that is still open goes back to being asked about."""
+    """Answer a question. Without --as an open payment goes back to being asked about; a refund needs it."""
     with transaction() as session:
         review, payment = decisions.resolve_review(session, review_id, resolution=resolution, decision=decision)
     show_item(_row(review) | {"payment_status": payment.status if payment else None}, json=json)

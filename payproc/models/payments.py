@@ -4,13 +4,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, func
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from payproc.ids import Prefix, new_id, new_reference
 from payproc.models.base import Base, closed_set
-from payproc.providers.base import PaymentMethod
+from payproc.providers.names import PaymentMethod
 from payproc.states import Effect, Fact, PaymentStatus
 
 
@@ -36,7 +36,8 @@ class Payment(Base):
     amount_minor: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str]
     status: Mapped[PaymentStatus] = mapped_column(closed_set(PaymentStatus, "status"))
-    payment_method: Mapped[PaymentMethod] = mapped_column(closed_set(PaymentMethod, "payment_method"))
+    # The registry says which there are: a new provider needs no migration.
+    payment_method: Mapped[PaymentMethod] = mapped_column(String)
 
     # Ours, committed before any call, and on every call: how a lost answer is found again.
     reference: Mapped[str] = mapped_column(unique=True, default=new_reference)
@@ -55,12 +56,19 @@ class Payment(Base):
     failure_message: Mapped[str | None]
     description: Mapped[str]
     meta: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, default=dict)
+    # Masked, for people to tell payments apart: 0300****567.
     phone: Mapped[str | None]
+    # Phone and CNIC as the wallet must be told them, sealed, and gone as soon as it has been.
+    sealed_payer: Mapped[str | None]
+    # The number on the customer's own statement. Not unique: a bank may use one again.
+    provider_receipt: Mapped[str | None]
     success_url: Mapped[str | None]
     cancel_url: Mapped[str | None]
 
     # Until when the customer can pay, as the provider promised; the polls follow it.
     expires_at: Mapped[datetime | None]
+    # When the provider was last asked: a flood of hints must not become a flood of questions.
+    asked_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
     completed_at: Mapped[datetime | None]
@@ -68,6 +76,7 @@ class Payment(Base):
     __table_args__ = (
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint("currency ~ '^[a-z]{3}$'", name="currency_letters"),
+        CheckConstraint("payment_method ~ '^[a-z][a-z_]{1,31}$'", name="payment_method_name"),
         CheckConstraint("reference ~ '^[A-Za-z0-9]{1,20}$'", name="reference_fits_every_provider"),
         CheckConstraint(
             "(status IN ('completed', 'refunded')) = (completed_at IS NOT NULL)",

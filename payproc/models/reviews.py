@@ -20,6 +20,9 @@ class ReviewKind(StrEnum):
     JOB_DEAD = "job_dead"
     UNSETTLED = "unsettled"
     INVARIANT_BROKEN = "invariant_broken"
+    REVERSED = "reversed"
+    REFUND_MANUAL = "refund_manual"
+    REFUND_UNSETTLED = "refund_unsettled"
 
 
 class Review(Base):

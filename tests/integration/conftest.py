@@ -11,14 +11,15 @@ import requests
 import stripe
 from sqlalchemy import select, text
 
-from payproc import jobs, notices, payments, work
+from payproc import checkouts, jobs, notices, work
 from payproc.application import Application
 from payproc.models import Email, Notice, Order, Payment, PaymentEvent, ProviderCall, Review, User
 from payproc.money import Money
 from payproc.orders import create_order
 from payproc.payments import PaymentRequest
 from payproc.providers import registry
-from payproc.providers.base import PaymentMethod, RawNotice
+from payproc.providers.base import RawNotice
+from payproc.providers.names import STRIPE
 from payproc.states import PaymentStatus
 from sandbox.gateway import GatewayConfig, RunningGateway, start_gateway
 from tests.conftest import WEBHOOK_SECRET
@@ -50,14 +51,7 @@ class World:
             **changes,
         )
         with self.app.database.transaction() as session:
-            return payments.create_payment(
-                session,
-                request,
-                user=self.customer,
-                method=PaymentMethod.STRIPE,
-                provider=self.app.provider(PaymentMethod.STRIPE),
-                settings=self.app.settings,
-            )
+            return checkouts.take_payment(self.app, session, request, user=self.customer, method=STRIPE)
 
     def started(self, **changes: Any) -> Payment:
         """Post a checkout and let its session be made."""
@@ -151,8 +145,7 @@ class World:
         body = json.dumps(event)
         header = stripe.WebhookSignature.generate_signature_header(body, secret, int(now.timestamp()))
         raw = RawNotice(body=body.encode(), headers={"stripe-signature": header}, received_at=now)
-        provider = self.app.provider(PaymentMethod.STRIPE)
-        return notices.accept_notice(self.app.database, PaymentMethod.STRIPE, provider, raw)
+        return notices.accept_notice(self.app, STRIPE, raw).notice_id
 
     def deliver_all(self, payment: Payment) -> None:
         for event in self.stripe_events(payment):

@@ -9,7 +9,7 @@ from tests.integration.conftest import World
 
 def cancel(world: World, payment_id: str, user: User | None = None) -> None:
     with world.app.database.transaction() as session:
-        request_cancel(session, payment_id, user=user or world.customer)
+        request_cancel(world.app, session, payment_id, user=user or world.customer)
 
 
 def test_an_open_payment_is_called_off_at_stripe(world: World) -> None:

@@ -2,8 +2,10 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
-from payproc.models import Job
+from payproc import decisions
+from payproc.models import Job, Payment
 from payproc.polls import next_poll
 from payproc.states import PaymentStatus
 from tests.integration.conftest import World
@@ -34,6 +36,18 @@ def test_a_payment_whose_webhook_came_in_time_is_not_asked_about_at_all(world: W
 
     assert polls(world) == []
     assert world.requests_to(f"GET /v1/checkout/sessions/{payment.stripe_session_id}") == []
+
+
+def test_a_payment_that_was_never_started_is_started_rather_than_asked_about(world: World) -> None:
+    payment = world.checkout()
+    with world.app.database.transaction() as session:
+        [start] = session.scalars(select(Job))
+        decisions.bury_job(session, start, reason="wrong key")
+    with world.app.database.transaction() as session:
+        decisions.ask_again(session, session.get_one(Payment, payment.id))
+    world.drain()
+
+    assert world.payment(payment.id).stripe_session_id is not None
 
 
 def test_an_unpaid_payment_is_asked_about_again_later(world: World) -> None:
@@ -99,7 +113,7 @@ SCHEDULE = (timedelta(seconds=60), timedelta(minutes=5), timedelta(hours=1))
 @given(polled=st.integers(0, 1000), age=st.timedeltas(timedelta(0), timedelta(days=12)))
 def test_the_next_poll_is_always_ahead_and_within_a_tenth_of_its_step(polled: int, age: timedelta) -> None:
     created = NOW - age
-    due = next_poll(NOW, polled=polled, created_at=created, expires_at=created + timedelta(days=1), schedule=SCHEDULE)
+    due = next_poll(NOW, polled=polled, end=created + timedelta(days=1), schedule=SCHEDULE)
     step = timedelta(days=1) if age > timedelta(hours=25) else SCHEDULE[min(polled, 2)]
 
     assert step * 0.9 <= due - NOW <= step * 1.1

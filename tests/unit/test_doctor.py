@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
-from payproc import jobs, payments
+from payproc import checkouts, jobs, payments
 from payproc.application import Application
 from payproc.db import Database
 from payproc.doctor import Broken, broken_invariants, invariants
@@ -11,7 +11,7 @@ from payproc.models import Payment, Role, Source
 from payproc.money import Money
 from payproc.payments import PaymentRequest, Told
 from payproc.providers import registry
-from payproc.providers.base import PaymentMethod
+from payproc.providers.names import STRIPE
 from payproc.settings import Settings
 from payproc.states import Fact
 from payproc.users import create_user
@@ -33,12 +33,11 @@ def pending(database: Database, settings: Settings) -> Payment:
         success_url="https://example.com/thanks",
         cancel_url="https://example.com/cart",
     )
-    provider = registry.build(settings)[PaymentMethod.STRIPE]
+    providers = registry.build(settings)
+    app = Application(settings=settings, database=database, providers=providers, post=lambda _: None)
     with database.transaction() as session:
         user = create_user(session, email="amina@example.com", name="Amina Khan", role=Role.CUSTOMER)
-        return payments.create_payment(
-            session, request, user=user, method=PaymentMethod.STRIPE, provider=provider, settings=settings
-        )
+        return checkouts.take_payment(app, session, request, user=user, method=STRIPE)
 
 
 @pytest.fixture
@@ -71,6 +70,9 @@ def test_the_file_holds_these_invariants() -> None:
         "receipt_only_for_completed",
         "completed_has_receipt",
         "owed_mail_has_work_or_review",
+        "open_refund_has_work_or_review",
+        "refunds_are_covered",
+        "payer_is_forgotten",
         "notice_is_settled",
         "lease_runs_out",
         "completed_has_evidence",

@@ -136,6 +136,7 @@ def environment_reads(source: Source) -> Iterator[str]:
 _STATUS_WRITERS = {
     "payproc/payments.py": {"payment"},
     "payproc/orders.py": {"order"},
+    "payproc/refunds.py": {"refund"},
     "payproc/idempotency.py": {"row"},  # the HTTP status of a remembered answer
 }
 
@@ -201,7 +202,7 @@ def skipped_tests(source: Source) -> Iterator[str]:
 
 
 _PROVIDER_CALLS = frozenset(
-    {"start", "inquire", "cancel", "create_customer", "find_start", "find_customer", "post", "refund"}
+    {"start", "inquire", "cancel", "create_customer", "find_start", "find_customer", "post", "refund", "inquire_refund"}
 )
 
 

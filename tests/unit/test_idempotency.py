@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 
-from payproc import idempotency, payments
+from payproc import checkouts, idempotency
 from payproc.application import Application
 from payproc.errors import Conflict, IdempotencyKeyReused, InvalidRequest
 from payproc.idempotency import Answer, Fresh, Resumed, check_key, fingerprint
 from payproc.models import Job, Payment, User
 from payproc.money import Money
 from payproc.payments import PaymentRequest
-from payproc.providers.base import PaymentMethod
+from payproc.providers.names import STRIPE
 
 PRINT, OTHER = fingerprint("POST", "/checkout", {"amount": 1}), fingerprint("POST", "/checkout", {"amount": 2})
 ANSWER = Answer(status=202, location="/api/v1/payments/pay_1", body='{"payment_id": "pay_1"}')
@@ -35,14 +35,7 @@ def check_out(app: Application, user: User, *, key: str = "key-1") -> str:
     )
     with app.database.transaction() as session:
         assert idempotency.begin(session, user, key, fingerprint=PRINT) == Fresh()
-        payment = payments.create_payment(
-            session,
-            request,
-            user=user,
-            method=PaymentMethod.STRIPE,
-            provider=app.provider(PaymentMethod.STRIPE),
-            settings=app.settings,
-        )
+        payment = checkouts.take_payment(app, session, request, user=user, method=STRIPE)
         idempotency.remember_payment(session, user, key, payment_id=payment.id)
     return payment.id
 

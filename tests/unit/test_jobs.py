@@ -13,7 +13,7 @@ from payproc import jobs
 from payproc.db import Database
 from payproc.jobs import Begun, Kind, LeaseLost, Ring
 from payproc.models import Job, JobState
-from payproc.providers.base import PaymentMethod
+from payproc.providers.names import STRIPE
 
 MINUTE = timedelta(minutes=1)
 OVER = timedelta(0)  # a lease that has run out the moment its transaction ends
@@ -28,7 +28,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 def stage(database: Database, subject: str = "pay_1", *, due_at: datetime | None = None) -> None:
     with database.transaction() as session:
-        jobs.stage(session, Kind.INQUIRE_PAYMENT, subject, method=PaymentMethod.STRIPE, due_at=due_at)
+        jobs.stage(session, Kind.INQUIRE_PAYMENT, subject, method=STRIPE, due_at=due_at)
 
 
 def ring(database: Database, *, limit: int = 10, lease: timedelta = MINUTE) -> list[Ring]:
@@ -67,7 +67,7 @@ def test_staging_works_on_a_connection_however_often_it_was_done_there(database:
     for _ in range(3):
         with database.transaction() as session:
             for number in range(20):
-                jobs.stage(session, Kind.INQUIRE_PAYMENT, f"pay_{number}", method=PaymentMethod.STRIPE)
+                jobs.stage(session, Kind.INQUIRE_PAYMENT, f"pay_{number}", method=STRIPE)
     assert len(ring(database, limit=100)) == 20
 
 
@@ -75,7 +75,7 @@ def test_other_work_is_another_job(database: Database) -> None:
     stage(database, "pay_1")
     stage(database, "pay_2")
     with database.transaction() as session:
-        jobs.stage(session, Kind.CANCEL_PAYMENT, "pay_1", method=PaymentMethod.STRIPE)
+        jobs.stage(session, Kind.CANCEL_PAYMENT, "pay_1", method=STRIPE)
     assert len(ring(database)) == 3
 
 
@@ -88,7 +88,7 @@ def test_work_staged_anew_for_an_earlier_time_is_brought_forward(database: Datab
 
 def test_work_staged_in_a_transaction_that_fails_does_not_exist(database: Database) -> None:
     with contextlib.suppress(ZeroDivisionError), database.transaction() as session:
-        jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_1", method=PaymentMethod.STRIPE)
+        jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_1", method=STRIPE)
         raise ZeroDivisionError
     assert ring(database) == []
 
@@ -97,7 +97,7 @@ def test_work_that_is_done_can_be_staged_again(database: Database) -> None:
     job = begun(database)
     with database.transaction() as session:
         jobs.finish(session, job)
-        jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_1", method=PaymentMethod.STRIPE)
+        jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_1", method=STRIPE)
     [rung] = ring(database)
     assert rung.job_id != job.id
 
@@ -295,7 +295,7 @@ def test_a_job_buried_by_hand_is_taken_from_whoever_runs_it(database: Database) 
 
 def test_a_job_carries_its_payload_to_its_worker(database: Database) -> None:
     with database.transaction() as session:
-        jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_1", method=PaymentMethod.STRIPE, payload={"polled": 3})
+        jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_1", method=STRIPE, payload={"polled": 3})
     [job] = begin(database, ring(database))
     assert job.payload == {"polled": 3}
 
@@ -338,3 +338,16 @@ def test_a_kind_of_another_release_is_left_for_it_and_stops_nothing(database: Da
     with database.transaction() as session:
         session.execute(text(f"INSERT INTO jobs (id, {columns}) VALUES ('job_x', 'refund.start', 'mail', 's', 'd')"))  # noqa: S608 (our own words)
     assert [one.kind for one in ring(database)] == [Kind.INQUIRE_PAYMENT]
+
+
+def test_a_job_that_may_wait_for_a_customer_is_held_longer_than_another(database: Database) -> None:
+    with database.transaction() as session:
+        jobs.stage(session, Kind.PUSH_PAYMENT, "pay_1", method=STRIPE)
+        jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_2", method=STRIPE)
+    with database.transaction() as session:
+        rung = [(ring.job_id, ring.token) for ring in jobs.ring(session, limit=10, lease=timedelta(seconds=20))]
+        jobs.begin(session, rung, lease=timedelta(seconds=60), wait=timedelta(seconds=100))
+    with database.transaction() as session:
+        held = {job.kind: (job.leased_until, job.started_at) for job in session.scalars(select(Job))}
+    lengths = {kind: until - started for kind, (until, started) in held.items() if until and started}
+    assert lengths == {"payment.push": timedelta(seconds=160), "payment.inquire": timedelta(seconds=60)}

@@ -1,0 +1,34 @@
+"""Links to the pay page: a payment's id, signed, so that nobody can count through other people's."""
+
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from payproc.errors import NotFound
+from web.auth import application
+
+_PURPOSE = "payproc pay page"
+
+
+def _signer() -> URLSafeSerializer:
+    secret = application().settings.secret_key.get_secret_value()
+    return URLSafeSerializer(secret, salt=_PURPOSE)
+
+
+def url_of(payment_id: str) -> str:
+    """Return the absolute address of a payment's pay page."""
+    return f"{application().settings.public_base_url}{path_of(payment_id)}"
+
+
+def path_of(payment_id: str) -> str:
+    """Return the path of a payment's pay page."""
+    return f"/pay/{_signer().dumps(payment_id)}"
+
+
+def payment_id_of(token: str) -> str:
+    """Return the payment that a link names.
+
+    Raises NotFound for a link that is not ours.
+    """
+    try:
+        return str(_signer().loads(token))
+    except BadSignature:
+        raise NotFound("There is no such payment page.", code="pay_link_invalid") from None
