@@ -122,7 +122,14 @@ def _unless_503(answer: requests.Response) -> requests.Response | None:
 @pytest.fixture(scope="module")
 def stack(place: Path) -> Iterator[Stack]:
     # Seconds where production has minutes, so that what waits is seen to end.
-    patience = {"RING_LEASE": "2s", "WORK_LEASE": "4s", "RETRY_BASE": "200ms", "POLL_SCHEDULE_STRIPE": "3s"}
+    patience = {
+        "RING_LEASE": "2s",
+        "WORK_LEASE": "4s",
+        "RETRY_BASE": "200ms",
+        "POLL_SCHEDULE_STRIPE": "3s",
+        "POLL_SCHEDULE_EASY_PAISA": "1s",
+        "PUSH_TIMEOUT": "5s",
+    }
     with running_stack(place / "faults", overrides=patience) as running:
         yield running
 

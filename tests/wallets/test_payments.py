@@ -1,0 +1,139 @@
+"""One payment through each wallet and dialect, from the request to its end."""
+
+import pytest
+
+from payproc.providers.names import PaymentMethod
+from payproc.states import PaymentStatus
+from tests.wallets.conftest import (
+    APPROVED,
+    DEBITED_IN_SILENCE,
+    DECLINED,
+    FORMS,
+    HTML,
+    LATE_FAILURE,
+    LATE_SUCCESS,
+    NEVER,
+    PAID_LATER,
+    PUSHES,
+    TRIPLE_NOTICE,
+    TRUNCATED,
+    WRONG_AMOUNT,
+    WalletWorld,
+    wait_until,
+)
+
+Spoken = tuple[WalletWorld, PaymentMethod]
+by_push = pytest.mark.parametrize("spoken", PUSHES, indirect=True, ids="-".join)
+by_form = pytest.mark.parametrize("spoken", FORMS, indirect=True, ids="-".join)
+
+
+@by_push
+def test_a_push_that_is_approved_completes_with_one_debit_and_one_receipt(spoken: Spoken) -> None:
+    world, method = spoken
+    payment = world.begin(method, phone=APPROVED)
+    world.becomes(payment, "completed")
+
+    assert world.at_wallet(payment)["debits"] == 1
+    assert len(world.emails()) == 1
+    assert world.payment(payment.id).sealed_payer is None
+
+
+@by_form
+def test_a_form_that_the_browser_posts_completes_once_the_customer_approves(spoken: Spoken) -> None:
+    world, method = spoken
+    payment = world.begin(method)
+    assert world.status(payment.id) is PaymentStatus.PENDING
+    world.do(payment, "approve")
+    world.becomes(payment, "completed")
+
+    assert world.at_wallet(payment)["debits"] == 1
+    assert len(world.emails()) == 1
+
+
+@by_push
+def test_a_push_that_is_declined_fails_and_is_looked_at_once_more_a_day_later(spoken: Spoken) -> None:
+    world, method = spoken
+    payment = world.begin(method, phone=DECLINED)
+    world.becomes(payment, "failed")
+    assert world.payment(payment.id).failure_code
+    assert world.at_wallet(payment)["debits"] == 0
+
+
+@by_form
+def test_a_form_that_is_declined_fails(spoken: Spoken) -> None:
+    world, method = spoken
+    payment = world.begin(method)
+    world.do(payment, "decline")
+    world.becomes(payment, "failed")
+
+
+@by_push
+def test_a_push_that_the_customer_approves_later_is_found_out_by_asking(spoken: Spoken) -> None:
+    world, method = spoken
+    payment = world.begin(method, phone=PAID_LATER)
+    world.becomes(payment, "completed")
+    assert world.at_wallet(payment)["debits"] == 1
+
+
+@by_push
+def test_a_push_that_nobody_answers_stays_pending(spoken: Spoken) -> None:
+    world, method = spoken
+    payment = world.begin(method, phone=NEVER)
+    for _ in range(3):
+        world.make_due()
+        world.drain()
+    assert world.status(payment.id) is PaymentStatus.PENDING
+
+
+@by_push
+@pytest.mark.parametrize("phone", [DEBITED_IN_SILENCE, HTML, TRUNCATED])
+def test_a_push_whose_answer_is_lost_is_never_sent_again_and_completes_once(spoken: Spoken, phone: str) -> None:
+    world, method = spoken
+    payment = world.begin(method, phone=phone)
+    world.becomes(payment, "completed")
+
+    found = world.at_wallet(payment)
+    assert (found["debits"], found["charge_calls"]) == (1, 1)
+
+
+@by_push
+def test_a_payment_of_another_amount_completes_nothing_and_asks_a_person(spoken: Spoken) -> None:
+    world, method = spoken
+    payment = world.begin(method, phone=WRONG_AMOUNT)
+    wait_until(lambda: [review.kind for review in worked(world).reviews()] == ["paid_mismatch"])
+    assert world.status(payment.id) is PaymentStatus.PENDING
+
+
+@by_push
+def test_a_notice_that_comes_three_times_is_one_payment_and_one_receipt(spoken: Spoken) -> None:
+    world, method = spoken
+    payment = world.begin(method, phone=TRIPLE_NOTICE)
+    world.becomes(payment, "completed")
+    worked(world)
+    moved = [event for event in world.events(payment.id) if event.fact == "paid" and event.effect == "moved"]
+    assert (len(moved), len(world.emails())) == (1, 1)
+
+
+@by_push
+def test_money_that_comes_after_a_failure_lifts_the_payment_and_asks_a_person(spoken: Spoken) -> None:
+    world, method = spoken
+    payment = world.begin(method, phone=LATE_SUCCESS)
+    world.becomes(payment, "completed")
+    assert [review.kind for review in world.reviews()] == ["paid_late"]
+
+
+@by_push
+def test_a_failure_that_is_told_after_the_money_is_recorded_only(spoken: Spoken) -> None:
+    world, method = spoken
+    payment = world.begin(method, phone=LATE_FAILURE)
+    world.becomes(payment, "completed")
+    wait_until(lambda: len(world.at_wallet(payment)["history"]) > 1 or None)
+    worked(world)
+    assert world.status(payment.id) is PaymentStatus.COMPLETED
+
+
+def worked(world: WalletWorld) -> WalletWorld:
+    """The world after everything that is due was done."""
+    world.make_due()
+    world.drain()
+    return world
