@@ -1,0 +1,26 @@
+"""Every provider in every dialect. A new provider is held to the contract by one more line here."""
+
+from payproc.providers.base import StartMode
+from tests.providers.contract.case import Case, End
+from tests.providers.contract.easy_paisa_case import EASY_PAISA_CASES
+from tests.providers.contract.fake_case import FakeCase
+from tests.providers.contract.jazz_cash_case import JAZZ_CASH_CASES
+from tests.providers.contract.stripe_case import StripeCase
+from tests.providers.contract.wallet_case import WalletCase
+
+CASES: list[Case] = [StripeCase(), *JAZZ_CASH_CASES, *EASY_PAISA_CASES, FakeCase()]
+
+CALLING = [case for case in CASES if case.mode is not StartMode.BY_FORM]
+ONCE = [case for case in CASES if case.mode is StartMode.ONCE]
+BY_KEY = [case for case in CASES if case.mode is StartMode.BY_KEY]
+BY_FORM = [case for case in CASES if case.mode is StartMode.BY_FORM]
+SIGNING = [case for case in CASES if case.signs_notices]
+HINTING = [case for case in CASES if not case.signs_notices]
+SIGNED_ANSWERS = [case for case in CASES if case.signs_answers]
+REFUNDING = [case for case in CASES if case.refunds]
+KEEPING_NOTHING_BACK = [case for case in CASES if not case.refunds]
+REVERSING = [case for case in CASES if End.REVERSED in case.ends]
+IN_RUPEES = [case for case in CASES if case.currency == "pkr"]
+PLAYED_WALLETS = [case for case in CASES if isinstance(case, WalletCase)]
+# Where every dialect goes the same way.
+FIRST_OF_EACH = list({case.method: case for case in reversed(CASES)}.values())

@@ -1,0 +1,19 @@
+"""What must not be read anywhere: the merchant's secrets, a whole phone number, a CNIC."""
+
+import re
+from collections.abc import Iterable
+
+from tests.providers.contract.case import CNIC
+
+# Not within a longer word: six digits stand in any hash sooner or later.
+_PHONE = re.compile(r"(?<![0-9A-Za-z])03[0-9]{9}(?![0-9A-Za-z])")
+
+
+def leaks(text: str, secrets: Iterable[str]) -> list[str]:
+    """What of it is in the text."""
+    words = [secret for secret in (*secrets, CNIC) if _stands_in(secret, text)]
+    return words + _PHONE.findall(text)
+
+
+def _stands_in(secret: str, text: str) -> bool:
+    return re.search(rf"(?<![0-9A-Za-z.]){re.escape(secret)}(?![0-9A-Za-z])", text) is not None

@@ -1,0 +1,86 @@
+"""The fake provider, broken in one way each: a contract that none of them breaks would be worth nothing."""
+
+from dataclasses import replace
+
+from payproc.errors import OutcomeUncertain
+from payproc.providers.base import (
+    Outcome,
+    PaymentRef,
+    Plan,
+    Provider,
+    RawNotice,
+    RefundOutcome,
+    RefundRequest,
+    RefundVerdict,
+    StartRequest,
+    StartResult,
+    StoredCall,
+    StoredReading,
+    Verdict,
+)
+from tests.fakes.fake.config import FakeConfig
+from tests.fakes.fake.provider import FakeProvider
+from tests.providers.contract.fake_case import FakeCase
+
+
+class Guesses(FakeProvider):
+    def inquire(self, ref: PaymentRef) -> Outcome:
+        outcome = super().inquire(ref)
+        return replace(outcome, verdict=Verdict.DECLINED) if outcome.verdict is Verdict.UNKNOWN else outcome
+
+
+class Rounds(FakeProvider):
+    def plan_start(self, request: StartRequest) -> Plan:
+        plan = super().plan_start(request)
+        return replace(plan, parameters=plan.parameters | {"amount": request.money.amount_minor // 100 * 100})
+
+
+class SendsAgain(FakeProvider):
+    def start(self, call: StoredCall) -> StartResult:
+        try:
+            return super().start(call)
+        except OutcomeUncertain:
+            return super().start(call)
+
+
+class BelievesEverybody(FakeProvider):
+    def read_notice(self, raw: RawNotice) -> StoredReading:
+        return self.reread_notice(self.storable(raw))
+
+
+class KeepsEverything(FakeProvider):
+    def storable(self, raw: RawNotice) -> bytes:
+        return raw.body
+
+
+class StoresThePhone(FakeProvider):
+    def plan_start(self, request: StartRequest) -> Plan:
+        plan = super().plan_start(request)
+        return replace(plan, parameters=plan.parameters | {"phone": request.payer.phone})
+
+
+class Boasts(FakeProvider):
+    def inquire_refund(self, request: RefundRequest) -> RefundOutcome:  # noqa: ARG002 (it does not look)
+        return RefundOutcome(verdict=RefundVerdict.SUCCEEDED)
+
+
+class AsksWhilePlanning(FakeProvider):
+    def plan_start(self, request: StartRequest) -> Plan:
+        self._asked("inquiry", "/charges/status", {"reference": request.reference})
+        return super().plan_start(request)
+
+
+class ShowsItsKey(FakeProvider):
+    def __repr__(self) -> str:
+        return f"ShowsItsKey({self._config.key})"
+
+
+class LyingCase(FakeCase):
+    def __init__(self, liar: type[FakeProvider]) -> None:
+        self._liar = liar
+
+    def __str__(self) -> str:
+        return self._liar.__name__
+
+    def made(self, config: FakeConfig) -> Provider:
+        return self._liar(config, self.http())
