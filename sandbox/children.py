@@ -96,6 +96,11 @@ class Children:
         self._environment = site.environment()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
+    def retell(self, site: Site) -> None:
+        """Give whatever is started from now on the settings of `site`."""
+        self._site = site
+        self._environment = site.environment()
+
     def start(self, processes: Iterable[Process], *, tell: Callable[[str], None]) -> None:
         """Start processes and wait until they are up.
 

@@ -58,6 +58,9 @@ def processes(site: Site) -> tuple[Process, ...]:
         # A queue group a worker: a sick provider holds up neither the notices nor the mail.
         _worker("notices", queues="notices", concurrency=1),
         _worker("stripe", queues="provider.stripe", concurrency=2),
+        # Threads: a wallet's push waits for its customer, and dozens may wait at once.
+        _worker("jazz-cash", queues="provider.jazz_cash", concurrency=32, pool="threads"),
+        _worker("easy-paisa", queues="provider.easy_paisa", concurrency=32, pool="threads"),
         _worker("mail", queues="mail,clock", concurrency=1),
         Process(
             name="beat",
@@ -81,6 +84,7 @@ def _gateway(site: Site) -> Process:
             *("--smtp-port", str(site.ports.smtp)),
             *("--webhook-url", site.webhook_url),
             *("--webhook-secret", site.memory.stripe_webhook_secret),
+            *("--wallets", str(site.wallets_file)),
             *("--state", str(site.directory / "gateway.sqlite")),
         ),
         up=Answers(f"{site.gateway_url}/healthz"),
@@ -100,12 +104,12 @@ def _web(site: Site) -> Process:
     )
 
 
-def _worker(name: str, *, queues: str, concurrency: int) -> Process:
+def _worker(name: str, *, queues: str, concurrency: int, pool: str = "prefork") -> Process:
     return Process(
         name=f"worker-{name}",
         command=(
             *(sys.executable, "-m", "celery", "-A", "tasks.app", "worker"),
-            *("-n", f"{name}@%h", "-Q", queues, "-c", str(concurrency)),
+            *("-n", f"{name}@%h", "-Q", queues, "-c", str(concurrency), "--pool", pool),
             *("--without-mingle", "--without-gossip", "--loglevel", "INFO"),
         ),
         up=Says(" ready."),

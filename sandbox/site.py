@@ -55,6 +55,11 @@ class Site:
         """Where the simulator posts its events."""
         return f"{self.web_url}/api/v1/payments/webhook/stripe"
 
+    @property
+    def wallets_file(self) -> Path:
+        """File that tells the gateway of the wallets' accounts."""
+        return self.directory / "wallets.json"
+
     def log(self, name: str) -> Path:
         """File that a process's output goes to."""
         return self.directory / "logs" / f"{name}.log"
@@ -70,6 +75,23 @@ class Site:
             "STRIPE_SECRET_KEY": self.memory.stripe_secret_key,
             "STRIPE_WEBHOOK_SECRET": self.memory.stripe_webhook_secret,
             "STRIPE_API_BASE": self.gateway_url,
+            "JAZZ_CASH_MERCHANT_ID": self.memory.jazz_cash_merchant_id,
+            "JAZZ_CASH_PASSWORD": self.memory.jazz_cash_password,
+            "JAZZ_CASH_INTEGRITY_SALT": self.memory.jazz_cash_integrity_salt,
+            "JAZZ_CASH_MERCHANT_MPIN": self.memory.jazz_cash_merchant_mpin,
+            "JAZZ_CASH_BASE_URL": f"{self.gateway_url}/jazzcash",
+            "EASY_PAISA_STORE_ID": self.memory.easy_paisa_store_id,
+            "EASY_PAISA_STORE_PASSWORD": self.memory.easy_paisa_store_password,
+            "EASY_PAISA_USERNAME": self.memory.easy_paisa_username,
+            "EASY_PAISA_PASSWORD": self.memory.easy_paisa_password,
+            "EASY_PAISA_ACCOUNT_NUMBER": self.memory.easy_paisa_account_number,
+            "EASY_PAISA_HASH_KEY": self.memory.easy_paisa_hash_key,
+            "EASY_PAISA_PRIVATE_KEY": self.memory.merchant_keys["private"],
+            "EASY_PAISA_PUBLIC_KEY": self.memory.gateway_keys["public"],
+            "EASY_PAISA_BASE_URL": f"{self.gateway_url}/easypaisa",
+            # The gateways' own rule is ten minutes, which nobody wants to watch.
+            "POLL_SCHEDULE_JAZZ_CASH": "5s,10s,30s,1m",
+            "POLL_SCHEDULE_EASY_PAISA": "5s,10s,30s,1m",
             "SMTP_URL": f"smtp://127.0.0.1:{self.ports.smtp}",
             "MAIL_FROM": "shop@example.com",
             # A person who breaks something here on purpose does not want to wait as long as production may.

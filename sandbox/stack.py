@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from sandbox import foreground, memory, seeds, servers
+from sandbox import accounts, foreground, memory, seeds, servers
 from sandbox.children import Children
 from sandbox.errors import StackFailed
 from sandbox.leftovers import end_leftovers, only_stack_in
@@ -91,6 +91,18 @@ class Stack:
         again = next(process for process in (redis(self.site), *processes(self.site)) if process.name == name)
         self._children.start([again], tell=_silent)
 
+    def reconfigured(self, overrides: Mapping[str, str]) -> "Stack":
+        """Return this stack under other settings: whatever reads them is started again, and data and gateway stay.
+
+        Raises StackFailed.
+        """
+        site = replace(self.site, overrides={**self.site.overrides, **overrides})
+        again = [each for each in processes(site) if each.name in self._children.names and each.name != "gateway"]
+        self._children.stop([each.name for each in again])
+        self._children.retell(site)
+        self._children.start(again, tell=_silent)
+        return replace(self, site=site)
+
 
 @contextmanager
 def running_stack(
@@ -154,6 +166,7 @@ def _servers(directory: Path, ports: Ports, overrides: Mapping[str, str]) -> Ite
         )
         site = replace(site, memory=seeds.seed(site))
         memory.keep(remembered, site.memory)
+        accounts.write(site)
         with _redis(site) as children:
             yield site, children
     finally:

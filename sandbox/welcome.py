@@ -21,6 +21,9 @@ CHECKOUT = {
 }
 
 
+WALLET = {"amount": 1250.5, "description": "Two mangoes", "phone": "03001234567", "cnic": "345678"}
+
+
 def welcome(site: Site, console: Console) -> None:
     """Print where everything is, the credentials, and a first checkout."""
     table = Table(show_edge=False, pad_edge=False)
@@ -33,6 +36,8 @@ def welcome(site: Site, console: Console) -> None:
     Console(file=console.file, width=_WIDE_ENOUGH, quiet=console.quiet, highlight=False).print(table)
     console.print("\nStart a payment, then open the url it answers with:\n")
     console.print(curl(site), soft_wrap=True, markup=False, highlight=False)
+    console.print("\nThe same by JazzCash; open the pay_url it answers with:\n")
+    console.print(wallet_curl(site), soft_wrap=True, markup=False, highlight=False)
     console.print("\nCtrl-C stops everything; the data stays.")
 
 
@@ -41,6 +46,7 @@ def _rows(site: Site) -> Iterator[tuple[str, str, str]]:
     for role, (email, _) in PEOPLE.items():
         yield f"{site.web_url}/docs", f"payproc's API as {role} {email}", keys[role]
     yield site.gateway_url, "Stripe, simulated: sessions to pay, faults to order", ""
+    yield f"{site.gateway_url}/wallets", "JazzCash and Easypaisa, simulated: approve, decline", ""
     yield f"{site.gateway_url}/mail", "every letter that was sent", ""
     yield site.flower_url, "Flower: what Celery is doing", " ".join(site.flower_login)
     yield site.database_url.replace("+psycopg", ""), "PostgreSQL", ""
@@ -49,10 +55,18 @@ def _rows(site: Site) -> Iterator[tuple[str, str, str]]:
 
 
 def curl(site: Site) -> str:
-    """Return a shell command that starts a payment."""
+    """Return a shell command that starts a card payment."""
+    return f"{_post(site, 'checkout')} -H 'Prefer: wait=10' -d '{json.dumps(CHECKOUT)}'"
+
+
+def wallet_curl(site: Site) -> str:
+    """Return a shell command that starts a payment by wallet."""
+    return f"{_post(site, 'jazz-cash/initiate')} -d '{json.dumps(WALLET)}'"
+
+
+def _post(site: Site, route: str) -> str:
     return (
-        f"curl -sS {site.web_url}/api/v1/payments/checkout"
+        f"curl -sS {site.web_url}/api/v1/payments/{route}"
         f" -H 'Authorization: Bearer {site.memory.api_keys['customer']}'"
-        " -H 'Content-Type: application/json' -H 'Prefer: wait=10'"
-        f" -d '{json.dumps(CHECKOUT)}'"
+        " -H 'Content-Type: application/json'"
     )

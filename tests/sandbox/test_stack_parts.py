@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from payproc import jobs
+from payproc.providers.registry import CONSTRUCTORS
 from sandbox.children import Children
 from sandbox.errors import StackFailed
 from sandbox.leftovers import end_leftovers, only_stack_in
@@ -86,7 +88,9 @@ def test_the_curl_command_starts_a_payment_as_the_customer(site: Site) -> None:
 def test_every_queue_has_a_worker(site: Site) -> None:
     commands = {each.name: " ".join(each.command) for each in processes(site)}
     queues = [command.partition("-Q ")[2].split()[0] for name, command in commands.items() if "worker" in name]
-    assert sorted(",".join(queues).split(",")) == ["clock", "mail", "notices", "provider.stripe"]
+    assert sorted(",".join(queues).split(",")) == sorted(
+        [*jobs.Queue, *(jobs.provider_queue(method) for method in CONSTRUCTORS)]
+    )
 
 
 def test_a_process_is_up_when_it_shows_its_sign(site: Site) -> None:
