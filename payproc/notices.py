@@ -125,6 +125,8 @@ def _apply(app: Application, session: Session, job: jobs.Begun, *, row: NoticeRo
         if notice.outcome.verdict is Verdict.UNKNOWN:
             # A status that we have no word for: what it means, we ask.
             polls.stage_now(session, payment)
+        else:
+            polls.stage_last_look(app, session, payment)
     row.payment_id = payment.id
     _settle(session, row, NoticeState.APPLIED)
     jobs.finish(session, job)

@@ -57,9 +57,17 @@ def stage_after(app: Application, session: Session, payment: Payment, *, polled:
         if not is_with_a_person(session, payment.id):
             stage_next(app, session, payment, polled=polled)
         return
-    if payment.status in _PAID or app.provider_of(payment).start_mode(payment.dialect) is StartMode.BY_KEY:
+    stage_last_look(app, session, payment)
+
+
+def stage_last_look(app: Application, session: Session, payment: Payment) -> None:
+    """Have a wallet asked once more, a day after it said that nothing was paid.
+
+    It may still take the money of a payment it called failed, and its notice of that may be lost.
+    """
+    ended_unpaid = payment.status not in OPEN | _PAID
+    if not ended_unpaid or app.provider_of(payment).start_mode(payment.dialect) is StartMode.BY_KEY:
         return
-    # A wallet may still take the money of a payment it called failed, and its notice of that may be lost.
     jobs.stage(
         session,
         jobs.Kind.INQUIRE_PAYMENT,

@@ -1,8 +1,11 @@
 """One payment through each wallet and dialect, from the request to its end."""
 
+from typing import Any
+
 import pytest
 
-from payproc.providers.names import PaymentMethod
+from payproc.models import Job
+from payproc.providers.names import JAZZ_CASH, PaymentMethod
 from payproc.states import PaymentStatus
 from tests.wallets.conftest import (
     APPROVED,
@@ -54,9 +57,12 @@ def test_a_form_that_the_browser_posts_completes_once_the_customer_approves(spok
 def test_a_push_that_is_declined_fails_and_is_looked_at_once_more_a_day_later(spoken: Spoken) -> None:
     world, method = spoken
     payment = world.begin(method, phone=DECLINED)
-    world.becomes(payment, "failed")
+    assert world.status(payment.id) is PaymentStatus.FAILED
     assert world.payment(payment.id).failure_code
     assert world.at_wallet(payment)["debits"] == 0
+    assert open_jobs(world) == [("payment.inquire", {"last_look": True})]
+    worked(world)
+    assert open_jobs(world) == [], "once, and not for ever"
 
 
 @by_form
@@ -65,6 +71,18 @@ def test_a_form_that_is_declined_fails(spoken: Spoken) -> None:
     payment = world.begin(method)
     world.do(payment, "decline")
     world.becomes(payment, "failed")
+    assert open_jobs(world) == [("payment.inquire", {"last_look": True})]
+
+
+@by_push
+def test_money_whose_notice_was_lost_is_found_by_the_last_look(spoken: Spoken) -> None:
+    world, method = spoken
+    payment = world.begin(method, phone=DECLINED)
+    world.break_wallet(f"{'jazzcash' if method == JAZZ_CASH else 'easypaisa'} ipn", "drop", times=None)
+    world.do(payment, "late-success")
+    worked(world)
+    assert world.status(payment.id) is PaymentStatus.COMPLETED
+    assert [review.kind for review in world.reviews()] == ["paid_late"]
 
 
 @by_push
@@ -130,6 +148,10 @@ def test_a_failure_that_is_told_after_the_money_is_recorded_only(spoken: Spoken)
     wait_until(lambda: len(world.at_wallet(payment)["history"]) > 1 or None)
     worked(world)
     assert world.status(payment.id) is PaymentStatus.COMPLETED
+
+
+def open_jobs(world: WalletWorld) -> list[tuple[str, dict[str, Any]]]:
+    return [(job.kind, job.payload) for job in world.rows(Job) if job.state == "ready" and job.kind != "mail.send"]
 
 
 def worked(world: WalletWorld) -> WalletWorld:
