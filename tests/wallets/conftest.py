@@ -48,10 +48,10 @@ APPROVED, DECLINED, POOR, PAID_LATER, NEVER, DEBITED_IN_SILENCE = (f"0300000000{
 HTML, TRUNCATED, WRONG_AMOUNT = (f"0300000000{number}" for number in range(7, 10))
 TRIPLE_NOTICE, LATE_SUCCESS, LATE_FAILURE = (f"030000000{number}" for number in range(10, 13))
 
-TIMES = WalletTimes(paid_after=0.2, late_after=0.3, hold=1.5, notice_retry_pause=0.1, notice_timeout=5)
+TIMES = WalletTimes(paid_after=0.2, late_after=0.3, hold=3, notice_retry_pause=0.1, notice_timeout=5)
 
 
-def wait_until(condition: Callable[[], Any], *, seconds: float = 10, what: str = "the condition") -> Any:
+def wait_until(condition: Callable[[], Any], *, seconds: float = 30, what: str = "the condition") -> Any:
     """Return the condition's first true value; fail after so many seconds."""
     end = time.monotonic() + seconds
     pause = threading.Event()
@@ -139,8 +139,9 @@ def wallet_settings(settings: Settings, gateway_url: str, front_url: str) -> dic
         "easy_paisa_private_key": SECRETS.merchant_keys["private"],
         "easy_paisa_public_key": SECRETS.gateway_keys["public"],
         "easy_paisa_base_url": f"{gateway_url}/easypaisa",
-        "push_timeout": timedelta(seconds=0.6),
-        "provider_read_timeout": timedelta(seconds=0.6),
+        # Long enough for a machine that has much to do: a time-out here is a doubt, which is another story.
+        "push_timeout": timedelta(seconds=2),
+        "provider_read_timeout": timedelta(seconds=2),
     }
     return {name: value for name, value in settings.model_dump().items() if name not in told} | told
 

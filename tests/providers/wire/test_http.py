@@ -1,18 +1,19 @@
 """What the wire does to a call, and what we make of it."""
 
+import itertools
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from payproc.errors import OutcomeUncertain, ProviderError, ProviderUnavailable
+from payproc.errors import OutcomeUncertain, ProviderUnavailable
 from payproc.providers.circuits import CallTimedOut, Circuits
-from payproc.providers.http import Call, Http, JsonAnswer
+from payproc.providers.http import Call, Http
 from payproc.providers.names import PaymentMethod
 
 Answer = Callable[[socket.socket], None]
@@ -40,7 +41,7 @@ class Gateway:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection:
-            if b"\r\n\r\n" not in connection.recv(65536):
+            if not _whole_request(connection):
                 return
             self.calls += 1
             try:
@@ -52,6 +53,20 @@ class Gateway:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
+
+
+def _whole_request(connection: socket.socket) -> bool:
+    # All of it: a socket that is closed with something unread resets the connection, and our answer is lost.
+    request = b""
+    while b"\r\n\r\n" not in request:
+        if not (part := connection.recv(65536)):
+            return False
+        request += part
+    head, _, body = request.partition(b"\r\n\r\n")
+    [length] = [int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")]
+    while len(body) < length:
+        body += connection.recv(65536)
+    return True
 
 
 def says(body: bytes, *, status: str = "200 OK", headers: bytes = b"") -> Answer:
@@ -200,23 +215,15 @@ def test_after_its_rest_one_call_finds_out_and_the_others_are_kept_back(gateway:
     open_gate = threading.Event()
 
     def waits(connection: socket.socket) -> None:
-        open_gate.wait(5)
+        open_gate.wait(20)
         says(b"{}")(connection)
 
     gateway.answer = waits
     threading.Event().wait(0.15)
     with ThreadPoolExecutor(max_workers=10) as threads:
-        asked = [threads.submit(tried.ask, call(gateway, patience=3)) for _ in range(10)]
-        held = [each for each in asked if isinstance(_error(each, within=0.5), ProviderUnavailable)]
+        asked = [threads.submit(tried.ask, call(gateway, patience=20)) for _ in range(10)]
+        first_nine = list(itertools.islice(as_completed(asked, timeout=30), 9))
         open_gate.set()
-    assert (len(held), gateway.calls) == (9, 6)
+    assert {type(each.exception()) for each in first_nine} == {ProviderUnavailable}
+    assert gateway.calls == 6
     assert tried.ask(call(gateway)).fields == {}
-
-
-def _error(future: Future[JsonAnswer], *, within: float) -> BaseException | None:
-    try:
-        found: BaseException | None = future.exception(timeout=within)
-    except TimeoutError:
-        return None
-    assert found is None or isinstance(found, ProviderError)
-    return found
