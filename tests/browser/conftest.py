@@ -24,6 +24,7 @@ from payproc.providers.base import AwaitCustomer, NextAction, Outcome, StartResu
 from payproc.providers.names import EASY_PAISA, JAZZ_CASH, STRIPE, PaymentMethod
 from payproc.settings import Settings
 from tests.conftest import test_settings as settings_of_a_test
+from tests.serving import Slot
 from web import pay_links
 from web.app import create_app
 
@@ -85,16 +86,12 @@ def wallet() -> Iterator[Wallet]:
         yield made
 
 
-class Front:
+class Front(Slot):
     """A server that is told later what it serves: the settings need its address first."""
 
     def __init__(self) -> None:
-        self.app: Flask | None = None
+        super().__init__()
         self.url = ""
-
-    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
-        assert self.app is not None
-        return self.app(environ, start_response)
 
 
 @pytest.fixture
@@ -175,15 +172,16 @@ class Shop:
             session.get_one(Payment, payment.id).created_at = payment.created_at - by
 
     def link(self, payment: Payment) -> str:
-        assert self.front.app is not None
+        assert isinstance(self.front.app, Flask)
         with self.front.app.app_context():
             return pay_links.url_of(payment.id)
 
 
 @pytest.fixture
-def shop(app: Application, wallet: Wallet, front: Front, customer: User) -> Shop:
+def shop(app: Application, wallet: Wallet, front: Front, customer: User) -> Iterator[Shop]:
     front.app = create_app(app)
-    return Shop(app=app, wallet=wallet, front=front, customer=customer)
+    yield Shop(app=app, wallet=wallet, front=front, customer=customer)
+    front.clear()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import pytest
 import requests
@@ -30,6 +29,7 @@ from sandbox.memory import Memory
 from sandbox.wallets.config import WalletTimes
 from tests.conftest import WEBHOOK_SECRET
 from tests.integration.conftest import World
+from tests.serving import Slot
 from web.app import create_app
 
 # Made up for the whole run: the keys take a second to find.
@@ -61,21 +61,15 @@ def wait_until(condition: Callable[[], Any], *, seconds: float = 30, what: str =
     return value
 
 
-class Front:
+class Front(Slot):
     """A server for whichever application a test has at the moment."""
 
     def __init__(self) -> None:
-        self.app: WSGIApplication | None = None
-        self._server = make_server("127.0.0.1", 0, self._serve, threaded=True)
+        super().__init__()
+        self._server = make_server("127.0.0.1", 0, self, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
-
-    def _serve(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
-        if self.app is None:
-            start_response("503 Service Unavailable", [])
-            return []
-        return self.app(environ, start_response)
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -224,7 +218,7 @@ def wallet_world(app: Application, wallets: RunningGateway, front: Front, custom
     connected = replace(app, settings=settings, providers=registry.build(settings, told=Board(app.database).note))
     front.app = create_app(connected)
     yield WalletWorld(app=connected, gateway=wallets, customer=customer, front=front)
-    front.app = None
+    front.clear()
     requests.delete(f"{wallets.base_url}/_sandbox/faults", timeout=5)
 
 
