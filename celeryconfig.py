@@ -16,9 +16,11 @@ result_serializer = "json"
 task_ignore_result = True
 result_backend = None
 
-# A message is acknowledged when its work is done; one whose worker died is not tried again by Celery. Its row's lease
-# runs out and it is rung for anew, which also covers what Redis loses between pop and bookkeeping.
-task_acks_late = True
+# A message is acknowledged when a process takes it up. What recovers work is its row's lease: it runs out and is rung
+# for anew, which also covers what Redis loses between pop and bookkeeping. A late acknowledgement would add only a
+# window as long as the job in which Redis can die: kombu 5.7 then acknowledges on a channel that is gone, and the
+# worker's main process ends with it.
+task_acks_late = False
 task_acks_on_failure = True
 task_acks_on_timeout = True
 task_reject_on_worker_lost = False
