@@ -21,9 +21,6 @@ result_backend = None
 # window as long as the job in which Redis can die: kombu 5.7 then acknowledges on a channel that is gone, and the
 # worker's main process ends with it.
 task_acks_late = False
-task_acks_on_failure = True
-task_acks_on_timeout = True
-task_reject_on_worker_lost = False
 task_retry_on_worker_lost = False
 
 # Longer than the two calls a start may need (46 s at worst), shorter than the lease of a job (90 s).
@@ -32,7 +29,6 @@ task_time_limit = 60
 
 worker_prefetch_multiplier = 1
 worker_max_tasks_per_child = 1000
-worker_cancel_long_running_tasks_on_connection_loss = False
 # SIGTERM lets a running job finish (60 s at most) and takes no new one. The soft shutdown of Celery 5.5 would cut it
 # off sooner, to requeue a message whose row is due again anyhow.
 worker_soft_shutdown_timeout = 0
