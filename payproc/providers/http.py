@@ -194,5 +194,5 @@ def never_connected(error: BaseException | None) -> bool:
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
     # A bad certificate ends the handshake before a word is sent. Any other TLS error may come in mid-answer.
-    bad_certificate = isinstance(getattr(reason, "args", ("",))[-1], ssl.SSLCertVerificationError)
+    bad_certificate = any(isinstance(part, ssl.SSLCertVerificationError) for part in getattr(reason, "args", ()))
     return bad_certificate or isinstance(reason, NewConnectionError | ConnectTimeoutError)

@@ -10,10 +10,11 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+import requests
 
 from payproc.errors import OutcomeUncertain, ProviderUnavailable
 from payproc.providers.circuits import CallTimedOut, Circuits
-from payproc.providers.http import Call, Http
+from payproc.providers.http import Call, Http, never_connected
 from payproc.providers.names import PaymentMethod
 
 Answer = Callable[[socket.socket], None]
@@ -159,6 +160,11 @@ def test_an_answer_that_drips_ends_with_our_patience(gateway: Gateway) -> None:
     with pytest.raises(CallTimedOut):
         http().ask(call(gateway, patience=0.2))
     assert time.monotonic() - began < 3
+
+
+def test_an_error_without_a_word_of_its_cause_may_have_been_sent() -> None:
+    assert not never_connected(requests.ConnectionError(ConnectionResetError()))
+    assert not never_connected(requests.ConnectionError())
 
 
 def test_a_firewalls_page_is_named_by_its_support_id(gateway: Gateway) -> None:
