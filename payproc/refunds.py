@@ -34,8 +34,9 @@ def request_refund(
     payments.visible_payment(session, payment_id, user=user)
     payment = payments.locked(session, payment_id)
     _check_refundable(app, session, payment)
-    wanted = money or _left(session, payment)
-    _check_covered(payment, wanted, left=_left(session, payment))
+    left = _left(session, payment)
+    wanted = money or left
+    _check_covered(payment, wanted, left=left)
     provider = app.provider_of(payment)
     by_call = isinstance(provider, Refunding) and provider.can_refund(payment.dialect)
     refund = Refund(
