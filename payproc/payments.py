@@ -158,6 +158,15 @@ def find_by_reference(session: Session, references: References) -> Payment | Non
     return None
 
 
+def ended_at(session: Session, payment: Payment) -> datetime:
+    """Return when a payment that has ended came to its present status (UTC)."""
+    moves = select(func.max(PaymentEvent.at)).where(
+        PaymentEvent.payment_id == payment.id, PaymentEvent.effect == Effect.MOVED
+    )
+    moment: datetime = session.scalars(moves).one()
+    return moment
+
+
 def record_start(session: Session, payment_id: str, result: StartResult, *, told: Told) -> Payment:
     """Write down what the provider gave for a start: its ids, the customer's next step, until when, and its outcome.
 

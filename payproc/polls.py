@@ -3,7 +3,7 @@
 import secrets
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from payproc import jobs, payments
@@ -47,8 +47,7 @@ def inquire_payment(app: Application, job: jobs.Begun) -> None:
         told = Told(source=Source.POLL, evidence=job.id)
         payment = payments.apply_outcome(session, job.subject, outcome, told=told)
         jobs.finish(session, job)
-        if not job.payload.get("last_look"):
-            stage_after(app, session, payment, polled=job.payload.get("polled", 0) + 1)
+        stage_after(app, session, payment, polled=job.payload.get("polled", 0) + 1)
 
 
 def stage_after(app: Application, session: Session, payment: Payment, *, polled: int) -> None:
@@ -68,14 +67,10 @@ def stage_last_look(app: Application, session: Session, payment: Payment) -> Non
     ended_unpaid = payment.status not in OPEN | _PAID
     if not ended_unpaid or app.provider_of(payment).start_mode(payment.dialect) is StartMode.BY_KEY:
         return
-    jobs.stage(
-        session,
-        jobs.Kind.INQUIRE_PAYMENT,
-        payment.id,
-        method=payment.payment_method,
-        due_at=datetime.now(UTC) + _LAST_LOOK_AFTER,
-        payload={"last_look": True},
-    )
+    # Counted from the end and not kept in the job: a hint or a returning browser brings that very job forward.
+    due_at = payments.ended_at(session, payment) + _LAST_LOOK_AFTER
+    if due_at > session.scalars(select(func.now())).one():
+        jobs.stage(session, jobs.Kind.INQUIRE_PAYMENT, payment.id, method=payment.payment_method, due_at=due_at)
 
 
 def stage_now(session: Session, payment: Payment) -> None:
