@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from payproc.errors import InvalidRequest
 from payproc.money import Money, parse_major, parse_minor
 from payproc.providers.base import Reference
+from payproc.providers.sentences import without_numbers
 
 Json = Mapping[str, Any]
 
@@ -20,10 +21,7 @@ _MINUTE = re.compile(r"[0-9]{2}/[0-9]{2}/[0-9]{4} [0-9]{2}:[0-9]{2} (?:AM|PM)")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # An amount of rupees has at most six digits before its point; 10 ** 999999 would fill the memory when written out.
 _MOST_DIGITS = 20
-_LONGEST_MESSAGE = 200
 _UNPRINTABLE = re.compile(r"[^!-~]+")
-# Six digits may be the end of a CNIC, eleven a phone; people put spaces and dashes between them.
-_LONG_NUMBER = re.compile(r"[0-9](?:[ -]?[0-9]){5,}")
 
 
 def text(value: object) -> str | None:
@@ -48,8 +46,7 @@ def message(value: object) -> str | None:
     """Return the gateway's sentence as it may be shown and logged: printable, short, without long numbers."""
     if not isinstance(value, str):
         return None
-    printable = _UNPRINTABLE.sub(" ", value).strip()
-    return _LONG_NUMBER.sub("***", printable)[:_LONGEST_MESSAGE] or None
+    return without_numbers(_UNPRINTABLE.sub(" ", value).strip())
 
 
 def rupees(value: object) -> Money | None:

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from payproc.errors import InvalidRequest
 from payproc.money import Money
+from payproc.providers.sentences import without_numbers
 
 CURRENCY = "PKR"
 
@@ -21,8 +22,6 @@ _PLAIN = re.compile(r"[ -%'-~]*")
 # The gateway replaces these by spaces after we have signed them; an ampersand would separate values.
 _FORBIDDEN = re.compile(r"[^ -~]|[<>\\*=%/:'|\"{}&]")
 _LONGEST_TEXT = 200
-# A phone number or CNIC, also with the spaces and hyphens people write in them.
-_LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){5,}")
 
 
 def paisa(money: Money) -> str:
@@ -93,5 +92,4 @@ def message_of(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     printable = "".join(letter if letter.isprintable() else " " for letter in value)
-    masked = _LONG_NUMBER.sub("***", " ".join(printable.split()))
-    return masked[:_LONGEST_TEXT].rstrip() or None
+    return without_numbers(" ".join(printable.split()))
