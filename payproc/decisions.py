@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from payproc import jobs, notices, payments, polls, refunds, reviews
 from payproc.errors import Conflict, NotFound
-from payproc.models import Job, JobState, Payment, RefundStatus, Review, ReviewKind, Source
+from payproc.models import Job, JobState, Payment, Review, ReviewKind, Source
 from payproc.payments import Told
-from payproc.states import OPEN, Fact, PaymentStatus
+from payproc.states import OPEN, Fact, PaymentStatus, RefundStatus
 
 
 class Decision(StrEnum):

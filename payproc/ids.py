@@ -24,6 +24,10 @@ class Prefix(StrEnum):
     EMAIL = "eml"
     REVIEW = "rev"
     REFUND = "ref"
+    DISPUTE = "dsp"
+    JOURNAL = "jrn"
+    RUN = "run"
+    FINDING = "fnd"
     PROVIDER_CALL = "call"
 
 

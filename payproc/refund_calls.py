@@ -10,12 +10,13 @@ from payproc import calls, jobs, refunds
 from payproc.application import Application
 from payproc.calls import Intent
 from payproc.errors import OperationNotSupported, OutcomeUncertain, ProviderUnavailable, RequestRefused
-from payproc.models import Payment, Refund, RefundStatus, ReviewKind, Source
+from payproc.models import Payment, Refund, ReviewKind, Source
 from payproc.money import Money
 from payproc.payments import Told
 from payproc.provider_words import payment_ref
 from payproc.providers.base import Operation, Provider, Refunding, RefundOutcome, RefundRequest, RefundVerdict
 from payproc.reviews import open_review
+from payproc.states import RefundStatus
 
 # A gateway without an id for refunds tells little: a person knows sooner than an eleventh answer would.
 _ASK_AGAIN_AFTER = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
@@ -134,7 +135,9 @@ def _apply(session: Session, job: jobs.Begun, outcome: RefundOutcome, *, told: T
         case RefundVerdict.FAILED:
             code, message = outcome.failure_code, outcome.failure_message
             refunds.settle(session, job.subject, RefundStatus.FAILED, told=told, code=code, message=message)
-        case RefundVerdict.PENDING | RefundVerdict.UNKNOWN:
+        case RefundVerdict.CANCELLED:
+            refunds.settle(session, job.subject, RefundStatus.CANCELLED, told=told)
+        case RefundVerdict.PENDING | RefundVerdict.UNKNOWN | RefundVerdict.NOT_FOUND:
             _ask_later(session, job, asked=asked)
             return
         case _:

@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 from payproc import jobs, payments
 from payproc.application import Application
 from payproc.errors import Conflict, InvalidRequest, NotFound
-from payproc.models import Payment, Refund, RefundStatus, ReviewKind, User
+from payproc.models import Payment, Refund, ReviewKind, User
 from payproc.money import Money
 from payproc.payments import Told
-from payproc.providers.base import Refunding
+from payproc.providers.base import Refunding, RefundMode
 from payproc.reviews import open_review
-from payproc.states import Fact, PaymentStatus
+from payproc.states import Fact, PaymentStatus, RefundStatus
 
 _HOLDING = (RefundStatus.PENDING, RefundStatus.MANUAL, RefundStatus.SUCCEEDED)
 IN_FLIGHT = frozenset({RefundStatus.PENDING, RefundStatus.MANUAL})
@@ -38,7 +38,7 @@ def request_refund(
     wanted = money or left
     _check_covered(payment, wanted, left=left)
     provider = app.provider_of(payment)
-    by_call = isinstance(provider, Refunding) and provider.can_refund(payment.dialect)
+    by_call = isinstance(provider, Refunding) and provider.refund_mode(payment.dialect) is not RefundMode.BY_HAND
     refund = Refund(
         payment_id=payment.id,
         amount_minor=wanted.amount_minor,

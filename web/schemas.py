@@ -16,10 +16,10 @@ from pydantic import (
 )
 
 from payproc.errors import InvalidRequest
-from payproc.models import Payment, Refund, RefundStatus
+from payproc.models import Payment, Refund
 from payproc.money import Money, parse_major, parse_minor
 from payproc.payments import PaymentRequest
-from payproc.states import PaymentStatus
+from payproc.states import PaymentStatus, RefundStatus
 from payproc.timeline import Entry
 from web.json import NumberText
 

@@ -3,13 +3,14 @@
 from payproc.models.base import Base
 from payproc.models.calls import CallState, ProviderCall
 from payproc.models.circuits import Circuit
+from payproc.models.disputes import Dispute, DisputeEvent
 from payproc.models.emails import Email, EmailKind
 from payproc.models.idempotency import IdempotencyKey
 from payproc.models.jobs import Job, JobState
 from payproc.models.notices import Notice, NoticeState
 from payproc.models.orders import Order, OrderStatus
 from payproc.models.payments import Payment, PaymentEvent, Source
-from payproc.models.refunds import Refund, RefundStatus
+from payproc.models.refunds import Refund, RefundEvent
 from payproc.models.reviews import Review, ReviewKind
 from payproc.models.ticks import Tick
 from payproc.models.users import ApiKey, Role, Scope, User
@@ -19,6 +20,8 @@ __all__ = [
     "Base",
     "CallState",
     "Circuit",
+    "Dispute",
+    "DisputeEvent",
     "Email",
     "EmailKind",
     "IdempotencyKey",
@@ -32,7 +35,7 @@ __all__ = [
     "PaymentEvent",
     "ProviderCall",
     "Refund",
-    "RefundStatus",
+    "RefundEvent",
     "Review",
     "ReviewKind",
     "Role",

@@ -23,6 +23,11 @@ class ReviewKind(StrEnum):
     REVERSED = "reversed"
     REFUND_MANUAL = "refund_manual"
     REFUND_UNSETTLED = "refund_unsettled"
+    REFUND_APPROVAL = "refund_approval"
+    REFUND_UNDONE = "refund_undone"
+    REFUND_MISMATCH = "refund_mismatch"
+    DISPUTE_OPEN = "dispute_open"
+    FINDING = "finding"
 
 
 class Review(Base):

@@ -11,10 +11,12 @@ of the customer's name still says the same thing (docs/decisions/0005).
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from payproc.money import Money
+from payproc.states import DisputeStatus
 
 
 class Reference(StrEnum):
@@ -256,6 +258,118 @@ class Ignored:
     reason: str
 
 
+class RefundVerdict(StrEnum):
+    """What a provider's answer means for a refund."""
+
+    SUCCEEDED = "succeeded"
+    PENDING = "pending"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    NOT_FOUND = "not_found"  # the provider keeps an id of each refund, and has none of this one
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundOutcome:
+    """What we learned about a refund. `provider_id` is the provider's own id of it, where it has one."""
+
+    verdict: RefundVerdict
+    provider_id: str | None = None
+    failure_code: str | None = None
+    failure_message: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteRefund:
+    """A refund as a provider shows it: one of ours (`refund_id`, echoed), or one made in its own dashboard.
+
+    `references` are ids of its payment, `payment_id` ours where the provider echoes it; `money` is None where the
+    amount cannot be read. Times are UTC.
+    """
+
+    provider_id: str
+    references: References
+    money: Money | None
+    outcome: RefundOutcome
+    live_mode: bool | None = None
+    refund_id: str | None = None
+    payment_id: str | None = None
+    reason: str | None = None
+    created_at: datetime | None = None
+
+
+class LineKind(StrEnum):
+    """What moved the merchant's balance at a provider."""
+
+    CHARGE = "charge"
+    REFUND = "refund"
+    REFUND_FAILURE = "refund_failure"
+    DISPUTE = "dispute"  # taken, or given back, by its sign
+    FEE = "fee"  # of the account, of no single payment
+    PAYOUT = "payout"  # to the bank, or back from it, by its sign
+    OTHER = "other"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettlementLine:
+    """One movement of the merchant's balance at a provider: immutable there, and `net` is always `gross` less `fee`.
+
+    All in minor units of `currency`, which is that of the balance: signed, negative where money leaves it. `source` is
+    the provider's id of what moved it. `exchange_rate` is set where that was in another currency. `payout` is the
+    provider's id of the payout that the line was part of, where one said so.
+    """
+
+    id: str
+    kind: LineKind
+    category: str  # the provider's own word
+    currency: str
+    gross: int
+    fee: int
+    net: int
+    source: str | None
+    created_at: datetime
+    payout: str | None = None
+    exchange_rate: Decimal | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteDispute:
+    """A dispute as a provider shows it. `told_at` is when it stood so (UTC, of the provider's clock)."""
+
+    provider_id: str
+    references: References
+    money: Money | None
+    status: DisputeStatus
+    told_at: datetime
+    lines: tuple[SettlementLine, ...] = ()  # what it has moved so far: nothing, one or two lines
+    live_mode: bool | None = None
+    payment_id: str | None = None
+    reason: str | None = None
+    evidence_due_at: datetime | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundNotice:
+    """A proven notice about a refund."""
+
+    key: str
+    kind: str
+    refund: RemoteRefund
+    dialects: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisputeNotice:
+    """A proven notice about a dispute."""
+
+    key: str
+    kind: str
+    dispute: RemoteDispute
+    dialects: frozenset[str]
+
+
 Reading = Notice | Hint | Postponed | Ignored
 # What was proven when it came, and is read again from what we kept.
 StoredReading = Notice | Postponed | Ignored
@@ -378,15 +492,6 @@ class KeepingCustomers(Protocol):
         ...
 
 
-class RefundVerdict(StrEnum):
-    """What a provider's answer means for a refund."""
-
-    SUCCEEDED = "succeeded"
-    PENDING = "pending"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-
-
 @dataclass(frozen=True, kw_only=True)
 class RefundRequest:
     """Money to give back. `already` is what earlier refunds of the payment have given back."""
@@ -397,21 +502,20 @@ class RefundRequest:
     already: Money
 
 
-@dataclass(frozen=True, kw_only=True)
-class RefundOutcome:
-    """What we learned about a refund."""
+class RefundMode(StrEnum):
+    """How a dialect gives money back, which decides who may send what again."""
 
-    verdict: RefundVerdict
-    failure_code: str | None = None
-    failure_message: str | None = None
+    BY_KEY = "by_key"  # a call under a key, and an id for each refund: several may be on their way at once
+    ONCE = "once"  # a call that could give back twice: in doubt, only ask
+    BY_HAND = "by_hand"  # there is no call: a person does it in the provider's portal
 
 
 @runtime_checkable
 class Refunding(Protocol):
     """A provider that gives money back by a call; some of its dialects may not."""
 
-    def can_refund(self, dialect: str) -> bool:
-        """Whether payments of a dialect can be refunded by a call."""
+    def refund_mode(self, dialect: str) -> RefundMode:
+        """Say how payments of a dialect are refunded."""
         ...
 
     def plan_refund(self, request: RefundRequest) -> Plan:
@@ -419,12 +523,119 @@ class Refunding(Protocol):
         ...
 
     def refund(self, call: StoredCall) -> RefundOutcome:
-        """Send a stored refund, once.
+        """Send a stored refund.
 
-        Raises ProviderUnavailable, OutcomeUncertain (then only `inquire_refund` is safe) or RequestRefused.
+        Raises ProviderUnavailable, OutcomeUncertain (then ask first) or RequestRefused.
         """
         ...
 
     def inquire_refund(self, request: RefundRequest) -> RefundOutcome:
         """Ask how a refund stands. Changes nothing there."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteEvent:
+    """A notice as the provider's own list keeps it: `body` is what a delivery of it would have carried."""
+
+    key: str
+    body: bytes
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemotePayment:
+    """A payment as a provider's list shows it. Ours is named by our id or reference, where the provider echoes them."""
+
+    provider_id: str
+    references: References
+    outcome: Outcome
+    created_at: datetime
+    payment_id: str | None = None
+    reference: str | None = None
+
+
+class PayoutStatus(StrEnum):
+    """How a payout to the merchant's bank stands."""
+
+    PENDING = "pending"
+    PAID = "paid"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemotePayout:
+    """A payout. `itemised` once the provider has said which lines it is made of (never for manual ones)."""
+
+    provider_id: str
+    money: Money
+    status: PayoutStatus
+    itemised: bool
+    created_at: datetime
+
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page(Generic[Item]):
+    """One page of a list, newest first; `next_cursor` is None on the last one."""
+
+    items: tuple[Item, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A span of creation times, `begin` included and `end` not (UTC)."""
+
+    begin: datetime
+    end: datetime
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """A provider that can list what it has: what reconciliation reads. Nothing here changes anything there.
+
+    Each call is one page and one request. All raise ProviderUnavailable or RequestRefused.
+    """
+
+    def list_events(self, window: Window, *, cursor: str | None) -> Page[RemoteEvent]:
+        """List the notices we read, undelivered ones too. A provider may forget them after a month."""
+        ...
+
+    def list_payments(self, window: Window, *, cursor: str | None) -> Page[RemotePayment]:
+        """List payments."""
+        ...
+
+    def list_refunds(self, window: Window, *, cursor: str | None) -> Page[RemoteRefund]:
+        """List refunds."""
+        ...
+
+    def list_disputes(self, window: Window, *, cursor: str | None) -> Page[RemoteDispute]:
+        """List disputes."""
+        ...
+
+    def list_lines(self, window: Window, *, cursor: str | None) -> Page[SettlementLine]:
+        """List what moved the balance."""
+        ...
+
+    def list_payouts(self, window: Window, *, cursor: str | None) -> Page[RemotePayout]:
+        """List payouts."""
+        ...
+
+    def list_payout_lines(self, payout_id: str, *, cursor: str | None) -> Page[SettlementLine]:
+        """List the lines that a payout is made of, its own one among them."""
+        ...
+
+    def payment(self, provider_id: str) -> RemotePayment | None:
+        """Show one payment; None where the provider has no such."""
+        ...
+
+    def refund_of(self, provider_id: str) -> RemoteRefund | None:
+        """Show one refund; None where the provider has no such."""
+        ...
+
+    def dispute(self, provider_id: str) -> RemoteDispute | None:
+        """Show one dispute; None where the provider has no such."""
         ...

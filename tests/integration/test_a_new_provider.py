@@ -9,10 +9,10 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from payproc.models import Refund, RefundStatus, User
+from payproc.models import Refund, User
 from payproc.providers.circuits import Circuits
 from payproc.providers.http import Http
-from payproc.states import PaymentStatus
+from payproc.states import PaymentStatus, RefundStatus
 from payproc.users import issue_key
 from tests.fakes.fake.config import FAKE, FakeConfig
 from tests.fakes.fake.provider import FakeProvider

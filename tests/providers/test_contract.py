@@ -44,6 +44,7 @@ from payproc.providers.base import (
     RawNotice,
     Redirect,
     Refunding,
+    RefundMode,
     RefundVerdict,
     Returning,
     StartMode,
@@ -747,7 +748,7 @@ def test_who_gives_nothing_back_by_a_call_says_so(bench: Bench) -> None:
     assert isinstance(provider, Refunding) is bool(offered)
     if not isinstance(provider, Refunding):
         return
-    assert not provider.can_refund(bench.case.dialect)
+    assert provider.refund_mode(bench.case.dialect) is RefundMode.BY_HAND
     with pytest.raises(OperationNotSupported):
         provider.plan_refund(bench.refund_request(bench.begin(), 125050))
 

@@ -9,10 +9,10 @@ import requests
 from payproc import decisions, refunds
 from payproc.decisions import Decision
 from payproc.errors import Conflict
-from payproc.models import Payment, Refund, RefundStatus, Review, User
+from payproc.models import Payment, Refund, Review, User
 from payproc.money import Money
 from payproc.providers.names import EASY_PAISA, JAZZ_CASH
-from payproc.states import PaymentStatus
+from payproc.states import PaymentStatus, RefundStatus
 from payproc.users import issue_key
 from tests.wallets.conftest import APPROVED, NEVER, WalletWorld
 

@@ -15,6 +15,7 @@ from payproc.providers.base import (
     PostForm,
     RawNotice,
     Reading,
+    RefundMode,
     RefundOutcome,
     RefundRequest,
     StartMode,
@@ -141,14 +142,15 @@ class JazzCashProvider:
         """Return our reference as the browser names it."""
         return notices.returned_reference(raw)
 
-    def can_refund(self, dialect: str) -> bool:
-        """Say yes for a wallet charge, and only with the merchant's MPIN."""
-        return self.start_mode(dialect) is StartMode.ONCE and bool(self._config.merchant_mpin)
+    def refund_mode(self, dialect: str) -> RefundMode:
+        """Say that a wallet charge is given back by a call, and only with the merchant's MPIN."""
+        by_call = self.start_mode(dialect) is StartMode.ONCE and bool(self._config.merchant_mpin)
+        return RefundMode.ONCE if by_call else RefundMode.BY_HAND
 
     def plan_refund(self, request: RefundRequest) -> Plan:
         """Put a refund into the gateway's words.
 
-        Raises OperationNotSupported where `can_refund` says no.
+        Raises OperationNotSupported where a person gives it back.
         """
         self._need_refunds(request.payment.dialect)
         return Plan(operation=Operation.REFUND, parameters=wire.refund_parameters(request, self._config))
@@ -167,7 +169,7 @@ class JazzCashProvider:
         return self._api.inquiry(wire.inquiry_fields(ref.reference, self._config))
 
     def _need_refunds(self, dialect: str) -> None:
-        if not self.can_refund(dialect):
+        if self.refund_mode(dialect) is RefundMode.BY_HAND:
             raise OperationNotSupported("This payment is refunded in the merchant's portal.", code="refund_by_hand")
 
 

@@ -11,6 +11,7 @@ from payproc.providers.base import (
     PaymentRef,
     Plan,
     RawNotice,
+    RefundMode,
     RefundOutcome,
     RefundRequest,
     StartMode,
@@ -73,8 +74,8 @@ class FakeProvider:
     def reread_notice(self, body: bytes) -> StoredReading:
         return wire.reread(body)
 
-    def can_refund(self, dialect: str) -> bool:  # noqa: ARG002 (there is one)
-        return True
+    def refund_mode(self, dialect: str) -> RefundMode:  # noqa: ARG002 (there is one)
+        return RefundMode.ONCE
 
     def plan_refund(self, request: RefundRequest) -> Plan:
         return Plan(operation=Operation.REFUND, parameters=wire.refund_parameters(request))

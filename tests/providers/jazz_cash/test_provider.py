@@ -21,6 +21,7 @@ from payproc.providers.base import (
     PostingForms,
     Provider,
     Refunding,
+    RefundMode,
     RefundRequest,
     RefundVerdict,
     Returning,
@@ -220,9 +221,10 @@ def test_a_refund_in_doubt_is_asked_about_through_its_payment(
 def test_only_a_wallet_charge_can_be_refunded_and_only_with_the_mpin(
     make_provider: MakeProvider, provider: JazzCashProvider, ref_in: RefIn, call_of: CallOf
 ) -> None:
-    assert [dialect for dialect in Dialect if provider.can_refund(dialect)] == ["mwallet-1.1", "mwallet-2.0"]
+    by_call = [dialect for dialect in Dialect if provider.refund_mode(dialect) is not RefundMode.BY_HAND]
+    assert by_call == ["mwallet-1.1", "mwallet-2.0"]
     without = make_provider(merchant_mpin="")
-    assert not any(without.can_refund(dialect) for dialect in Dialect)
+    assert {without.refund_mode(dialect) for dialect in Dialect} == {RefundMode.BY_HAND}
     with pytest.raises(OperationNotSupported):
         without.plan_refund(whole_refund(ref_in("mwallet-2.0")))
     with pytest.raises(OperationNotSupported):
