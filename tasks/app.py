@@ -10,6 +10,7 @@ from uuid import UUID
 
 from celery import Celery
 from celery.signals import worker_process_init
+from kombu.transport.redis import Channel as RedisChannel
 
 from payproc import logs, work
 from payproc.application import Application
@@ -30,6 +31,10 @@ def _broker_url() -> str:
 
 app = Celery("payproc", broker=_broker_url())
 app.config_from_object("celeryconfig")
+# What a worker has fetched and not begun need not go back into Redis when its connection ends: its row is rung for
+# again within RING_LEASE. kombu 5.7 puts it back also where the connection is gone, and the worker's main process
+# ends with that (`restore_unacked_once` on a channel without a connection).
+RedisChannel.do_restore = False
 
 
 _making = threading.Lock()
