@@ -1,14 +1,12 @@
-"""Pages of payments, newest first, by cursor: a page number would shift under new payments."""
+"""Pages of payments, newest first."""
 
-import base64
-import binascii
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from payproc.errors import InvalidRequest
+from payproc.cursors import aware, cursor_of, read_cursor
 from payproc.models import Payment, User
 from payproc.providers.names import PaymentMethod
 from payproc.states import PaymentStatus
@@ -50,29 +48,11 @@ def page_of_payments(session: Session, wanted: Filter, *, user: User, limit: int
         if value is not None:
             query = query.where(column == value)
     if wanted.created_from is not None:
-        query = query.where(Payment.created_at >= _aware(wanted.created_from, "created_from"))
+        query = query.where(Payment.created_at >= aware(wanted.created_from, "created_from"))
     if wanted.created_to is not None:
-        query = query.where(Payment.created_at < _aware(wanted.created_to, "created_to"))
+        query = query.where(Payment.created_at < aware(wanted.created_to, "created_to"))
     if cursor is not None:
-        query = query.where(tuple_(Payment.created_at, Payment.id) < _read_cursor(cursor))
+        query = query.where(tuple_(Payment.created_at, Payment.id) < read_cursor(cursor))
     found = list(session.scalars(query))
-    return Page(payments=found[:limit], next_cursor=_cursor(found[limit - 1]) if len(found) > limit else None)
-
-
-def _aware(moment: datetime, field: str) -> datetime:
-    if moment.tzinfo is None:
-        raise InvalidRequest(f"{field} needs its offset, such as Z or +05:00.", code="time_naive", field=field)
-    return moment
-
-
-def _cursor(payment: Payment) -> str:
-    return base64.urlsafe_b64encode(f"{payment.created_at.isoformat()}|{payment.id}".encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, str]:
-    try:
-        moment, _, payment_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")
-        created_at = datetime.fromisoformat(moment)
-    except (binascii.Error, ValueError):
-        raise InvalidRequest("This cursor is not one of ours.", code="cursor_invalid", field="cursor") from None
-    return _aware(created_at, "cursor"), payment_id
+    last = found[limit - 1] if len(found) > limit else None
+    return Page(payments=found[:limit], next_cursor=cursor_of(last.created_at, last.id) if last else None)
