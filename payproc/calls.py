@@ -98,6 +98,12 @@ def state_of(session: Session, operation: Operation, subject: str) -> CallState 
     return last.state if last else None
 
 
+def is_repeatable(session: Session, operation: Operation, subject: str) -> bool:
+    """Whether the last call of this operation has no answer and its provider surely still knows its key."""
+    last = _last(session, operation, subject)
+    return last is not None and last.state is CallState.SENT and datetime.now(UTC) - last.created_at <= _KEY_IS_TRUSTED
+
+
 def _last(session: Session, operation: Operation, subject: str) -> ProviderCall | None:
     return session.scalar(
         select(ProviderCall)

@@ -12,7 +12,7 @@ from payproc import jobs, notices, payments, polls, refunds, reviews
 from payproc.errors import Conflict, NotFound
 from payproc.models import Job, JobState, Payment, Review, ReviewKind, Source
 from payproc.payments import Told
-from payproc.states import OPEN, Fact, PaymentStatus, RefundStatus
+from payproc.states import OPEN, Fact, PaymentStatus, RefundFact, RefundStatus
 
 
 class Decision(StrEnum):
@@ -22,6 +22,8 @@ class Decision(StrEnum):
     CANCELLED = "cancelled"
     REFUNDED = "refunded"
     NOT_REFUNDED = "not_refunded"
+    APPROVED = "approved"
+    REJECTED = "rejected"
 
 
 _OF_PAYMENTS = {
@@ -29,8 +31,8 @@ _OF_PAYMENTS = {
     Decision.CANCELLED: (Fact.CANCELLED, PaymentStatus.CANCELLED),
 }
 _OF_REFUNDS = {
-    Decision.REFUNDED: RefundStatus.SUCCEEDED,
-    Decision.NOT_REFUNDED: RefundStatus.FAILED,
+    Decision.REFUNDED: (RefundFact.SUCCEEDED, RefundStatus.SUCCEEDED),
+    Decision.NOT_REFUNDED: (RefundFact.FAILED, RefundStatus.FAILED),
 }
 _ABOUT_REFUNDS = frozenset({ReviewKind.REFUND_MANUAL, ReviewKind.REFUND_UNSETTLED})
 
@@ -105,6 +107,8 @@ def resolve_review(
     review = reviews.resolve(session, review_id, resolution=resolution)
     if review.kind in _ABOUT_REFUNDS:
         _settle_refund(session, review, decision)
+    elif review.kind is ReviewKind.REFUND_APPROVAL:
+        _decide_request(session, review, decision)
     elif decision is not None:
         _decide(session, review, decision)
     elif payment is not None and payment.status in OPEN:
@@ -120,14 +124,31 @@ def _settle_refund(session: Session, review: Review, decision: Decision | None) 
             subject=review.id,
         )
     told = Told(source=Source.OPERATOR, evidence=review.id)
-    wanted = _OF_REFUNDS[decision]
-    refund = refunds.settle(session, review.subject, wanted, told=told, message=review.resolution)
+    fact, wanted = _OF_REFUNDS[decision]
+    refund = refunds.apply_fact(session, review.subject, fact, told=told, message=review.resolution)
     if refund.status is not wanted:
         raise Conflict(
             f"Refund {refund.id} is {refund.status} already; nothing was changed.",
             code="decision_too_late",
             subject=refund.id,
         )
+
+
+def _decide_request(session: Session, review: Review, decision: Decision | None) -> None:
+    told = Told(source=Source.OPERATOR, evidence=review.id)
+    match decision:
+        case Decision.APPROVED:
+            refunds.approve(session, review.subject, told=told)
+        case Decision.REJECTED:
+            refunds.apply_fact(
+                session, review.subject, RefundFact.CANCELLED, told=told, code="rejected", message=review.resolution
+            )
+        case _:
+            raise Conflict(
+                f"Review {review.id} is about a refund that was asked for: decide approved or rejected.",
+                code="decision_unfit",
+                subject=review.id,
+            )
 
 
 def _decide(session: Session, review: Review, decision: Decision) -> None:

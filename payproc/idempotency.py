@@ -1,6 +1,6 @@
-"""A client's Idempotency-Key: the same request twice is one payment and one answer.
+"""A client's Idempotency-Key: the same request twice is one payment, or one refund, and one answer.
 
-The key's row is written in the transaction of the payment, so there is no moment in which one exists without the
+The key's row is written in the transaction of what it makes, so there is no moment in which one exists without the
 other. A second request with the key waits on the unique index until the first has committed.
 """
 
@@ -35,14 +35,14 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Fresh:
-    """The key is new: carry the request out, and `remember` its payment and answer."""
+    """The key is new: carry the request out, and `remember` what came of it and its answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resumed:
-    """The first request died before its answer: its payment exists, only the answer is missing."""
+    """The first request died before its answer: what it made exists, only the answer is missing."""
 
-    payment_id: str
+    subject: str
 
 
 Begun = Fresh | Resumed | Answer
@@ -85,14 +85,14 @@ def begin(session: Session, user: User, key: str, *, fingerprint: bytes) -> Begu
         raise Conflict(
             "The first request with this Idempotency-Key is still being answered.", code="idempotency_key_in_use"
         )
-    assert row.payment_id is not None  # written in the transaction that took the key
+    assert row.subject is not None  # written in the transaction that took the key
     row.locked_until = session.scalars(select(lock)).one()
-    return Resumed(payment_id=row.payment_id)
+    return Resumed(subject=row.subject)
 
 
-def remember_payment(session: Session, user: User, key: str, *, payment_id: str) -> None:
-    """Tie the key to its payment, in the transaction that makes both."""
-    session.get_one(IdempotencyKey, (user.id, key)).payment_id = payment_id
+def remember_subject(session: Session, user: User, key: str, *, subject: str) -> None:
+    """Tie the key to the payment or refund it made, in the transaction that makes both."""
+    session.get_one(IdempotencyKey, (user.id, key)).subject = subject
 
 
 def remember_answer(session: Session, user: User, key: str, answer: Answer) -> None:

@@ -118,11 +118,20 @@ class Money:
 
 
 def parse_major(text: str, code: str) -> Money:
-    """Read an amount in major units, as a client writes it: '19.99' with 'usd' is 1999 minor units.
+    """Read an amount to charge in major units, as a client writes it: '19.99' with 'usd' is 1999 minor units.
 
     Nothing is rounded: more decimals than the currency has is an error, unless they are zeros.
     Raises InvalidRequest for anything but ASCII digits with at most one point.
     """
+    return parse_minor(_minor(text, code), code)
+
+
+def parse_part_major(text: str, code: str) -> Money:
+    """Read a part of what was charged, as `parse_major` does: it may be less than the least that can be charged."""
+    return parse_part_minor(_minor(text, code), code)
+
+
+def _minor(text: str, code: str) -> int:
     unit = currency(code)
     if not _PLAIN_AMOUNT.fullmatch(text):
         raise InvalidRequest(
@@ -135,30 +144,46 @@ def parse_major(text: str, code: str) -> Money:
             code="amount_too_precise",
             field="amount",
         )
-    return parse_minor(int(minor), code)
+    return int(minor)
 
 
 def parse_minor(amount_minor: int, code: str) -> Money:
-    """Check an amount in minor units against its currency's step and limits.
+    """Check an amount to charge, in minor units, against its currency's step and limits.
 
     Raises InvalidRequest when it is not positive, not a multiple of the step, or out of bounds.
     """
-    unit = currency(code)
-    money = Money(amount_minor=amount_minor, currency=unit)
-    problem = _limit_broken(money)
+    money = Money.of(amount_minor, code)
+    return _unless(_part_broken(money) or _limit_broken(money), money)
+
+
+def parse_part_minor(amount_minor: int, code: str) -> Money:
+    """Check a part of what was charged, in minor units: only its currency's step binds it.
+
+    Raises InvalidRequest when it is not positive, or not a multiple of the step.
+    """
+    money = Money.of(amount_minor, code)
+    return _unless(_part_broken(money), money)
+
+
+def _unless(problem: tuple[str, str] | None, money: Money) -> Money:
     if problem is not None:
         reason, sentence = problem
         raise InvalidRequest(sentence, code=reason, field="amount")
     return money
 
 
-def _limit_broken(money: Money) -> tuple[str, str] | None:
+def _part_broken(money: Money) -> tuple[str, str] | None:
     unit = money.currency
     if money.amount_minor <= 0:
         return "amount_not_positive", "The amount must be more than zero."
     if money.amount_minor % unit.step:
         smallest = Money(amount_minor=unit.step, currency=unit)
         return "amount_too_precise", f"{unit.code.upper()} amounts must be multiples of {smallest}."
+    return None
+
+
+def _limit_broken(money: Money) -> tuple[str, str] | None:
+    unit = money.currency
     if money.amount_minor < unit.least:
         return "amount_too_small", f"The least that can be charged is {Money.of(unit.least, unit.code)}."
     if money.amount_minor > LARGEST_MINOR:

@@ -9,22 +9,27 @@ from typing import assert_never
 from sqlalchemy import Interval, cast, func, select
 from sqlalchemy.orm import Session
 
-from payproc import hints, jobs, payments, polls
+from payproc import disputes, hints, jobs, payments, polls, refunds
 from payproc.application import Application
 from payproc.ids import Prefix, new_id
 from payproc.models import Notice as NoticeRow
 from payproc.models import NoticeState, Payment, ReviewKind, Source
 from payproc.payments import Told
 from payproc.providers.base import (
+    DisputeNotice,
     Hint,
     Ignored,
     Notice,
     Postponed,
     RawNotice,
+    RefundNotice,
+    RemoteDispute,
+    RemoteRefund,
     Verdict,
 )
 from payproc.providers.names import PaymentMethod
 from payproc.reviews import open_review
+from payproc.states import PaymentStatus
 
 # What helps to tell where a delivery came from; never cookies or authorization.
 _KEPT_HEADERS = ("stripe-signature", "content-type", "user-agent")
@@ -46,6 +51,9 @@ WITH stored AS (
 )
 SELECT id FROM stored
 """
+
+
+AnyNotice = Notice | RefundNotice | DisputeNotice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,13 +113,13 @@ def apply_notice(app: Application, job: jobs.Begun) -> None:
                 jobs.finish(session, job)
             case Postponed():
                 _park(session, job, row, reason=reading.reason, after=_POSTPONED_FOR)
-            case Notice():
+            case Notice() | RefundNotice() | DisputeNotice():
                 _apply(app, session, job, row=row, notice=reading)
             case _:
                 assert_never(reading)
 
 
-def _apply(app: Application, session: Session, job: jobs.Begun, *, row: NoticeRow, notice: Notice) -> None:
+def _apply(app: Application, session: Session, job: jobs.Begun, *, row: NoticeRow, notice: AnyNotice) -> None:
     payment = _payment_of(session, notice, method=PaymentMethod(row.provider))
     if payment is None:
         _wait_for_payment(app, session, job, row=row)
@@ -121,23 +129,57 @@ def _apply(app: Application, session: Session, job: jobs.Begun, *, row: NoticeRo
         problem = f"told in words that no {payment.dialect} payment of {payment.environment} is told in"
         payments.note_mismatch(session, payment.id, problem, told=told)
     else:
-        payment = payments.apply_outcome(session, payment.id, notice.outcome, told=told)
-        if notice.outcome.verdict is Verdict.UNKNOWN:
-            # A status that we have no word for: what it means, we ask.
-            polls.stage_now(session, payment)
-        else:
-            polls.stage_last_look(app, session, payment)
+        _tell(app, session, payment, notice, told=told)
     row.payment_id = payment.id
     _settle(session, row, NoticeState.APPLIED)
     jobs.finish(session, job)
 
 
-def _payment_of(session: Session, notice: Notice, *, method: PaymentMethod) -> Payment | None:
-    found = payments.find_by_reference(session, notice.references)
-    found = found or payments.find_by_our_reference(session, notice.reference, method=method)
-    if found is None and notice.payment_id:
+def _tell(app: Application, session: Session, payment: Payment, notice: AnyNotice, *, told: Told) -> None:
+    match notice:
+        case Notice():
+            _tell_outcome(app, session, payment, notice, told=told)
+        case RefundNotice():
+            refunds.record_remote(session, payment, notice.refund, told=told)
+            _ask_whether_paid(session, payment)
+        case DisputeNotice():
+            disputes.record_remote(session, payment, notice.dispute, told=told)
+            _ask_whether_paid(session, payment)
+        case _:
+            assert_never(notice)
+
+
+def _tell_outcome(app: Application, session: Session, payment: Payment, notice: Notice, *, told: Told) -> None:
+    payment = payments.apply_outcome(session, payment.id, notice.outcome, told=told)
+    if notice.outcome.verdict is Verdict.UNKNOWN:
+        # A status that we have no word for: what it means, we ask.
+        polls.stage_now(session, payment)
+    else:
+        polls.stage_last_look(app, session, payment)
+
+
+def _ask_whether_paid(session: Session, payment: Payment) -> None:
+    # Only what was paid can be refunded or disputed: the event that says it was paid is late, or lost.
+    if payment.status not in (PaymentStatus.COMPLETED, PaymentStatus.REFUNDED):
+        polls.stage_now(session, payment)
+
+
+def _payment_of(session: Session, notice: AnyNotice, *, method: PaymentMethod) -> Payment | None:
+    match notice:
+        case Notice():
+            names: Notice | RemoteRefund | RemoteDispute = notice
+        case RefundNotice():
+            names = notice.refund
+        case DisputeNotice():
+            names = notice.dispute
+        case _:
+            assert_never(notice)
+    found = payments.find_by_reference(session, names.references)
+    if found is None and isinstance(notice, Notice):
+        found = payments.find_by_our_reference(session, notice.reference, method=method)
+    if found is None and names.payment_id:
         # A notice may beat the answer that carries the provider's id. Ours was committed before the call.
-        found = session.get(Payment, notice.payment_id)
+        found = session.get(Payment, names.payment_id)
     # One provider's word never moves another's payment.
     return found if found is not None and found.payment_method == method else None
 

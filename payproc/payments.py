@@ -11,7 +11,7 @@ from typing import Any, assert_never
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from payproc import jobs, receipts
+from payproc import jobs, receipts, refund_sums
 from payproc.application import Application
 from payproc.errors import Conflict, InvalidRequest, NotFound
 from payproc.models import Order, Payment, PaymentEvent, ReviewKind, Source, User
@@ -335,7 +335,7 @@ def _apply(session: Session, payment: Payment, fact: Fact, *, told: Told, detail
     if cell.effect is not Effect.MOVED:
         return False
     session.flush()
-    _follow_up(session, payment)
+    _follow_up(session, payment, told=told)
     if cell.review:
         open_review(
             session,
@@ -356,12 +356,15 @@ def _stamp(payment: Payment, *, now: datetime) -> None:
         payment.sealed_payer = None
 
 
-def _follow_up(session: Session, payment: Payment) -> None:
+def _follow_up(session: Session, payment: Payment, *, told: Told) -> None:
     if payment.status in TERMINAL:
         # One look at Stripe fewer for each payment whose webhook came in time.
         jobs.withdraw(session, jobs.Kind.INQUIRE_PAYMENT, payment.id)
     if payment.status is PaymentStatus.COMPLETED:
         receipts.stage_receipt(session, payment)
+        if refund_sums.is_given_back(session, payment):
+            # Its refund was told before its payment was.
+            _apply(session, payment, Fact.REFUNDED, told=told)
     if payment.order_id:
         follow_payments(session, payment.order_id)
 

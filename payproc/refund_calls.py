@@ -2,30 +2,40 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import assert_never
 
 from sqlalchemy.orm import Session
 
-from payproc import calls, jobs, refunds
+from payproc import calls, jobs, refund_sums, refunds
 from payproc.application import Application
 from payproc.calls import Intent
 from payproc.errors import OperationNotSupported, OutcomeUncertain, ProviderUnavailable, RequestRefused
-from payproc.models import Payment, Refund, ReviewKind, Source
+from payproc.models import CallState, Payment, Refund, ReviewKind, Source
 from payproc.money import Money
 from payproc.payments import Told
 from payproc.provider_words import payment_ref
-from payproc.providers.base import Operation, Provider, Refunding, RefundOutcome, RefundRequest, RefundVerdict
+from payproc.providers.base import (
+    Operation,
+    Provider,
+    Refunding,
+    RefundMode,
+    RefundOutcome,
+    RefundRequest,
+    RefundVerdict,
+)
 from payproc.reviews import open_review
-from payproc.states import RefundStatus
+from payproc.states import REFUND_OPEN, RefundFact, RefundStatus
 
 # A gateway without an id for refunds tells little: a person knows sooner than an eleventh answer would.
-_ASK_AGAIN_AFTER = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
+_ASK_ONCE = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
+# One with ids knows each, and a bank may take a month: asked daily, beside the webhook that usually tells.
+_ASK_BY_KEY = (timedelta(seconds=10), timedelta(minutes=10), timedelta(hours=1), *[timedelta(days=1)] * 45)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Errand:
     provider: Refunding
     request: RefundRequest
+    mode: RefundMode
 
 
 def send_refund(app: Application, job: jobs.Begun) -> None:
@@ -33,27 +43,38 @@ def send_refund(app: Application, job: jobs.Begun) -> None:
 
     Raises ProviderUnavailable, after which it is tried again: it was surely not sent.
     """
-    errand, intent = _intend(app, job)
-    if intent is None:
+    planned = _intend(app, job)
+    if planned is None:
         return
-    if not intent.fresh:
+    errand, intent = planned
+    if not intent.fresh and not _may_repeat(errand, intent, job):
         # An earlier run wrote this call down and did not live to tell whether it was sent.
-        _leave_in_doubt(app, job)
+        _leave_in_doubt(app, job, errand)
         return
     try:
         outcome = errand.provider.refund(intent.call)
     except OutcomeUncertain:
-        _leave_in_doubt(app, job)
+        _leave_in_doubt(app, job, errand)
     except ProviderUnavailable as unavailable:
-        with app.database.transaction() as session:
-            calls.record_refusal(session, intent, f"not sent: {unavailable.message}")
+        if errand.mode is RefundMode.ONCE:
+            # A call under a key stays as it is: the client library may have sent it twice, and only the second sending
+            # surely did not arrive.
+            with app.database.transaction() as session:
+                calls.record_refusal(session, intent, f"not sent: {unavailable.message}")
         raise
     except RequestRefused as refused:
         _refuse(app, job, intent, refused)
     else:
         with app.database.transaction() as session:
-            calls.record_answer(session, intent, outcome.verdict)
-            _apply(session, job, outcome, told=Told(source=Source.API, evidence=intent.id), asked=0)
+            calls.record_answer(session, intent, outcome.provider_id or outcome.verdict)
+            told = Told(source=Source.API, evidence=intent.id)
+            _apply(session, job, errand, outcome, told=told, asked=0)
+
+
+def _may_repeat(errand: _Errand, intent: Intent, job: jobs.Begun) -> bool:
+    # The provider was asked and has no such refund, and it still knows the key: the same words make it once.
+    looked = bool(job.payload.get("looked"))
+    return looked and errand.mode is RefundMode.BY_KEY and not intent.key_may_be_forgotten
 
 
 def inquire_refund(app: Application, job: jobs.Begun) -> None:
@@ -63,24 +84,27 @@ def inquire_refund(app: Application, job: jobs.Begun) -> None:
     """
     with app.database.transaction() as session:
         refund = session.get_one(Refund, job.subject)
-        if refund.status not in refunds.IN_FLIGHT:
+        if refund.status not in REFUND_OPEN:
             jobs.finish(session, job)
             return
         errand = _errand(app, session, refund)
     outcome = errand.provider.inquire_refund(errand.request)
     with app.database.transaction() as session:
         told = Told(source=Source.POLL, evidence=job.id)
-        _apply(session, job, outcome, told=told, asked=job.payload.get("asked", 0) + 1)
+        _apply(session, job, errand, outcome, told=told, asked=job.payload.get("asked", 0) + 1)
 
 
-def _intend(app: Application, job: jobs.Begun) -> tuple[_Errand, Intent | None]:
+def _intend(app: Application, job: jobs.Begun) -> tuple[_Errand, Intent] | None:
     with app.database.transaction() as session:
-        refund = session.get_one(Refund, job.subject, with_for_update=True)
-        errand = _errand(app, session, refund)
-        if refund.status not in refunds.IN_FLIGHT:
+        refund, payment = refunds.locked(session, job.subject)
+        if refund.status is not RefundStatus.PENDING:
             jobs.finish(session, job)
-            return errand, None
-        payment = session.get_one(Payment, refund.payment_id)
+            return None
+        if refunds.mode_of(app, payment) is RefundMode.BY_HAND:
+            refunds.hand_over(session, refund.id, told=Told(source=Source.API, evidence=job.id))
+            jobs.finish(session, job)
+            return None
+        errand = _errand(app, session, refund)
         intent = calls.intend(
             session,
             Operation.REFUND,
@@ -99,9 +123,11 @@ def _errand(app: Application, session: Session, refund: Refund) -> _Errand:
         refund_id=refund.id,
         payment=payment_ref(payment),
         money=Money.of(refund.amount_minor, refund.currency),
-        already=refunds.given_back(session, payment),
+        already=refund_sums.given_back(session, payment),
+        provider_id=refund.provider_refund_id,
     )
-    return _Errand(provider=_refunding(app.provider_of(payment), payment), request=request)
+    provider = _refunding(app.provider_of(payment), payment)
+    return _Errand(provider=provider, request=request, mode=provider.refund_mode(payment.dialect))
 
 
 def _refunding(provider: Provider, payment: Payment) -> Refunding:
@@ -110,9 +136,9 @@ def _refunding(provider: Provider, payment: Payment) -> Refunding:
     return provider
 
 
-def _leave_in_doubt(app: Application, job: jobs.Begun) -> None:
+def _leave_in_doubt(app: Application, job: jobs.Begun, errand: _Errand) -> None:
     with app.database.transaction() as session:
-        _ask_later(session, job, asked=0)
+        _ask_later(session, job, errand, asked=0)
 
 
 def _refuse(app: Application, job: jobs.Begun, intent: Intent, refused: RequestRefused) -> None:
@@ -120,52 +146,64 @@ def _refuse(app: Application, job: jobs.Begun, intent: Intent, refused: RequestR
         if refused.refusal.settles_call:
             calls.record_refusal(session, intent, refused.message)
             told = Told(source=Source.API, evidence=intent.id)
-            refunds.settle(
-                session, job.subject, RefundStatus.FAILED, told=told, code=refused.code, message=refused.message
+            refunds.apply_fact(
+                session, job.subject, RefundFact.FAILED, told=told, code=refused.code, message=refused.message
             )
             jobs.finish(session, job)
             return
     raise refused
 
 
-def _apply(session: Session, job: jobs.Begun, outcome: RefundOutcome, *, told: Told, asked: int) -> None:
-    match outcome.verdict:
-        case RefundVerdict.SUCCEEDED:
-            refunds.settle(session, job.subject, RefundStatus.SUCCEEDED, told=told)
-        case RefundVerdict.FAILED:
-            code, message = outcome.failure_code, outcome.failure_message
-            refunds.settle(session, job.subject, RefundStatus.FAILED, told=told, code=code, message=message)
-        case RefundVerdict.CANCELLED:
-            refunds.settle(session, job.subject, RefundStatus.CANCELLED, told=told)
-        case RefundVerdict.PENDING | RefundVerdict.UNKNOWN | RefundVerdict.NOT_FOUND:
-            _ask_later(session, job, asked=asked)
-            return
-        case _:
-            assert_never(outcome.verdict)
-    jobs.finish(session, job)
+def _apply(
+    session: Session, job: jobs.Begun, errand: _Errand, outcome: RefundOutcome, *, told: Told, asked: int
+) -> None:
+    refund = refunds.apply_outcome(session, job.subject, outcome, told=told)
+    if refund.status not in REFUND_OPEN:
+        jobs.finish(session, job)
+        return
+    unanswered = calls.state_of(session, Operation.REFUND, refund.id) is CallState.SENT
+    if outcome.verdict is RefundVerdict.NOT_FOUND and unanswered:
+        _send_again(session, job)
+    else:
+        _ask_later(session, job, errand, asked=asked)
 
 
-def _ask_later(session: Session, job: jobs.Begun, *, asked: int) -> None:
+def _send_again(session: Session, job: jobs.Begun) -> None:
     jobs.finish(session, job)
     refund = session.get_one(Refund, job.subject)
     payment = session.get_one(Payment, refund.payment_id)
-    if asked >= len(_ASK_AGAIN_AFTER):
-        open_review(
-            session,
-            ReviewKind.REFUND_UNSETTLED,
-            refund.id,
-            payment_id=payment.id,
-            detail=(
-                f"Nobody knows whether refund {refund.id} of {payment.reference} was carried out: look it up in the "
-                f"portal of {payment.payment_method}, then resolve this with --as refunded or not_refunded."
-            ),
-        )
+    if not calls.is_repeatable(session, Operation.REFUND, refund.id):
+        _ask_person(session, refund, payment)
+        return
+    jobs.stage(session, jobs.Kind.SEND_REFUND, refund.id, method=payment.payment_method, payload={"looked": True})
+
+
+def _ask_later(session: Session, job: jobs.Begun, errand: _Errand, *, asked: int) -> None:
+    jobs.finish(session, job)
+    refund = session.get_one(Refund, job.subject)
+    payment = session.get_one(Payment, refund.payment_id)
+    schedule = _ASK_BY_KEY if errand.mode is RefundMode.BY_KEY else _ASK_ONCE
+    if asked >= len(schedule):
+        _ask_person(session, refund, payment)
         return
     jobs.stage(
         session,
         jobs.Kind.INQUIRE_REFUND,
         refund.id,
         method=payment.payment_method,
-        due_at=datetime.now(UTC) + _ASK_AGAIN_AFTER[asked],
+        due_at=datetime.now(UTC) + schedule[asked],
         payload={"asked": asked},
+    )
+
+
+def _ask_person(session: Session, refund: Refund, payment: Payment) -> None:
+    open_review(
+        session,
+        ReviewKind.REFUND_UNSETTLED,
+        refund.id,
+        payment_id=payment.id,
+        detail=(
+            f"Nobody knows whether refund {refund.id} of {payment.reference} was carried out: look it up in the "
+            f"portal of {payment.payment_method}, then resolve this with --as refunded or not_refunded."
+        ),
     )

@@ -1,26 +1,38 @@
 """Refunds: the only code that writes one's status.
 
 Asking reserves the money under the payment's row lock: what has been given back, is on its way, or waits for a person
-never exceeds what was paid.
+never exceeds what was paid. API, webhook, poll, operator and reconciliation all end in `apply_outcome` or `apply_fact`,
+which lock the rows, ask the grid in `states`, and append an event. Locks are taken payment first.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from typing import assert_never
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from payproc import jobs, payments
+from payproc import disputes, jobs, payments, refund_sums
 from payproc.application import Application
 from payproc.errors import Conflict, InvalidRequest, NotFound
-from payproc.models import Payment, Refund, ReviewKind, User
+from payproc.models import Payment, Refund, RefundEvent, ReviewKind, Source, User
 from payproc.money import Money
 from payproc.payments import Told
-from payproc.providers.base import Refunding, RefundMode
-from payproc.reviews import open_review
-from payproc.states import Fact, PaymentStatus, RefundStatus
+from payproc.providers.base import Refunding, RefundMode, RefundOutcome, RefundVerdict, RemoteRefund
+from payproc.reviews import close_if_open, open_review
+from payproc.setting_types import RefundByOwner
+from payproc.states import (
+    REFUND_OPEN,
+    Effect,
+    Fact,
+    PaymentStatus,
+    RefundFact,
+    RefundStatus,
+    Transition,
+    refund_transition,
+)
 
-_HOLDING = (RefundStatus.PENDING, RefundStatus.MANUAL, RefundStatus.SUCCEEDED)
-IN_FLIGHT = frozenset({RefundStatus.PENDING, RefundStatus.MANUAL})
+# Questions about a refund that answer themselves when it ends.
+_ASKED_ABOUT_OPEN = (ReviewKind.REFUND_APPROVAL, ReviewKind.REFUND_MANUAL, ReviewKind.REFUND_UNSETTLED)
 
 
 def request_refund(
@@ -29,31 +41,36 @@ def request_refund(
     """Reserve money to give back, and stage the call that does; nobody is called here.
 
     Without `money` all that is left goes back. Where the provider has no call for it the refund is `manual`, and a
-    person is asked. Raises NotFound, InvalidRequest or Conflict, and then nothing is written.
+    person is asked; where owners only ask (REFUND_BY_OWNER) an owner's is `requested`, and an operator decides. Raises
+    NotFound, InvalidRequest or Conflict, and then nothing is written.
     """
     payments.visible_payment(session, payment_id, user=user)
     payment = payments.locked(session, payment_id)
+    mode = mode_of(app, payment)
     _check_refundable(app, session, payment)
-    left = _left(session, payment)
+    _check_alone(session, payment, mode)
+    left = Money.of(payment.amount_minor, payment.currency) - refund_sums.held_back(session, payment)
     wanted = money or left
     _check_covered(payment, wanted, left=left)
-    provider = app.provider_of(payment)
-    by_call = isinstance(provider, Refunding) and provider.refund_mode(payment.dialect) is not RefundMode.BY_HAND
+    told = Told(source=Source.API, evidence=user.id)
     refund = Refund(
         payment_id=payment.id,
         amount_minor=wanted.amount_minor,
         currency=wanted.currency.code,
-        status=RefundStatus.PENDING if by_call else RefundStatus.MANUAL,
+        status=_first_status(app, user, mode),
         reason=reason,
         requested_by=user.id,
+        alone=mode is not RefundMode.BY_KEY,
     )
-    session.add(refund)
-    session.flush()
-    if by_call:
-        jobs.stage(session, jobs.Kind.SEND_REFUND, refund.id, method=payment.payment_method)
-    else:
-        _ask_for_hands(session, payment, refund)
+    _write(session, refund, told=told)
+    _set_going(session, payment, refund)
     return refund
+
+
+def mode_of(app: Application, payment: Payment) -> RefundMode:
+    """Return how this payment's provider gives money back."""
+    provider = app.provider_of(payment)
+    return provider.refund_mode(payment.dialect) if isinstance(provider, Refunding) else RefundMode.BY_HAND
 
 
 def _check_refundable(app: Application, session: Session, payment: Payment) -> None:
@@ -63,13 +80,27 @@ def _check_refundable(app: Application, session: Session, payment: Payment) -> N
             code="payment_not_refundable",
             subject=payment.id,
         )
-    if datetime.now(UTC) - payment.completed_at > timedelta(days=app.settings.refund_window_days):
+    # The database's clock stamped the completion, and only it can say how long ago that was.
+    age = session.scalars(select(func.now())).one() - payment.completed_at
+    if age > timedelta(days=app.settings.refund_window_days):
         raise Conflict(
             f"Payment {payment.id} was completed more than {app.settings.refund_window_days} days ago.",
             code="refund_window_over",
             subject=payment.id,
         )
-    in_flight = select(Refund.id).where(Refund.payment_id == payment.id, Refund.status.in_(IN_FLIGHT))
+    if (dispute := disputes.open_dispute(session, payment)) is not None:
+        raise Conflict(
+            f"Payment {payment.id} is disputed ({dispute.provider_dispute_id}): a refund beside the dispute could pay "
+            "the customer back twice.",
+            code="payment_disputed",
+            subject=payment.id,
+        )
+
+
+def _check_alone(session: Session, payment: Payment, mode: RefundMode) -> None:
+    if mode is RefundMode.BY_KEY:
+        return
+    in_flight = select(Refund.id).where(Refund.payment_id == payment.id, Refund.status.in_(REFUND_OPEN))
     if (other := session.scalar(in_flight)) is not None:
         raise Conflict(
             f"Refund {other} of this payment is still on its way; wait for it.", code="refund_in_flight", subject=other
@@ -79,7 +110,7 @@ def _check_refundable(app: Application, session: Session, payment: Payment) -> N
 def _check_covered(payment: Payment, wanted: Money, *, left: Money) -> None:
     if wanted.currency != left.currency:
         raise InvalidRequest(f"Payment {payment.id} is in {left.currency.code.upper()}.", field="amount")
-    if wanted.amount_minor > left.amount_minor:
+    if wanted.amount_minor > left.amount_minor or left.amount_minor <= 0:
         raise Conflict(
             f"Of payment {payment.id} {left} is left to refund, not {wanted}.",
             code="refund_exceeds_payment",
@@ -87,20 +118,40 @@ def _check_covered(payment: Payment, wanted: Money, *, left: Money) -> None:
         )
 
 
-def _left(session: Session, payment: Payment) -> Money:
-    return Money.of(payment.amount_minor - _held(session, payment, _HOLDING), payment.currency)
+def _first_status(app: Application, user: User, mode: RefundMode) -> RefundStatus:
+    if app.settings.refund_by_owner is RefundByOwner.REQUEST and not user.is_staff:
+        return RefundStatus.REQUESTED
+    return RefundStatus.MANUAL if mode is RefundMode.BY_HAND else RefundStatus.PENDING
 
 
-def given_back(session: Session, payment: Payment) -> Money:
-    """Return how much of a payment has surely been given back."""
-    return Money.of(_held(session, payment, (RefundStatus.SUCCEEDED,)), payment.currency)
+def _write(session: Session, refund: Refund, *, told: Told) -> None:
+    session.add(refund)
+    session.flush()
+    _record(session, refund, RefundFact.ASKED, effect=Effect.MOVED, told=told, before=None)
 
 
-def _held(session: Session, payment: Payment, statuses: tuple[RefundStatus, ...]) -> int:
-    total = select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(
-        Refund.payment_id == payment.id, Refund.status.in_(statuses)
+def _set_going(session: Session, payment: Payment, refund: Refund) -> None:
+    match refund.status:
+        case RefundStatus.REQUESTED:
+            _ask_operator(session, payment, refund)
+        case RefundStatus.MANUAL:
+            _ask_for_hands(session, payment, refund)
+        case _:
+            jobs.stage(session, jobs.Kind.SEND_REFUND, refund.id, method=payment.payment_method)
+
+
+def _ask_operator(session: Session, payment: Payment, refund: Refund) -> None:
+    money = Money.of(refund.amount_minor, refund.currency)
+    open_review(
+        session,
+        ReviewKind.REFUND_APPROVAL,
+        refund.id,
+        payment_id=payment.id,
+        detail=(
+            f"The owner of {payment.id} asks for {money} back ({refund.reason or 'no reason given'}): resolve this "
+            "with --as approved or rejected."
+        ),
     )
-    return int(session.scalars(total).one())
 
 
 def _ask_for_hands(session: Session, payment: Payment, refund: Refund) -> None:
@@ -117,35 +168,239 @@ def _ask_for_hands(session: Session, payment: Payment, refund: Refund) -> None:
     )
 
 
-def settle(
+def approve(session: Session, refund_id: str, *, told: Told) -> Refund:
+    """Let a requested refund go ahead. One that was decided before stays as it is."""
+    return _go_on(session, refund_id, RefundFact.APPROVED, told=told)
+
+
+def hand_over(session: Session, refund_id: str, *, told: Told) -> Refund:
+    """Give a refund to a person: its provider has no call for it, or none any more."""
+    return _go_on(session, refund_id, RefundFact.HANDED_OVER, told=told)
+
+
+def _go_on(session: Session, refund_id: str, fact: RefundFact, *, told: Told) -> Refund:
+    refund, payment = locked(session, refund_id)
+    if _move(session, payment, refund, fact, told=told):
+        _set_going(session, payment, refund)
+    return refund
+
+
+def apply_outcome(session: Session, refund_id: str, outcome: RefundOutcome, *, told: Told) -> Refund:
+    """Apply what a provider said about a refund; the one door for every source."""
+    refund, payment = locked(session, refund_id)
+    if outcome.provider_id and refund.provider_refund_id is None:
+        refund.provider_refund_id = outcome.provider_id
+    fact = _fact(outcome)
+    if fact is not None:
+        _apply(session, payment, refund, fact, told=told, code=outcome.failure_code, message=outcome.failure_message)
+    return refund
+
+
+def apply_fact(
     session: Session,
     refund_id: str,
-    status: RefundStatus,
+    fact: RefundFact,
     *,
     told: Told,
     code: str | None = None,
     message: str | None = None,
 ) -> Refund:
-    """End a refund. A failed one frees what it held; the last of a payment's money makes it `refunded`.
-
-    One that has ended stays as it is. Locks are taken payment first.
-    """
-    refund = _locked(session, refund_id)
-    payment = session.get_one(Payment, refund.payment_id)
-    if refund.status not in IN_FLIGHT:
-        return refund
-    refund.status = status
-    refund.failure_code, refund.failure_message = code, message
-    refund.settled_at = session.scalars(select(func.now())).one()
-    session.flush()
-    if status is RefundStatus.SUCCEEDED and given_back(session, payment).amount_minor >= payment.amount_minor:
-        payments.apply_fact(session, payment.id, Fact.REFUNDED, told=told, detail=refund.id)
+    """Apply a fact that needs no provider's words: a refusal of our call, or an operator's decision."""
+    refund, payment = locked(session, refund_id)
+    _apply(session, payment, refund, fact, told=told, code=code, message=message)
     return refund
 
 
-def _locked(session: Session, refund_id: str) -> Refund:
+def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, told: Told) -> Refund | None:
+    """Apply how a refund stands that a provider shows; write it down first where it was made elsewhere.
+
+    Returns None, with a question for a person, where it contradicts what we have: another amount than ours.
+    """
+    assert remote.money is not None  # who reads the wire keeps what cannot be read away from here
+    payments.locked(session, payment.id)
+    refund = _known(session, payment, remote)
+    if refund is None:
+        refund = _imported(session, payment, remote, money=remote.money, told=told)
+    elif (ours := Money.of(refund.amount_minor, refund.currency)) != remote.money:
+        problem = f"{remote.provider_id} gives back {remote.money}, and we asked for {ours}"
+        _report_mismatch(session, payment, refund.id, problem)
+        return None
+    apply_outcome(session, refund.id, remote.outcome, told=told)
+    _check_excess(session, payment, refund)
+    return refund
+
+
+def _known(session: Session, payment: Payment, remote: RemoteRefund) -> Refund | None:
+    found = session.scalar(select(Refund).where(Refund.provider_refund_id == remote.provider_id))
+    if found is not None or remote.refund_id is None:
+        return found
+    # Its event may beat the answer that carries its id. Ours was committed before the call.
+    ours = session.get(Refund, remote.refund_id)
+    unnamed = ours is not None and ours.payment_id == payment.id and ours.provider_refund_id is None
+    return ours if unnamed else None
+
+
+def _imported(session: Session, payment: Payment, remote: RemoteRefund, *, money: Money, told: Told) -> Refund:
+    refund = Refund(
+        payment_id=payment.id,
+        amount_minor=money.amount_minor,
+        currency=money.currency.code,
+        status=RefundStatus.PENDING,
+        reason=remote.reason,
+        provider_refund_id=remote.provider_id,
+        alone=False,
+    )
+    _write(session, refund, told=told)
+    return refund
+
+
+def _check_excess(session: Session, payment: Payment, refund: Refund) -> None:
+    held = refund_sums.held_back(session, payment)
+    if held.amount_minor > payment.amount_minor:
+        paid = Money.of(payment.amount_minor, payment.currency)
+        problem = f"{held} of {paid} has been given back or is on its way"
+        _report_mismatch(session, payment, refund.id, problem)
+
+
+def _report_mismatch(session: Session, payment: Payment, refund_id: str, problem: str) -> None:
+    open_review(
+        session,
+        ReviewKind.REFUND_MISMATCH,
+        refund_id,
+        payment_id=payment.id,
+        detail=f"{payment.id}, refund {refund_id}: {problem}. Look both up in the provider's dashboard.",
+    )
+
+
+def _fact(outcome: RefundOutcome) -> RefundFact | None:
+    match outcome.verdict:
+        case RefundVerdict.SUCCEEDED:
+            return RefundFact.SUCCEEDED
+        case RefundVerdict.PENDING:
+            return RefundFact.UNDER_WAY
+        case RefundVerdict.FAILED:
+            return RefundFact.FAILED
+        case RefundVerdict.CANCELLED:
+            return RefundFact.CANCELLED
+        case RefundVerdict.NOT_FOUND | RefundVerdict.UNKNOWN:
+            return None
+        case _:
+            assert_never(outcome.verdict)
+
+
+def _apply(
+    session: Session,
+    payment: Payment,
+    refund: Refund,
+    fact: RefundFact,
+    *,
+    told: Told,
+    code: str | None,
+    message: str | None,
+) -> None:
+    before = refund.status
+    if not _move(session, payment, refund, fact, told=told, detail=message or code):
+        return
+    refund.failure_code, refund.failure_message = code, message
+    _follow_up(session, payment, refund, before=before, told=told)
+
+
+def _move(
+    session: Session,
+    payment: Payment,
+    refund: Refund,
+    fact: RefundFact,
+    *,
+    told: Told,
+    detail: str | None = None,
+) -> bool:
+    cell = refund_transition(refund.status, fact)
+    before = refund.status
+    refund.status = cell.to
+    if cell.effect is Effect.MOVED and refund.status not in REFUND_OPEN:
+        refund.settled_at = session.scalars(select(func.now())).one()
+    _record(session, refund, fact, effect=cell.effect, told=told, before=before, detail=detail)
+    session.flush()
+    if cell.review:
+        _report_undone(session, payment, refund, cell)
+    return cell.effect is Effect.MOVED
+
+
+def _follow_up(session: Session, payment: Payment, refund: Refund, *, before: RefundStatus, told: Told) -> None:
+    jobs.withdraw(session, jobs.Kind.INQUIRE_REFUND, refund.id)
+    for kind in _ASKED_ABOUT_OPEN:
+        close_if_open(session, kind, refund.id, resolution=f"the refund is {refund.status}")
+    if refund.status is RefundStatus.SUCCEEDED and payment.status is PaymentStatus.COMPLETED:
+        if refund_sums.is_given_back(session, payment):
+            payments.apply_fact(session, payment.id, Fact.REFUNDED, told=told, detail=refund.id)
+    elif before is RefundStatus.SUCCEEDED and payment.status is PaymentStatus.REFUNDED:
+        payments.apply_fact(session, payment.id, Fact.REFUND_UNDONE, told=told, detail=refund.id)
+
+
+def _report_undone(session: Session, payment: Payment, refund: Refund, cell: Transition[RefundStatus]) -> None:
+    money = Money.of(refund.amount_minor, refund.currency)
+    open_review(
+        session,
+        ReviewKind.REFUND_UNDONE,
+        refund.id,
+        payment_id=payment.id,
+        detail=(
+            f"The refund of {money} of {payment.id} had succeeded and is now {cell.to}: the customer did not get it. "
+            "Agree with them how to pay it back; a new refund can be made."
+        ),
+    )
+
+
+def _record(
+    session: Session,
+    refund: Refund,
+    fact: RefundFact,
+    *,
+    effect: Effect,
+    told: Told,
+    before: RefundStatus | None,
+    detail: str | None = None,
+) -> None:
+    session.add(
+        RefundEvent(
+            refund_id=refund.id,
+            fact=fact,
+            effect=effect,
+            from_status=before,
+            to_status=refund.status,
+            source=told.source,
+            evidence=told.evidence,
+            detail=detail,
+        )
+    )
+
+
+def locked(session: Session, refund_id: str) -> tuple[Refund, Payment]:
+    """Return a refund and its payment under their row locks, freshly read.
+
+    Raises NotFound.
+    """
     refund = session.get(Refund, refund_id)
     if refund is None:
         raise NotFound(f"There is no refund {refund_id}.", code="refund_not_found", subject=refund_id)
-    payments.locked(session, refund.payment_id)
-    return session.get_one(Refund, refund_id, with_for_update=True, populate_existing=True)
+    payment = payments.locked(session, refund.payment_id)
+    return session.get_one(Refund, refund_id, with_for_update=True, populate_existing=True), payment
+
+
+def refunds_of(session: Session, payment: Payment) -> list[Refund]:
+    """Return the refunds of a payment, oldest first."""
+    of_payment = select(Refund).where(Refund.payment_id == payment.id)
+    return list(session.scalars(of_payment.order_by(Refund.created_at, Refund.id)))
+
+
+def visible_refund(session: Session, refund_id: str, *, user: User) -> Refund:
+    """Return the refund if this user may see its payment.
+
+    Raises NotFound otherwise.
+    """
+    refund = session.get(Refund, refund_id)
+    if refund is not None:
+        payment = session.get_one(Payment, refund.payment_id)
+        if user.is_staff or payment.user_id == user.id:
+            return refund
+    raise NotFound(f"There is no refund {refund_id}.", code="refund_not_found", subject=refund_id)

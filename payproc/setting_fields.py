@@ -19,6 +19,7 @@ from payproc.setting_types import (
     LogLevel,
     Pem,
     PushTimeout,
+    RefundByOwner,
     Schedule,
     Secrets,
     SmtpUrl,
@@ -114,6 +115,7 @@ class Settings(BaseSettings):
     # Reverse proxies before web whose X-Forwarded-For is believed.
     forwarded_hops: Annotated[int, Field(ge=0, le=5)] = 0
     refund_window_days: Annotated[int, Field(ge=1)] = 90
+    refund_by_owner: RefundByOwner = RefundByOwner.EXECUTE
     # First wait after a failed call; it doubles to ten minutes.
     retry_base: Duration = timedelta(seconds=5)
     # An event about a payment we do not have is retried this long, then a person looks at it.

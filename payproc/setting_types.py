@@ -19,6 +19,13 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
+class RefundByOwner(StrEnum):
+    """What becomes of a refund that a payment's owner asks for; staff's go ahead in either case."""
+
+    EXECUTE = "execute"  # the guide's rule
+    REQUEST = "request"  # an operator decides
+
+
 _DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 

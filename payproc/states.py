@@ -123,8 +123,8 @@ refunded      late    late             late       late       late      late     
 # "failed!" and "cancelled!" take back what the customer had been told they get.
 _REFUND_GRID = """
               asked  approved  handed_over  under_way  succeeded  failed   cancelled
-requested     same   pending   manual       -          -          -        cancelled
-pending       same   late      -            same       succeeded  failed   cancelled
+requested     same   pending   -            -          -          -        cancelled
+pending       same   late      manual       same       succeeded  failed   cancelled
 manual        same   late      same         -          succeeded  failed   cancelled
 succeeded     late   late      late         late       same       failed!  cancelled!
 failed        late   late      late         late       late       same     late

@@ -6,10 +6,25 @@ from datetime import datetime
 from sqlalchemy import CompoundSelect, literal, select, union_all
 from sqlalchemy.orm import Session
 
+from payproc.disputes import disputes_of
 from payproc.jobs import Kind
-from payproc.models import Email, Job, JobState, Notice, Payment, PaymentEvent, ProviderCall, Refund, Review
+from payproc.models import (
+    Dispute,
+    DisputeEvent,
+    Email,
+    Job,
+    JobState,
+    Notice,
+    Payment,
+    PaymentEvent,
+    ProviderCall,
+    Refund,
+    RefundEvent,
+    Review,
+)
 from payproc.money import Money
-from payproc.states import Effect, Fact
+from payproc.refunds import refunds_of
+from payproc.states import Effect, Fact, RefundFact
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +46,7 @@ def timeline(session: Session, payment: Payment) -> list[Entry]:
         *_emails(session, payment),
         *_reviews(session, payment),
         *_refunds(session, payment),
+        *_disputes(session, payment),
     ]
     # What is due stands last: a job staged with the payment bears the start of its transaction, before its event.
     planned = _open_jobs(session, payment)
@@ -48,17 +64,23 @@ def _events(session: Session, payment: Payment) -> list[Entry]:
 
 
 def _event_sentence(event: PaymentEvent) -> str:
+    if event.fact is Fact.CREATED:
+        return f"created as {event.to_status}"
     told = f"{event.fact.replace('_', ' ')}, told by {event.source}"
-    detail = f" ({event.detail})" if event.detail else ""
-    match event.effect:
-        case Effect.MOVED if event.fact is Fact.CREATED:
-            return f"created as {event.to_status}"
+    return _effect_sentence(told, event.effect, before=event.from_status, now=event.to_status, detail=event.detail)
+
+
+def _effect_sentence(told: str, effect: Effect, *, before: str | None, now: str, detail: str | None) -> str:
+    why = f" ({detail})" if detail else ""
+    match effect:
+        case Effect.MOVED if before is None:
+            return f"{told}{why}"
         case Effect.MOVED:
-            return f"{told}: {event.from_status} became {event.to_status}{detail}"
+            return f"{told}: {before} became {now}{why}"
         case Effect.SAME:
-            return f"{told}: stays {event.to_status}{detail}"
+            return f"{told}: stays {now}{why}"
         case Effect.LATE:
-            return f"{told}, too late to change {event.to_status}{detail}"
+            return f"{told}, too late to change {now}{why}"
 
 
 def _subjects(payment: Payment) -> CompoundSelect[str]:
@@ -114,29 +136,54 @@ def _emails(session: Session, payment: Payment) -> list[Entry]:
 
 
 def _refunds(session: Session, payment: Payment) -> list[Entry]:
-    entries: list[Entry] = []
-    for refund in session.scalars(select(Refund).where(Refund.payment_id == payment.id)):
-        money = Money.of(refund.amount_minor, refund.currency)
-        reason = f" ({refund.reason})" if refund.reason else ""
-        entries.append(
-            Entry(
-                at=refund.created_at,
-                what="refund.requested",
-                sentence=f"refund of {money} asked for by {refund.requested_by}{reason}",
-                evidence=refund.id,
-            )
+    return [entry for refund in refunds_of(session, payment) for entry in _refund_events(session, refund)]
+
+
+def _refund_events(session: Session, refund: Refund) -> list[Entry]:
+    money = Money.of(refund.amount_minor, refund.currency)
+    rows = session.scalars(select(RefundEvent).where(RefundEvent.refund_id == refund.id).order_by(RefundEvent.number))
+    return [
+        Entry(
+            at=event.at,
+            what=f"refund.{event.fact}",
+            sentence=f"refund of {money} {_refund_sentence(refund, event)}",
+            evidence=refund.id if event.fact is RefundFact.ASKED else event.evidence,
         )
-        if refund.settled_at:
-            why = f": {refund.failure_message or refund.failure_code}" if refund.failure_code else ""
-            entries.append(
-                Entry(
-                    at=refund.settled_at,
-                    what=f"refund.{refund.status}",
-                    sentence=f"refund of {money} {refund.status}{why}",
-                    evidence=refund.id,
-                )
-            )
-    return entries
+        for event in rows
+    ]
+
+
+def _refund_sentence(refund: Refund, event: RefundEvent) -> str:
+    if event.fact is RefundFact.ASKED:
+        by = f"asked for by {refund.requested_by}" if refund.requested_by else "made in the provider's dashboard"
+        return f"{by} ({refund.reason})" if refund.reason else by
+    told = f"{event.fact.replace('_', ' ')}, told by {event.source}"
+    return _effect_sentence(told, event.effect, before=event.from_status, now=event.to_status, detail=event.detail)
+
+
+def _disputes(session: Session, payment: Payment) -> list[Entry]:
+    return [entry for dispute in disputes_of(session, payment) for entry in _dispute_events(session, dispute)]
+
+
+def _dispute_events(session: Session, dispute: Dispute) -> list[Entry]:
+    money = Money.of(dispute.amount_minor, dispute.currency)
+    rows = session.scalars(
+        select(DisputeEvent).where(DisputeEvent.dispute_id == dispute.id).order_by(DisputeEvent.number)
+    )
+    return [
+        Entry(
+            at=event.at,
+            what=f"dispute.{event.told}",
+            sentence=f"dispute {dispute.provider_dispute_id} of {money}: {_dispute_sentence(event)}",
+            evidence=event.evidence,
+        )
+        for event in rows
+    ]
+
+
+def _dispute_sentence(event: DisputeEvent) -> str:
+    told = f"{event.told.replace('_', ' ')}, told by {event.source}"
+    return _effect_sentence(told, event.effect, before=event.from_status, now=event.to_status, detail=event.detail)
 
 
 def _reviews(session: Session, payment: Payment) -> list[Entry]:

@@ -16,13 +16,13 @@ from payproc.errors import InvalidRequest
 from payproc.providers.names import STRIPE
 from payproc.providers.registry import CONSTRUCTORS
 from payproc.signing_keys import SigningKeys
-from web import docs, errors, health, metrics, notices, pay, payments, wallets
+from web import disputes, docs, errors, health, metrics, notices, pay, payments, refunds, wallets
 from web.auth import application
 from web.json import ExactJson
 
 log = structlog.get_logger()
 
-_TAKING_JSON = frozenset({"payments.checkout", "payments.refund"})
+_TAKING_JSON = frozenset({"payments.checkout", "refunds.refund"})
 # More than any body of ours; Stripe's events are a few kilobytes.
 _LARGEST_BODY = 1024 * 1024
 
@@ -63,6 +63,8 @@ def create_app(core: Application) -> Flask:
     others = [method for method in methods if method != STRIPE]
     for blueprint in (
         payments.blueprint,
+        refunds.blueprint,
+        disputes.blueprint,
         wallets.blueprint_of(others),
         notices.blueprint_of(others, hints_per_minute=core.settings.hints_per_minute),
         health.blueprint,

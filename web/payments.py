@@ -1,15 +1,14 @@
-"""Checkout, look-up, list, timeline, cancel and refund."""
+"""Checkout, look-up, list, timeline and cancel."""
 
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from flask_openapi.types import ResponseDict
 
-from payproc import listing, payments, refunds
+from payproc import listing, payments
 from payproc.errors import InvalidRequest
 from payproc.idempotency import Answer
 from payproc.models import Payment
-from payproc.money import Money, parse_major, parse_minor
 from payproc.providers.names import STRIPE, PaymentMethod
 from payproc.providers.registry import CONSTRUCTORS
 from payproc.timeline import timeline
@@ -23,13 +22,12 @@ from web.schemas import (
     PaymentAnswer,
     PaymentPath,
     Problem,
-    RefundAnswer,
-    RefundBody,
     StartedAnswer,
     StartHeader,
     TimelineAnswer,
 )
-from web.taking import PREFIX, location_of, respond, take
+from web.starting import start
+from web.taking import PREFIX, location_of, respond
 
 blueprint = APIBlueprint(
     "payments",
@@ -51,7 +49,7 @@ def checkout(header: StartHeader, body: CheckoutBody) -> Response:
     Answers 202 at once; with `Prefer: wait=N` (at most 30 seconds) 201 with the session's URL as soon as it is
     there. `Idempotency-Key` makes a repeated request the same payment and the same answer for 72 hours.
     """
-    return respond(take(body.request(), STRIPE, header=header, describe=_checkout_answer))
+    return respond(start(body.request(), STRIPE, header=header, describe=_checkout_answer))
 
 
 def _checkout_answer(payment: Payment, wait: int) -> Answer:
@@ -115,33 +113,3 @@ def cancel(path: PaymentPath) -> Response:
         payment = payments.request_cancel(application(), session, path.payment_id, user=current_user())
     accepted = AcceptedAnswer(payment_id=payment.id, status=payment.status)
     return json_answer(text_of(accepted), status=202, location=location_of(payment.id))
-
-
-@blueprint.post("/refund/<payment_id>", responses={"202": RefundAnswer, **_STARTING_PROBLEMS})
-def refund(path: PaymentPath, body: RefundBody) -> Response:
-    """Give a payment's money back, all that is left or a part.
-
-    The refund is `pending` until the provider has said how it ended. Where the provider has no call for it the answer's
-    code is `refund_manual`: a person gives the money back in the provider's portal.
-    """
-    with application().database.transaction() as session:
-        payment = payments.visible_payment(session, path.payment_id, user=current_user())
-        made = refunds.request_refund(
-            application(),
-            session,
-            payment.id,
-            user=current_user(),
-            money=_refund_money(body, payment),
-            reason=body.reason,
-        )
-    return json_answer(text_of(RefundAnswer.of(made)), status=202, location=location_of(payment.id))
-
-
-def _refund_money(body: RefundBody, payment: Payment) -> Money | None:
-    if body.amount is not None and body.amount_minor is not None:
-        raise InvalidRequest("Say amount or amount_minor, not both.", code="amounts_differ", field="amount")
-    if body.amount is not None:
-        return parse_major(body.amount, payment.currency)
-    if body.amount_minor is not None:
-        return parse_minor(body.amount_minor, payment.currency)
-    return None

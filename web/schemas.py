@@ -16,10 +16,10 @@ from pydantic import (
 )
 
 from payproc.errors import InvalidRequest
-from payproc.models import Payment, Refund
+from payproc.models import Dispute, Payment, Refund
 from payproc.money import Money, parse_major, parse_minor
 from payproc.payments import PaymentRequest
-from payproc.states import PaymentStatus, RefundStatus
+from payproc.states import DisputeStatus, PaymentStatus, RefundStatus
 from payproc.timeline import Entry
 from web.json import NumberText
 
@@ -225,6 +225,23 @@ class PaymentPath(BaseModel):
     payment_id: str = Field(max_length=64, examples=["pay_01kaw5m0v7e1cbb4wsy0s9p6jd"])
 
 
+class RefundPath(BaseModel):
+    """Which refund."""
+
+    refund_id: str = Field(max_length=64, examples=["ref_01kaw5m0v7e1cbb4wsy0s9p6jd"])
+
+
+class DisputesQuery(BaseModel):
+    """Which disputes; newest first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    payment_id: Id | None = None
+    is_open: bool | None = Field(default=None, description="Only those that are still open, or only the closed ones.")
+    limit: int = Field(default=20, ge=1, le=100)
+    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
+
+
 class ListQuery(BaseModel):
     """Which payments; newest first."""
 
@@ -374,17 +391,19 @@ class RefundAnswer(Answer):
     amount_minor: int
     currency: str
     status: RefundStatus
-    code: Literal["refund_pending", "refund_manual"] | None = Field(
-        description="refund_manual: a person gives the money back in the provider's portal."
+    code: Literal["refund_requested", "refund_pending", "refund_manual"] | None = Field(
+        description="What an open refund waits for. refund_manual: a person gives it back in the provider's portal."
     )
+    reason: str | None
+    provider_refund_id: str | None = Field(description="The provider's id of it.", examples=["re_3PqX"])
+    failure_code: str | None
+    failure_message: str | None
+    created_at: datetime
+    settled_at: datetime | None
 
     @classmethod
     def of(cls, refund: Refund) -> "RefundAnswer":
         """Show a refund."""
-        codes: dict[RefundStatus, Literal["refund_pending", "refund_manual"]] = {
-            RefundStatus.PENDING: "refund_pending",
-            RefundStatus.MANUAL: "refund_manual",
-        }
         return cls(
             refund_id=refund.id,
             payment_id=refund.payment_id,
@@ -392,8 +411,69 @@ class RefundAnswer(Answer):
             amount_minor=refund.amount_minor,
             currency=refund.currency,
             status=refund.status,
-            code=codes.get(refund.status),
+            code=_REFUND_CODES.get(refund.status),
+            reason=refund.reason,
+            provider_refund_id=refund.provider_refund_id,
+            failure_code=refund.failure_code,
+            failure_message=refund.failure_message,
+            created_at=refund.created_at,
+            settled_at=refund.settled_at,
         )
+
+
+_REFUND_CODES: dict[RefundStatus, Literal["refund_requested", "refund_pending", "refund_manual"]] = {
+    RefundStatus.REQUESTED: "refund_requested",
+    RefundStatus.PENDING: "refund_pending",
+    RefundStatus.MANUAL: "refund_manual",
+}
+
+
+class RefundsAnswer(Answer):
+    """The refunds of a payment, oldest first."""
+
+    refunds: list[RefundAnswer]
+
+
+class DisputeAnswer(Answer):
+    """A dispute as it stands. It is answered in the provider's dashboard."""
+
+    id: str = Field(examples=["dsp_01kaw5m0v7e1cbb4wsy0s9p6jd"])
+    payment_id: str
+    provider: str
+    provider_dispute_id: str = Field(examples=["dp_1PqX"])
+    amount: AmountOut
+    amount_minor: int
+    currency: str
+    status: DisputeStatus
+    reason: str | None = Field(examples=["fraudulent"])
+    evidence_due_at: datetime | None
+    created_at: datetime
+    closed_at: datetime | None
+
+    @classmethod
+    def of(cls, dispute: Dispute) -> "DisputeAnswer":
+        """Show a dispute."""
+        return cls(
+            id=dispute.id,
+            payment_id=dispute.payment_id,
+            provider=dispute.provider,
+            provider_dispute_id=dispute.provider_dispute_id,
+            amount=Money.of(dispute.amount_minor, dispute.currency).major,
+            amount_minor=dispute.amount_minor,
+            currency=dispute.currency,
+            status=dispute.status,
+            reason=dispute.reason,
+            evidence_due_at=dispute.evidence_due_at,
+            created_at=dispute.created_at,
+            closed_at=dispute.closed_at,
+        )
+
+
+class DisputesAnswer(Answer):
+    """One page of disputes, newest first."""
+
+    disputes: list[DisputeAnswer]
+    next_cursor: str | None = Field(description="Null on the last page.")
 
 
 class PageAnswer(Answer):

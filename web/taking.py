@@ -1,4 +1,4 @@
-"""Take a payment over HTTP: once per Idempotency-Key, answered at once or after a wait."""
+"""Take something on over HTTP: once per Idempotency-Key, answered at once or after a wait."""
 
 import threading
 import time
@@ -11,15 +11,12 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from payproc import checkouts, idempotency
+from payproc import idempotency
 from payproc.idempotency import Answer
-from payproc.models import Payment, User
-from payproc.payments import PaymentRequest
-from payproc.providers.names import PaymentMethod
-from payproc.states import OPEN, PaymentStatus
+from payproc.models import User
 from web.auth import application, current_user
-from web.json import json_answer, text_of
-from web.schemas import AcceptedAnswer, StartHeader
+from web.json import json_answer
+from web.schemas import StartHeader
 
 log = structlog.get_logger()
 
@@ -33,36 +30,46 @@ _LOOK_EVERY_SECONDS = 0.05
 # webhooks. Who finds no seat gets the 202 that waiting would have ended in.
 _seats = threading.BoundedSemaphore(2)
 
-# Says how a payment that was taken is answered, after a wait of so many seconds or none. The answer is kept for
-# replays, so it must hold nothing that may not be stored.
-Describe = Callable[[Payment, int], Answer]
+
+@dataclass(frozen=True, kw_only=True)
+class Undertaking:
+    """Something that a request sets going.
+
+    `begin` writes it down and returns its id; `is_settled` says whether there is more to tell than that. `describe`
+    says how it is answered, after a wait of so many seconds or none: the answer is kept for replays, so it must hold
+    nothing that may not be stored. `promise` is the answer that needs no database.
+    """
+
+    begin: Callable[[Session], str]
+    is_settled: Callable[[Session, str], bool]
+    describe: Callable[[str, int], Answer]
+    promise: Callable[[str], Answer]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Begun:
-    payment_id: str
+    subject: str
     replay: Answer | None = None
 
 
-def take(wanted: PaymentRequest, method: PaymentMethod, *, header: StartHeader, describe: Describe) -> Answer:
-    """Take a payment, or find the one that the same request made before, and say how it is answered.
+def take(wanted: Undertaking, *, header: StartHeader) -> Answer:
+    """Set it going, or find what the same request set going before, and say how it is answered.
 
-    Raises InvalidRequest, Conflict, NotFound or IdempotencyKeyReused.
+    Raises what `begin` raises, or IdempotencyKeyReused.
     """
     key = header.idempotency_key
-    begun = _begin(wanted, method, key)
+    begun = _begin(wanted, key)
     if begun.replay is not None:
         return begun.replay
-    # The payment is committed: whatever the database does now, "not stored" would be a lie that invites a second one.
+    # It is committed: whatever the database does now, "not stored" would be a lie that invites a second one.
     try:
-        answer = _answer(begun.payment_id, describe, wait=_wait_seconds(header.prefer or ""))
+        answer = _answer(wanted, begun.subject, wait=_wait_seconds(header.prefer or ""))
         if key is not None:
             with application().database.transaction() as session:
                 idempotency.remember_answer(session, current_user(), key, answer)
     except (OperationalError, InterfaceError, PoolTimeout) as trouble:
-        log.warning("answered from memory", payment=begun.payment_id, error=type(trouble).__name__)
-        accepted = AcceptedAnswer(payment_id=begun.payment_id, status=PaymentStatus.PENDING)
-        return Answer(status=202, location=location_of(begun.payment_id), body=text_of(accepted))
+        log.warning("answered from memory", subject=begun.subject, error=type(trouble).__name__)
+        return wanted.promise(begun.subject)
     return answer
 
 
@@ -79,7 +86,7 @@ def respond(answer: Answer) -> Response:
     return response
 
 
-def _begin(wanted: PaymentRequest, method: PaymentMethod, key: str | None) -> _Begun:
+def _begin(wanted: Undertaking, key: str | None) -> _Begun:
     user = current_user()
     if key is not None:
         idempotency.check_key(key)
@@ -87,14 +94,14 @@ def _begin(wanted: PaymentRequest, method: PaymentMethod, key: str | None) -> _B
         begun = _take_key(session, user, key)
         match begun:
             case idempotency.Answer():
-                return _Begun(payment_id="", replay=begun)
+                return _Begun(subject="", replay=begun)
             case idempotency.Resumed():
-                return _Begun(payment_id=begun.payment_id)
+                return _Begun(subject=begun.subject)
             case idempotency.Fresh():
-                payment = checkouts.take_payment(application(), session, wanted, user=user, method=method)
+                subject = wanted.begin(session)
                 if key is not None:
-                    idempotency.remember_payment(session, user, key, payment_id=payment.id)
-                return _Begun(payment_id=payment.id)
+                    idempotency.remember_subject(session, user, key, subject=subject)
+                return _Begun(subject=subject)
 
 
 def _take_key(session: Session, user: User, key: str | None) -> idempotency.Begun:
@@ -105,27 +112,22 @@ def _take_key(session: Session, user: User, key: str | None) -> idempotency.Begu
     return idempotency.begin(session, user, key, fingerprint=mark)
 
 
-def _answer(payment_id: str, describe: Describe, *, wait: int) -> Answer:
+def _answer(wanted: Undertaking, subject: str, *, wait: int) -> Answer:
     if wait and _seats.acquire(blocking=False):
         try:
-            _wait_until_begun(payment_id, seconds=wait)
+            _wait_until_settled(wanted, subject, seconds=wait)
         finally:
             _seats.release()
-    return describe(_read(payment_id), wait)
+    return wanted.describe(subject, wait)
 
 
-def _wait_until_begun(payment_id: str, *, seconds: int) -> None:
+def _wait_until_settled(wanted: Undertaking, subject: str, *, seconds: int) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        payment = _read(payment_id)
-        if payment.next_action is not None or payment.status not in OPEN:
-            return
+        with application().database.transaction() as session:
+            if wanted.is_settled(session, subject):
+                return
         time.sleep(_LOOK_EVERY_SECONDS)
-
-
-def _read(payment_id: str) -> Payment:
-    with application().database.transaction() as session:
-        return session.get_one(Payment, payment_id)
 
 
 def _wait_seconds(prefer: str) -> int:

@@ -20,7 +20,8 @@ from web import pay_links
 from web.auth import application, require_caller
 from web.json import text_of
 from web.schemas import Problem, StartHeader, WalletAnswer, WalletBody, WalletQuery
-from web.taking import PREFIX, location_of, respond, take
+from web.starting import start
+from web.taking import PREFIX, location_of, respond
 
 _PROBLEMS: ResponseDict = {str(status): Problem for status in (400, 401, 403, 404, 409, 413, 415, 422, 503)}
 _BY_HAND = "Answers 201 with `form_url` and `payload` where the customer's browser begins the payment by posting them"
@@ -53,7 +54,7 @@ def blueprint_of(methods: Iterable[PaymentMethod]) -> APIBlueprint:
 def _view(method: PaymentMethod) -> View:
     def initiate(header: StartHeader, query: WalletQuery, body: WalletBody) -> Response:
         wanted = body.request(phone=_one_phone(body, query))
-        return respond(_dressed(take(wanted, method, header=header, describe=_wallet_answer)))
+        return respond(_dressed(start(wanted, method, header=header, describe=_wallet_answer)))
 
     initiate.__name__ = f"initiate_{method}"
     initiate.__doc__ = (

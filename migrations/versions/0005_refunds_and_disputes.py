@@ -1,4 +1,4 @@
-"""Refunds explain themselves by events and may be imported; disputes are recorded."""
+"""Refunds explain themselves by events and may be imported; disputes are recorded; a client's key may make a refund."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -37,6 +37,8 @@ _SOURCES = ("api", "notice", "poll", "reconcile", "operator")
 def upgrade() -> None:
     op.drop_constraint(op.f("ck_reviews_kind"), "reviews", type_="check")
     op.create_check_constraint(op.f("ck_reviews_kind"), "reviews", f"kind IN ({_OLD_REVIEWS}, {_NEW_REVIEWS})")
+    op.drop_constraint(op.f("fk_idempotency_keys_payment_id"), "idempotency_keys", type_="foreignkey")
+    op.alter_column("idempotency_keys", "payment_id", new_column_name="subject")
     _widen_refunds()
     _make_refund_events()
     _make_disputes()
@@ -141,6 +143,12 @@ def downgrade() -> None:
     op.drop_table("dispute_events")
     op.drop_table("disputes")
     op.drop_table("refund_events")
+    # A key that made a refund stays one of its payment: its stored answer is still the one that is replayed.
+    op.execute("UPDATE idempotency_keys SET subject = r.payment_id FROM refunds r WHERE r.id = subject")
+    op.alter_column("idempotency_keys", "subject", new_column_name="payment_id")
+    op.create_foreign_key(
+        op.f("fk_idempotency_keys_payment_id"), "idempotency_keys", "payments", ["payment_id"], ["id"]
+    )
     _narrow_refunds()
     # The release below knows none of these questions: they stay open as ones it knows, each about itself.
     op.execute("""

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from payproc import __version__
-from payproc.cli import checks, db, jobs, notices, orders, payments, reviews, users
+from payproc.cli import checks, db, disputes, jobs, notices, orders, payments, refunds, reviews, users
 from payproc.cli.edge import Edge
 
 app = typer.Typer(
@@ -20,6 +20,8 @@ app.add_typer(users.app, name="user", help="Who may call.")
 app.add_typer(users.keys, name="key", help="API keys.")
 app.add_typer(orders.app, name="order", help="What is to be paid.")
 app.add_typer(payments.app, name="payment", help="Attempts to be paid.")
+app.add_typer(refunds.app, name="refund", help="Money given back.")
+app.add_typer(disputes.app, name="dispute", help="What customers' banks ask back.")
 app.add_typer(notices.app, name="notice", help="What providers told us.")
 app.add_typer(jobs.app, name="job", help="Work to be done.")
 app.add_typer(reviews.app, name="review", help="Questions for a person.")

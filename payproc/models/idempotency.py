@@ -16,7 +16,8 @@ class IdempotencyKey(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     fingerprint: Mapped[bytes]
-    payment_id: Mapped[str | None] = mapped_column(ForeignKey("payments.id"))
+    # The payment or refund that its first request made.
+    subject: Mapped[str | None]
     locked_until: Mapped[datetime]
     status: Mapped[int | None]
     location: Mapped[str | None]

@@ -370,9 +370,9 @@ class DisputeNotice:
     dialects: frozenset[str]
 
 
-Reading = Notice | Hint | Postponed | Ignored
+Reading = Notice | RefundNotice | DisputeNotice | Hint | Postponed | Ignored
 # What was proven when it came, and is read again from what we kept.
-StoredReading = Notice | Postponed | Ignored
+StoredReading = Notice | RefundNotice | DisputeNotice | Postponed | Ignored
 
 
 class Provider(Protocol):
@@ -494,12 +494,16 @@ class KeepingCustomers(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class RefundRequest:
-    """Money to give back. `already` is what earlier refunds of the payment have given back."""
+    """Money to give back. `already` is what earlier refunds of the payment have given back.
+
+    `provider_id` is what the provider calls this refund, once it has said so.
+    """
 
     refund_id: str
     payment: PaymentRef
     money: Money
     already: Money
+    provider_id: str | None = None
 
 
 class RefundMode(StrEnum):
@@ -579,10 +583,14 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, kw_only=True)
 class Page(Generic[Item]):
-    """One page of a list, newest first; `next_cursor` is None on the last one."""
+    """One page of a list, newest first; `next_cursor` is None on the last one.
+
+    `unreadable` are the provider's ids of what we could not read: it must not stop the rest, nor be passed over unseen.
+    """
 
     items: tuple[Item, ...]
     next_cursor: str | None
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

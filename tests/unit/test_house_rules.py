@@ -137,8 +137,12 @@ _STATUS_WRITERS = {
     "payproc/payments.py": {"payment"},
     "payproc/orders.py": {"order"},
     "payproc/refunds.py": {"refund"},
+    "payproc/disputes.py": {"dispute"},
     "payproc/idempotency.py": {"row"},  # the HTTP status of a remembered answer
 }
+
+_MAKERS = {"Payment": "payproc/payments.py", "Refund": "payproc/refunds.py", "Dispute": "payproc/disputes.py"}
+_WRITING = re.compile(r"(?i)\b(update|insert\s+into)\s+(payments|refunds|disputes)\b")
 
 
 def status_writes(source: Source) -> Iterator[str]:
@@ -149,12 +153,12 @@ def status_writes(source: Source) -> Iterator[str]:
                 yield _at(node, f"{ast.unparse(node)} is assigned")
             case ast.Call(func=ast.Name(id="setattr"), args=[_, ast.Constant(value="status"), *_]):
                 yield _at(node, ast.unparse(node))
-            case ast.Call(func=ast.Name(id="update" | "insert"), args=[ast.Name(id="Payment")]):
+            case ast.Call(func=ast.Name(id="update" | "insert"), args=[ast.Name(id="Payment" | "Refund" | "Dispute")]):
                 yield _at(node, f"{ast.unparse(node)} goes past the grid")
-            case ast.Call(func=ast.Name(id="Payment")) if source.path != "payproc/payments.py":
-                yield _at(node, "a payment is made")
-            case ast.Constant(value=str(text)) if re.search(r"(?i)\b(update|insert\s+into)\s+payments\b", text):
-                yield _at(node, "SQL that writes payments")
+            case ast.Call(func=ast.Name(id="Payment" | "Refund" | "Dispute" as made)) if source.path != _MAKERS[made]:
+                yield _at(node, f"a {made.lower()} is made")
+            case ast.Constant(value=str(text)) if _WRITING.search(text):
+                yield _at(node, "SQL that writes payments, refunds or disputes")
 
 
 _NAMELESS = re.compile(r"(utils?|helpers?|commons?|misc|managers?|base_?utils?)")
@@ -287,7 +291,7 @@ def test_only_the_settings_read_the_environment() -> None:
     assert _broken(environment_reads, _python()) == []
 
 
-def test_a_payments_status_has_one_writer() -> None:
+def test_each_status_has_one_writer() -> None:
     assert _broken(status_writes, _python(*SHIPPED)) == []
 
 
@@ -344,6 +348,9 @@ _IN_TRANSACTION = "def f(app):\n    with app.database.transaction() as session:\
         (status_writes, "payproc/starts.py", "setattr(payment, 'status', 'failed')"),
         (status_writes, "payproc/starts.py", "session.execute(update(Payment).values(status='failed'))"),
         (status_writes, "payproc/starts.py", "Payment(status='completed')"),
+        (status_writes, "payproc/payments.py", "refund.status = 'failed'"),
+        (status_writes, "payproc/payments.py", "Refund(status='failed')"),
+        (status_writes, "payproc/refunds.py", "session.execute(update(Dispute).values(status='won'))"),
         (status_writes, "payproc/starts.py", "SQL = 'UPDATE payments SET status = 1'"),
         (names_that_say_nothing, "payproc/utils.py", ""),
         (names_that_say_nothing, "web/common/forms.py", ""),

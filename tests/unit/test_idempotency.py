@@ -36,7 +36,7 @@ def check_out(app: Application, user: User, *, key: str = "key-1") -> str:
     with app.database.transaction() as session:
         assert idempotency.begin(session, user, key, fingerprint=PRINT) == Fresh()
         payment = checkouts.take_payment(app, session, request, user=user, method=STRIPE)
-        idempotency.remember_payment(session, user, key, payment_id=payment.id)
+        idempotency.remember_subject(session, user, key, subject=payment.id)
     return payment.id
 
 
@@ -81,7 +81,7 @@ def test_a_request_whose_process_died_is_resumed_with_its_payment_by_one_retry(
 ) -> None:
     payment_id = check_out(app, customer)
     let_its_lock_run_out(app)
-    assert begin(app, customer) == Resumed(payment_id=payment_id)
+    assert begin(app, customer) == Resumed(subject=payment_id)
     with pytest.raises(Conflict):
         begin(app, customer)
 

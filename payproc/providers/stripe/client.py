@@ -16,9 +16,31 @@ from payproc.providers.stripe.config import StripeConfig
 _NETWORK_RETRIES = 1
 _PAGE = 100
 
-# What the payment itself brought: only these refusals end it.
-_INPUT_CODES = frozenset({"amount_too_small", "amount_too_large", "url_invalid", "email_invalid", "card_declined"})
-_INPUT_PARAMETERS = ("line_items", "success_url", "cancel_url", "metadata", "payment_intent_data", "email", "name")
+# What the payment or the refund itself brought: only these refusals end it.
+_INPUT_CODES = frozenset(
+    {
+        "amount_too_small",
+        "amount_too_large",
+        "url_invalid",
+        "email_invalid",
+        "card_declined",
+        # Each says for certain that no refund was made (stripe.md §5).
+        "charge_already_refunded",
+        "charge_disputed",
+        "refund_disputed_payment",
+    }
+)
+_INPUT_PARAMETERS = (
+    "line_items",
+    "success_url",
+    "cancel_url",
+    "metadata",
+    "payment_intent_data",
+    "email",
+    "name",
+    # More than is left of a charge has no code of its own, only the parameter it is about.
+    "amount",
+)
 
 # Stripe's data to its own engineers about our latency and platform; not the customer's business.
 stripe.enable_telemetry = False
@@ -78,6 +100,24 @@ class StripeApi:
             for found in pages.auto_paging_iter():
                 yield found.to_dict()
 
+    def create_refund(self, parameters: Any, *, key: str) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+        """POST /v1/refunds."""
+        with self._translated("create refund"):
+            made = self._client.refunds.create(parameters, {"idempotency_key": key})
+            return _with(made.to_dict(), "id")
+
+    def refund(self, refund_id: str) -> dict[str, Any]:
+        """GET /v1/refunds/{id}."""
+        with self._translated_read("retrieve refund"):
+            return _with(self._client.refunds.retrieve(_named(refund_id)).to_dict(), "id")
+
+    def refunds_of(self, intent_id: str) -> Iterator[dict[str, Any]]:
+        """GET /v1/refunds of one payment intent, newest first."""
+        with self._translated_read("list refunds"):
+            pages = self._client.refunds.list({"payment_intent": _named(intent_id), "limit": _PAGE})
+            for found in pages.auto_paging_iter():
+                yield found.to_dict()
+
     @contextmanager
     def _translated(self, operation: str) -> Iterator[None]:
         with self._circuits.guard(operation):
@@ -109,11 +149,11 @@ def _unreadable() -> OutcomeUncertain:
     return OutcomeUncertain("Stripe answered with what is no answer of its", code="unreadable_answer")
 
 
-def _named(session_id: str) -> str:
+def _named(object_id: str) -> str:
     # With an empty id the SDK would ask for the list instead, and a list is truthy.
-    if not session_id:
-        raise ValueError("a session id is needed")
-    return session_id
+    if not object_id:
+        raise ValueError("an id is needed")
+    return object_id
 
 
 def translate(error: stripe.StripeError) -> ProviderError:

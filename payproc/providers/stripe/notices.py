@@ -3,8 +3,17 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from payproc.providers.base import Ignored, Notice, Outcome, Postponed, References, StoredReading
-from payproc.providers.stripe import wire
+from payproc.providers.base import (
+    DisputeNotice,
+    Ignored,
+    Notice,
+    Outcome,
+    Postponed,
+    References,
+    RefundNotice,
+    StoredReading,
+)
+from payproc.providers.stripe import dispute_wire, refund_wire, wire
 
 Json = Mapping[str, Any]
 
@@ -39,7 +48,14 @@ _READERS: dict[str, _Reader] = {
 # Checkout is the only way we speak to Stripe.
 _DIALECTS = frozenset({"checkout"})
 
-_LATER = ("refund.", "charge.refund", "charge.dispute.", "radar.early_fraud_warning.", "payout.")
+# Each carries the whole refund; `charge.refund.updated` is the older name of `refund.updated`.
+_REFUNDS = frozenset({"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"})
+_DISPUTES = "charge.dispute."
+_READ_ELSEWHERE = {
+    "charge.refunded": "each refund is told by an event of its own",
+    "radar.early_fraud_warning.": "a warning moves no money",
+    "payout.": "payouts are read from Stripe's list once a day",
+}
 
 
 def read(event: Json, *, live_mode: bool) -> StoredReading:
@@ -49,12 +65,14 @@ def read(event: Json, *, live_mode: bool) -> StoredReading:
         return Ignored(key=key, kind=kind, reason="the event is of the other mode (live or test)")
     if event.get("account"):
         return Ignored(key=key, kind=kind, reason="the event is of a connected account")
-    if kind.startswith(_LATER):
-        return Postponed(key=key, kind=kind, reason="refunds, disputes and payouts are not applied yet")
+    found = event["data"]["object"]
+    if kind in _REFUNDS:
+        return _refund(key, kind, found)
+    if kind.startswith(_DISPUTES):
+        return _dispute(key, kind, found, created=event.get("created"))
     reader = _READERS.get(kind)
     if reader is None:
-        return Ignored(key=key, kind=kind, reason="the event type concerns no payment")
-    found = event["data"]["object"]
+        return Ignored(key=key, kind=kind, reason=_why_ignored(kind))
     references, outcome = reader(found)
     return Notice(
         key=key,
@@ -67,6 +85,24 @@ def read(event: Json, *, live_mode: bool) -> StoredReading:
 
 
 def _our_id(found: Json) -> str | None:
-    metadata = found.get("metadata")
-    named = metadata.get(wire.PAYMENT_ID) if isinstance(metadata, Mapping) else None
-    return wire.text(named) or wire.text(found.get("client_reference_id"))
+    return wire.text(wire.metadata(found).get(wire.PAYMENT_ID)) or wire.text(found.get("client_reference_id"))
+
+
+def _why_ignored(kind: str) -> str:
+    reasons = (reason for start, reason in _READ_ELSEWHERE.items() if kind.startswith(start))
+    return next(reasons, "the event type concerns no payment")
+
+
+def _refund(key: str, kind: str, found: Json) -> StoredReading:
+    refund = refund_wire.remote(found)
+    if refund is None or refund.money is None:
+        return Postponed(key=key, kind=kind, reason="its refund has no id or amount that we can read")
+    return RefundNotice(key=key, kind=kind, refund=refund, dialects=_DIALECTS)
+
+
+def _dispute(key: str, kind: str, found: Json, *, created: object) -> StoredReading:
+    told_at = wire.moment(created)
+    dispute = dispute_wire.remote(found, told_at=told_at) if told_at else None
+    if dispute is None or dispute.money is None:
+        return Postponed(key=key, kind=kind, reason="its dispute has no id, time or amount that we can read")
+    return DisputeNotice(key=key, kind=kind, dispute=dispute, dialects=_DIALECTS)

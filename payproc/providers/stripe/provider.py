@@ -11,6 +11,10 @@ from payproc.providers.base import (
     Plan,
     RawNotice,
     Reference,
+    RefundMode,
+    RefundOutcome,
+    RefundRequest,
+    RefundVerdict,
     StartMode,
     StartRequest,
     StartResult,
@@ -19,7 +23,7 @@ from payproc.providers.base import (
     Verdict,
 )
 from payproc.providers.circuits import Circuits
-from payproc.providers.stripe import notices, signature, wire
+from payproc.providers.stripe import notices, refund_wire, signature, wire
 from payproc.providers.stripe.client import StripeApi
 from payproc.providers.stripe.config import StripeConfig
 
@@ -28,7 +32,7 @@ _CLOCK_SLACK_SECONDS = 300
 
 
 class StripeProvider:
-    """Provider, Cancelling and KeepingCustomers (`payproc.providers.base`) over Stripe Checkout."""
+    """Provider, Cancelling, KeepingCustomers and Refunding (`payproc.providers.base`) over Stripe Checkout."""
 
     dialect = "checkout"
 
@@ -96,6 +100,31 @@ class StripeProvider:
                 raise
             return outcome
 
+    def refund_mode(self, dialect: str) -> RefundMode:  # noqa: ARG002 (there is one)
+        """Say that every refund is made under a key."""
+        return RefundMode.BY_KEY
+
+    def plan_refund(self, request: RefundRequest) -> Plan:
+        """Put a refund into Stripe's words.
+
+        Raises OperationNotSupported for a payment whose intent Stripe never told us.
+        """
+        _intent_of(request.payment)
+        return Plan(operation=Operation.REFUND, parameters=refund_wire.parameters(request))
+
+    def refund(self, call: StoredCall) -> RefundOutcome:
+        """Make the refund, or get the one that this key has made before."""
+        return refund_wire.outcome(self._api.create_refund(call.parameters, key=call.idempotency_key))
+
+    def inquire_refund(self, request: RefundRequest) -> RefundOutcome:
+        """Ask for the refund by Stripe's id of it, or look for ours among the payment's."""
+        if request.provider_id is not None:
+            return refund_wire.outcome(self._api.refund(request.provider_id))
+        for found in self._api.refunds_of(_intent_of(request.payment)):
+            if wire.metadata(found).get(refund_wire.REFUND_ID) == request.refund_id:
+                return refund_wire.outcome(found)
+        return RefundOutcome(verdict=RefundVerdict.NOT_FOUND)
+
     def can_inquire(self, ref: PaymentRef) -> bool:
         """Tell whether there is a session to ask about; another of Stripe's ids does not do."""
         return bool(ref.references.get(Reference.STRIPE_SESSION))
@@ -120,6 +149,13 @@ class StripeProvider:
     def reread_notice(self, body: bytes) -> StoredReading:
         """Read a stored webhook."""
         return notices.read(signature.parsed_event(body), live_mode=self._config.live_mode)
+
+
+def _intent_of(ref: PaymentRef) -> str:
+    intent_id = ref.references.get(Reference.STRIPE_PAYMENT_INTENT)
+    if not intent_id:
+        raise OperationNotSupported("Stripe never told us the intent of this payment.", subject=ref.payment_id)
+    return intent_id
 
 
 def _session_of(ref: PaymentRef) -> str:

@@ -33,6 +33,17 @@ def text(value: object) -> str | None:
     return None if any("\ud800" <= letter <= "\udfff" for letter in value) else value
 
 
+def metadata(found: Json) -> Json:
+    """Read what we wrote on an object; nothing where there is none."""
+    written = found.get("metadata")
+    return written if isinstance(written, Mapping) else {}
+
+
+def id_of(value: object) -> str | None:
+    """Read the id of an object that is named or, where it was expanded, shown."""
+    return text(value.get("id")) if isinstance(value, Mapping) else text(value)
+
+
 def customer_parameters(customer: Customer) -> dict[str, Any]:
     """Words of POST /v1/customers."""
     return {"email": customer.email, "name": customer.name, "metadata": {"user_id": customer.user_id}}
@@ -43,9 +54,9 @@ def session_parameters(request: StartRequest) -> dict[str, Any]:
 
     No `payment_method_types`: the endive API refuses it, and leaving it out lets the Dashboard decide.
     """
-    metadata = {PAYMENT_ID: request.payment_id, "reference": request.reference}
+    marks = {PAYMENT_ID: request.payment_id, "reference": request.reference}
     if request.order_id:
-        metadata["order_id"] = request.order_id
+        marks["order_id"] = request.order_id
     price = {
         "currency": request.money.currency.code,
         "unit_amount": request.money.amount_minor,
@@ -58,8 +69,8 @@ def session_parameters(request: StartRequest) -> dict[str, Any]:
         "line_items": [{"price_data": price, "quantity": 1}],
         "success_url": request.success_url,
         "cancel_url": request.cancel_url,
-        "metadata": metadata,
-        "payment_intent_data": {"metadata": metadata},
+        "metadata": marks,
+        "payment_intent_data": {"metadata": marks},
     }
 
 
@@ -69,11 +80,12 @@ def start_result(session: Json) -> StartResult:
         # Only an open session has a URL; one that was found again may have ended.
         next_action=Redirect(url=url) if (url := text(session.get("url"))) else None,
         references=session_references(session),
-        expires_at=_moment(session.get("expires_at")),
+        expires_at=moment(session.get("expires_at")),
     )
 
 
-def _moment(seconds: object) -> datetime | None:
+def moment(seconds: object) -> datetime | None:
+    """Read Unix seconds as a time in UTC, or None."""
     if not isinstance(seconds, int) or isinstance(seconds, bool):
         return None
     try:
@@ -86,8 +98,8 @@ def session_references(session: Json) -> References:
     """Read the ids a session carries; its intent is an id, or an object where it was expanded."""
     intent = session.get("payment_intent")
     if not isinstance(intent, Mapping):
-        return _known({Reference.STRIPE_SESSION: session.get("id"), Reference.STRIPE_PAYMENT_INTENT: intent})
-    return _known({Reference.STRIPE_SESSION: session.get("id")}) | intent_references(intent)
+        return known({Reference.STRIPE_SESSION: session.get("id"), Reference.STRIPE_PAYMENT_INTENT: intent})
+    return known({Reference.STRIPE_SESSION: session.get("id")}) | intent_references(intent)
 
 
 def intent_references(intent: Json) -> dict[Reference, str]:
@@ -97,7 +109,7 @@ def intent_references(intent: Json) -> dict[Reference, str]:
         charge = charge.get("id")
     # A failed try leaves its charge here too: only the one that paid is the payment's.
     paid = intent.get("status") == "succeeded"
-    return _known(
+    return known(
         {
             Reference.STRIPE_PAYMENT_INTENT: intent.get("id"),
             Reference.STRIPE_CHARGE: charge if paid else None,
@@ -107,12 +119,12 @@ def intent_references(intent: Json) -> dict[Reference, str]:
 
 def session_outcome(session: Json) -> Outcome:
     """Read how a session stands (stripe.md §2.5). Its intent decides only where it is expanded."""
-    money = _money(session.get("amount_total"), session.get("currency"))
-    verdict = _provable(_session_verdict(session), money)
+    paid = money(session.get("amount_total"), session.get("currency"))
+    verdict = _provable(_session_verdict(session), paid)
     return Outcome(
         verdict=verdict,
         references=session_references(session),
-        money=money,
+        money=paid,
         live_mode=_flag(session.get("livemode")),
         **_failure(session.get("payment_intent")) if verdict is Verdict.DECLINED else {},
     )
@@ -133,12 +145,12 @@ def failed_session_outcome(session: Json) -> Outcome:
 
 def intent_outcome(intent: Json) -> Outcome:
     """Read how a payment intent stands. A refused card is no end: the session lets the customer try another."""
-    money = _money(intent.get("amount_received"), intent.get("currency"))
-    verdict = _provable(_intent_verdict(intent.get("status")), money)
+    paid = money(intent.get("amount_received"), intent.get("currency"))
+    verdict = _provable(_intent_verdict(intent.get("status")), paid)
     return Outcome(
         verdict=verdict,
         references=intent_references(intent),
-        money=money if verdict is Verdict.PAID else None,
+        money=paid if verdict is Verdict.PAID else None,
         live_mode=_flag(intent.get("livemode")),
         **_failure(intent),
     )
@@ -179,12 +191,13 @@ def _intent_verdict(status: object) -> Verdict:
             return Verdict.UNKNOWN
 
 
-def _provable(verdict: Verdict, money: Money | None) -> Verdict:
+def _provable(verdict: Verdict, paid: Money | None) -> Verdict:
     # "Paid" without an amount we can read cannot be held against what we asked for.
-    return Verdict.UNKNOWN if verdict is Verdict.PAID and money is None else verdict
+    return Verdict.UNKNOWN if verdict is Verdict.PAID and paid is None else verdict
 
 
-def _money(amount: object, code: object) -> Money | None:
+def money(amount: object, code: object) -> Money | None:
+    """Read an amount in minor units with its currency; None where either is none of ours."""
     if not isinstance(amount, int) or isinstance(amount, bool) or not isinstance(code, str):
         return None
     try:
@@ -206,5 +219,6 @@ def _flag(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _known(references: Mapping[Reference, object]) -> dict[Reference, str]:
-    return {reference: known for reference, value in references.items() if (known := text(value))}
+def known(references: Mapping[Reference, object]) -> dict[Reference, str]:
+    """Keep the ids that are there."""
+    return {reference: named for reference, value in references.items() if (named := text(value))}

@@ -125,9 +125,17 @@ def test_a_refused_card_is_an_attempt_and_no_end() -> None:
     assert Reference.STRIPE_CHARGE not in outcome.references
 
 
-@pytest.mark.parametrize("kind", ["refund.created", "charge.refunded", "charge.dispute.created", "payout.paid"])
-def test_money_that_we_do_not_follow_yet_is_kept_for_later(kind: str) -> None:
-    assert isinstance(reading(kind, {"id": "re_1"}), Postponed)
+@pytest.mark.parametrize("kind", ["refund.created", "charge.refund.updated", "charge.dispute.created"])
+@pytest.mark.parametrize("found", [{"id": "re_1"}, {"id": "re_1", "amount": 5, "currency": "xyz"}, {"amount": 5}])
+def test_money_whose_amount_or_name_cannot_be_read_is_kept_for_later(kind: str, found: dict[str, Any]) -> None:
+    assert isinstance(reading(kind, found), Postponed)
+
+
+@pytest.mark.parametrize("kind", ["charge.refunded", "payout.paid", "radar.early_fraud_warning.created"])
+def test_what_is_read_in_another_way_is_ignored_with_that_reason(kind: str) -> None:
+    ignored = reading(kind, {"id": "re_1"})
+    assert isinstance(ignored, Ignored)
+    assert ignored.reason != "the event type concerns no payment"
 
 
 @pytest.mark.parametrize(
