@@ -19,6 +19,7 @@ from sandbox.stripe.checkout import pages
 from sandbox.stripe.controls import controls
 from sandbox.stripe.faults import CALLS, NOTICES
 from sandbox.stripe.outcomes import expire_overdue, ring_alarms
+from sandbox.stripe.refunds import ring_refund_alarms
 from sandbox.stripe.simulator import Simulator
 from sandbox.stripe.store import StripeStore
 from sandbox.wallets import opening
@@ -144,6 +145,7 @@ def start_gateway(
 
 def _tick(simulator: Simulator) -> None:
     ring_alarms(simulator)
+    ring_refund_alarms(simulator)
     expire_overdue(simulator)
 
 

@@ -28,7 +28,9 @@ class StripeConfig:
     delivery_workers: int = 4
     # Stripe's hosted page holds the customer back this long for the answer to checkout.session.completed.
     redirect_hold: float = 10
-    enabled_events: tuple[str, ...] = ("checkout.session.*", "payment_intent.*", "charge.*")
+    enabled_events: tuple[str, ...] = ("checkout.session.*", "payment_intent.*", "charge.*", "refund.*", "payout.*")
+    # Lower case. Empty means: every charge settles in its own currency. The rates are those of rates.py.
+    settlement_currency: str = ""
     key_prefixes: tuple[str, ...] = ("sk_test_", "rk_test_")
     livemode: bool = False
     clock: Callable[[], int] = unix_now

@@ -3,11 +3,13 @@
 import json
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
 from sandbox.faults import UnknownFaultError
 from sandbox.store import Json
+from sandbox.stripe.asking import refused, sent
 from sandbox.stripe.journal import Journal
+from sandbox.stripe.money_controls import add_money
 from sandbox.stripe.outcomes import Action, NotPossibleError, act
 from sandbox.stripe.simulator import Simulator, public
 from sandbox.stripe.store import Kind, Query
@@ -21,6 +23,7 @@ def controls(simulator: Simulator) -> Blueprint:
     _add_objects(blueprint, simulator)
     _add_faults(blueprint, simulator)
     _add_webhooks(blueprint, simulator)
+    add_money(blueprint, simulator)
     return blueprint
 
 
@@ -40,13 +43,13 @@ def _add_objects(blueprint: Blueprint, simulator: Simulator) -> None:
     @blueprint.post("/sessions/<session_id>/<action>")
     def session_action(session_id: str, action: str) -> tuple[Response, int]:
         if action not in set(Action):
-            return _error(f"no action {action!r}; there are {', '.join(Action)}", 404)
+            return refused(f"no action {action!r}; there are {', '.join(Action)}", 404)
         try:
             result = act(simulator, session_id, Action(action))
         except LookupError:
-            return _error(f"no session {session_id}", 404)
+            return refused(f"no session {session_id}", 404)
         except NotPossibleError as reason:
-            return _error(str(reason), 409)
+            return refused(str(reason), 409)
         body: Json = {
             "session": result.session,
             "redirect_url": result.redirect_url,
@@ -70,7 +73,7 @@ def _add_faults(blueprint: Blueprint, simulator: Simulator) -> None:
 
     @blueprint.post("/faults")
     def order_fault() -> tuple[Response, int]:
-        wish = _sent()
+        wish = sent()
         try:
             times, seconds = wish.get("times", 1), wish.get("seconds")
             simulator.faults.order(
@@ -80,7 +83,7 @@ def _add_faults(blueprint: Blueprint, simulator: Simulator) -> None:
                 seconds=None if seconds is None else float(seconds),
             )
         except (UnknownFaultError, TypeError, ValueError) as reason:
-            return _error(str(reason), 400)
+            return refused(str(reason), 400)
         return jsonify(simulator.faults.listed()), 201
 
     @blueprint.delete("/faults")
@@ -98,24 +101,24 @@ def _add_webhooks(blueprint: Blueprint, simulator: Simulator) -> None:
     def resend(event_id: str) -> tuple[Response, int]:
         event = simulator.store.get(Kind.EVENT, event_id)
         if event is None:
-            return _error(f"no event {event_id}", 404)
+            return refused(f"no event {event_id}", 404)
         simulator.deliver(event)
         simulator.postman.ring()
         return jsonify({"event": event_id}), 202
 
     @blueprint.post("/webhook")
     def pause() -> tuple[Response, int]:
-        wish = _sent().get("pause")
+        wish = sent().get("pause")
         if not isinstance(wish, bool):
-            return _error('send {"pause": true} or {"pause": false}', 400)
+            return refused('send {"pause": true} or {"pause": false}', 400)
         simulator.postman.pause(paused=wish)
         return jsonify({"paused": wish}), 200
 
     @blueprint.post("/deliver")
     def deliver() -> tuple[Response, int]:
-        wish = _sent()
+        wish = sent()
         if "event" not in wish:
-            return _error('send {"event": ...}', 400)
+            return refused('send {"event": ...}', 400)
         event: Any = wish["event"]
         named = event if isinstance(event, dict) else {}
         simulator.postman.enqueue(
@@ -128,12 +131,3 @@ def _add_webhooks(blueprint: Blueprint, simulator: Simulator) -> None:
 def everything(simulator: Simulator, kind: Kind, *, limit: int = EVERYTHING) -> list[Json]:
     """Return the objects of the kind, newest first."""
     return [public(row) for row in simulator.store.page(Query(kind=kind, limit=limit)).rows]
-
-
-def _sent() -> Json:
-    sent = request.get_json(silent=True)
-    return sent if isinstance(sent, dict) else {}
-
-
-def _error(message: str, status: int) -> tuple[Response, int]:
-    return jsonify({"error": message}), status

@@ -5,7 +5,7 @@ from typing import TypeAlias
 from sandbox.store import Json
 from sandbox.stripe.errors import RefusedError, missing
 from sandbox.stripe.simulator import Simulator, public
-from sandbox.stripe.store import Kind, Query
+from sandbox.stripe.store import Kind, Place, Query
 
 # What Stripe's messages call an object of each kind.
 NOUNS = {
@@ -14,24 +14,34 @@ NOUNS = {
     Kind.PAYMENT_INTENT: "payment_intent",
     Kind.CHARGE: "charge",
     Kind.BALANCE_TRANSACTION: "balance transaction",
+    Kind.REFUND: "refund",
+    Kind.DISPUTE: "dispute",
+    Kind.PAYOUT: "payout",
     Kind.EVENT: "event",
 }
 # Which parameter its message blames for an unknown id in the address.
 ID_PARAMS = {Kind.SESSION: "session", Kind.PAYMENT_INTENT: "intent"}
 
-EXPANDABLE = {
-    "balance_transaction": Kind.BALANCE_TRANSACTION,
-    "customer": Kind.CUSTOMER,
-    "latest_charge": Kind.CHARGE,
-    "payment_intent": Kind.PAYMENT_INTENT,
-}
+EXPANDABLE = frozenset(
+    {
+        "balance_transaction",
+        "charge",
+        "customer",
+        "failure_balance_transaction",
+        "latest_charge",
+        "payment_intent",
+        "source",
+    }
+)
 DEEPEST = 4
+# The column or expression that each range of moments is about.
+MOMENTS = {"created": "created", "arrival_date": "json_extract(body, '$.arrival_date')"}
 OPERATORS = {
-    "eq": "created = ?",
-    "gt": "created > ?",
-    "gte": "created >= ?",
-    "lt": "created < ?",
-    "lte": "created <= ?",
+    "eq": "=",
+    "gt": ">",
+    "gte": ">=",
+    "lt": "<",
+    "lte": "<=",
 }
 # Stripe forgets events after thirty days, in seconds.
 EVENT_WINDOW = 30 * 24 * 3600
@@ -40,9 +50,13 @@ EVENT_WINDOW = 30 * 24 * 3600
 def retrieve(simulator: Simulator, kind: Kind, object_id: str) -> Json:
     """Return the stored object, or refuse with Stripe's 404."""
     body = simulator.store.get(kind, object_id)
-    if body is None or (kind is Kind.EVENT and body["created"] <= simulator.now() - EVENT_WINDOW):
+    if body is None or _forgotten(simulator, kind, body["created"]):
         raise missing(NOUNS[kind], object_id, param=ID_PARAMS.get(kind, "id"))
     return body
+
+
+def _forgotten(simulator: Simulator, kind: Kind, created: int) -> bool:
+    return kind is Kind.EVENT and created <= simulator.now() - EVENT_WINDOW
 
 
 Condition: TypeAlias = tuple[str, tuple[object, ...]]
@@ -73,9 +87,15 @@ EQUALS = {
     Kind.CUSTOMER: ("email",),
     Kind.SESSION: ("customer", "payment_intent", "status"),
     Kind.PAYMENT_INTENT: ("customer",),
-    Kind.CHARGE: ("customer", "payment_intent"),
+    Kind.CHARGE: ("customer", "payment_intent", "transfer_group"),
+    Kind.REFUND: ("charge", "payment_intent"),
+    Kind.DISPUTE: ("charge", "payment_intent"),
+    Kind.BALANCE_TRANSACTION: ("currency", "payout", "source", "type"),
+    Kind.PAYOUT: ("destination", "status"),
     Kind.EVENT: ("type",),
 }
+# A line knows its payout only for the filter's sake: Stripe shows it in the list alone.
+HIDDEN = frozenset({"payout"})
 CONDITIONS = {Kind.CUSTOMER: _customer_conditions, Kind.EVENT: _event_conditions}
 
 
@@ -86,30 +106,38 @@ def listed(simulator: Simulator, kind: Kind, given: Json, *, url: str) -> Json:
             "You may only specify one of these parameters: starting_after, ending_before.",
             param="ending_before",
         )
-    conditions: list[Condition] = [(OPERATORS[name], (bound,)) for name, bound in given.get("created", {}).items()]
+    conditions = _within(given)
     if kind in CONDITIONS:
         conditions += CONDITIONS[kind](simulator, given)
     query = Query(
         kind=kind,
         limit=given.get("limit", 10),
-        matches={f"$.{name}": given[name] for name in EQUALS[kind] if name in given},
+        matches={f"$.{'_' if name in HIDDEN else ''}{name}": given[name] for name in EQUALS[kind] if name in given},
         clauses=tuple(clause for clause, _ in conditions),
         values=tuple(value for _, values in conditions for value in values),
-        after_seq=_cursor(simulator, kind, given, "starting_after"),
-        before_seq=_cursor(simulator, kind, given, "ending_before"),
+        after=_cursor(simulator, kind, given, "starting_after"),
+        before=_cursor(simulator, kind, given, "ending_before"),
     )
     page = simulator.store.page(query)
     data = [public(row) for row in page.rows]
     return {"object": "list", "data": data, "has_more": page.has_more, "url": url}
 
 
-def _cursor(simulator: Simulator, kind: Kind, given: Json, param: str) -> int | None:
+def _within(given: Json) -> list[Condition]:
+    return [
+        (f"{column} {OPERATORS[name]} ?", (bound,))
+        for moment, column in MOMENTS.items()
+        for name, bound in given.get(moment, {}).items()
+    ]
+
+
+def _cursor(simulator: Simulator, kind: Kind, given: Json, param: str) -> Place | None:
     if param not in given:
         return None
-    seq = simulator.store.seq(kind, given[param])
-    if seq is None:
+    place = simulator.store.place(kind, given[param])
+    if place is None or _forgotten(simulator, kind, place[0]):
         raise missing(NOUNS[kind], given[param], param=param, status=400)
-    return seq
+    return place
 
 
 def with_pending(simulator: Simulator, event: Json) -> Json:
@@ -144,7 +172,7 @@ def _expand(simulator: Simulator, body: Json, steps: list[str], path: str) -> No
     if name not in EXPANDABLE or name not in body:
         raise RefusedError(f"This property cannot be expanded ({path}).", param="expand")
     if isinstance(body[name], str):
-        found = simulator.store.get(EXPANDABLE[name], body[name])
+        found = simulator.store.find(body[name])
         body[name] = body[name] if found is None else public(found)
     if rest and body[name] is not None:
         _expand(simulator, body[name], rest, path)

@@ -1,4 +1,4 @@
-"""E-mail addresses and amounts that decide what pressing Pay does."""
+"""E-mail addresses and amounts that decide what pressing Pay does, and what becomes of a refund."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,6 +27,26 @@ AMOUNTS = {
     480_100: Outcome.LATER,
     480_200: Outcome.LATER_SETTLES,
     480_300: Outcome.LATER_FAILS,
+}
+
+
+class RefundOutcome(StrEnum):
+    """What becomes of a refund; the value is the word that asks for it in the address of who paid."""
+
+    SUCCEEDS = "refund"
+    PENDING = "refund-pending"
+    SUCCEEDS_LATER = "refund-later"
+    FAILS_LATER = "refund-fails-later"
+    FAILS = "refund-fails"
+    NEEDS_ACTION = "refund-action"
+
+
+REFUND_AMOUNTS = {
+    470_100: RefundOutcome.PENDING,
+    470_200: RefundOutcome.SUCCEEDS_LATER,
+    470_300: RefundOutcome.FAILS_LATER,
+    470_400: RefundOutcome.FAILS,
+    470_500: RefundOutcome.NEEDS_ACTION,
 }
 
 
@@ -69,8 +89,20 @@ def outcome_of(email: str | None, amount: int, *, tried_before: bool) -> Outcome
     The word is the whole local part (`decline@example.com`) or what follows its last plus sign
     (`asha+decline@example.com`).
     """
-    word = (email or "").partition("@")[0].rpartition("+")[2].lower()
+    word = _word(email)
     outcome = Outcome(word) if word in set(Outcome) else AMOUNTS.get(amount, Outcome.PAY)
     if outcome is Outcome.DECLINE_ONCE and tried_before:
         return Outcome.PAY
     return outcome
+
+
+def refund_outcome_of(email: str | None, amount: int) -> RefundOutcome:
+    """Return what becomes of a refund; the payer's address decides first, then the refund's amount."""
+    word = _word(email)
+    if word in set(RefundOutcome):
+        return RefundOutcome(word)
+    return REFUND_AMOUNTS.get(amount, RefundOutcome.SUCCEEDS)
+
+
+def _word(email: str | None) -> str:
+    return (email or "").partition("@")[0].rpartition("+")[2].lower()

@@ -215,31 +215,6 @@ def _method_details(method: Method) -> Json:
     return {"brand": "visa", "country": "US", "exp_month": 12, "exp_year": 2034, "last4": "4242"}
 
 
-def balance_transaction(charge: Json, *, created: int) -> Json:
-    """Return the ledger line of a collected charge, less a fee of 2.9 % rounded half up."""
-    amount = charge["amount"]
-    fee = (amount * 29 + 500) // 1000
-    return {
-        "id": new_id("txn"),
-        "object": Kind.BALANCE_TRANSACTION,
-        "amount": amount,
-        "available_on": created + 2 * 24 * 3600,
-        "created": created,
-        "currency": charge["currency"],
-        "description": charge["description"],
-        "exchange_rate": None,
-        "fee": fee,
-        "fee_details": [
-            {"amount": fee, "currency": charge["currency"], "description": "Processing", "type": "stripe_fee"}
-        ],
-        "net": amount - fee,
-        "reporting_category": "charge",
-        "source": charge["id"],
-        "status": "pending",
-        "type": "charge",
-    }
-
-
 def event(event_type: str, subject: Json, *, created: int, request_id: str | None, key: str | None) -> Json:
     """Return the event for a change, carrying the object as it was at that moment."""
     return {

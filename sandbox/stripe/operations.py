@@ -1,59 +1,25 @@
-"""The calls of the API, one function each, and the table that names them."""
+"""The calls about customers, sessions and events, one function each, and the table that names all there are."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from sandbox.store import Json
 from sandbox.stripe import objects, schemas
+from sandbox.stripe.calls import Call, Operation, listing, merged, reading, save, takes
 from sandbox.stripe.currencies import check_currency, check_step, check_total
 from sandbox.stripe.errors import RefusedError, missing
-from sandbox.stripe.listing import expanded, listed, retrieve, with_pending
+from sandbox.stripe.listing import retrieve, with_pending
 from sandbox.stripe.outcomes import Action, NotPossibleError, act
-from sandbox.stripe.parameters import Group
-from sandbox.stripe.simulator import Simulator, public
+from sandbox.stripe.refund_calls import REFUND_OPERATIONS
 from sandbox.stripe.store import Kind
 
 HALF_AN_HOUR = 30 * 60
 A_DAY = 24 * 3600
 
 
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """One authenticated request with its parameters already read against the schema."""
-
-    simulator: Simulator
-    given: Json
-    object_id: str
-    path: str
-    base_url: str
-    request_id: str
-    idempotency_key: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Operation:
-    """A row of the API: `schema` may depend on the version asked for, `check` on the clock and account.
-
-    `check` is still validation (nothing is saved under the idempotency key); `run` is execution.
-    """
-
-    method: str
-    path: str
-    schema: Callable[[str], Group]
-    run: Callable[[Call], Json]
-    check: Callable[[Call], None] = lambda _: None
-
-    @property
-    def name(self) -> str:
-        """What fault orders and the request log call it, such as `GET /v1/events/{id}`."""
-        return f"{self.method} {self.path}"
-
-
 def create_customer(call: Call) -> Json:
     """Make a customer; Stripe does not mind two with one address."""
     customer = objects.customer(call.given, created=call.simulator.now())
-    _save(call, "customer.created", customer)
+    save(call, "customer.created", customer)
     return customer
 
 
@@ -62,11 +28,10 @@ def update_customer(call: Call) -> Json:
     customer = _living_customer(call)
     for name, value in call.given.items():
         if name == "metadata":
-            merged = {**customer["metadata"], **value}
-            customer["metadata"] = {key: text for key, text in merged.items() if text}
+            customer["metadata"] = merged(customer["metadata"], value)
         elif name != "expand":
             customer[name] = value or None
-    _save(call, "customer.updated", customer)
+    save(call, "customer.updated", customer)
     return customer
 
 
@@ -158,19 +123,6 @@ def _living_customer(call: Call) -> Json:
     return customer
 
 
-def _save(call: Call, event_type: str, body: Json) -> None:
-    call.simulator.save(body)
-    call.simulator.emit(event_type, body, request_id=call.request_id, key=call.idempotency_key)
-
-
-def _retrieve(kind: Kind, call: Call) -> Json:
-    return retrieve(call.simulator, kind, call.object_id)
-
-
-def _list(kind: Kind, call: Call) -> Json:
-    return listed(call.simulator, kind, call.given, url=call.path)
-
-
 def retrieve_event(call: Call) -> Json:
     """Return the event as it was made, with today's count of deliveries to come."""
     return with_pending(call.simulator, retrieve(call.simulator, Kind.EVENT, call.object_id))
@@ -178,31 +130,9 @@ def retrieve_event(call: Call) -> Json:
 
 def list_events(call: Call) -> Json:
     """List the events of the last thirty days."""
-    page = _list(Kind.EVENT, call)
+    page = listing(Kind.EVENT, call)
     page["data"] = [with_pending(call.simulator, event) for event in page["data"]]
     return page
-
-
-def answer(operation: Operation, call: Call) -> Json:
-    """Run the operation and return what the caller may see of its result."""
-    body = public(operation.run(call))
-    return expanded(call.simulator, body, call.given.get("expand", []))
-
-
-def _takes(group: Group) -> Callable[[str], Group]:
-    return lambda _version: group
-
-
-def _reading(path: str, kind: Kind, group: Group) -> tuple[Operation, Operation]:
-    return (
-        Operation(method="GET", path=path, schema=_takes(group), run=partial(_list, kind)),
-        Operation(
-            method="GET",
-            path=f"{path}/{{id}}",
-            schema=_takes(schemas.RETRIEVE),
-            run=partial(_retrieve, kind),
-        ),
-    )
 
 
 CUSTOMERS = "/v1/customers"
@@ -210,22 +140,24 @@ SESSIONS = "/v1/checkout/sessions"
 EVENTS = "/v1/events"
 
 OPERATIONS: tuple[Operation, ...] = (
-    Operation(method="POST", path=CUSTOMERS, schema=_takes(schemas.CUSTOMER), run=create_customer),
-    Operation(method="GET", path=CUSTOMERS, schema=_takes(schemas.CUSTOMERS), run=partial(_list, Kind.CUSTOMER)),
-    Operation(method="GET", path=f"{CUSTOMERS}/{{id}}", schema=_takes(schemas.RETRIEVE), run=retrieve_customer),
-    Operation(method="POST", path=f"{CUSTOMERS}/{{id}}", schema=_takes(schemas.CUSTOMER), run=update_customer),
-    Operation(method="DELETE", path=f"{CUSTOMERS}/{{id}}", schema=_takes(schemas.NOTHING), run=delete_customer),
+    Operation(method="POST", path=CUSTOMERS, schema=takes(schemas.CUSTOMER), run=create_customer),
+    Operation(method="GET", path=CUSTOMERS, schema=takes(schemas.CUSTOMERS), run=partial(listing, Kind.CUSTOMER)),
+    Operation(method="GET", path=f"{CUSTOMERS}/{{id}}", schema=takes(schemas.RETRIEVE), run=retrieve_customer),
+    Operation(method="POST", path=f"{CUSTOMERS}/{{id}}", schema=takes(schemas.CUSTOMER), run=update_customer),
+    Operation(method="DELETE", path=f"{CUSTOMERS}/{{id}}", schema=takes(schemas.NOTHING), run=delete_customer),
     Operation(method="POST", path=SESSIONS, schema=schemas.session, check=check_session, run=create_session),
     Operation(
         method="POST",
         path=f"{SESSIONS}/{{id}}/expire",
-        schema=_takes(schemas.RETRIEVE),
+        schema=takes(schemas.RETRIEVE),
         run=expire_session,
     ),
-    *_reading(SESSIONS, Kind.SESSION, schemas.SESSIONS),
-    *_reading("/v1/payment_intents", Kind.PAYMENT_INTENT, schemas.PAYMENT_INTENTS),
-    *_reading("/v1/charges", Kind.CHARGE, schemas.CHARGES),
-    Operation(method="GET", path=EVENTS, schema=_takes(schemas.EVENTS), run=list_events),
-    Operation(method="GET", path=f"{EVENTS}/{{id}}", schema=_takes(schemas.RETRIEVE), run=retrieve_event),
+    *reading(SESSIONS, Kind.SESSION, schemas.SESSIONS),
+    *reading("/v1/payment_intents", Kind.PAYMENT_INTENT, schemas.PAYMENT_INTENTS),
+    *reading("/v1/charges", Kind.CHARGE, schemas.CHARGES),
+    *REFUND_OPERATIONS,
+    *reading("/v1/balance_transactions", Kind.BALANCE_TRANSACTION, schemas.BALANCE_TRANSACTIONS),
+    Operation(method="GET", path=EVENTS, schema=takes(schemas.EVENTS), run=list_events),
+    Operation(method="GET", path=f"{EVENTS}/{{id}}", schema=takes(schemas.RETRIEVE), run=retrieve_event),
 )
 OPERATION_NAMES = frozenset(operation.name for operation in OPERATIONS)

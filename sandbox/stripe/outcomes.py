@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from sandbox.store import Json
 from sandbox.stripe import objects
+from sandbox.stripe.ledger import charge_line
 from sandbox.stripe.magic import DECLINES, LATE_DECLINE, Decline, Outcome, outcome_of
 from sandbox.stripe.objects import Method
 from sandbox.stripe.simulator import Simulator, public
@@ -234,7 +235,7 @@ class _Happening:
         return intent, charge
 
     def _collect(self, intent: Json, charge: Json) -> None:
-        line = objects.balance_transaction(charge, created=self._simulator.now())
+        line = charge_line(charge, settlement=self._simulator.config.settlement_currency, created=self._simulator.now())
         self._simulator.save(line)
         charge.update(
             status="succeeded",

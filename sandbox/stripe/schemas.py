@@ -119,8 +119,37 @@ SESSIONS = Group(
         "status": Text(choices=frozenset({"complete", "expired", "open"})),
     }
 )
+REFUND_REASONS = frozenset({"duplicate", "fraudulent", "requested_by_customer"})
+REFUND = Group(
+    fields={
+        "amount": Whole(least=1),
+        "charge": Text(),
+        "expand": EXPAND,
+        "instructions_email": Email(),
+        "metadata": Metadata(),
+        "payment_intent": Text(),
+        "reason": Text(choices=REFUND_REASONS),
+    }
+)
+METADATA = Group(fields={"expand": EXPAND, "metadata": Metadata()})
+ABOUT_A_CHARGE = Group(fields={**PAGING, "charge": Text(), "created": Span(), "payment_intent": Text()})
+
 PAYMENT_INTENTS = Group(fields={**PAGING, "created": Span(), "customer": Text()})
-CHARGES = Group(fields={**PAGING, "created": Span(), "customer": Text(), "payment_intent": Text()})
+CHARGES = Group(
+    fields={**PAGING, "created": Span(), "customer": Text(), "payment_intent": Text(), "transfer_group": Text()}
+)
+BALANCE_TRANSACTIONS = Group(
+    fields={**PAGING, "created": Span(), "currency": Text(), "payout": Text(), "source": Text(), "type": Text()}
+)
+PAYOUTS = Group(
+    fields={
+        **PAGING,
+        "arrival_date": Span(),
+        "created": Span(),
+        "destination": Text(),
+        "status": Text(choices=frozenset({"canceled", "failed", "in_transit", "paid", "pending"})),
+    }
+)
 EVENTS = Group(
     fields={
         **PAGING,

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from sandbox.store import Json, Store
 
@@ -15,6 +16,11 @@ CREATE TABLE IF NOT EXISTS objects (
     body TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS objects_by_kind ON objects (kind, seq);
+CREATE INDEX IF NOT EXISTS objects_by_time ON objects (kind, created, seq);
+CREATE INDEX IF NOT EXISTS objects_by_intent ON objects (kind, json_extract(body, '$.payment_intent'));
+CREATE INDEX IF NOT EXISTS objects_by_charge ON objects (kind, json_extract(body, '$.charge'));
+CREATE INDEX IF NOT EXISTS objects_by_source ON objects (kind, json_extract(body, '$.source'));
+CREATE INDEX IF NOT EXISTS objects_by_payout ON objects (kind, json_extract(body, '$._payout'));
 CREATE INDEX IF NOT EXISTS objects_by_expiry
     ON objects (kind, json_extract(body, '$.status'), json_extract(body, '$.expires_at'));
 CREATE TABLE IF NOT EXISTS idempotency (
@@ -42,6 +48,12 @@ CREATE TABLE IF NOT EXISTS alarms (
     action TEXT NOT NULL,
     due INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS refund_alarms (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    refund_id TEXT NOT NULL,
+    ending TEXT NOT NULL,
+    due INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS requests (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     body TEXT NOT NULL
@@ -57,20 +69,30 @@ class Kind(StrEnum):
     PAYMENT_INTENT = "payment_intent"
     CHARGE = "charge"
     BALANCE_TRANSACTION = "balance_transaction"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+    PAYOUT = "payout"
     EVENT = "event"
+
+
+# When an object was made, in unix seconds, and its turn among those of the same second.
+Place: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Query:
-    """One page of a Stripe list; `matches` compares JSON paths such as `$.status` with a value."""
+    """One page of a Stripe list; `matches` compares JSON paths such as `$.status` with a value.
+
+    The paths are fixed words of this package and stand in the statement as they are: an index needs them literal.
+    """
 
     kind: Kind
     limit: int = 10
     matches: dict[str, str] = field(default_factory=dict)
     clauses: tuple[str, ...] = ()
     values: tuple[object, ...] = ()
-    after_seq: int | None = None
-    before_seq: int | None = None
+    after: Place | None = None
+    before: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +115,7 @@ class StripeStore(Store):
         with self.transaction() as connection:
             connection.execute(
                 "INSERT INTO objects (id, kind, created, body) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+                " ON CONFLICT (id) DO UPDATE SET body = excluded.body, created = excluded.created",
                 (body["id"], body["object"], body["created"], json.dumps(body)),
             )
 
@@ -103,28 +125,41 @@ class StripeStore(Store):
             row = connection.execute("SELECT body FROM objects WHERE id = ? AND kind = ?", (object_id, kind)).fetchone()
         return None if row is None else _loaded(row["body"])
 
-    def seq(self, kind: Kind, object_id: str) -> int | None:
+    def find(self, object_id: str) -> Json | None:
+        """Return the object of whatever kind."""
+        with self.transaction() as connection:
+            row = connection.execute("SELECT body FROM objects WHERE id = ?", (object_id,)).fetchone()
+        return None if row is None else _loaded(row["body"])
+
+    def remove(self, object_id: str) -> None:
+        """Forget the object, as if it had never been."""
+        with self.transaction() as connection:
+            connection.execute("DELETE FROM objects WHERE id = ?", (object_id,))
+
+    def place(self, kind: Kind, object_id: str) -> Place | None:
         """Return the object's place in creation order: `created` alone ties within a second."""
         with self.transaction() as connection:
-            row = connection.execute("SELECT seq FROM objects WHERE id = ? AND kind = ?", (object_id, kind)).fetchone()
-        return None if row is None else int(row["seq"])
+            row = connection.execute(
+                "SELECT created, seq FROM objects WHERE id = ? AND kind = ?", (object_id, kind)
+            ).fetchone()
+        return None if row is None else (row["created"], row["seq"])
 
     def page(self, query: Query) -> Page:
         """Return one page, newest first, as Stripe's lists do in both paging directions."""
         clauses = ["kind = ?", *query.clauses]
         values: list[object] = [query.kind, *query.values]
         for path, wanted in query.matches.items():
-            clauses.append("json_extract(body, ?) = ?")
-            values += [path, wanted]
-        if query.after_seq is not None:
-            clauses.append("seq < ?")
-            values.append(query.after_seq)
-        if query.before_seq is not None:
-            clauses.append("seq > ?")
-            values.append(query.before_seq)
-        rows = self._select(clauses, values, limit=query.limit + 1, upwards=query.before_seq is not None)
+            clauses.append(f"json_extract(body, '{path}') = ?")
+            values.append(wanted)
+        if query.after is not None:
+            clauses.append("(created, seq) < (?, ?)")
+            values += query.after
+        if query.before is not None:
+            clauses.append("(created, seq) > (?, ?)")
+            values += query.before
+        rows = self._select(clauses, values, limit=query.limit + 1, upwards=query.before is not None)
         kept = rows[: query.limit]
-        if query.before_seq is not None:
+        if query.before is not None:
             kept.reverse()
         return Page(kept, has_more=len(rows) > query.limit)
 
@@ -132,7 +167,7 @@ class StripeStore(Store):
         order = "ASC" if upwards else "DESC"
         where = " AND ".join(clauses)
         # Only fixed fragments from this package are joined; every value travels as a parameter.
-        statement = f"SELECT body FROM objects WHERE {where} ORDER BY seq {order} LIMIT ?"  # noqa: S608 (see above)
+        statement = f"SELECT body FROM objects WHERE {where} ORDER BY created {order}, seq {order} LIMIT ?"  # noqa: S608 (see above)
         with self.transaction() as connection:
             return [_loaded(row["body"]) for row in connection.execute(statement, [*values, limit])]
 
