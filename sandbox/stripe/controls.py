@@ -11,6 +11,7 @@ from sandbox.stripe.asking import refused, sent
 from sandbox.stripe.journal import Journal
 from sandbox.stripe.money_controls import add_money
 from sandbox.stripe.outcomes import Action, NotPossibleError, act
+from sandbox.stripe.planting import add_planting
 from sandbox.stripe.simulator import Simulator, public
 from sandbox.stripe.store import Kind, Query
 
@@ -24,6 +25,7 @@ def controls(simulator: Simulator) -> Blueprint:
     _add_faults(blueprint, simulator)
     _add_webhooks(blueprint, simulator)
     add_money(blueprint, simulator)
+    add_planting(blueprint, simulator)
     return blueprint
 
 

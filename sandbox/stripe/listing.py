@@ -67,6 +67,12 @@ def _customer_conditions(_simulator: Simulator, _given: Json) -> list[Condition]
     return [("json_extract(body, '$.deleted') IS NULL", ())]
 
 
+def _line_conditions(simulator: Simulator, given: Json) -> list[Condition]:
+    if "payout" in given and simulator.store.get(Kind.PAYOUT, given["payout"]) is None:
+        raise missing("payout", given["payout"], param="payout")
+    return []
+
+
 UNDELIVERED = "EXISTS (SELECT 1 FROM deliveries WHERE deliveries.event_id = objects.id AND state <> 'delivered')"
 
 
@@ -96,7 +102,11 @@ EQUALS = {
 }
 # A line knows its payout only for the filter's sake: Stripe shows it in the list alone.
 HIDDEN = frozenset({"payout"})
-CONDITIONS = {Kind.CUSTOMER: _customer_conditions, Kind.EVENT: _event_conditions}
+CONDITIONS = {
+    Kind.BALANCE_TRANSACTION: _line_conditions,
+    Kind.CUSTOMER: _customer_conditions,
+    Kind.EVENT: _event_conditions,
+}
 
 
 def listed(simulator: Simulator, kind: Kind, given: Json, *, url: str) -> Json:

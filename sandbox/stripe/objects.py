@@ -215,6 +215,39 @@ def _method_details(method: Method) -> Json:
     return {"brand": "visa", "country": "US", "exp_month": 12, "exp_year": 2034, "last4": "4242"}
 
 
+def collected(charge: Json, line: Json) -> Json:
+    """Return what changes in a charge once its money is there; `line` is its balance transaction."""
+    return {
+        "status": "succeeded",
+        "paid": True,
+        "captured": True,
+        "amount_captured": charge["amount"],
+        "balance_transaction": line["id"],
+        "outcome": {"network_status": "approved_by_network", "type": "authorized"},
+    }
+
+
+def succeeded(charge: Json) -> Json:
+    """Return what changes in an intent once a charge has collected it."""
+    received = {"status": "succeeded", "amount_received": charge["amount"], "last_payment_error": None}
+    return {**received, **paid_with(charge)}
+
+
+def paid_with(charge: Json) -> Json:
+    """Return what an intent knows of the charge that pays it, or is about to."""
+    return {"latest_charge": charge["id"], "payment_method": charge["payment_method"]}
+
+
+def completed(payment_status: str, *, email: str | None) -> Json:
+    """Return what changes in a session once its customer is through."""
+    return {
+        "status": "complete",
+        "payment_status": payment_status,
+        "url": None,
+        "customer_details": {"address": None, "email": email, "name": None, "phone": None},
+    }
+
+
 def event(event_type: str, subject: Json, *, created: int, request_id: str | None, key: str | None) -> Json:
     """Return the event for a change, carrying the object as it was at that moment."""
     return {

@@ -157,6 +157,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *reading("/v1/charges", Kind.CHARGE, schemas.CHARGES),
     *REFUND_OPERATIONS,
     *reading("/v1/balance_transactions", Kind.BALANCE_TRANSACTION, schemas.BALANCE_TRANSACTIONS),
+    *reading("/v1/disputes", Kind.DISPUTE, schemas.ABOUT_A_CHARGE),
+    *reading("/v1/payouts", Kind.PAYOUT, schemas.PAYOUTS),
     Operation(method="GET", path=EVENTS, schema=takes(schemas.EVENTS), run=list_events),
     Operation(method="GET", path=f"{EVENTS}/{{id}}", schema=takes(schemas.RETRIEVE), run=retrieve_event),
 )

@@ -185,7 +185,7 @@ class _Happening:
         intent = self._intent()
         charge = self._charge(intent, Method.BANK_DEBIT)
         self._save("charge.pending", charge)
-        intent.update(status="processing", last_payment_error=None, **_paid_with(charge))
+        intent.update(status="processing", last_payment_error=None, **objects.paid_with(charge))
         self._save("payment_intent.processing", intent)
         self._session["payment_intent"] = intent["id"]
         self._complete("unpaid")
@@ -237,21 +237,9 @@ class _Happening:
     def _collect(self, intent: Json, charge: Json) -> None:
         line = charge_line(charge, settlement=self._simulator.config.settlement_currency, created=self._simulator.now())
         self._simulator.save(line)
-        charge.update(
-            status="succeeded",
-            paid=True,
-            captured=True,
-            amount_captured=charge["amount"],
-            balance_transaction=line["id"],
-            outcome={"network_status": "approved_by_network", "type": "authorized"},
-        )
+        charge.update(objects.collected(charge, line))
         self._save("charge.succeeded", charge)
-        intent.update(
-            status="succeeded",
-            amount_received=charge["amount"],
-            last_payment_error=None,
-            **_paid_with(charge),
-        )
+        intent.update(objects.succeeded(charge))
         self._save("payment_intent.succeeded", intent)
         self._session["payment_intent"] = intent["id"]
 
@@ -273,22 +261,13 @@ class _Happening:
 
     def _complete(self, payment_status: str) -> None:
         email = _email(self._simulator, self._session)
-        self._session.update(
-            status="complete",
-            payment_status=payment_status,
-            url=None,
-            customer_details={"address": None, "email": email, "name": None, "phone": None},
-        )
+        self._session.update(objects.completed(payment_status, email=email))
         self._save("checkout.session.completed", self._session)
         self._result.redirect_url = self._session["success_url"].replace("{CHECKOUT_SESSION_ID}", self._session["id"])
 
     def _save(self, event_type: str, body: Json) -> None:
         self._simulator.save(body)
         self._result.event_ids.append(self._simulator.emit(event_type, body))
-
-
-def _paid_with(charge: Json) -> Json:
-    return {"latest_charge": charge["id"], "payment_method": charge["payment_method"]}
 
 
 def _email(simulator: Simulator, session: Json) -> str | None:

@@ -38,12 +38,19 @@ class Simulator:
 
     def emit(self, event_type: str, subject: Json, *, request_id: str | None = None, key: str | None = None) -> str:
         """Record an event about the object as it is now, store its delivery, and return its id."""
-        event = objects.event(event_type, public(subject), created=self.now(), request_id=request_id, key=key)
         with self.store.transaction():
-            self.save(event)
+            event = self.record(event_type, subject, created=self.now(), request_id=request_id, key=key)
             if any(fnmatchcase(event_type, pattern) for pattern in self.config.enabled_events):
                 self.deliver(event)
         return str(event["id"])
+
+    def record(
+        self, event_type: str, subject: Json, *, created: int, request_id: str | None = None, key: str | None = None
+    ) -> Json:
+        """Store an event that nobody is sent, and return it."""
+        event = objects.event(event_type, public(subject), created=created, request_id=request_id, key=key)
+        self.save(event)
+        return event
 
     def deliver(self, event: Json) -> None:
         """Store one delivery of a recorded event; the caller rings once it has committed."""

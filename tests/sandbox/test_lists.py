@@ -1,7 +1,9 @@
+import pytest
 import stripe
 
 from sandbox.gateway import GatewayConfig, start_gateway
 from tests.sandbox.conftest import Clock, Connect
+from tests.sandbox.paying import paid
 from tests.sandbox.wire import Controls, Receiver, session_params, wait_until
 
 
@@ -95,3 +97,37 @@ def test_a_reset_forgets_everything(client: stripe.StripeClient, controls: Contr
     controls.act(open_sessions(client, 1)[0], "pay")
     controls.post("reset")
     assert controls.get("sessions") == controls.get("events") == controls.get("deliveries") == []
+
+
+def test_an_event_that_is_forgotten_or_unknown_is_no_cursor(
+    client: stripe.StripeClient, controls: Controls, clock: Clock
+) -> None:
+    controls.act(open_sessions(client, 1)[0], "pay")
+    last = client.v1.events.list({"limit": 1}).data[0].id
+    assert client.v1.events.list({"ending_before": last}).data == []
+    clock.now += 30 * 24 * 3600
+    for cursor in (last, "evt_nobody"):
+        with pytest.raises(stripe.InvalidRequestError) as caught:
+            client.v1.events.list({"ending_before": cursor})
+        assert (caught.value.http_status, caught.value.code) == (400, "resource_missing")
+        assert caught.value.param == "ending_before"
+
+
+def test_more_than_twenty_types_of_event_are_refused(client: stripe.StripeClient) -> None:
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.events.list({"types": ["charge.succeeded"] * 21})
+
+
+def test_balance_transactions_are_filtered_by_type_currency_source_and_time(
+    client: stripe.StripeClient, controls: Controls, clock: Clock
+) -> None:
+    dollars, euros = paid(client, controls), paid(client, controls, currency="eur")
+    clock.now += 10
+    refund = client.v1.refunds.create({"charge": dollars.id})
+    found = client.v1.balance_transactions.list
+    assert [line.source for line in found({"type": "refund"}).data] == [refund.id]
+    assert [line.source for line in found({"currency": "eur"}).data] == [euros.id]
+    assert [line.source for line in found({"created": {"gte": clock.now}}).data] == [refund.id]
+    expanded = found({"source": dollars.id, "expand": ["data.source.payment_intent"]}).data[0].source
+    assert isinstance(expanded, stripe.Charge)
+    assert isinstance(expanded.payment_intent, stripe.PaymentIntent)

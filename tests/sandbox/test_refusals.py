@@ -98,7 +98,7 @@ def test_an_unknown_id_is_a_404_that_names_the_parameter(client: stripe.StripeCl
 
 def test_a_call_the_simulator_does_not_know_is_a_404(client: stripe.StripeClient) -> None:
     with pytest.raises(stripe.InvalidRequestError, match="Unrecognized request URL"):
-        client.v1.payouts.list()
+        client.v1.products.list()
 
 
 @pytest.mark.parametrize("key", ["sk_live_x", "pk_test_x", ""])
