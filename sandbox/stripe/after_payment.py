@@ -33,3 +33,69 @@ def refund(charge: Json, given: Json, *, amount: int, created: int) -> Json:
         "status": "pending",
         "transfer_reversal": None,
     }
+
+
+# The words of evidence; those that hold files at Stripe take any id here.
+EVIDENCE = (
+    "access_activity_log",
+    "billing_address",
+    "cancellation_policy",
+    "cancellation_policy_disclosure",
+    "cancellation_rebuttal",
+    "customer_communication",
+    "customer_email_address",
+    "customer_name",
+    "customer_purchase_ip",
+    "customer_signature",
+    "duplicate_charge_documentation",
+    "duplicate_charge_explanation",
+    "duplicate_charge_id",
+    "product_description",
+    "receipt",
+    "refund_policy",
+    "refund_policy_disclosure",
+    "refund_refusal_explanation",
+    "service_date",
+    "service_documentation",
+    "shipping_address",
+    "shipping_carrier",
+    "shipping_date",
+    "shipping_documentation",
+    "shipping_tracking_number",
+    "uncategorized_file",
+    "uncategorized_text",
+)
+
+
+def dispute(charge: Json, *, amount: int, reason: str, created: int, due_by: int) -> Json:
+    """Return a dispute whose status is still to be said; `due_by` is when an answer must be there, in unix seconds."""
+    return {
+        "id": new_id("dp"),
+        "object": Kind.DISPUTE,
+        "amount": amount,
+        "balance_transactions": [],
+        "charge": charge["id"],
+        "created": created,
+        "currency": charge["currency"],
+        "enhanced_eligibility_types": [],
+        "evidence": {**dict.fromkeys(EVIDENCE), "enhanced_evidence": {}},
+        "evidence_details": {
+            "due_by": due_by,
+            "enhanced_eligibility": {},
+            "has_evidence": False,
+            "past_due": False,
+            "submission_count": 0,
+            "submission_method": None,
+        },
+        "intended_submission_method": None,
+        "is_charge_refundable": False,
+        "metadata": {},
+        "network_reason_code": None,
+        "payment_intent": charge["payment_intent"],
+        "payment_method_details": {
+            "type": "card",
+            "card": {"brand": "visa", "case_type": "chargeback", "network_reason_code": None},
+        },
+        "reason": reason,
+        "status": None,
+    }

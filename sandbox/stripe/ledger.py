@@ -10,6 +10,9 @@ from sandbox.stripe.store import Kind
 
 TWO_DAYS = 2 * 24 * 3600
 
+# In the minor unit of whatever the dispute settles in; winning does not bring it back.
+DISPUTE_FEE: Json = {"amount": 1500, "description": "Dispute fee", "type": "stripe_fee"}
+
 
 class LineType(StrEnum):
     """The `type` of a balance transaction."""
@@ -49,11 +52,6 @@ class Movement:
 def processing_fee(amount: int) -> Json:
     """Return the fee of a collected charge: 2.9 % of what it settles at, rounded half up."""
     return {"amount": (amount * 29 + 500) // 1000, "description": "Processing", "type": "stripe_fee"}
-
-
-def dispute_fee(_amount: int) -> Json:
-    """Return the fee of a dispute, 15.00 in a currency of two decimals. It is not given back."""
-    return {"amount": 1500, "description": "Dispute fee", "type": "stripe_fee"}
 
 
 def charge_line(charge: Json, *, settlement: str, created: int) -> Json:

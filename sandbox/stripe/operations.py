@@ -6,6 +6,7 @@ from sandbox.store import Json
 from sandbox.stripe import objects, schemas
 from sandbox.stripe.calls import Call, Operation, listing, merged, reading, save, takes
 from sandbox.stripe.currencies import check_currency, check_step, check_total
+from sandbox.stripe.dispute_calls import DISPUTE_OPERATIONS
 from sandbox.stripe.errors import RefusedError, missing
 from sandbox.stripe.listing import retrieve, with_pending
 from sandbox.stripe.outcomes import Action, NotPossibleError, act
@@ -157,7 +158,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *reading("/v1/charges", Kind.CHARGE, schemas.CHARGES),
     *REFUND_OPERATIONS,
     *reading("/v1/balance_transactions", Kind.BALANCE_TRANSACTION, schemas.BALANCE_TRANSACTIONS),
-    *reading("/v1/disputes", Kind.DISPUTE, schemas.ABOUT_A_CHARGE),
+    *DISPUTE_OPERATIONS,
     *reading("/v1/payouts", Kind.PAYOUT, schemas.PAYOUTS),
     Operation(method="GET", path=EVENTS, schema=takes(schemas.EVENTS), run=list_events),
     Operation(method="GET", path=f"{EVENTS}/{{id}}", schema=takes(schemas.RETRIEVE), run=retrieve_event),

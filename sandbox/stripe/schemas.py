@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from sandbox.stripe.after_payment import EVIDENCE
 from sandbox.stripe.parameters import Email, Field, Flag, Group, Metadata, Series, Span, Text, Url, Whole
 
 # The release that replaced `payment_method_types` by `allowed_payment_method_types`.
@@ -132,6 +133,14 @@ REFUND = Group(
     }
 )
 METADATA = Group(fields={"expand": EXPAND, "metadata": Metadata()})
+DISPUTE = Group(
+    fields={
+        "evidence": Group(fields={name: Text(longest=20_000, unsettable=True) for name in EVIDENCE}),
+        "expand": EXPAND,
+        "metadata": Metadata(),
+        "submit": Flag(),
+    }
+)
 ABOUT_A_CHARGE = Group(fields={**PAGING, "charge": Text(), "created": Span(), "payment_intent": Text()})
 
 PAYMENT_INTENTS = Group(fields={**PAGING, "created": Span(), "customer": Text()})
