@@ -19,6 +19,7 @@ from sandbox.stripe.checkout import pages
 from sandbox.stripe.controls import controls
 from sandbox.stripe.faults import CALLS, NOTICES
 from sandbox.stripe.outcomes import expire_overdue, ring_alarms
+from sandbox.stripe.rates import PRICES
 from sandbox.stripe.refunds import ring_refund_alarms
 from sandbox.stripe.simulator import Simulator
 from sandbox.stripe.store import StripeStore
@@ -159,6 +160,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--wallets", type=Path, help="JSON file with the accounts of JazzCash and Easypaisa")
     parser.add_argument("--state", default=":memory:", help="SQLite file that survives restarts")
     parser.add_argument("--public-base-url", default="", help="address customers' browsers reach us at")
+    parser.add_argument(
+        "--settlement-currency",
+        default="",
+        choices=["", *sorted(PRICES)],
+        help="what the Stripe account is paid out in; without it each charge settles in its own currency",
+    )
     parser.add_argument("--log-level", default="INFO", help="DEBUG also shows every request")
     return parser.parse_args()
 
@@ -174,6 +181,7 @@ def main() -> None:
         webhook_secret=arguments.webhook_secret,
         state_path=arguments.state,
         public_base_url=arguments.public_base_url.rstrip("/"),
+        settlement_currency=arguments.settlement_currency,
         **read_wallets(arguments.wallets),
     )
     asked_to_stop = threading.Event()
