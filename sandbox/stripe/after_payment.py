@@ -99,3 +99,38 @@ def dispute(charge: Json, *, amount: int, reason: str, created: int, due_by: int
         "reason": reason,
         "status": None,
     }
+
+
+BANK_ACCOUNT = "ba_sandbox"
+
+
+def payout(amount: int, currency: str, *, created: int) -> Json:
+    """Return an automatic payout that has set out; amounts are in the minor unit."""
+    return {
+        "id": new_id("po"),
+        "object": Kind.PAYOUT,
+        "amount": amount,
+        "application_fee": None,
+        "application_fee_amount": None,
+        "arrival_date": created,
+        "automatic": True,
+        "balance_transaction": None,
+        "created": created,
+        "currency": currency,
+        "description": "STRIPE PAYOUT",
+        "destination": BANK_ACCOUNT,
+        "failure_balance_transaction": None,
+        "failure_code": None,
+        "failure_message": None,
+        "metadata": {},
+        "method": "standard",
+        "original_payout": None,
+        "payout_method": None,
+        "reconciliation_status": "in_progress",
+        "reversed_by": None,
+        "source_type": "card",
+        "statement_descriptor": None,
+        "status": "in_transit",
+        "trace_id": None,
+        "type": "bank_account",
+    }

@@ -9,12 +9,13 @@ from sandbox.store import Json
 from sandbox.stripe.asking import refused, sent
 from sandbox.stripe.disputes import Step, advance, charge_back, disputable, inquire
 from sandbox.stripe.outcomes import NotPossibleError
+from sandbox.stripe.payouts import fail_payout, pay_out
 from sandbox.stripe.refunds import Ending, end_refund
 from sandbox.stripe.simulator import Simulator, public
 
 
 def add_money(blueprint: Blueprint, simulator: Simulator) -> None:
-    """Add the routes that end refunds, and that open disputes and move them on."""
+    """Add the routes that end refunds, that open disputes and move them on, and that pay out."""
 
     @blueprint.post("/refunds/<refund_id>/<ending>")
     def refund_ends(refund_id: str, ending: str) -> tuple[Response, int]:
@@ -31,6 +32,14 @@ def add_money(blueprint: Blueprint, simulator: Simulator) -> None:
         if step not in set(Step):
             return _no_action(step, Step)
         return _done(lambda: advance(simulator, dispute_id, Step(step)), f"no dispute {dispute_id}")
+
+    @blueprint.post("/payouts")
+    def payouts() -> tuple[Response, int]:
+        return jsonify({"payouts": pay_out(simulator)}), 201
+
+    @blueprint.post("/payouts/<payout_id>/fail")
+    def payout_fails(payout_id: str) -> tuple[Response, int]:
+        return _done(lambda: fail_payout(simulator, payout_id), f"no payout {payout_id}")
 
 
 def _disputed(simulator: Simulator, intent_id: str, wish: Json) -> Json:

@@ -23,6 +23,12 @@ CREATE INDEX IF NOT EXISTS objects_by_source ON objects (kind, json_extract(body
 CREATE INDEX IF NOT EXISTS objects_by_payout ON objects (kind, json_extract(body, '$._payout'));
 CREATE INDEX IF NOT EXISTS objects_by_expiry
     ON objects (kind, json_extract(body, '$.status'), json_extract(body, '$.expires_at'));
+-- What the next payout takes along: all of the balance but earlier payouts, which have left it.
+CREATE VIEW IF NOT EXISTS unpaid_lines AS
+    SELECT seq, json_extract(body, '$.currency') AS currency, json_extract(body, '$.net') AS net
+    FROM objects
+    WHERE kind = 'balance_transaction' AND json_extract(body, '$._payout') IS NULL
+        AND json_extract(body, '$.type') <> 'payout';
 CREATE TABLE IF NOT EXISTS idempotency (
     key TEXT PRIMARY KEY,
     fingerprint TEXT NOT NULL,
