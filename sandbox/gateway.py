@@ -17,6 +17,7 @@ from sandbox.mail import Mailbox, MailCatcher, mail_pages
 from sandbox.stripe.app import api
 from sandbox.stripe.checkout import pages
 from sandbox.stripe.controls import controls
+from sandbox.stripe.dashboard import dashboard
 from sandbox.stripe.faults import CALLS, NOTICES
 from sandbox.stripe.outcomes import expire_overdue, ring_alarms
 from sandbox.stripe.rates import PRICES
@@ -46,6 +47,7 @@ def create_app(config: GatewayConfig) -> Flask:
     app.register_blueprint(api(simulator))
     app.register_blueprint(controls(simulator))
     app.register_blueprint(pages(simulator))
+    app.register_blueprint(dashboard(simulator))
     app.register_blueprint(mail_pages(Mailbox(store)))
     for routes in opening.wallet_routes(config, desk):
         app.register_blueprint(routes)

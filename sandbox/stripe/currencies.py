@@ -1,8 +1,13 @@
 """Which amounts Stripe takes in which currency. All amounts are integers in the minor unit."""
 
+import re
+
 from sandbox.stripe.errors import RefusedError
 
 MAXIMUM = 99_999_999
+
+# An amount as it is typed, its thousands' commas taken out.
+TYPED = re.compile(r"([0-9]{1,12})(?:\.([0-9]+))?")
 
 # Tables of words: a list literal of these would be a page of quotation marks.
 # ruff: noqa: SIM905 (see above)
@@ -40,9 +45,18 @@ def exponent(currency: str) -> int:
 def shown(amount: int, currency: str) -> str:
     """Return the amount as a customer reads it, for example `PKR 1,250.00`."""
     places = exponent(currency)
-    whole, rest = divmod(amount, 10**places)
+    whole, rest = divmod(abs(amount), 10**places)
     decimals = f".{rest:0{places}d}" if places else ""
-    return f"{currency.upper()} {whole:,}{decimals}"
+    return f"{currency.upper()} {'-' if amount < 0 else ''}{whole:,}{decimals}"
+
+
+def minor(text: str, currency: str) -> int:
+    """Return the minor units of an amount as people type it, such as `1,250.50`; ValueError for anything else."""
+    places = exponent(currency)
+    found = TYPED.fullmatch(text.strip().replace(",", ""))
+    if found is None or len(found[2] or "") > places:
+        raise ValueError(f"{text!r} is no amount of {currency.upper()}")
+    return int(found[1] + (found[2] or "").ljust(places, "0"))
 
 
 def check_currency(currency: str, *, param: str) -> str:

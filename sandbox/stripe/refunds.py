@@ -103,10 +103,16 @@ def ring_refund_alarms(simulator: Simulator) -> None:
             continue
 
 
+def charged_back(simulator: Simulator, charge: Json) -> bool:
+    """Return whether a bank has taken the charge back, or may yet keep it: then nothing of it can be refunded."""
+    disputes = simulator.store.page(Query(kind=Kind.DISPUTE, limit=MOST_DISPUTES, matches={"$.charge": charge["id"]}))
+    return any(not dispute["is_charge_refundable"] for dispute in disputes.rows)
+
+
 def _refundable(simulator: Simulator, charge: Json, asked: int | None) -> int:
     if charge["status"] != "succeeded" or not charge["captured"]:
         raise RefusedError(f"Charge {charge['id']} has not been captured; only captured charges can be refunded.")
-    if _charged_back(simulator, charge):
+    if charged_back(simulator, charge):
         raise RefusedError(
             f"Charge {charge['id']} has been charged back; cannot issue a refund.", code="charge_disputed"
         )
@@ -122,11 +128,6 @@ def _refundable(simulator: Simulator, charge: Json, asked: int | None) -> int:
         )
     check_step(amount, charge["currency"], param="amount")
     return amount
-
-
-def _charged_back(simulator: Simulator, charge: Json) -> bool:
-    disputes = simulator.store.page(Query(kind=Kind.DISPUTE, limit=MOST_DISPUTES, matches={"$.charge": charge["id"]}))
-    return any(not dispute["is_charge_refundable"] for dispute in disputes.rows)
 
 
 def _refuse(simulator: Simulator, refund: Json, tell: Tell) -> None:
