@@ -49,19 +49,63 @@ WHERE e.sent_at IS NULL
 -- No refund that can still end is forgotten: a job or a person has it.
 SELECT f.id, format('refund %s of %s is %s, with no open job and no open review', f.id, f.payment_id, f.status)
 FROM refunds f
-WHERE f.status IN ('pending', 'manual')
+WHERE f.status IN ('requested', 'pending', 'manual')
   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.subject = f.id AND j.state = 'ready')
   AND NOT EXISTS (SELECT 1 FROM reviews r
                   WHERE r.resolved_at IS NULL
                     AND (r.subject = f.id OR r.subject IN (SELECT d.id FROM jobs d WHERE d.subject = f.id)));
 
 -- name: refunds_are_covered
--- What was given back, is on its way or waits for a person never exceeds what was paid.
+-- What was given back, is on its way or waits for a person never exceeds what was paid. Only a refund made in the
+-- provider's dashboard beside ours can make it so, and then a person knows.
 SELECT p.id, format('%s took %s, and %s is given back or reserved', p.id, p.amount_minor, sum(f.amount_minor))
 FROM payments p JOIN refunds f ON f.payment_id = p.id
-WHERE f.status <> 'failed'
+WHERE f.status NOT IN ('failed', 'cancelled')
+  AND NOT EXISTS (SELECT 1 FROM reviews r
+                  WHERE r.payment_id = p.id AND r.kind = 'refund_mismatch' AND r.resolved_at IS NULL)
 GROUP BY p.id, p.amount_minor
 HAVING sum(f.amount_minor) > p.amount_minor;
+
+-- name: refund_status_is_the_fold_of_events
+-- Each refund's status equals the fold of its events.
+WITH moves AS (
+    SELECT refund_id, number, from_status, to_status,
+           lag(to_status) OVER (PARTITION BY refund_id ORDER BY number) AS previous,
+           row_number() OVER (PARTITION BY refund_id ORDER BY number DESC) AS newest
+    FROM refund_events WHERE effect = 'moved'
+)
+SELECT f.id, format('%s is %s, but its events end in %s', f.id, f.status, coalesce(m.to_status, 'nothing'))
+FROM refunds f LEFT JOIN moves m ON m.refund_id = f.id AND m.newest = 1
+WHERE m.to_status IS DISTINCT FROM f.status
+UNION ALL
+SELECT refund_id, format('event %s of %s moves from %s, but the refund was %s', number, refund_id,
+                         coalesce(from_status, 'nothing'), coalesce(previous, 'nothing'))
+FROM moves WHERE from_status IS DISTINCT FROM previous;
+
+-- name: dispute_status_is_the_fold_of_events
+-- Each dispute's status equals the fold of its events.
+WITH moves AS (
+    SELECT dispute_id, number, from_status, to_status,
+           lag(to_status) OVER (PARTITION BY dispute_id ORDER BY number) AS previous,
+           row_number() OVER (PARTITION BY dispute_id ORDER BY number DESC) AS newest
+    FROM dispute_events WHERE effect = 'moved'
+)
+SELECT d.id, format('%s is %s, but its events end in %s', d.id, d.status, coalesce(m.to_status, 'nothing'))
+FROM disputes d LEFT JOIN moves m ON m.dispute_id = d.id AND m.newest = 1
+WHERE m.to_status IS DISTINCT FROM d.status
+UNION ALL
+SELECT dispute_id, format('event %s of %s moves from %s, but the dispute was %s', number, dispute_id,
+                          coalesce(from_status, 'nothing'), coalesce(previous, 'nothing'))
+FROM moves WHERE from_status IS DISTINCT FROM previous;
+
+-- name: refunded_is_given_back
+-- A payment is refunded exactly when nothing of it is left.
+SELECT p.id, format('%s of %s is %s, and %s has been given back', p.amount_minor, p.id, p.status,
+                    coalesce(sum(f.amount_minor), 0))
+FROM payments p LEFT JOIN refunds f ON f.payment_id = p.id AND f.status = 'succeeded'
+WHERE p.status IN ('completed', 'refunded')
+GROUP BY p.id, p.amount_minor, p.status
+HAVING (p.status = 'refunded') <> (coalesce(sum(f.amount_minor), 0) >= p.amount_minor);
 
 -- name: payer_is_forgotten
 -- A payer's phone and CNIC are kept only until the wallet has been told.

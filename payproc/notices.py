@@ -9,7 +9,7 @@ from typing import assert_never
 from sqlalchemy import Interval, cast, func, select
 from sqlalchemy.orm import Session
 
-from payproc import disputes, hints, jobs, payments, polls, refunds
+from payproc import disputes, hints, jobs, outcomes, payments, polls, refunds
 from payproc.application import Application
 from payproc.ids import Prefix, new_id
 from payproc.models import Notice as NoticeRow
@@ -150,7 +150,7 @@ def _tell(app: Application, session: Session, payment: Payment, notice: AnyNotic
 
 
 def _tell_outcome(app: Application, session: Session, payment: Payment, notice: Notice, *, told: Told) -> None:
-    payment = payments.apply_outcome(session, payment.id, notice.outcome, told=told)
+    payment = outcomes.apply_outcome(session, payment.id, notice.outcome, told=told)
     if notice.outcome.verdict is Verdict.UNKNOWN:
         # A status that we have no word for: what it means, we ask.
         polls.stage_now(session, payment)

@@ -205,13 +205,10 @@ def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, told: 
     payment.provider_receipt = payment.provider_receipt or outcome.receipt
     if fact is None:
         return payment
-    before = payment.status
     moved = _apply(session, payment, fact, told=told, detail=outcome.failure_code)
     if moved and payment.status not in (PaymentStatus.COMPLETED, PaymentStatus.PROCESSING):
         payment.failure_code = outcome.failure_code or fact
         payment.failure_message = outcome.failure_message
-    if moved and before is PaymentStatus.COMPLETED:
-        _report_reversal(session, payment)
     return payment
 
 
@@ -252,9 +249,8 @@ def _fact(payment: Payment, outcome: Outcome) -> Fact | None:
         case Verdict.EXPIRED:
             return Fact.EXPIRED
         case Verdict.REVERSED:
-            # Taken and given back: a completed payment was refunded by somebody else than us, and any other was
-            # never ours to keep.
-            return Fact.REFUNDED if payment.completed_at is not None else Fact.DECLINED
+            # Taken and given back. What we had never counted was never ours to keep; the rest is a refund (`outcomes`).
+            return Fact.DECLINED if payment.completed_at is None else None
         case Verdict.PENDING:
             return Fact.ATTEMPT_DECLINED if outcome.failure_code else None
         case Verdict.UNKNOWN:
@@ -303,16 +299,6 @@ def _report_mismatch(session: Session, payment: Payment, problem: str, *, told: 
         payment.id,
         payment_id=payment.id,
         detail=f"{payment.id}: {problem}. Nothing was fulfilled; decide whether to accept it or to refund it.",
-    )
-
-
-def _report_reversal(session: Session, payment: Payment) -> None:
-    open_review(
-        session,
-        ReviewKind.REVERSED,
-        payment.id,
-        payment_id=payment.id,
-        detail=f"{payment.id} was completed, and the provider says that the money went back: hold what was sold.",
     )
 
 

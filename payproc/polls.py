@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from payproc import jobs, payments
+from payproc import jobs, outcomes, payments
 from payproc.application import Application
 from payproc.models import Payment, ReviewKind, Source
 from payproc.payments import Told
@@ -45,7 +45,7 @@ def inquire_payment(app: Application, job: jobs.Begun) -> None:
     outcome = provider.inquire(ref)
     with app.database.transaction() as session:
         told = Told(source=Source.POLL, evidence=job.id)
-        payment = payments.apply_outcome(session, job.subject, outcome, told=told)
+        payment = outcomes.apply_outcome(session, job.subject, outcome, told=told)
         jobs.finish(session, job)
         stage_after(app, session, payment, polled=job.payload.get("polled", 0) + 1)
 

@@ -230,6 +230,37 @@ def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, t
     return refund
 
 
+def record_reversal(session: Session, payment: Payment, *, told: Told) -> None:
+    """Record that a provider says the whole of a completed payment went back.
+
+    Our refunds on their way are what it means; the rest somebody else gave back, and a person should know.
+    """
+    payments.locked(session, payment.id)
+    for refund in refunds_of(session, payment):
+        if refund.status in (RefundStatus.PENDING, RefundStatus.MANUAL):
+            apply_fact(session, refund.id, RefundFact.SUCCEEDED, told=told)
+    left = Money.of(payment.amount_minor, payment.currency) - refund_sums.given_back(session, payment)
+    if left.amount_minor <= 0:
+        return
+    refund = Refund(
+        payment_id=payment.id,
+        amount_minor=left.amount_minor,
+        currency=payment.currency,
+        status=RefundStatus.PENDING,
+        reason="reversed by the provider",
+        alone=False,
+    )
+    _write(session, refund, told=told)
+    apply_fact(session, refund.id, RefundFact.SUCCEEDED, told=told)
+    open_review(
+        session,
+        ReviewKind.REVERSED,
+        payment.id,
+        payment_id=payment.id,
+        detail=f"{payment.id} was completed, and the provider says that the money went back: hold what was sold.",
+    )
+
+
 def _known(session: Session, payment: Payment, remote: RemoteRefund) -> Refund | None:
     found = session.scalar(select(Refund).where(Refund.provider_refund_id == remote.provider_id))
     if found is not None or remote.refund_id is None:

@@ -121,6 +121,27 @@ class World:
         )
         assert answer.ok, answer.text
 
+    def paid(self, **changes: Any) -> Payment:
+        """Post a checkout of 19.99 USD, pay it, and let all of it be told."""
+        payment = self.started(**changes)
+        self.act(payment, "pay")
+        self.deliver_all(payment)
+        self.drain()
+        return self.payment(payment.id)
+
+    def at_stripe(self, path: str, **body: Any) -> dict[str, Any]:
+        """Do something by hand at Stripe: below /_sandbox."""
+        answer = requests.post(f"{self.gateway.base_url}/_sandbox/{path}", json=body, timeout=5)
+        assert answer.ok, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def stripe(self) -> stripe.StripeClient:
+        """Speak to Stripe as the merchant's own Dashboard would."""
+        return stripe.StripeClient(
+            self.app.settings.stripe_secret_key.get_secret_value(), base_addresses={"api": self.gateway.base_url}
+        )
+
     def break_stripe(self, operation: str, fault: str, **more: Any) -> None:
         body = {"operation": operation, "fault": fault, **more}
         answer = requests.post(f"{self.gateway.base_url}/_sandbox/faults", json=body, timeout=5)
@@ -132,7 +153,9 @@ class World:
     def stripe_events(self, payment: Payment) -> list[dict[str, Any]]:
         """Everything Stripe has to tell about this payment, oldest first."""
         listed = requests.get(f"{self.gateway.base_url}/_sandbox/events", timeout=5).json()
-        mine = [event for event in listed if payment.id in str(event)]
+        # A refund or a dispute of the Dashboard's making knows only the intent.
+        intent = self.payment(payment.id).stripe_payment_intent_id or payment.id
+        mine = [event for event in reversed(listed) if payment.id in str(event) or intent in str(event)]
         return sorted(mine, key=lambda event: event["created"])
 
     def requests_to(self, path: str) -> list[dict[str, Any]]:

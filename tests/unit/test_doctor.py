@@ -1,19 +1,21 @@
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
 
-from payproc import checkouts, jobs, payments
+from payproc import checkouts, disputes, jobs, payments, refunds
 from payproc.application import Application
 from payproc.db import Database
 from payproc.doctor import Broken, broken_invariants, invariants
-from payproc.models import Payment, Role, Source
+from payproc.models import Dispute, Payment, Refund, Role, Source, User
 from payproc.money import Money
 from payproc.payments import PaymentRequest, Told
 from payproc.providers import registry
+from payproc.providers.base import RemoteDispute
 from payproc.providers.names import STRIPE
 from payproc.settings import Settings
-from payproc.states import Fact
+from payproc.states import DisputeStatus, Fact, RefundFact
 from payproc.users import create_user
 
 
@@ -72,6 +74,9 @@ def test_the_file_holds_these_invariants() -> None:
         "owed_mail_has_work_or_review",
         "open_refund_has_work_or_review",
         "refunds_are_covered",
+        "refund_status_is_the_fold_of_events",
+        "dispute_status_is_the_fold_of_events",
+        "refunded_is_given_back",
         "payer_is_forgotten",
         "notice_is_settled",
         "lease_runs_out",
@@ -188,3 +193,92 @@ def test_the_database_refuses_to_change_or_drop_an_event(database: Database, pen
         with pytest.raises(Exception, match="only ever added"):
             break_by(database, statement)
     assert pending.status == "pending"
+
+
+@pytest.fixture
+def refunded(database: Database, completed: Payment, settings: Settings) -> Refund:
+    """A refund of 5.00 that went through."""
+    app = Application(settings=settings, database=database, providers=registry.build(settings), post=lambda _: None)
+    with database.transaction() as session:
+        user = session.get_one(User, completed.user_id)
+        made = refunds.request_refund(app, session, completed.id, user=user, money=Money.of(500, "usd"))
+        told = Told(source=Source.OPERATOR, evidence="rev_1")
+        refunds.apply_fact(session, made.id, RefundFact.SUCCEEDED, told=told)
+        session.execute(text("UPDATE jobs SET state = 'done' WHERE kind = 'refund.send'"))
+        return made
+
+
+@pytest.fixture
+def disputed(database: Database, completed: Payment) -> Dispute:
+    """A dispute over 5.00 that waits for an answer."""
+    remote = RemoteDispute(
+        provider_id="dp_1",
+        references={},
+        money=Money.of(500, "usd"),
+        status=DisputeStatus.NEEDS_RESPONSE,
+        told_at=datetime(2026, 11, 24, tzinfo=UTC),
+    )
+    with database.transaction() as session:
+        return disputes.record_remote(session, completed, remote, told=Told(source=Source.NOTICE, evidence="ntc_1"))
+
+
+def test_every_invariant_holds_for_a_payment_with_a_refund_and_a_dispute(
+    database: Database, refunded: Refund, disputed: Dispute
+) -> None:
+    assert (refunded.status, disputed.status) == ("succeeded", "needs_response")
+    assert break_by(database, "SELECT 1") == []
+
+
+def test_a_refund_whose_status_no_event_explains_is_found(database: Database, refunded: Refund) -> None:
+    found = break_by(database, "UPDATE refunds SET status = 'cancelled'")
+    assert ("refund_status_is_the_fold_of_events", refunded.id) in {(b.name, b.subject) for b in found}
+
+
+def test_a_refund_event_that_starts_elsewhere_is_found(database: Database, refunded: Refund) -> None:
+    found = break_by(
+        database,
+        "INSERT INTO refund_events (refund_id, fact, effect, from_status, to_status, source) "
+        "SELECT id, 'succeeded', 'moved', 'pending', 'succeeded', 'api' FROM refunds",
+    )
+    assert only(found) == ("refund_status_is_the_fold_of_events", refunded.id)
+
+
+def test_a_dispute_whose_status_no_event_explains_is_found(database: Database, disputed: Dispute) -> None:
+    found = break_by(database, "UPDATE disputes SET status = 'won'")
+    assert only(found) == ("dispute_status_is_the_fold_of_events", disputed.id)
+
+
+def test_more_given_back_than_was_paid_is_found_until_a_person_knows(
+    database: Database, completed: Payment, refunded: Refund
+) -> None:
+    found = break_by(database, "UPDATE payments SET amount_minor = 499 WHERE id = :id", id=completed.id)
+    assert ("refunds_are_covered", completed.id) in {(b.name, b.subject) for b in found}
+    found = break_by(
+        database,
+        "INSERT INTO reviews (id, kind, subject, payment_id, detail) "
+        "SELECT 'rev_2', 'refund_mismatch', id, payment_id, 'look' FROM refunds WHERE id = :id",
+        id=refunded.id,
+    )
+    assert "refunds_are_covered" not in {broken.name for broken in found}
+
+
+def test_a_payment_called_refunded_of_which_something_is_left_is_found(
+    database: Database, completed: Payment, refunded: Refund
+) -> None:
+    assert refunded.amount_minor < completed.amount_minor
+    found = break_by(
+        database,
+        "WITH told AS (INSERT INTO payment_events (payment_id, fact, effect, from_status, to_status, source) "
+        "SELECT id, 'refunded', 'moved', 'completed', 'refunded', 'api' FROM payments) "
+        "UPDATE payments SET status = 'refunded'",
+    )
+    assert only(found) == ("refunded_is_given_back", completed.id)
+
+
+def test_a_refund_that_nobody_works_on_is_found(database: Database, completed: Payment, settings: Settings) -> None:
+    app = Application(settings=settings, database=database, providers=registry.build(settings), post=lambda _: None)
+    with database.transaction() as session:
+        user = session.get_one(User, completed.user_id)
+        made = refunds.request_refund(app, session, completed.id, user=user, money=None)
+    found = break_by(database, "DELETE FROM jobs WHERE kind = 'refund.send'")
+    assert only(found) == ("open_refund_has_work_or_review", made.id)

@@ -1,0 +1,323 @@
+"""A card's money given back: by our call, or by hand in the Dashboard; once, whatever dies."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from payproc import decisions, refunds
+from payproc.decisions import Decision
+from payproc.errors import Conflict, PayprocError
+from payproc.models import Payment, ProviderCall, Refund, RefundEvent, ReviewKind, User
+from payproc.money import Money
+from payproc.setting_types import RefundByOwner
+from payproc.states import Effect, PaymentStatus, RefundFact, RefundStatus
+from payproc.timeline import timeline
+from tests.integration.conftest import World
+from tests.integration.test_crash_points import live_and_die
+
+HUNDRED = Money.of(10000, "usd")
+# Amounts that mean something to the simulator (docs/sandbox.md).
+STAYS_PENDING, FAILS_AT_ONCE = 470100, 470400
+
+
+@pytest.fixture
+def paid(world: World) -> Payment:
+    return world.paid(money=HUNDRED)
+
+
+def refund(world: World, payment: Payment, amount_minor: int | None = None, *, user: User | None = None) -> Refund:
+    money = None if amount_minor is None else Money.of(amount_minor, "usd")
+    with world.app.database.transaction() as session:
+        return refunds.request_refund(
+            world.app, session, payment.id, user=user or world.customer, money=money, reason="unripe"
+        )
+
+
+def given(world: World, payment: Payment, amount_minor: int | None = None) -> Refund:
+    """A refund that was asked for and carried out."""
+    made = refund(world, payment, amount_minor)
+    world.drain()
+    return read(world, made)
+
+
+def read(world: World, made: Refund) -> Refund:
+    with world.app.database.transaction() as session:
+        return session.get_one(Refund, made.id)
+
+
+def at_stripe(world: World, payment: Payment) -> list[dict[str, Any]]:
+    intent = world.payment(payment.id).stripe_payment_intent_id
+    assert intent is not None
+    found = world.stripe().v1.refunds.list({"payment_intent": intent, "limit": 100})
+    return [each.to_dict() for each in found.data]
+
+
+def tell(world: World, payment: Payment, kind: str = "") -> None:
+    """Deliver what Stripe has to tell of a payment; of one kind only, where it is named."""
+    for event in world.stripe_events(payment):
+        if event["type"].startswith(kind):
+            world.deliver(event)
+    world.drain()
+
+
+def test_the_whole_goes_back_by_one_call_and_the_payment_is_refunded(world: World, paid: Payment) -> None:
+    made = given(world, paid)
+
+    [there] = at_stripe(world, paid)
+    assert (made.status, made.provider_refund_id) == (RefundStatus.SUCCEEDED, there["id"])
+    assert world.status(paid.id) is PaymentStatus.REFUNDED
+    assert there["amount"] == 10000
+    assert there["metadata"] == {"refund_id": made.id, "payment_id": paid.id, "reference": paid.reference}
+
+
+def test_three_parts_go_back_to_the_cent_and_the_last_one_refunds_the_payment(world: World, paid: Payment) -> None:
+    for part, after in ((3333, "completed"), (3334, "completed"), (None, "refunded")):
+        given(world, paid, part)
+        assert world.status(paid.id) == after
+    assert sorted(each["amount"] for each in at_stripe(world, paid)) == [3333, 3333, 3334]
+
+
+def test_of_two_refunds_of_sixty_at_once_one_is_taken(world: World, paid: Payment) -> None:
+    def ask(_: int) -> str:
+        try:
+            return refund(world, paid, 6000).status
+        except Conflict as refused:
+            return refused.code
+
+    with ThreadPoolExecutor(max_workers=2) as threads:
+        answers = sorted(threads.map(ask, range(2)))
+    assert answers == ["pending", "refund_exceeds_payment"]
+    world.drain()
+    assert [each["amount"] for each in at_stripe(world, paid)] == [6000]
+
+
+def test_several_parts_may_be_on_their_way_at_once(world: World) -> None:
+    paid = world.paid(money=Money.of(2 * STAYS_PENDING, "usd"))
+    for _ in range(2):
+        assert given(world, paid, STAYS_PENDING).status is RefundStatus.PENDING
+    with pytest.raises(Conflict) as refused:
+        refund(world, paid, 1)
+    assert refused.value.code == "refund_exceeds_payment"
+
+
+def test_a_pending_refund_is_completed_by_its_event(world: World) -> None:
+    paid = world.paid(money=Money.of(STAYS_PENDING, "usd"))
+    made = given(world, paid)
+    assert (made.status, world.status(paid.id)) == (RefundStatus.PENDING, PaymentStatus.COMPLETED)
+
+    world.at_stripe(f"refunds/{made.provider_refund_id}/succeed")
+    tell(world, paid, "refund.")
+
+    assert read(world, made).status is RefundStatus.SUCCEEDED
+    assert world.status(paid.id) is PaymentStatus.REFUNDED
+
+
+def test_a_pending_refund_is_completed_by_asking_where_its_event_is_lost(world: World) -> None:
+    paid = world.paid(money=Money.of(STAYS_PENDING, "usd"))
+    made = given(world, paid)
+    world.at_stripe(f"refunds/{made.provider_refund_id}/succeed")
+    world.make_due()
+    world.drain()
+
+    assert read(world, made).status is RefundStatus.SUCCEEDED
+
+
+def test_a_refund_that_fails_late_frees_its_money_and_can_be_made_again(world: World, paid: Payment) -> None:
+    made = given(world, paid)
+    world.at_stripe(f"refunds/{made.provider_refund_id}/fail")
+    tell(world, paid, "refund.")
+
+    undone = read(world, made)
+    assert (undone.status, undone.failure_code) == (RefundStatus.FAILED, "unknown")
+    assert world.status(paid.id) is PaymentStatus.COMPLETED
+    [review] = [review for review in world.reviews() if review.kind is ReviewKind.REFUND_UNDONE]
+    assert review.subject == made.id
+    assert given(world, paid).status is RefundStatus.SUCCEEDED
+    assert world.status(paid.id) is PaymentStatus.REFUNDED
+
+
+def test_a_refund_that_fails_at_once_holds_nothing(world: World) -> None:
+    paid = world.paid(money=Money.of(FAILS_AT_ONCE, "usd"))
+    made = given(world, paid)
+    assert (made.status, made.failure_code) == (RefundStatus.FAILED, "declined")
+    assert world.status(paid.id) is PaymentStatus.COMPLETED
+    assert refund(world, paid, 100).status is RefundStatus.PENDING
+
+
+def test_a_cancelled_refund_frees_its_money(world: World) -> None:
+    paid = world.paid(money=Money.of(470500, "usd"))
+    made = given(world, paid)
+    world.stripe().v1.refunds.cancel(made.provider_refund_id or "")
+    tell(world, paid, "refund.")
+    assert read(world, made).status is RefundStatus.CANCELLED
+    assert refund(world, paid).amount_minor == 470500
+
+
+class TestMadeInTheDashboard:
+    def made_there(self, world: World, payment: Payment, amount_minor: int) -> dict[str, Any]:
+        intent = world.payment(payment.id).stripe_payment_intent_id
+        assert intent is not None
+        words: Any = {"payment_intent": intent, "amount": amount_minor}
+        return world.stripe().v1.refunds.create(words).to_dict()
+
+    def test_it_appears_once_its_event_comes_and_counts(self, world: World, paid: Payment) -> None:
+        there = self.made_there(world, paid, 6000)
+        tell(world, paid, "refund.")
+        tell(world, paid, "refund.")
+
+        [here] = world.rows(Refund)
+        assert (here.provider_refund_id, here.amount_minor, here.requested_by) == (there["id"], 6000, None)
+        assert here.status is RefundStatus.SUCCEEDED
+        with pytest.raises(Conflict, match=r"40\.00 USD is left"):
+            refund(world, paid, 4001)
+
+    def test_one_that_takes_the_rest_refunds_the_payment(self, world: World, paid: Payment) -> None:
+        given(world, paid, 4000)
+        self.made_there(world, paid, 6000)
+        tell(world, paid, "refund.")
+        assert world.status(paid.id) is PaymentStatus.REFUNDED
+
+    def test_beside_ours_on_its_way_the_excess_is_refused_there_and_freed_here(
+        self, world: World, paid: Payment
+    ) -> None:
+        ours = refund(world, paid, 6000)
+        self.made_there(world, paid, 6000)
+        tell(world, paid, "refund.")
+
+        assert read(world, ours).status is RefundStatus.FAILED
+        assert sum(each["amount"] for each in at_stripe(world, paid)) == 6000
+        held = [each for each in world.rows(Refund) if each.status is RefundStatus.SUCCEEDED]
+        assert [each.amount_minor for each in held] == [6000]
+
+    def test_its_event_may_come_before_that_of_the_payment(self, world: World) -> None:
+        payment = world.started(money=HUNDRED)
+        world.act(payment, "pay")
+        events = world.stripe_events(payment)
+        [intent] = {e["data"]["object"]["id"] for e in events if e["type"] == "payment_intent.succeeded"}
+        world.stripe().v1.refunds.create({"payment_intent": intent, "metadata": {"payment_id": payment.id}})
+        tell(world, payment, "refund.")
+        tell(world, payment)
+
+        [here] = world.rows(Refund)
+        assert (here.status, world.status(payment.id)) == (RefundStatus.SUCCEEDED, PaymentStatus.REFUNDED)
+
+
+class TestAskedForByTheOwner:
+    @pytest.fixture
+    def careful(self, world: World) -> World:
+        settings = world.app.settings.model_copy(update={"refund_by_owner": RefundByOwner.REQUEST})
+        return World(
+            app=type(world.app)(
+                settings=settings, database=world.app.database, providers=world.app.providers, post=world.app.post
+            ),
+            gateway=world.gateway,
+            customer=world.customer,
+        )
+
+    def decide(self, world: World, decision: Decision | None) -> None:
+        [review] = [review for review in world.reviews() if review.kind is ReviewKind.REFUND_APPROVAL]
+        with world.app.database.transaction() as session:
+            decisions.resolve_review(session, review.id, resolution="spoke to them", decision=decision)
+        world.drain()
+
+    def test_it_waits_for_an_operator_and_holds_its_money(self, careful: World) -> None:
+        paid = careful.paid(money=HUNDRED)
+        made = given(careful, paid, 6000)
+        assert made.status is RefundStatus.REQUESTED
+        assert at_stripe(careful, paid) == []
+        with pytest.raises(Conflict, match=r"40\.00 USD is left"):
+            refund(careful, paid, 6000)
+
+        self.decide(careful, Decision.APPROVED)
+        assert read(careful, made).status is RefundStatus.SUCCEEDED
+        assert [each["amount"] for each in at_stripe(careful, paid)] == [6000]
+
+    def test_one_that_is_rejected_gives_nothing_back_and_frees_its_money(self, careful: World) -> None:
+        paid = careful.paid(money=HUNDRED)
+        made = given(careful, paid)
+        self.decide(careful, Decision.REJECTED)
+        assert read(careful, made).status is RefundStatus.CANCELLED
+        assert at_stripe(careful, paid) == []
+        assert refund(careful, paid).amount_minor == 10000
+
+    def test_it_needs_a_decision_that_fits(self, careful: World) -> None:
+        given(careful, careful.paid(money=HUNDRED))
+        for decision in (None, Decision.REFUNDED, Decision.COMPLETED):
+            with pytest.raises(PayprocError):
+                self.decide(careful, decision)
+
+    def test_an_operator_asks_nobody(self, careful: World, operator: User) -> None:
+        paid = careful.paid(money=HUNDRED)
+        assert refund(careful, paid, user=operator).status is RefundStatus.PENDING
+
+
+@pytest.mark.parametrize("fault", ["timeout_after", "error_502_after", "error_500_after"])
+def test_a_refund_in_doubt_is_asked_about_and_found(world: World, paid: Payment, fault: str) -> None:
+    world.break_stripe("POST /v1/refunds", fault, times=2, seconds=1)
+    made = refund(world, paid)
+    world.drain()
+    assert read(world, made).status is RefundStatus.PENDING
+    world.mend_stripe()
+    world.make_due()
+    world.drain()
+
+    assert read(world, made).status is RefundStatus.SUCCEEDED
+    assert len(at_stripe(world, paid)) == 1
+
+
+def test_a_refund_that_never_arrived_is_sent_again_in_the_same_words(world: World, paid: Payment) -> None:
+    world.break_stripe("POST /v1/refunds", "error_500_before", times=2)
+    made = refund(world, paid)
+    world.drain()
+    world.mend_stripe()
+    world.make_due()
+    world.drain()
+
+    assert read(world, made).status is RefundStatus.SUCCEEDED
+    assert len(at_stripe(world, paid)) == 1
+    sent = world.requests_to("POST /v1/refunds")
+    assert len({(call["idempotency_key"], str(call["params"])) for call in sent}) == 1
+    assert len([call for call in world.rows(ProviderCall) if call.subject == made.id]) == 1
+
+
+def test_a_key_that_stripe_may_have_forgotten_is_not_used_again(world: World, paid: Payment) -> None:
+    world.break_stripe("POST /v1/refunds", "error_500_before", times=2)
+    made = refund(world, paid)
+    world.drain()
+    world.mend_stripe()
+    [call] = [call for call in world.rows(ProviderCall) if call.subject == made.id]
+    world.age("provider_calls", call.id, created_at="24 hours")
+    world.make_due()
+    world.drain()
+
+    assert at_stripe(world, paid) == []
+    [review] = [review for review in world.reviews() if review.kind is ReviewKind.REFUND_UNSETTLED]
+    assert review.subject == made.id
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("commit", range(1, 4))
+def test_a_refund_that_dies_at_any_commit_is_made_once(world: World, paid: Payment, commit: int, after: bool) -> None:
+    made = refund(world, paid, 6000)
+    # The ring, taken by the relay, is the first commit.
+    assert live_and_die(world, commit=commit + 1, after=after)
+    for _ in range(3):
+        world.make_due()
+        world.drain()
+
+    assert [each["amount"] for each in at_stripe(world, paid)] == [6000]
+    assert read(world, made).status is RefundStatus.SUCCEEDED
+    moves = [e for e in world.rows(RefundEvent) if e.fact is RefundFact.SUCCEEDED and e.effect is Effect.MOVED]
+    assert len(moves) == 1
+
+
+def test_every_status_of_a_refund_is_explained_in_the_payments_timeline(world: World, paid: Payment) -> None:
+    made = given(world, paid, 6000)
+    world.at_stripe(f"refunds/{made.provider_refund_id}/fail")
+    tell(world, paid, "refund.")
+    with world.app.database.transaction() as session:
+        said = [e.sentence for e in timeline(session, session.get_one(Payment, paid.id)) if e.what[:7] == "refund."]
+    assert said[0] == f"refund of 60.00 USD asked for by {world.customer.id} (unripe)"
+    assert "refund of 60.00 USD succeeded, told by api: pending became succeeded" in said
+    assert "refund of 60.00 USD failed, told by notice: succeeded became failed (unknown)" in said
