@@ -38,6 +38,8 @@ def add_planting(blueprint: Blueprint, simulator: Simulator) -> None:
             if any(patch.get(name, body[name]) != body[name] for name in FIXED):
                 return refused(f"{' and '.join(FIXED)} cannot change", 400)
             changed = merge_patch(body, patch)
+            if not isinstance(changed.get("created"), int):
+                return refused("created is a moment in unix seconds", 400)
             simulator.store.put(changed)
         return jsonify(changed), 200
 

@@ -97,6 +97,7 @@ def test_any_object_can_be_altered_behind_everybodys_back(client: stripe.StripeC
     assert [c.id for c in client.v1.charges.list({"created": 5}).data] == [charge.id]
     assert len(controls.get("events")) == events
     assert "cannot change" in controls.post(f"objects/{charge.id}", {"id": "ch_mine"})["error"]
+    assert "unix seconds" in controls.post(f"objects/{charge.id}", {"created": None})["error"]
     assert controls.post("objects/ch_nobody", {}) == {"error": "no object ch_nobody"}
 
 
