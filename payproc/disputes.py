@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
-from payproc import payments
+from payproc import ledger, payments
 from payproc.cursors import cursor_of, read_cursor
 from payproc.models import Dispute, DisputeEvent, Payment, ReviewKind, User
 from payproc.money import Money
@@ -47,6 +47,9 @@ def record_remote(session: Session, payment: Payment, remote: RemoteDispute, *, 
         dispute = _write(session, payment, remote, told=told)
     else:
         _apply(session, dispute, remote, told=told)
+    for line in remote.lines:
+        # Each word lists all that the dispute has moved so far: whichever comes first books it.
+        ledger.record_line(session, dispute.provider, line, origin=None, payment_id=payment.id)
     _ask_for_answer(session, payment, dispute)
     return dispute
 

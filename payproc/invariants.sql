@@ -136,3 +136,44 @@ WHERE p.status = 'completed'
   AND NOT EXISTS (
       SELECT 1 FROM payment_events e
       WHERE e.payment_id = p.id AND e.fact = 'paid' AND e.effect = 'moved' AND e.evidence IS NOT NULL);
+
+-- name: journals_balance
+-- The entries of a journal sum to zero in every currency; so do all of them together.
+SELECT journal_id, format('journal %s is off by %s %s (minor units)', journal_id, sum(amount_minor), currency)
+FROM ledger_entries GROUP BY journal_id, currency HAVING sum(amount_minor) <> 0
+UNION ALL
+SELECT j.id, format('journal %s (%s) has no entries', j.id, j.key)
+FROM journals j
+WHERE NOT EXISTS (SELECT 1 FROM ledger_entries e WHERE e.journal_id = j.id)
+UNION ALL
+SELECT currency, format('the ledger as a whole is off by %s %s (minor units)', sum(amount_minor), currency)
+FROM ledger_entries GROUP BY currency HAVING sum(amount_minor) <> 0;
+
+-- name: completed_has_sale
+-- Every payment that was ever completed is sold once, for exactly its amount; no other one is.
+WITH sold AS (
+    SELECT j.payment_id, e.currency, -sum(e.amount_minor) AS amount
+    FROM journals j JOIN ledger_entries e ON e.journal_id = j.id
+    WHERE j.kind = 'sale' AND e.account = 'sales'
+    GROUP BY j.payment_id, e.currency
+)
+SELECT coalesce(p.id, s.payment_id), format('%s took %s, and its sale is booked as %s (minor units)',
+    coalesce(p.id, s.payment_id), coalesce(p.amount_minor || ' ' || p.currency, 'nothing'),
+    coalesce(s.amount || ' ' || s.currency, 'nothing'))
+FROM (SELECT id, amount_minor, currency FROM payments WHERE completed_at IS NOT NULL) p
+FULL JOIN sold s ON s.payment_id = p.id AND s.currency = p.currency
+WHERE s.amount IS DISTINCT FROM p.amount_minor;
+
+-- name: refunds_are_booked
+-- The journals of a succeeded refund sum to its amount, those of any other to nothing.
+WITH booked AS (
+    SELECT f.id, f.status, f.currency,
+           CASE f.status WHEN 'succeeded' THEN f.amount_minor ELSE 0 END AS given,
+           coalesce(sum(e.amount_minor), 0) AS amount
+    FROM refunds f
+    LEFT JOIN journals j ON j.key = ANY (ARRAY['refund:' || f.id, 'refund_undone:' || f.id])
+    LEFT JOIN ledger_entries e ON e.journal_id = j.id AND e.account = 'refunds' AND e.currency = f.currency
+    GROUP BY f.id
+)
+SELECT id, format('refund %s is %s and gave %s, and %s %s is booked (minor units)', id, status, given, amount, currency)
+FROM booked WHERE amount <> given;

@@ -11,7 +11,7 @@ from typing import Any, assert_never
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from payproc import jobs, receipts, refund_sums
+from payproc import jobs, ledger, receipts, refund_sums
 from payproc.application import Application
 from payproc.errors import Conflict, InvalidRequest, NotFound
 from payproc.models import Order, Payment, PaymentEvent, ReviewKind, Source, User
@@ -347,6 +347,7 @@ def _follow_up(session: Session, payment: Payment, *, told: Told) -> None:
         # One look at Stripe fewer for each payment whose webhook came in time.
         jobs.withdraw(session, jobs.Kind.INQUIRE_PAYMENT, payment.id)
     if payment.status is PaymentStatus.COMPLETED:
+        ledger.record_sale(session, payment)
         receipts.stage_receipt(session, payment)
         if refund_sums.is_given_back(session, payment):
             # Its refund was told before its payment was.

@@ -11,7 +11,7 @@ from typing import assert_never
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from payproc import disputes, jobs, payments, refund_sums
+from payproc import disputes, jobs, ledger, payments, refund_sums
 from payproc.application import Application
 from payproc.errors import Conflict, InvalidRequest, NotFound
 from payproc.models import Payment, Refund, RefundEvent, ReviewKind, Source, User
@@ -361,10 +361,21 @@ def _follow_up(session: Session, payment: Payment, refund: Refund, *, before: Re
     jobs.withdraw(session, jobs.Kind.INQUIRE_REFUND, refund.id)
     for kind in _ASKED_ABOUT_OPEN:
         close_if_open(session, kind, refund.id, resolution=f"the refund is {refund.status}")
-    if refund.status is RefundStatus.SUCCEEDED and payment.status is PaymentStatus.COMPLETED:
-        if refund_sums.is_given_back(session, payment):
-            payments.apply_fact(session, payment.id, Fact.REFUNDED, told=told, detail=refund.id)
-    elif before is RefundStatus.SUCCEEDED and payment.status is PaymentStatus.REFUNDED:
+    if refund.status is RefundStatus.SUCCEEDED:
+        _count(session, payment, refund, told=told)
+    elif before is RefundStatus.SUCCEEDED:
+        _count_back(session, payment, refund, told=told)
+
+
+def _count(session: Session, payment: Payment, refund: Refund, *, told: Told) -> None:
+    ledger.record_refund(session, refund, payment)
+    if payment.status is PaymentStatus.COMPLETED and refund_sums.is_given_back(session, payment):
+        payments.apply_fact(session, payment.id, Fact.REFUNDED, told=told, detail=refund.id)
+
+
+def _count_back(session: Session, payment: Payment, refund: Refund, *, told: Told) -> None:
+    ledger.record_refund_undone(session, refund, payment)
+    if payment.status is PaymentStatus.REFUNDED:
         payments.apply_fact(session, payment.id, Fact.REFUND_UNDONE, told=told, detail=refund.id)
 
 

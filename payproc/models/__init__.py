@@ -7,6 +7,7 @@ from payproc.models.disputes import Dispute, DisputeEvent
 from payproc.models.emails import Email, EmailKind
 from payproc.models.idempotency import IdempotencyKey
 from payproc.models.jobs import Job, JobState
+from payproc.models.ledger import Account, Journal, JournalKind, LedgerEntry, SettlementLine
 from payproc.models.notices import Notice, NoticeState
 from payproc.models.orders import Order, OrderStatus
 from payproc.models.payments import Payment, PaymentEvent, Source
@@ -16,6 +17,7 @@ from payproc.models.ticks import Tick
 from payproc.models.users import ApiKey, Role, Scope, User
 
 __all__ = [
+    "Account",
     "ApiKey",
     "Base",
     "CallState",
@@ -27,6 +29,9 @@ __all__ = [
     "IdempotencyKey",
     "Job",
     "JobState",
+    "Journal",
+    "JournalKind",
+    "LedgerEntry",
     "Notice",
     "NoticeState",
     "Order",
@@ -40,6 +45,7 @@ __all__ = [
     "ReviewKind",
     "Role",
     "Scope",
+    "SettlementLine",
     "Source",
     "Tick",
     "User",

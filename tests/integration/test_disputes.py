@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from payproc import disputes
+from payproc import disputes, ledger
 from payproc.errors import Conflict
 from payproc.models import Dispute, DisputeEvent, Payment, Refund, ReviewKind
 from payproc.money import Money
@@ -35,6 +35,12 @@ def only(world: World) -> Dispute:
     return found
 
 
+def standing(world: World) -> dict[str, int]:
+    """What stands on each account, in cents."""
+    with world.app.database.transaction() as session:
+        return {b.account.value: b.money.amount_minor for b in ledger.balances(session) if b.money.amount_minor}
+
+
 def asked(world: World) -> list[str]:
     return [r.subject for r in world.reviews() if r.kind is ReviewKind.DISPUTE_OPEN and r.resolved_at is None]
 
@@ -63,6 +69,21 @@ def test_a_dispute_that_is_closed_asks_nobody_any_more(
     assert only(world).status is status
     assert only(world).closed_at is not None
     assert world.status(paid.id) is PaymentStatus.COMPLETED
+
+
+def test_what_a_chargeback_takes_is_booked_once_and_given_back_when_it_is_won(world: World, paid: Payment) -> None:
+    named = dispute(world, paid, amount=6000)
+    tell(world, paid, "charge.dispute.")
+    taken = {"receivable": 10000 - 6000 - 1500, "sales": -10000, "disputes": 6000, "fees": 1500}
+    assert standing(world) == taken
+    act(world, paid, named, "win")
+    assert standing(world) == {"receivable": 10000 - 1500, "sales": -10000, "fees": 1500}
+
+
+def test_an_inquiry_moves_no_money(world: World, paid: Payment) -> None:
+    named = dispute(world, paid, inquiry=True)
+    act(world, paid, named, "close")
+    assert standing(world) == {"receivable": 10000, "sales": -10000}
 
 
 def test_a_payment_is_not_refunded_while_it_is_disputed(world: World, paid: Payment) -> None:

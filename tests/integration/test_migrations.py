@@ -1,10 +1,16 @@
+from typing import Any
+
 import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from payproc.models import Payment
+from payproc import ledger, refunds
+from payproc.models import Payment, Source
+from payproc.money import Money
+from payproc.payments import Told
+from payproc.providers.base import RefundOutcome, RefundVerdict, RemoteRefund
 from payproc.states import PaymentStatus
 from tests.conftest import ROOT
 from tests.integration.conftest import World
@@ -48,6 +54,38 @@ def test_all_the_way_down_leaves_nothing_and_up_again_works(database_url: str) -
     engine.dispose()
 
 
+def test_the_books_of_before_the_ledger_are_written_on_the_way_up(world: World) -> None:
+    paid, _open = world.started(), world.started()
+    world.act(paid, "pay")
+    world.deliver_all(paid)
+    world.drain()
+    with world.app.database.transaction() as session:
+        for amount_minor, ended in ((500, RefundVerdict.SUCCEEDED), (300, RefundVerdict.FAILED)):
+            remote = RemoteRefund(
+                provider_id=f"re_{amount_minor}",
+                references={},
+                money=Money.of(amount_minor, "usd"),
+                outcome=RefundOutcome(verdict=ended),
+            )
+            refunds.record_remote(session, paid, remote, told=Told(source=Source.OPERATOR))
+    before = booked(world)
+    assert len(before) == 4
+
+    command.downgrade(alembic(world), "0005")
+    command.upgrade(alembic(world), "head")
+
+    assert booked(world) == before
+
+
+def booked(world: World) -> set[tuple[Any, ...]]:
+    """Every entry of the ledger, but for the ids of journals."""
+    with world.app.database.transaction() as session:
+        return {
+            (e.key, e.kind, e.payment_id, e.evidence, e.at, e.account, e.provider, e.money)
+            for e in ledger.entries(session)
+        }
+
+
 def test_an_event_can_be_neither_changed_nor_dropped(world: World) -> None:
     world.checkout()
     for statement in ("UPDATE payment_events SET fact = 'paid'", "DELETE FROM payment_events"):
@@ -59,6 +97,6 @@ def test_an_event_can_be_neither_changed_nor_dropped(world: World) -> None:
 
 
 def counts(world: World) -> dict[str, int]:
-    tables = ("users", "payments", "payment_events", "jobs", "notices", "provider_calls", "emails")
+    tables = ("users", "payments", "payment_events", "jobs", "notices", "provider_calls", "emails", "ledger_entries")
     with world.app.database.transaction() as session:
         return {table: session.scalar(text(f"SELECT count(*) FROM {table}")) or 0 for table in tables}  # noqa: S608 (ours)

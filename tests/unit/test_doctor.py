@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
-from payproc import checkouts, disputes, jobs, payments, refunds
+from payproc import checkouts, disputes, jobs, ledger, payments, refunds
 from payproc.application import Application
 from payproc.db import Database
 from payproc.doctor import Broken, broken_invariants, invariants
@@ -81,6 +81,9 @@ def test_the_file_holds_these_invariants() -> None:
         "notice_is_settled",
         "lease_runs_out",
         "completed_has_evidence",
+        "journals_balance",
+        "completed_has_sale",
+        "refunds_are_booked",
     ]
 
 
@@ -188,11 +191,48 @@ def test_a_completed_payment_without_proof_is_found(database: Database, pending:
     assert only(found) == ("completed_has_evidence", pending.id)
 
 
-def test_the_database_refuses_to_change_or_drop_an_event(database: Database, pending: Payment) -> None:
-    for statement in ("UPDATE payment_events SET to_status = 'completed'", "DELETE FROM payment_events"):
-        with pytest.raises(Exception, match="only ever added"):
-            break_by(database, statement)
-    assert pending.status == "pending"
+def break_past_triggers(database: Database, statement: str, **values: str) -> list[Broken]:
+    """Break a promise that a trigger keeps."""
+    with database.transaction() as session:
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        session.execute(text(statement), values)
+    return break_by(database, "SELECT 1")
+
+
+@pytest.mark.usefixtures("completed")
+def test_a_journal_that_does_not_balance_is_found_and_so_is_the_ledgers_total(database: Database) -> None:
+    found = break_past_triggers(database, "UPDATE ledger_entries SET amount_minor = 5 WHERE account = 'receivable'")
+    assert [broken.name for broken in found] == ["journals_balance"] * 2
+    assert {broken.subject[:4] for broken in found} == {"jrn_", "usd"}
+    assert all(broken.subject in broken.sentence for broken in found)
+
+
+@pytest.mark.usefixtures("completed")
+def test_a_journal_without_entries_is_found(database: Database) -> None:
+    found = break_past_triggers(
+        database, "INSERT INTO journals (id, key, kind, evidence) VALUES ('jrn_1', 'line:stripe:x', 'line', 'x')"
+    )
+    assert only(found) == ("journals_balance", "jrn_1")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "WITH j AS (DELETE FROM journals) DELETE FROM ledger_entries",
+        "UPDATE ledger_entries SET amount_minor = amount_minor + sign(amount_minor)",
+    ],
+)
+def test_a_completed_payment_that_was_sold_for_another_amount_or_never_is_found(
+    database: Database, completed: Payment, statement: str
+) -> None:
+    found = break_past_triggers(database, statement)
+    assert only(found) == ("completed_has_sale", completed.id)
+
+
+def test_a_sale_of_what_was_never_paid_is_found(database: Database, pending: Payment) -> None:
+    with database.transaction() as session:
+        ledger.record_sale(session, session.get_one(Payment, pending.id))
+    assert only(break_by(database, "SELECT 1")) == ("completed_has_sale", pending.id)
 
 
 @pytest.fixture
@@ -206,6 +246,36 @@ def refunded(database: Database, completed: Payment, settings: Settings) -> Refu
         refunds.apply_fact(session, made.id, RefundFact.SUCCEEDED, told=told)
         session.execute(text("UPDATE jobs SET state = 'done' WHERE kind = 'refund.send'"))
         return made
+
+
+def test_a_refund_that_was_booked_for_another_amount_or_never_is_found(database: Database, refunded: Refund) -> None:
+    assert break_by(database, "SELECT 1") == []
+    other = "UPDATE ledger_entries SET amount_minor = 2 * amount_minor WHERE abs(amount_minor) = 500"
+    assert only(break_past_triggers(database, other)) == ("refunds_are_booked", refunded.id)
+    never = (
+        "WITH j AS (DELETE FROM journals WHERE kind = 'refund') "
+        "DELETE FROM ledger_entries WHERE abs(amount_minor) = 1000"
+    )
+    assert only(break_past_triggers(database, never)) == ("refunds_are_booked", refunded.id)
+
+
+def test_a_refund_that_came_to_nothing_and_is_still_booked_is_found(database: Database, refunded: Refund) -> None:
+    told = (
+        "WITH told AS (INSERT INTO refund_events (refund_id, fact, effect, from_status, to_status, source) "
+        "SELECT id, 'failed', 'moved', 'succeeded', 'failed', 'notice' FROM refunds) "
+        "UPDATE refunds SET status = 'failed'"
+    )
+    assert only(break_by(database, told)) == ("refunds_are_booked", refunded.id)
+    with database.transaction() as session:
+        ledger.record_refund_undone(session, refunded, session.get_one(Payment, refunded.payment_id))
+    assert break_by(database, "SELECT 1") == []
+
+
+def test_the_database_refuses_to_change_or_drop_an_event(database: Database, pending: Payment) -> None:
+    for statement in ("UPDATE payment_events SET to_status = 'completed'", "DELETE FROM payment_events"):
+        with pytest.raises(Exception, match="only ever added"):
+            break_by(database, statement)
+    assert pending.status == "pending"
 
 
 @pytest.fixture
@@ -252,6 +322,7 @@ def test_more_given_back_than_was_paid_is_found_until_a_person_knows(
     database: Database, completed: Payment, refunded: Refund
 ) -> None:
     found = break_by(database, "UPDATE payments SET amount_minor = 499 WHERE id = :id", id=completed.id)
+    assert refunded.amount_minor == 500
     assert ("refunds_are_covered", completed.id) in {(b.name, b.subject) for b in found}
     found = break_by(
         database,

@@ -84,7 +84,8 @@ def naive_times(source: Source) -> Iterator[str]:
 
 
 _MONEY = re.compile(
-    r"payproc/(money|payments|orders|receipts)\.py|payproc/providers/\w+/wire\.py|web/(schemas|payments)\.py"
+    r"payproc/(money|payments|orders|receipts|ledger|ledger_exports)\.py|payproc/providers/\w+/wire\.py"
+    r"|web/(schemas|payments|ledger)\.py"
 )
 
 

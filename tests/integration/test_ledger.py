@@ -1,0 +1,410 @@
+"""What the books say after payments, refunds and the lines of a provider's balance."""
+
+import contextlib
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from payproc import checkouts, ledger, payments, refunds
+from payproc.application import Application
+from payproc.errors import InvalidRequest
+from payproc.models import Account, Journal, JournalKind, Payment, Refund, Source, User
+from payproc.models import SettlementLine as KeptLine
+from payproc.money import Money
+from payproc.payments import PaymentRequest, Told
+from payproc.providers.base import LineKind, RefundOutcome, RefundVerdict, RemoteRefund, SettlementLine
+from payproc.providers.names import STRIPE
+from payproc.states import Fact, RefundFact
+
+TOLD = Told(source=Source.OPERATOR, evidence="rev_1")
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def line(kind: LineKind, gross: int, *, fee: int = 0, **changes: Any) -> SettlementLine:
+    made = SettlementLine(
+        id="txn_1",
+        kind=kind,
+        category=kind,
+        currency="usd",
+        gross=gross,
+        fee=fee,
+        net=gross - fee,
+        source="ch_1",
+        created_at=NOON,
+    )
+    return replace(made, **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Books:
+    """An application and short words for its ledger."""
+
+    app: Application
+    customer: User
+
+    def sell(self, money: Money) -> Payment:
+        with self.app.database.transaction() as session:
+            made = self.take(session, money)
+            return payments.apply_fact(session, made.id, Fact.PAID, told=TOLD)
+
+    def take(self, session: Session, money: Money) -> Payment:
+        request = PaymentRequest(
+            money=money,
+            description="Two mangoes",
+            success_url="https://example.com/thanks",
+            cancel_url="https://example.com/basket",
+        )
+        return checkouts.take_payment(self.app, session, request, user=self.customer, method=STRIPE)
+
+    def give_back(self, payment: Payment, amount_minor: int) -> Refund:
+        with self.app.database.transaction() as session:
+            refund = refund_in(session, payment, amount_minor)
+            return refunds.apply_fact(session, refund.id, RefundFact.SUCCEEDED, told=TOLD)
+
+    def book(self, told: SettlementLine, *, origin: Money | None = None, payment: Payment | None = None) -> bool:
+        with self.app.database.transaction() as session:
+            return ledger.record_line(session, STRIPE, told, origin=origin, payment_id=payment.id if payment else None)
+
+    def journals(self) -> list[Journal]:
+        with self.app.database.transaction() as session:
+            return list(session.scalars(select(Journal).order_by(Journal.key)))
+
+    def balances(self, at: datetime | None = None) -> dict[tuple[str, str], int]:
+        with self.app.database.transaction() as session:
+            return standing(session, at=at)
+
+
+def refund_in(session: Session, payment: Payment, amount_minor: int) -> Refund:
+    pending = RemoteRefund(
+        provider_id=f"re_{secrets.token_hex(8)}",
+        references={},
+        money=Money.of(amount_minor, payment.currency),
+        outcome=RefundOutcome(verdict=RefundVerdict.PENDING),
+    )
+    refund = refunds.record_remote(session, payment, pending, told=TOLD)
+    assert refund is not None
+    return refund
+
+
+def standing(session: Session, *, at: datetime | None = None) -> dict[tuple[str, str], int]:
+    """What stands on each account in each currency, without what stands at zero."""
+    found = ledger.balances(session, at=at)
+    assert {each.provider for each in found} <= {STRIPE}
+    return {(b.account.value, b.money.currency.code): b.money.amount_minor for b in found if b.money.amount_minor}
+
+
+@pytest.fixture
+def books(app: Application, customer: User) -> Books:
+    return Books(app=app, customer=customer)
+
+
+USD_20 = Money.of(2000, "usd")
+
+
+def test_a_completed_payment_is_sold_once(books: Books) -> None:
+    payment = books.sell(USD_20)
+    assert books.balances() == {("receivable", "usd"): 2000, ("sales", "usd"): -2000}
+    [journal] = books.journals()
+    assert (journal.key, journal.kind) == (f"sale:{payment.id}", JournalKind.SALE)
+    assert (journal.payment_id, journal.evidence) == (payment.id, payment.reference)
+
+
+def test_a_payment_whose_refund_is_undone_completes_again_and_sells_nothing(books: Books) -> None:
+    payment = books.sell(USD_20)
+    refund = books.give_back(payment, 2000)
+    assert books.balances() == {("refunds", "usd"): 2000, ("sales", "usd"): -2000}
+
+    with books.app.database.transaction() as session:
+        for _ in range(2):
+            refunds.apply_fact(session, refund.id, RefundFact.FAILED, told=TOLD)
+    assert books.balances() == {("receivable", "usd"): 2000, ("sales", "usd"): -2000}
+    assert [journal.kind for journal in books.journals()] == ["refund", "refund_undone", "sale"]
+
+
+def test_a_refund_that_fails_books_nothing(books: Books) -> None:
+    payment = books.sell(USD_20)
+    with books.app.database.transaction() as session:
+        refund = refund_in(session, payment, 500)
+        refunds.apply_fact(session, refund.id, RefundFact.FAILED, told=TOLD)
+    assert [journal.kind for journal in books.journals()] == ["sale"]
+
+
+def test_a_charges_fee_is_what_the_line_adds_to_the_sale(books: Books) -> None:
+    payment = books.sell(USD_20)
+    assert books.book(line(LineKind.CHARGE, 2000, fee=88), origin=USD_20, payment=payment)
+    assert books.balances() == {("receivable", "usd"): 1912, ("sales", "usd"): -2000, ("fees", "usd"): 88}
+
+
+def test_a_charge_settled_in_another_currency_goes_through_conversion(books: Books) -> None:
+    euros = Money.of(1000, "eur")
+    payment = books.sell(euros)
+    books.book(line(LineKind.CHARGE, 1234, fee=60, exchange_rate=Decimal("1.234")), origin=euros, payment=payment)
+    assert books.balances() == {
+        ("sales", "eur"): -1000,
+        ("conversion", "eur"): 1000,
+        ("conversion", "usd"): -1234,
+        ("receivable", "usd"): 1174,
+        ("fees", "usd"): 60,
+    }
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (line(LineKind.DISPUTE, -1000, fee=1500), {"disputes": 1000, "fees": 1500, "receivable": -2500}),
+        (line(LineKind.DISPUTE, 1000, fee=-1500), {"disputes": -1000, "fees": -1500, "receivable": 2500}),
+        (line(LineKind.PAYOUT, -1912), {"payouts": 1912, "receivable": -1912}),
+        (line(LineKind.PAYOUT, 1912), {"payouts": -1912, "receivable": 1912}),
+        (line(LineKind.FEE, -250), {"fees": 250, "receivable": -250}),
+        (line(LineKind.OTHER, 7), {"suspense": -7, "receivable": 7}),
+        (line(LineKind.CHARGE, 500, fee=45), {"suspense": -500, "fees": 45, "receivable": 455}),
+        (line(LineKind.REFUND, -500), {"suspense": 500, "receivable": -500}),
+    ],
+    ids=lambda value: f"{value.kind} of {value.gross}" if isinstance(value, SettlementLine) else "",
+)
+def test_what_we_had_not_booked_has_an_account_of_its_own(
+    books: Books, told: SettlementLine, expected: dict[str, int]
+) -> None:
+    books.book(told)
+    assert books.balances() == {(account, "usd"): amount for account, amount in expected.items()}
+
+
+def test_a_difference_from_what_we_booked_is_in_suspense(books: Books) -> None:
+    books.sell(USD_20)
+    books.book(line(LineKind.CHARGE, 1999), origin=USD_20)
+    assert books.balances() == {("receivable", "usd"): 1999, ("sales", "usd"): -2000, ("suspense", "usd"): 1}
+
+
+def test_a_line_that_moves_nothing_more_is_kept_without_a_journal(books: Books) -> None:
+    payment = books.sell(USD_20)
+    assert books.book(line(LineKind.CHARGE, 2000), origin=USD_20, payment=payment)
+    assert [journal.kind for journal in books.journals()] == ["sale"]
+    with books.app.database.transaction() as session:
+        kept = session.scalars(select(KeptLine)).one()
+    assert (kept.provider, kept.line_id, kept.payment_id, kept.net) == (STRIPE, "txn_1", payment.id, 2000)
+
+
+def test_a_line_is_booked_once_and_learns_its_payout_later_and_once(books: Books) -> None:
+    told = line(LineKind.FEE, -250)
+    assert books.book(told)
+    assert not books.book(replace(told, payout="po_1"))
+    assert not books.book(replace(told, payout="po_2", gross=-9, net=-9))
+    with books.app.database.transaction() as session:
+        kept = session.scalars(select(KeptLine)).one()
+    assert (kept.payout, kept.gross) == ("po_1", -250)
+    assert books.balances() == {("fees", "usd"): 250, ("receivable", "usd"): -250}
+
+
+def test_a_line_in_a_currency_that_nobody_knows_is_refused(books: Books) -> None:
+    with pytest.raises(InvalidRequest, match="not supported"):
+        books.book(line(LineKind.OTHER, 5, currency="zzz"))
+    with pytest.raises(ValueError, match="move nothing for a payout"):
+        books.book(line(LineKind.PAYOUT, 5), origin=USD_20)
+    assert books.balances() == {}
+
+
+def test_a_line_whose_net_is_no_difference_is_refused(books: Books) -> None:
+    with pytest.raises(IntegrityError, match="net_is_gross_less_fee"):
+        books.book(line(LineKind.CHARGE, 100, fee=3, net=98))
+
+
+AMOUNTS = st.integers(min_value=1, max_value=99_999_999)
+SIGNED = st.integers(min_value=-99_999_999, max_value=99_999_999)
+CURRENCIES = st.sampled_from(["usd", "eur", "jpy", "kwd", "pkr"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """What our books learn of one payment, and the lines its provider shows for it."""
+
+    sale: Money
+    refund: int | None
+    undone: bool
+    lines: list[SettlementLine]
+
+    @property
+    def length(self) -> int:
+        return 1 + (self.refund is not None) + self.undone + len(self.lines)
+
+    def steps(self, session: Session, payment: Payment) -> Iterator[Callable[[], object]]:
+        yield partial(ledger.record_sale, session, payment)
+        if self.refund is not None:
+            refund = refund_in(session, payment, self.refund)
+            yield partial(ledger.record_refund, session, refund, payment)
+            if self.undone:
+                yield partial(ledger.record_refund_undone, session, refund, payment)
+        for told in self.lines:
+            yield partial(
+                ledger.record_line, session, STRIPE, told, origin=self._origin(told.kind), payment_id=payment.id
+            )
+
+    def _origin(self, kind: LineKind) -> Money | None:
+        match kind:
+            case LineKind.CHARGE:
+                return self.sale
+            case LineKind.REFUND | LineKind.REFUND_FAILURE:
+                return Money.of(self.refund or 0, self.sale.currency.code)
+            case _:
+                return None
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> Story:
+    sale = Money.of(draw(AMOUNTS), draw(CURRENCIES))
+    refund = draw(st.none() | st.integers(min_value=1, max_value=sale.amount_minor))
+    undone = refund is not None and draw(st.booleans())
+    settled_in = draw(CURRENCIES)
+    kinds = [LineKind.CHARGE]
+    kinds += [LineKind.REFUND] if refund else []
+    kinds += [LineKind.REFUND_FAILURE] if undone else []
+    kinds += draw(
+        st.lists(st.sampled_from([LineKind.DISPUTE, LineKind.FEE, LineKind.PAYOUT, LineKind.OTHER]), max_size=3)
+    )
+    booked = {
+        LineKind.CHARGE: sale.amount_minor,
+        LineKind.REFUND: -(refund or 0),
+        LineKind.REFUND_FAILURE: refund or 0,
+    }
+    lines = []
+    for number, kind in enumerate(kinds):
+        gross = draw(st.just(booked[kind]) | SIGNED if kind in booked else SIGNED)
+        fee = draw(st.integers(min_value=-5000, max_value=5000))
+        lines.append(line(kind, gross, fee=fee, id=f"txn_{number}", currency=settled_in))
+    return Story(sale=sale, refund=refund, undone=undone, lines=lines)
+
+
+class Undo(Exception):
+    """Ends an example's transaction without a trace."""
+
+
+def after(books: Books, story: Story, order: list[int]) -> dict[tuple[str, str], int]:
+    """Say what stands where after the story's steps, told by their numbers; every journal balances on the way."""
+    found: dict[tuple[str, str], int] = {}
+    with contextlib.suppress(Undo), books.app.database.transaction() as session:
+        payment = books.take(session, story.sale)
+        steps = list(story.steps(session, payment))
+        for number in order:
+            steps[number]()
+        session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+        found = standing(session)
+        raise Undo
+    return found
+
+
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(story=stories(), data=st.data())
+def test_what_a_provider_owes_moves_by_its_lines_however_often_and_in_whatever_order_they_are_told(
+    books: Books, story: Story, data: st.DataObject
+) -> None:
+    once = list(range(story.length))
+    shuffled = data.draw(st.permutations(once + once))
+
+    told_once = after(books, story, once)
+    assert after(books, story, shuffled) == told_once
+    owed = {code: amount for (account, code), amount in told_once.items() if account == Account.RECEIVABLE}
+    net = sum(line.net for line in story.lines)
+    assert owed == ({story.lines[0].currency: net} if net else {})
+    for code in {code for _, code in told_once}:
+        assert sum(amount for (_, found), amount in told_once.items() if found == code) == 0
+
+
+def test_the_books_of_a_past_moment_are_those_of_then(books: Books) -> None:
+    books.sell(USD_20)
+    with books.app.database.transaction() as session:
+        between = session.scalars(select(func.now())).one()
+    books.sell(Money.of(500, "usd"))
+    assert books.balances(between)["sales", "usd"] == -2000
+    assert books.balances()["sales", "usd"] == -2500
+    assert books.balances(between - timedelta(days=1)) == {}
+
+
+def test_entries_come_in_the_order_of_time_with_their_journals_together(books: Books) -> None:
+    first, second = books.sell(USD_20), books.sell(Money.of(500, "usd"))
+    books.book(line(LineKind.CHARGE, 2000, fee=88), origin=USD_20, payment=first)
+    with books.app.database.transaction() as session:
+        found = [(entry.key, entry.account.value, str(entry.money)) for entry in ledger.entries(session)]
+    assert found == [
+        (f"sale:{first.id}", "receivable", "20.00 USD"),
+        (f"sale:{first.id}", "sales", "-20.00 USD"),
+        (f"sale:{second.id}", "receivable", "5.00 USD"),
+        (f"sale:{second.id}", "sales", "-5.00 USD"),
+        ("line:stripe:txn_1", "fees", "0.88 USD"),
+        ("line:stripe:txn_1", "receivable", "-0.88 USD"),
+    ]
+
+
+JOURNAL = "INSERT INTO journals (id, key, kind, evidence) VALUES ('jrn_1', 'line:stripe:x', 'line', 'x')"
+ENTRY = "INSERT INTO ledger_entries (journal_id, account, provider, currency, amount_minor) VALUES "
+
+
+def write(books: Books, *statements: str) -> None:
+    with books.app.database.transaction() as session:
+        for statement in statements:
+            session.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    ("sides", "reason"),
+    [
+        (
+            [ENTRY + "('jrn_1', 'fees', 'stripe', 'usd', 5), ('jrn_1', 'receivable', 'stripe', 'usd', -4)"],
+            "1 usd are left",
+        ),
+        (
+            [ENTRY + "('jrn_1', 'fees', 'stripe', 'usd', 5), ('jrn_1', 'receivable', 'stripe', 'eur', -5)"],
+            "are left over",
+        ),
+        ([ENTRY + "('jrn_1', 'fees', 'stripe', 'usd', 0)"], "amount_moves"),
+        ([], "has no entries"),
+    ],
+)
+def test_the_database_refuses_a_journal_that_does_not_balance(books: Books, sides: list[str], reason: str) -> None:
+    with pytest.raises(IntegrityError, match=reason):
+        write(books, JOURNAL, *sides)
+    assert books.journals() == []
+
+
+def test_the_database_refuses_an_entry_that_upsets_a_journal_later(books: Books) -> None:
+    books.sell(USD_20)
+    with pytest.raises(IntegrityError, match="does not balance"):
+        write(books, ENTRY.replace("VALUES", "SELECT id, 'fees', 'stripe', 'usd', 1 FROM journals"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE journals SET evidence = 'x'",
+        "UPDATE ledger_entries SET amount_minor = amount_minor",
+        "DELETE FROM ledger_entries",
+        "DELETE FROM journals",
+        "TRUNCATE ledger_entries",
+        "TRUNCATE journals CASCADE",
+        "DELETE FROM settlement_lines",
+        "TRUNCATE settlement_lines",
+    ],
+)
+def test_the_database_refuses_to_change_or_drop_what_is_booked(books: Books, statement: str) -> None:
+    books.sell(USD_20)
+    books.book(line(LineKind.FEE, -5))
+    with pytest.raises(IntegrityError, match="only ever added"):
+        write(books, statement)
+
+
+@pytest.mark.parametrize("change", ["gross = 1, net = 1", "payment_id = NULL, source = 'x'", "payout = NULL"])
+def test_the_database_keeps_a_settlement_line_as_it_came(books: Books, change: str) -> None:
+    books.book(line(LineKind.FEE, -5, payout="po_1"))
+    with pytest.raises(IntegrityError, match="is kept as it came"):
+        write(books, f"UPDATE settlement_lines SET {change}")  # noqa: S608 (a test's own words)
