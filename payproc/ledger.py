@@ -103,9 +103,9 @@ def record_line(
     charge, the refund's for a refund and for one that failed. None where they moved nothing, as for a charge made by
     hand. A line that is known may still learn its payout.
 
-    Raises InvalidRequest for a currency that is not in our table.
+    Raises InvalidRequest for a currency that is not in our table, ValueError for an `origin` where there can be none.
     """
-    gross, fee = Money.of(line.gross, line.currency), Money.of(line.fee, line.currency)
+    postings = _line_postings(line, origin=origin)
     if not _keep(session, provider, line, payment_id=payment_id):
         return False
     _book(
@@ -115,10 +115,7 @@ def record_line(
         provider=provider,
         payment_id=payment_id,
         evidence=line.source or line.id,
-        postings=[
-            *_gross_postings(line.kind, gross, origin=origin),
-            *_moved(fee, debit=Account.FEES, credit=Account.RECEIVABLE),
-        ],
+        postings=postings,
     )
     return True
 
@@ -150,6 +147,14 @@ def _keep(session: Session, provider: str, line: SettlementLine, *, payment_id: 
         this = (kept.provider == provider, kept.line_id == line.id)
         session.execute(update(kept).where(*this, kept.payout.is_(None)).values(payout=line.payout))
     return added is not None
+
+
+def _line_postings(line: SettlementLine, *, origin: Money | None) -> list[_Posting]:
+    gross, fee = Money.of(line.gross, line.currency), Money.of(line.fee, line.currency)
+    return [
+        *_gross_postings(line.kind, gross, origin=origin),
+        *_moved(fee, debit=Account.FEES, credit=Account.RECEIVABLE),
+    ]
 
 
 def _gross_postings(kind: LineKind, gross: Money, *, origin: Money | None) -> list[_Posting]:
@@ -254,9 +259,9 @@ def balances(session: Session, *, at: datetime | None = None) -> list[Balance]:
 
 
 def entries(session: Session, *, at: datetime | None = None) -> Iterator[Entry]:
-    """Yield every entry in the order of time, a journal's own ones together; `at` as for `balances`.
+    """Find every entry, in the order of time and a journal's own ones together; `at` as for `balances`.
 
-    A thousand are in memory at once, and the session's transaction must stay open until the last.
+    The query runs at once. A thousand rows are in memory at a time, and the session must stay open until the last.
     """
     query = (
         select(Journal, LedgerEntry)
@@ -264,18 +269,22 @@ def entries(session: Session, *, at: datetime | None = None) -> Iterator[Entry]:
         .where(*_until(at))
         .order_by(Journal.at, Journal.id, LedgerEntry.number)
     )
-    for journal, entry in session.execute(query, execution_options={"yield_per": _AT_ONCE}):
-        yield Entry(
-            journal_id=journal.id,
-            key=journal.key,
-            kind=journal.kind,
-            payment_id=journal.payment_id,
-            evidence=journal.evidence,
-            at=journal.at,
-            account=entry.account,
-            provider=entry.provider,
-            money=Money.of(entry.amount_minor, entry.currency),
-        )
+    rows = session.execute(query, execution_options={"yield_per": _AT_ONCE})
+    return (_entry(journal, entry) for journal, entry in rows)
+
+
+def _entry(journal: Journal, entry: LedgerEntry) -> Entry:
+    return Entry(
+        journal_id=journal.id,
+        key=journal.key,
+        kind=journal.kind,
+        payment_id=journal.payment_id,
+        evidence=journal.evidence,
+        at=journal.at,
+        account=entry.account,
+        provider=entry.provider,
+        money=Money.of(entry.amount_minor, entry.currency),
+    )
 
 
 def _until(at: datetime | None) -> list[ColumnElement[bool]]:

@@ -16,7 +16,7 @@ from payproc.errors import InvalidRequest
 from payproc.providers.names import STRIPE
 from payproc.providers.registry import CONSTRUCTORS
 from payproc.signing_keys import SigningKeys
-from web import disputes, docs, errors, health, metrics, notices, pay, payments, refunds, wallets
+from web import disputes, docs, errors, health, ledger, metrics, notices, pay, payments, refunds, wallets
 from web.auth import application
 from web.json import ExactJson
 
@@ -67,6 +67,7 @@ def create_app(core: Application) -> Flask:
         disputes.blueprint,
         wallets.blueprint_of(others),
         notices.blueprint_of(others, hints_per_minute=core.settings.hints_per_minute),
+        ledger.blueprint,
         health.blueprint,
         metrics.blueprint,
     ):

@@ -16,7 +16,8 @@ from pydantic import (
 )
 
 from payproc.errors import InvalidRequest
-from payproc.models import Dispute, Payment, Refund
+from payproc.ledger import Balance
+from payproc.models import Account, Dispute, Payment, Refund
 from payproc.money import Money, parse_major, parse_minor
 from payproc.payments import PaymentRequest
 from payproc.states import DisputeStatus, PaymentStatus, RefundStatus
@@ -74,6 +75,10 @@ AmountIn = Annotated[
 AmountOut = Annotated[
     Decimal,
     WithJsonSchema({"type": "number", "description": "Major units, for reading.", "examples": [19.99]}),
+]
+SignedAmountOut = Annotated[
+    Decimal,
+    WithJsonSchema({"type": "number", "description": "Major units, for reading.", "examples": [-19.99]}),
 ]
 Line = Annotated[str, BeforeValidator(_plain)]
 # Never empty: an order's id that is lost on the way must not become a freely chosen amount.
@@ -504,6 +509,45 @@ class TimelineAnswer(Answer):
         """Show a timeline."""
         shown = [EntryAnswer.model_validate(entry) for entry in entries]
         return cls(payment_id=payment.id, status=payment.status, timeline=shown)
+
+
+class LedgerQuery(BaseModel):
+    """Which moment's books, and what they are written in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    at: datetime | None = Field(default=None, description="Until then, that moment included; with its offset.")
+    format: Literal["json", "csv", "beancount"] = Field(
+        default="json", description="json: balances. csv, beancount: every entry, in the order of time."
+    )
+
+
+class BalanceAnswer(Answer):
+    """What stands on an account at a provider; a debit is positive."""
+
+    account: Account
+    provider: str = Field(examples=["stripe"])
+    currency: str = Field(examples=["usd"])
+    amount: SignedAmountOut
+    amount_minor: int = Field(examples=[-1999])
+
+    @classmethod
+    def of(cls, balance: Balance) -> "BalanceAnswer":
+        """Show a balance."""
+        return cls(
+            account=balance.account,
+            provider=balance.provider,
+            currency=balance.money.currency.code,
+            amount=balance.money.major,
+            amount_minor=balance.money.amount_minor,
+        )
+
+
+class LedgerAnswer(Answer):
+    """The balances of every account that was ever used; in each currency they sum to zero."""
+
+    at: datetime | None = Field(description="As it was asked for; null is now.")
+    balances: list[BalanceAnswer]
 
 
 class ReceivedAnswer(Answer):

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from payproc import __version__
-from payproc.cli import checks, db, disputes, jobs, notices, orders, payments, refunds, reviews, users
+from payproc.cli import checks, db, disputes, jobs, ledger, notices, orders, payments, refunds, reviews, users
 from payproc.cli.edge import Edge
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.add_typer(jobs.app, name="job", help="Work to be done.")
 app.add_typer(reviews.app, name="review", help="Questions for a person.")
 app.add_typer(checks.settings_app, name="settings", help="Environment variables.")
 app.command()(checks.doctor)
+app.command()(ledger.ledger)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 (Typer's own shape)

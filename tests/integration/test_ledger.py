@@ -2,7 +2,9 @@
 
 import contextlib
 import secrets
+import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -206,6 +208,14 @@ def test_a_line_is_booked_once_and_learns_its_payout_later_and_once(books: Books
     assert books.balances() == {("fees", "usd"): 250, ("receivable", "usd"): -250}
 
 
+def test_of_several_who_tell_the_same_line_at_once_one_books_it(books: Books) -> None:
+    told = line(LineKind.FEE, -250)
+    with ThreadPoolExecutor(8) as tellers:
+        new = list(tellers.map(lambda _: books.book(told), range(8)))
+    assert sorted(new) == [False] * 7 + [True]
+    assert books.balances() == {("fees", "usd"): 250, ("receivable", "usd"): -250}
+
+
 def test_a_line_in_a_currency_that_nobody_knows_is_refused(books: Books) -> None:
     with pytest.raises(InvalidRequest, match="not supported"):
         books.book(line(LineKind.OTHER, 5, currency="zzz"))
@@ -344,6 +354,29 @@ def test_entries_come_in_the_order_of_time_with_their_journals_together(books: B
         ("line:stripe:txn_1", "fees", "0.88 USD"),
         ("line:stripe:txn_1", "receivable", "-0.88 USD"),
     ]
+
+
+def test_an_export_of_any_length_fits_into_memory(books: Books) -> None:
+    with books.app.database.transaction() as session:
+        session.execute(
+            text(
+                "INSERT INTO journals (id, key, kind, evidence) "
+                "SELECT 'jrn_' || n, 'line:stripe:' || n, 'line', n FROM generate_series(1, 20000) n"
+            )
+        )
+        session.execute(
+            text(
+                ENTRY.replace("VALUES", "SELECT 'jrn_' || n, account, 'stripe', 'usd', amount ")
+                + "FROM generate_series(1, 20000) n, (VALUES ('fees', 1), ('receivable', -1)) AS side (account, amount)"
+            )
+        )
+    with books.app.database.transaction() as session:
+        tracemalloc.start()
+        count = sum(1 for _ in ledger.entries(session))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert count == 40_000
+    assert peak < 10_000_000
 
 
 JOURNAL = "INSERT INTO journals (id, key, kind, evidence) VALUES ('jrn_1', 'line:stripe:x', 'line', 'x')"

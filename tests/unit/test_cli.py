@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import signal
@@ -149,6 +150,7 @@ def test_the_version_is_printed_without_a_database() -> None:
         ["review", "resolve", "rev_1", "--resolution", "x", "--as", "failed"],
         ["db", "upgrade", ""],
         ["doctor", "now"],
+        ["ledger", "--format", "xlsx"],
     ],
 )
 @pytest.mark.usefixtures("database")
@@ -279,6 +281,59 @@ def test_an_ended_payment_is_neither_asked_about_nor_cancelled(database: Databas
 def test_what_does_not_exist_is_named_in_one_line(arguments: tuple[str, str]) -> None:
     assert "nothing_1" in refused(1, *arguments, "nothing_1")
     assert refused(2, *arguments, "\udcff" * 6) == "error: what was given is not UTF-8 text"
+
+
+@pytest.fixture
+def paid(database: Database, payment: Payment) -> Payment:
+    """The payment, completed by an operator."""
+    answer("review", "resolve", open_question(database, payment), "--resolution", "it was cash", "--as", "completed")
+    return payment
+
+
+@pytest.mark.usefixtures("paid")
+def test_the_ledger_is_shown_as_balances() -> None:
+    found = answer("ledger")
+    assert found["at"] is None
+    assert [(each["account"], each["money"], each["amount_minor"]) for each in found["balances"]] == [
+        ("receivable", "19.99 USD", 1999),
+        ("sales", "-19.99 USD", -1999),
+    ]
+    assert "-19.99 USD" in ok("ledger", "--format", "table")
+
+
+def test_the_ledger_is_exported(paid: Payment) -> None:
+    rows = list(csv.DictReader(ok("ledger", "--format", "csv").splitlines()))
+    assert [(row["journal"], row["amount"]) for row in rows] == [
+        (f"sale:{paid.id}", "19.99"),
+        (f"sale:{paid.id}", "-19.99"),
+    ]
+    text = ok("ledger", "--format", "beancount")
+    assert f'  payment: "{paid.id}"\n' in text
+    assert "  Income:Sales:Stripe  -19.99 USD\n" in text
+
+
+@pytest.mark.usefixtures("paid")
+def test_the_ledger_of_an_earlier_moment_is_empty() -> None:
+    assert ok("ledger", "--at", "2020-01-01T00:00:00Z") == "No balances.\n"
+    assert answer("ledger", "--at", "2020-01-01T05:00:00+05:00") == {
+        "at": "2020-01-01T00:00:00+00:00",
+        "balances": [],
+    }
+    assert ok("ledger", "--at", "2020-01-01T00:00:00Z", "--format", "beancount") == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--at", "noon"), "is not a time"),
+        (("--at", ""), "is not a time"),
+        (("--at", "2020-01-01T00:00:00"), "needs its offset"),
+        (("--format", "csv", "--json"), "--json shows balances"),
+    ],
+)
+@pytest.mark.usefixtures("database")
+def test_a_ledger_that_cannot_be_shown_says_why_in_one_line(arguments: tuple[str, ...], reason: str) -> None:
+    assert reason in refused(1, "ledger", *arguments)
 
 
 def store_notice(database: Database, *, state: str = "ignored", body: bytes = b'{"id": "evt_1"}') -> None:
