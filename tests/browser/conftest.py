@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
-from payproc import checkouts, payments
+from payproc import checkouts, outcomes, payments
 from payproc.application import Application
 from payproc.models import Payment, Source, User
 from payproc.money import Money
@@ -163,7 +163,7 @@ class Shop:
             said = {"money": Money.of(payment.amount_minor, payment.currency)} | said
         with self.app.database.transaction() as session:
             outcome = Outcome(verdict=verdict, **said)
-            payments.apply_outcome(
+            outcomes.apply_outcome(
                 session, payment.id, outcome, told=Told(source=Source.POLL, evidence="job_of_a_test")
             )
 

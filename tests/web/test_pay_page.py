@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 from werkzeug.test import TestResponse
 
-from payproc import checkouts, payments
+from payproc import checkouts, outcomes, payments
 from payproc.application import Application
 from payproc.db import Database
 from payproc.models import Payment, Source, User
@@ -85,7 +85,7 @@ class Till:
             said = {"money": Money.of(payment.amount_minor, payment.currency)} | said
         told = Told(source=Source.POLL, evidence="job_of_a_test")
         with self.app.database.transaction() as session:
-            payments.apply_outcome(session, payment.id, Outcome(verdict=verdict, **said), told=told)
+            outcomes.apply_outcome(session, payment.id, Outcome(verdict=verdict, **said), told=told)
         return payment
 
     def path(self, payment: Payment) -> str:
