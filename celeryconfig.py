@@ -76,4 +76,9 @@ beat_schedule = {
         "schedule": timedelta(minutes=1),
         "args": ("clock.check_invariants",),
     },
+    "announce what waits for a person": {
+        "task": "clock.tick",
+        "schedule": timedelta(minutes=5),
+        "args": ("clock.digest",),
+    },
 }

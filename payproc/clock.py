@@ -9,6 +9,7 @@ from sqlalchemy.types import Interval
 
 from payproc import doctor, jobs
 from payproc.application import Application
+from payproc.mails import owed, reviews_told
 from payproc.models import IdempotencyKey, Job, JobState, ReviewKind, Tick
 from payproc.reviews import open_review
 
@@ -20,6 +21,7 @@ _AT_ONCE = 5000
 PERIODS: dict[jobs.Kind, timedelta] = {
     jobs.Kind.PRUNE: timedelta(hours=1),
     jobs.Kind.CHECK_INVARIANTS: timedelta(minutes=15),
+    jobs.Kind.DIGEST: timedelta(hours=1),
 }
 
 
@@ -61,6 +63,18 @@ def check_invariants(app: Application, job: jobs.Begun) -> None:
     with app.database.transaction() as session:
         for broken in doctor.broken_invariants(session):
             open_review(session, ReviewKind.INVARIANT_BROKEN, f"{broken.name}:{broken.subject}", detail=broken.sentence)
+        jobs.finish(session, job)
+
+
+def digest(app: Application, job: jobs.Begun) -> None:
+    """Run a `clock.digest` job: owe the operators one mail where something new waits for a person.
+
+    Without OPERATOR_MAIL nobody is told; what waits stands in `review list` all the same.
+    """
+    with app.database.transaction() as session:
+        operators, period = app.settings.operator_mail, job.subject
+        if operators and reviews_told.questions(session, period).new:
+            owed.stage_digest(session, period, operator_mail=operators)
         jobs.finish(session, job)
 
 

@@ -26,23 +26,40 @@ WHERE p.status IN ('pending', 'processing')
   AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.payment_id = p.id AND r.resolved_at IS NULL);
 
 -- name: receipt_only_for_completed
--- One receipt per completed payment at most (a unique constraint), and none for another.
+-- One receipt per completed payment at most (a unique constraint), and none for another. Here as below, what was
+-- withdrawn tells nobody anything.
 SELECT e.id, format('mail %s is a receipt of %s, which is %s', e.id, p.id, p.status)
 FROM emails e JOIN payments p ON p.id = e.payment_id
-WHERE e.kind = 'receipt' AND p.completed_at IS NULL;
+WHERE e.kind = 'receipt' AND e.withdrawn_at IS NULL AND p.completed_at IS NULL;
 
 -- name: completed_has_receipt
 -- Every completed payment owes or has sent its receipt.
 SELECT p.id, format('%s is completed, but no receipt was ever owed', p.id)
 FROM payments p
 WHERE p.status = 'completed'
-  AND NOT EXISTS (SELECT 1 FROM emails e WHERE e.payment_id = p.id AND e.kind = 'receipt');
+  AND NOT EXISTS (SELECT 1 FROM emails e
+                  WHERE e.payment_id = p.id AND e.kind = 'receipt' AND e.withdrawn_at IS NULL);
+
+-- name: failure_only_for_failed
+-- Nobody was told of a failure that never was. The payment may have been paid since: then the mail came before.
+SELECT e.id, format('mail %s tells of the failure of %s, which never failed', e.id, e.payment_id)
+FROM emails e
+WHERE e.kind = 'failure' AND e.withdrawn_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM payment_events v
+                  WHERE v.payment_id = e.payment_id AND v.to_status = 'failed' AND v.effect = 'moved');
+
+-- name: refund_mail_only_for_refunds
+-- Each mail about a refund names one of its own payment.
+SELECT e.id, format('mail %s of %s is about %s, which is no refund of it', e.id, e.payment_id, e.about)
+FROM emails e
+WHERE e.kind IN ('refund', 'refund_failed')
+  AND NOT EXISTS (SELECT 1 FROM refunds f WHERE f.id = e.about AND f.payment_id = e.payment_id);
 
 -- name: owed_mail_has_work_or_review
--- A mail that was not sent has an open job, or was given up in front of a person.
-SELECT e.id, format('mail %s of %s was never sent and nobody is trying', e.id, e.payment_id)
+-- A mail that was neither sent nor withdrawn has an open job, or was given up in front of a person.
+SELECT e.id, format('mail %s (%s %s) was never sent and nobody is trying', e.id, e.kind, coalesce(e.payment_id, e.about))
 FROM emails e
-WHERE e.sent_at IS NULL
+WHERE e.sent_at IS NULL AND e.withdrawn_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.subject = e.id AND j.state IN ('ready', 'dead'));
 
 -- name: open_refund_has_work_or_review

@@ -48,6 +48,7 @@ class Kind(StrEnum):
     SEND_MAIL = "mail.send"
     PRUNE = "clock.prune"
     CHECK_INVARIANTS = "clock.check_invariants"
+    DIGEST = "clock.digest"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,7 @@ POLICIES: dict[Kind, Policy] = {
     Kind.SEND_MAIL: Policy(queue=Queue.MAIL),
     Kind.PRUNE: Policy(queue=Queue.CLOCK),
     Kind.CHECK_INVARIANTS: Policy(queue=Queue.CLOCK),
+    Kind.DIGEST: Policy(queue=Queue.CLOCK),
 }
 
 _WAITING_KINDS = tuple(kind.value for kind, policy in POLICIES.items() if policy.waits)

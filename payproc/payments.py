@@ -11,9 +11,10 @@ from typing import Any, assert_never
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from payproc import jobs, ledger, receipts, refund_sums
+from payproc import jobs, ledger, refund_sums
 from payproc.application import Application
 from payproc.errors import Conflict, InvalidRequest, NotFound
+from payproc.mails import owed
 from payproc.models import Order, Payment, PaymentEvent, ReviewKind, Source, User
 from payproc.money import Money
 from payproc.orders import follow_payments, payable_order
@@ -348,10 +349,12 @@ def _follow_up(session: Session, payment: Payment, *, told: Told) -> None:
         jobs.withdraw(session, jobs.Kind.INQUIRE_PAYMENT, payment.id)
     if payment.status is PaymentStatus.COMPLETED:
         ledger.record_sale(session, payment)
-        receipts.stage_receipt(session, payment)
+        owed.stage_receipt(session, payment)
         if refund_sums.is_given_back(session, payment):
             # Its refund was told before its payment was.
             _apply(session, payment, Fact.REFUNDED, told=told)
+    if payment.status is PaymentStatus.FAILED:
+        owed.stage_failure(session, payment)
     if payment.order_id:
         follow_payments(session, payment.order_id)
 

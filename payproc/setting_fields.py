@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     redirect_hosts: Hosts = ()
     smtp_url: SmtpUrl = Field(default="smtp://127.0.0.1:25", repr=False)
     mail_from: Address = "payments@localhost"
-    operator_mail: str = ""
+    operator_mail: Address | None = None
     flower_basic_auth: SecretStr | None = None
 
     # Stripe §3: a minute, five times five minutes, then hourly; the last step repeats.

@@ -127,12 +127,17 @@ def _notices(session: Session, payment: Payment) -> list[Entry]:
 
 def _emails(session: Session, payment: Payment) -> list[Entry]:
     rows = session.scalars(select(Email).where(Email.payment_id == payment.id))
-    return [
-        Entry(at=email.sent_at, what="mail.sent", sentence=f"{email.kind} sent", evidence=email.id)
-        if email.sent_at
-        else Entry(at=email.created_at, what="mail.owed", sentence=f"{email.kind} not sent yet", evidence=email.id)
-        for email in rows
-    ]
+    return [_email(email) for email in rows]
+
+
+def _email(email: Email) -> Entry:
+    told = f"{email.kind} ({email.about})" if email.about else email.kind.value
+    if email.withdrawn_at:
+        sentence = f"{told} not sent: it was no longer true"
+        return Entry(at=email.withdrawn_at, what="mail.withdrawn", sentence=sentence, evidence=email.id)
+    if email.sent_at:
+        return Entry(at=email.sent_at, what="mail.sent", sentence=f"{told} sent", evidence=email.id)
+    return Entry(at=email.created_at, what="mail.owed", sentence=f"{told} not sent yet", evidence=email.id)
 
 
 def _refunds(session: Session, payment: Payment) -> list[Entry]:

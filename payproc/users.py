@@ -6,13 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import jwt
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc.db import Database
 from payproc.errors import Conflict, InvalidRequest, NotFound, PayprocError
-from payproc.models import ApiKey, Role, Scope, User
+from payproc.models import ApiKey, Locale, Role, Scope, User
 from payproc.settings import Settings
 from payproc.signing_keys import SigningKeys
 
@@ -43,8 +43,8 @@ class Caller:
     scopes: Collection[Scope]
 
 
-def create_user(session: Session, *, email: str, name: str, role: Role) -> User:
-    """Make a user by hand.
+def create_user(session: Session, *, email: str, name: str, role: Role, locale: Locale = Locale.ENGLISH) -> User:
+    """Make a user by hand, who is written to in the language of `locale`.
 
     Raises InvalidRequest for an address without an @, Conflict when it is taken.
     """
@@ -53,7 +53,7 @@ def create_user(session: Session, *, email: str, name: str, role: Role) -> User:
     taken = select(User.id).where(func.lower(User.email) == email.lower(), User.token_subject.is_(None))
     if session.scalar(taken):
         raise Conflict(f"There is a user {email} already.", code="user_exists")
-    user = User(email=email, full_name=name, role=role)
+    user = User(email=email, full_name=name, role=role, locale=locale)
     session.add(user)
     session.flush()
     return user
@@ -134,17 +134,24 @@ def _user_of(session: Session, claims: dict[str, object]) -> User:
         raise NotAuthenticated("The claims sub and email must be plain, and email an address.")
     name = claims.get("name")
     full_name = name if isinstance(name, str) and name.isprintable() else email
-    values = {"email": email, "full_name": full_name, "role": role}
+    locale = _locale(claims.get("locale"))
+    values = {"email": email, "full_name": full_name, "role": role, "locale": locale}
     # The token is the authority on its own user: a demotion there holds here from the next request on.
     changed = insert(User).values(token_subject=subject, **values)
     session.execute(
         changed.on_conflict_do_update(
             index_elements=[User.token_subject],
             set_=values,
-            where=(User.email != email) | (User.full_name != full_name) | (User.role != role),
+            where=or_(*(getattr(User, column) != value for column, value in values.items())),
         )
     )
     return session.scalars(select(User).where(User.token_subject == subject)).one()
+
+
+def _locale(claim: object) -> Locale:
+    # "ur", "ur-PK", and "ur_PK" as some identity providers write it (OpenID Connect Core §5.1).
+    language = claim.replace("_", "-").partition("-")[0].lower() if isinstance(claim, str) else ""
+    return Locale.URDU if language == Locale.URDU else Locale.ENGLISH
 
 
 def _hash(key: str) -> bytes:

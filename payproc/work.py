@@ -15,11 +15,12 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from payproc import cancellations, clock, jobs, logs, notices, polls, receipts, refund_calls, starts
+from payproc import cancellations, clock, jobs, logs, notices, polls, refund_calls, starts
 from payproc.application import Application
 from payproc.errors import OutcomeUncertain, PayprocError, ProviderUnavailable
 from payproc.jobs import Begun, Kind
 from payproc.mailer import MailUnavailable
+from payproc.mails import sending
 from payproc.models import Payment, ReviewKind
 from payproc.reviews import open_review
 
@@ -35,9 +36,10 @@ HANDLERS: dict[Kind, Handler] = {
     Kind.SEND_REFUND: refund_calls.send_refund,
     Kind.INQUIRE_REFUND: refund_calls.inquire_refund,
     Kind.APPLY_NOTICE: notices.apply_notice,
-    Kind.SEND_MAIL: receipts.send_receipt,
+    Kind.SEND_MAIL: sending.send_mail,
     Kind.PRUNE: clock.prune,
     Kind.CHECK_INVARIANTS: clock.check_invariants,
+    Kind.DIGEST: clock.digest,
 }
 
 # Waiting 300 ms each they ask two hundred questions a second, more than one process can do the work of.

@@ -10,7 +10,7 @@ from payproc import users
 from payproc.cli.edge import Json, Limit, transaction, written
 from payproc.cli.rendering import show_item, show_list
 from payproc.errors import Conflict, NotFound
-from payproc.models import Role, User
+from payproc.models import Locale, Role, User
 
 app = typer.Typer(no_args_is_help=True)
 keys = typer.Typer(no_args_is_help=True)
@@ -24,13 +24,15 @@ def create(
     email: Annotated[str, typer.Option()],
     name: Annotated[str, typer.Option(callback=written)],
     role: Annotated[Role, typer.Option()],
+    locale: Annotated[Locale, typer.Option(help="The language this user is written to in.")] = Locale.ENGLISH,
     json: Json = False,
 ) -> None:
     """Make a user and an API key, which is shown this once."""
     with transaction() as session:
-        user = users.create_user(session, email=email, name=name, role=role)
+        user = users.create_user(session, email=email, name=name, role=role, locale=locale)
         key = users.issue_key(session, user)
-    show_item({"id": user.id, "email": user.email, "role": user.role, "api_key": key}, json=json)
+    row = {"id": user.id, "email": user.email, "role": user.role, "locale": user.locale, "api_key": key}
+    show_item(row, json=json)
 
 
 @app.command("list")
@@ -39,7 +41,7 @@ def list_users(*, limit: Limit = 20, json: Json = False) -> None:
     with transaction() as session:
         found = list(session.scalars(select(User).order_by(User.created_at.desc(), User.id.desc()).limit(limit + 1)))
         rows = [_row(user) for user in found[:limit]]
-    columns = ("id", "email", "name", "role", "keys", "created_at")
+    columns = ("id", "email", "name", "role", "locale", "keys", "created_at")
     show_list("users", rows, columns=columns, more=len(found) > limit, json=json)
 
 
@@ -85,6 +87,7 @@ def _row(user: User) -> dict[str, Any]:
         "email": user.email,
         "name": user.full_name,
         "role": user.role,
+        "locale": user.locale,
         "keys": [key.prefix for key in user.keys if key.revoked_at is None],
         "created_at": user.created_at,
     }

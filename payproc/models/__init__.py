@@ -14,7 +14,7 @@ from payproc.models.payments import Payment, PaymentEvent, Source
 from payproc.models.refunds import Refund, RefundEvent
 from payproc.models.reviews import Review, ReviewKind
 from payproc.models.ticks import Tick
-from payproc.models.users import ApiKey, Role, Scope, User
+from payproc.models.users import ApiKey, Locale, Role, Scope, User
 
 __all__ = [
     "Account",
@@ -32,6 +32,7 @@ __all__ = [
     "Journal",
     "JournalKind",
     "LedgerEntry",
+    "Locale",
     "Notice",
     "NoticeState",
     "Order",

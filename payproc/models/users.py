@@ -18,6 +18,13 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class Locale(StrEnum):
+    """The languages we write to people in."""
+
+    ENGLISH = "en"
+    URDU = "ur"
+
+
 class Scope(StrEnum):
     """What one key of a user may do."""
 
@@ -34,6 +41,7 @@ class User(Base):
     email: Mapped[str]
     full_name: Mapped[str]
     role: Mapped[Role] = mapped_column(closed_set(Role, "role"))
+    locale: Mapped[Locale] = mapped_column(closed_set(Locale, "locale"), server_default=Locale.ENGLISH)
     # `sub` of the token that brought this user; null for those the merchant made by hand.
     token_subject: Mapped[str | None] = mapped_column(unique=True)
     stripe_customer_id: Mapped[str | None] = mapped_column(unique=True)

@@ -71,6 +71,8 @@ def test_the_file_holds_these_invariants() -> None:
         "open_payment_has_work_or_review",
         "receipt_only_for_completed",
         "completed_has_receipt",
+        "failure_only_for_failed",
+        "refund_mail_only_for_refunds",
         "owed_mail_has_work_or_review",
         "open_refund_has_work_or_review",
         "refunds_are_covered",

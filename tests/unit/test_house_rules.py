@@ -84,8 +84,8 @@ def naive_times(source: Source) -> Iterator[str]:
 
 
 _MONEY = re.compile(
-    r"payproc/(money|payments|orders|receipts|ledger|ledger_exports)\.py|payproc/providers/\w+/wire\.py"
-    r"|web/(schemas|payments|ledger)\.py"
+    r"payproc/(money|payments|orders|refunds|refund_sums|disputes|ledger|ledger_exports)\.py|payproc/mails/.+\.py"
+    r"|payproc/providers/\w+/(\w+_)?wire\.py|web/(schemas|payments|refunds|ledger)\.py"
 )
 
 
