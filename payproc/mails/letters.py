@@ -57,13 +57,17 @@ def _message(letter: Letter, email: Email, *, name: str, settings: Settings) -> 
     message["Date"] = format_datetime(email.created_at)
     message["Message-ID"] = f"<{email.id}@{settings.mail_from.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = letter.locale.value
     # Seven bits: not every server on the way takes eight, and none is asked.
-    for subtype, template in (("plain", "letter.txt"), ("html", "letter.html")):
-        body = _templates.get_template(template).render(letter=letter, subject=subject)
-        add = message.set_content if subtype == "plain" else message.add_alternative
-        add(body, subtype=subtype, cte="quoted-printable")
+    message.set_content(_written("letter.txt", letter, subject=subject), cte="quoted-printable")
+    page = _written("letter.html", letter, subject=subject)
+    message.add_alternative(page, subtype="html", cte="quoted-printable")
+    # Last: whatever begins with Content- would have moved into the first part.
+    message["Content-Language"] = letter.locale.value
     return message
+
+
+def _written(template: str, letter: Letter, *, subject: str) -> str:
+    return _templates.get_template(template).render(letter=letter, subject=subject)
 
 
 def _recipient(name: str, address: str) -> Address:

@@ -63,9 +63,8 @@ def moment(language: Vocabulary, at: datetime) -> Phrase:
             "day": code(there.day),
             "month": words(language.months[there.month - 1]),
             "year": code(there.year),
-            "hour": code(f"{there.hour:02}"),
-            "twelve": code(there.hour % 12 or 12),
-            "minute": code(f"{there.minute:02}"),
+            "clock": code(f"{there:%H:%M}"),
+            "half_day_clock": code(f"{there.hour % 12 or 12}:{there:%M}"),
             "part": words(language.day_parts[there.hour]),
         },
     )

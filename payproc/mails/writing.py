@@ -85,5 +85,8 @@ def _part_as_markup(part: Value | Phrase) -> Markup:
         return as_markup(part)
     plain = one_line(part.text)
     if part.direction == "ltr":
-        return Markup('<bdi dir="ltr" style="{}">{}</bdi>').format(_LATIN, plain)
+        # Never broken at its space: an amount would leave its currency on another line.
+        plain = plain.replace(" ", "\N{NO-BREAK SPACE}")
+    if plain.isascii() or part.direction == "ltr":
+        return Markup('<bdi dir="{}" style="{}">{}</bdi>').format(part.direction, _LATIN, plain)
     return Markup('<bdi dir="auto">{}</bdi>').format(plain)

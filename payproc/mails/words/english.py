@@ -55,7 +55,7 @@ ENGLISH = Vocabulary(
     refund="Refund",
     test="This was a test payment: no money moved.",
     keep="Please keep this mail. If you write to us about this payment, name its reference.",
-    moment="{day} {month} {year}, {hour}:{minute} UTC",
+    moment="{day} {month} {year}, {clock} UTC",
     months=(
         *("January", "February", "March", "April", "May", "June"),
         *("July", "August", "September", "October", "November", "December"),

@@ -38,6 +38,6 @@ class Vocabulary:
     test: str
     keep: str
 
-    moment: str  # {day} {month} {year} {hour} {twelve} {minute} {part}
+    moment: str  # {day} {month} {year} {clock} {half_day_clock} {part}
     months: tuple[str, ...]
     day_parts: tuple[str, ...]

@@ -1,0 +1,180 @@
+"""What mails tell of, made without a gateway, and the work that sends them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+
+from sqlalchemy import select, text, update
+
+from payproc import checkouts, jobs, payments, work
+from payproc.application import Application
+from payproc.mails import letters, owed
+from payproc.models import Dispute, Email, EmailKind, Payment, Refund, RefundEvent, ReviewKind, Source, User
+from payproc.money import Money
+from payproc.orders import create_order
+from payproc.payments import PaymentRequest, Told
+from payproc.providers.names import STRIPE
+from payproc.reviews import open_review
+from payproc.states import DisputeStatus, Effect, Fact, RefundFact, RefundStatus
+
+OPERATORS = "operators@shop.pk"
+PERIOD = "2100-01-01T09:00:00+00:00"
+_NO_JOBS = "UPDATE jobs SET state = 'done' WHERE kind = 'payment.start'"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostRoom:
+    """A merchant's payments and refunds in every state, and what is written about them."""
+
+    app: Application
+    customer: User
+
+    def payment(self, *facts: Fact, order: str | None = None, description: str = "Two mangoes") -> Payment:
+        """A payment of 1,250.50 PKR about which `facts` were learned, each in a transaction of its own."""
+        money = Money.of(125050, "pkr")
+        with self.app.database.transaction() as session:
+            bought = create_order(session, self.customer, reference=order, money=money) if order else None
+            request = PaymentRequest(
+                money=money,
+                description=description,
+                success_url="https://example.com/thanks",
+                cancel_url="https://example.com/basket",
+                order_id=bought.id if bought else None,
+            )
+            payment = checkouts.take_payment(self.app, session, request, user=self.customer, method=STRIPE)
+            session.execute(text(_NO_JOBS))
+            if not facts:
+                jobs.stage(session, jobs.Kind.INQUIRE_PAYMENT, payment.id, method=STRIPE, due_at=_FAR)
+        for fact in facts:
+            self.learn(payment, fact)
+        return payment
+
+    def learn(self, payment: Payment, fact: Fact) -> None:
+        with self.app.database.transaction() as session:
+            payments.apply_fact(session, payment.id, fact, told=Told(source=Source.OPERATOR, evidence="rev_1"))
+
+    def refund(self, payment: Payment, *, minor: int = 50025, status: RefundStatus = RefundStatus.SUCCEEDED) -> Refund:
+        """A refund that stands as `status`, with the mail that its success or its failure owes."""
+        with self.app.database.transaction() as session:
+            refund = Refund(
+                payment_id=payment.id,
+                amount_minor=minor,
+                currency=payment.currency,
+                status=RefundStatus.PENDING,
+                alone=False,
+            )
+            session.add(refund)
+            session.flush()
+            session.add(_event(refund, RefundFact.ASKED, before=None, after=RefundStatus.PENDING))
+        self.settle(payment, refund, status)
+        return refund
+
+    def settle(self, payment: Payment, refund: Refund, status: RefundStatus) -> None:
+        with self.app.database.transaction() as session:
+            found = session.get_one(Refund, refund.id)
+            session.add(_event(found, RefundFact(status.value), before=found.status, after=status))
+            found.status = status
+            session.flush()
+            if status is RefundStatus.SUCCEEDED:
+                owed.stage_refund(session, found, payment)
+            if status is RefundStatus.FAILED:
+                owed.stage_refund_failed(session, found, payment)
+
+    def dispute(self, payment: Payment, *told: DisputeStatus, operator_mail: str | None = OPERATORS) -> Dispute:
+        """A dispute of which all of `told` was said, in this order."""
+        with self.app.database.transaction() as session:
+            dispute = Dispute(
+                payment_id=payment.id,
+                provider=STRIPE,
+                provider_dispute_id=f"du_{payment.reference}",
+                amount_minor=payment.amount_minor,
+                currency=payment.currency,
+                status=told[-1],
+                reason="product_not_received",
+                evidence_due_at=datetime(2026, 9, 1, 18, 59, tzinfo=UTC),
+                told_at=datetime.now(UTC),
+            )
+            session.add(dispute)
+            session.flush()
+            for status in told:
+                owed.stage_dispute(session, dispute, payment, told=status, operator_mail=operator_mail)
+            return dispute
+
+    def ask(self, subject: str, *, kind: ReviewKind = ReviewKind.FINDING, detail: str = "look at it") -> None:
+        with self.app.database.transaction() as session:
+            open_review(session, kind, subject, detail=detail)
+
+    def digest(self, period: str = PERIOD) -> None:
+        with self.app.database.transaction() as session:
+            owed.stage_digest(session, period, operator_mail=OPERATORS)
+
+    def one_of_each(self) -> None:
+        """Owe a mail of every kind, about everything a mail can name."""
+        self.payment(Fact.PAID, order="BASKET-7", description="Two crates of Chaunsa mangoes آم")
+        self.payment(Fact.DECLINED)
+        refunded = self.payment(Fact.PAID)
+        self.refund(refunded)
+        self.refund(refunded, status=RefundStatus.FAILED)
+        self.dispute(self.payment(Fact.PAID), DisputeStatus.NEEDS_RESPONSE)
+        for number in range(3):
+            self.ask(f"a{number}", detail=f"Charge ch_{'7' * 30}{number} of 19.99 USD is in no payment of ours.")
+        self.ask("b", kind=ReviewKind.UNSETTLED, detail="Nobody knows how it ended.")
+        self.digest()
+
+    def work(self) -> None:
+        """Do all work that is due, as relay and workers would."""
+        while rings := self._due():
+            work.run(self.app, [(ring.job_id, ring.token) for ring in rings])
+
+    def _due(self) -> list[jobs.Ring]:
+        with self.app.database.transaction() as session:
+            return jobs.ring(session, limit=100, lease=timedelta(seconds=20))
+
+    def emails(self, *kinds: EmailKind) -> list[Email]:
+        """Every mail, or those of some kinds, in the order in which they were owed."""
+        with self.app.database.transaction() as session:
+            found = session.scalars(select(Email).order_by(Email.created_at, Email.id))
+            return [email for email in found if not kinds or email.kind in kinds]
+
+    def read(self, kind: EmailKind) -> EmailMessage:
+        """Compose the first mail of a kind and read it as a mail reader would: from its bytes."""
+        email = self.emails(kind)[0]
+        with self.app.database.transaction() as session:
+            composed = letters.compose(session, email, settings=self.app.settings)
+        return parsed(composed)
+
+    def payment_of(self, kind: EmailKind) -> Payment:
+        """Return the payment that the first mail of a kind is about."""
+        with self.app.database.transaction() as session:
+            return session.get_one(Payment, self.emails(kind)[0].payment_id)
+
+    def call_the_customer(self, **changes: object) -> None:
+        with self.app.database.transaction() as session:
+            session.execute(update(User).where(User.id == self.customer.id).values(**changes))
+
+
+_FAR = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def _event(refund: Refund, fact: RefundFact, *, before: RefundStatus | None, after: RefundStatus) -> RefundEvent:
+    return RefundEvent(
+        refund_id=refund.id, fact=fact, effect=Effect.MOVED, from_status=before, to_status=after, source=Source.NOTICE
+    )
+
+
+def parsed(message: EmailMessage) -> EmailMessage:
+    """Read a mail from what goes over the wire."""
+    found = message_from_bytes(message.as_bytes(), policy=default)
+    assert isinstance(found, EmailMessage)
+    return found
+
+
+def part(message: EmailMessage, subtype: str) -> str:
+    """Return the text of one part of a mail: plain or html."""
+    body = message.get_body((subtype,))
+    assert isinstance(body, EmailMessage)
+    content = body.get_content()
+    assert isinstance(content, str)
+    return content
