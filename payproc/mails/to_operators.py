@@ -59,7 +59,7 @@ def _dispute_rows(dispute: Dispute, payment: Payment, *, settings: Settings) -> 
         Row(label="Reason", value=alone(words(_spelt(dispute.reason or "none given")))),
         Row(label="Evidence until", value=alone(code(_utc(due) if due else "no deadline told"))),
         Row(label="Dispute", value=alone(code(dispute.provider_dispute_id))),
-        Row(label="Of the payment", value=alone(code(payment.id))),
+        Row(label="Payment", value=alone(code(payment.id))),
         Row(label="Paid", value=alone(code(paid))),
         Row(label="Link", value=alone(code(f"{settings.public_base_url}/api/v1/payments/{payment.id}"))),
     )

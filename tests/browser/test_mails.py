@@ -1,4 +1,4 @@
-"""Every mail as a telephone shows it. With SCREENSHOTS set each is kept there, for people to look at."""
+"""Every mail as a telephone shows it; its picture is left in the test's own directory for people to look at."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ OVERFLOWING = """() => [...document.querySelectorAll('body, body *')]
     .filter(e => e.getBoundingClientRect().right > innerWidth + .5 || e.getBoundingClientRect().left < -.5
                  || e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'inline')
     .map(e => `${e.tagName}: ${e.textContent.trim().slice(0, 40)}`)"""
-# Where the letters of a sentence begin, against the middle of the line they stand in.
+# How far the words of each paragraph stand from the left and the right of it.
 SIDES = """() => [...document.querySelectorAll('p')].map(p => {
     const range = document.createRange();
     range.selectNodeContents(p);
@@ -38,7 +38,7 @@ DIGITS = """() => [...document.querySelectorAll('bdi[dir=ltr]')].filter(b => b.f
 
 @pytest.fixture
 def telephone(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 360, "height": 740}, java_script_enabled=True)
+    context = browser.new_context(viewport={"width": 360, "height": 740})
     yield context.new_page()
     context.close()
 

@@ -97,7 +97,9 @@ def test_a_delayed_payment_that_does_not_arrive_fails(world: World, posted: list
     failed = world.payment(payment.id)
     assert failed.status is PaymentStatus.FAILED
     assert failed.failure_code == "async_payment_failed"
-    assert posted == []
+    assert [message["Subject"] for message in posted] == [
+        f"Your payment did not go through: 19.99 USD, {failed.reference}"
+    ]
 
 
 def test_an_expired_session_cancels_the_payment(world: World) -> None:

@@ -6,12 +6,13 @@ from alembic.config import Config
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from payproc import ledger, refunds
-from payproc.models import Payment, Source
+from payproc import ledger, payments, refunds
+from payproc.mails import owed
+from payproc.models import EmailKind, Locale, Payment, Source, User
 from payproc.money import Money
 from payproc.payments import Told
 from payproc.providers.base import RefundOutcome, RefundVerdict, RemoteRefund
-from payproc.states import PaymentStatus
+from payproc.states import Fact, PaymentStatus
 from tests.conftest import ROOT
 from tests.integration.conftest import World
 
@@ -41,6 +42,30 @@ def test_one_step_down_and_up_again_with_work_in_flight_loses_nothing(world: Wor
     assert world.status(done.id) is PaymentStatus.COMPLETED
     assert world.status(open_one.id) is PaymentStatus.PENDING
     assert world.payment(fresh.id).stripe_session_id is not None
+
+
+def test_the_release_below_keeps_its_receipts_and_sends_no_mail_it_does_not_know(world: World) -> None:
+    done, failed = world.started(), world.started()
+    with world.app.database.transaction() as session:
+        told = Told(source=Source.OPERATOR, evidence="rev_1")
+        payments.apply_fact(session, done.id, Fact.PAID, told=told)
+        payments.apply_fact(session, failed.id, Fact.DECLINED, told=told)
+        session.get_one(User, world.customer.id).locale = Locale.URDU
+        owed.stage_digest(session, "2026-01-01T09:00:00+00:00", operator_mail="operators@shop.pk")
+    assert {email.kind for email in world.emails()} == {EmailKind.RECEIPT, EmailKind.FAILURE, EmailKind.DIGEST}
+
+    command.downgrade(alembic(world), "0005")
+    with world.app.database.transaction() as session:
+        assert list(session.scalars(text("SELECT kind FROM emails"))) == ["receipt"]
+        mails = "SELECT count(*) FROM jobs WHERE kind = 'mail.send' AND state = 'ready'"
+        assert session.scalar(text(mails)) == 1
+
+    command.upgrade(alembic(world), "head")
+    assert [(email.kind, email.about) for email in world.emails()] == [(EmailKind.RECEIPT, "")]
+    with world.app.database.transaction() as session:
+        assert session.get_one(User, world.customer.id).locale is Locale.ENGLISH
+    world.drain()
+    assert world.emails()[0].sent_at is not None
 
 
 def test_all_the_way_down_leaves_nothing_and_up_again_works(database_url: str) -> None:

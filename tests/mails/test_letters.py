@@ -176,7 +176,7 @@ def test_a_language_that_changed_is_spoken_from_the_next_mail_on(room: PostRoom,
         (Locale.ENGLISH, "Paid on: 31 December 2026, 19:05 UTC"),
         (
             Locale.URDU,
-            "ادائیگی کا وقت: 1 جنوری 2027، رات 12:05 بجے (پاکستان کا وقت)",  # noqa: RUF001 (Urdu letters)
+            "ادائیگی کا وقت: 1 جنوری 2027، رات 12:05 بجے (پاکستان کا وقت)",
         ),
     ],
 )

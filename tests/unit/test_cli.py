@@ -136,6 +136,7 @@ def test_the_version_is_printed_without_a_database() -> None:
         ["nonsense"],
         ["user", "create"],
         ["user", "create", "--email", "a@b.c", "--name", "A", "--role", "king"],
+        ["user", "create", "--email", "a@b.c", "--name", "A", "--role", "admin", "--locale", "fr"],
         ["user", "create", "--email", "a@b.c", "--name", " ", "--role", "admin"],
         ["payment", "show"],
         ["payment", "show", ""],
@@ -162,12 +163,20 @@ def test_a_command_that_is_misspelt_exits_with_2(arguments: list[str]) -> None:
 
 def test_a_user_is_made_with_a_key_that_is_shown_once(database: Database) -> None:
     made = new_user(role="operator")
-    assert set(made) == {"id", "email", "role", "api_key"}
+    assert set(made) == {"id", "email", "role", "locale", "api_key"}
     assert (made["email"], made["role"]) == ("amina@example.com", "operator")
     [listed] = answer("user", "list")["users"]
     assert listed["keys"] == [made["api_key"][:12]]
     assert made["api_key"] not in json.dumps(listed)
     assert only(database, User).id == made["id"]
+
+
+@pytest.mark.usefixtures("database")
+def test_a_user_is_written_to_in_the_language_that_was_named() -> None:
+    assert new_user()["locale"] == "en"
+    create = ("user", "create", "--name", "Bilal", "--role", "customer", "--email", "bilal@example.com")
+    assert answer(*create, "--locale", "ur")["locale"] == "ur"
+    assert [user["locale"] for user in answer("user", "list")["users"]] == ["ur", "en"]
 
 
 @pytest.mark.usefixtures("database")

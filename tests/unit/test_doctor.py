@@ -17,6 +17,7 @@ from payproc.providers.names import STRIPE
 from payproc.settings import Settings
 from payproc.states import DisputeStatus, Fact, RefundFact
 from payproc.users import create_user
+from tests.postroom import PostRoom
 
 
 @pytest.fixture
@@ -153,6 +154,63 @@ def test_a_completed_payment_without_a_receipt_is_found(database: Database, comp
 def test_a_mail_that_nobody_is_trying_to_send_is_found(database: Database) -> None:
     [broken] = break_by(database, "DELETE FROM jobs")
     assert (broken.name, broken.subject[:4]) == ("owed_mail_has_work_or_review", "eml_")
+
+
+@pytest.mark.usefixtures("completed")
+def test_a_mail_that_was_withdrawn_owes_nothing_and_is_no_receipt(database: Database) -> None:
+    found = break_by(database, "WITH gone AS (DELETE FROM jobs) UPDATE emails SET withdrawn_at = now()")
+    assert [broken.name for broken in found] == ["completed_has_receipt"]
+
+
+def test_a_receipt_that_was_withdrawn_tells_nobody_of_what_was_never_paid(database: Database, pending: Payment) -> None:
+    written = (
+        "INSERT INTO emails (id, payment_id, kind, recipient, withdrawn_at) "
+        "VALUES ('eml_1', :payment, 'receipt', 'amina@example.com', now())"
+    )
+    assert break_by(database, written, payment=pending.id) == []
+
+
+def test_word_of_a_failure_that_never_was_is_found(database: Database, completed: Payment) -> None:
+    written = (
+        "INSERT INTO emails (id, payment_id, kind, recipient, sent_at) "
+        "VALUES ('eml_1', :payment, 'failure', 'amina@example.com', now())"
+    )
+    found = break_by(database, written, payment=completed.id)
+    assert only(found) == ("failure_only_for_failed", "eml_1")
+    assert break_by(database, "UPDATE emails SET sent_at = NULL, withdrawn_at = now() WHERE id = 'eml_1'") == []
+
+
+def test_word_of_a_failure_that_was_overtaken_by_the_payment_is_no_lie(database: Database, pending: Payment) -> None:
+    told = Told(source=Source.OPERATOR, evidence="rev_1")
+    for fact in (Fact.DECLINED, Fact.PAID):
+        with database.transaction() as session:
+            payments.apply_fact(session, pending.id, fact, told=told)
+    assert break_by(database, "UPDATE emails SET sent_at = now()") == []
+
+
+@pytest.mark.parametrize("kind", ["refund", "refund_failed"])
+@pytest.mark.parametrize("about", ["ref_nobody", ""])
+def test_a_mail_about_a_refund_that_is_none_of_its_payment_is_found(
+    database: Database, completed: Payment, kind: str, about: str
+) -> None:
+    written = (
+        "INSERT INTO emails (id, payment_id, kind, about, recipient, sent_at) "
+        "VALUES ('eml_1', :payment, :kind, :about, 'amina@example.com', now())"
+    )
+    found = break_by(database, written, payment=completed.id, kind=kind, about=about)
+    assert only(found) == ("refund_mail_only_for_refunds", "eml_1")
+
+
+def test_a_mail_about_another_payments_refund_is_found(app: Application, customer: User, database: Database) -> None:
+    room = PostRoom(app=app, customer=customer)
+    refunded, other = room.payment(Fact.PAID), room.payment(Fact.PAID)
+    refund = room.refund(refunded)
+    moved = "UPDATE emails SET payment_id = :other WHERE about = :refund"
+    [broken] = break_by(database, moved, other=other.id, refund=refund.id)
+    assert broken.name == "refund_mail_only_for_refunds"
+    assert (
+        break_by(database, "UPDATE emails SET payment_id = :payment WHERE kind = 'refund'", payment=refunded.id) == []
+    )
 
 
 @pytest.mark.parametrize("state", ["new", "parked"])

@@ -198,6 +198,8 @@ def test_settings_cannot_be_changed_after_the_start() -> None:
         ("broker_url", "nonsense"),
         ("mail_from", "nobody"),
         ("mail_from", "a@b@c"),
+        ("operator_mail", "nobody"),
+        ("operator_mail", "two@shop.pk, three@shop.pk"),
         ("ring_lease", "0s"),
         ("work_lease", "2h"),
         ("retry_base", "0s"),

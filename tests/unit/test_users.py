@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 
 from payproc.application import Application
 from payproc.errors import Conflict, InvalidRequest, NotFound
-from payproc.models import ApiKey, Role, Scope, User
+from payproc.models import ApiKey, Locale, Role, Scope, User
 from payproc.settings import Settings
 from payproc.signing_keys import IdentityUnavailable, SigningKeys
 from payproc.users import ALL_SCOPES, Caller, NotAuthenticated, authenticate, create_user, issue_key, revoke_key
@@ -166,6 +166,30 @@ def test_a_new_name_and_address_are_taken_over(app: Application) -> None:
     caller(app, token())
     found = caller(app, token(email="b@example.com", name=None)).user
     assert (found.email, found.full_name) == ("b@example.com", "b@example.com")
+
+
+@pytest.mark.parametrize(
+    ("claim", "locale"),
+    [
+        ("ur", Locale.URDU),
+        ("ur-PK", Locale.URDU),
+        ("ur_PK", Locale.URDU),
+        ("UR", Locale.URDU),
+        ("en-GB", Locale.ENGLISH),
+        ("urk", Locale.ENGLISH),
+        ("", Locale.ENGLISH),
+        (7, Locale.ENGLISH),
+        (["ur"], Locale.ENGLISH),
+        (None, Locale.ENGLISH),
+    ],
+)
+def test_a_token_says_in_which_language_its_user_is_written_to(app: Application, claim: object, locale: Locale) -> None:
+    assert caller(app, token(locale=claim)).user.locale is locale
+
+
+def test_a_language_that_changes_is_taken_over(app: Application) -> None:
+    spoken = [caller(app, token(locale=claim)).user.locale for claim in ("ur", "en", "ur-PK", None)]
+    assert spoken == [Locale.URDU, Locale.ENGLISH, Locale.URDU, Locale.ENGLISH]
 
 
 @pytest.mark.parametrize(
