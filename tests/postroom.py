@@ -41,6 +41,8 @@ class PostRoom:
                 description=description,
                 success_url="https://example.com/thanks",
                 cancel_url="https://example.com/basket",
+                phone="03001234567",
+                cnic="345678",
                 order_id=bought.id if bought else None,
             )
             payment = checkouts.take_payment(self.app, session, request, user=self.customer, method=STRIPE)

@@ -38,8 +38,10 @@ def questions(session: Session, period: str) -> Questions:
 
 
 def _opened_since_the_last(session: Session, period: str) -> ColumnElement[bool]:
-    # All periods are written alike, so that the later one is also the greater text.
-    before = select(func.max(Email.about)).where(Email.kind == EmailKind.DIGEST, Email.about < period)
+    # All periods are written alike, so that the later one is also the greater text. That no payment is named lets the
+    # unique index answer.
+    digests = and_(Email.payment_id.is_(None), Email.kind == EmailKind.DIGEST)
+    before = select(func.max(Email.about)).where(digests, Email.about < period)
     last = session.scalar(before)
     since = true() if last is None else Review.opened_at >= _seen_by(last)
     return and_(since, Review.opened_at < _seen_by(period))

@@ -95,9 +95,10 @@ class Shop:
             return int(session.scalar(text(query), values) or 0)
 
     def receipts(self, payment_id: str) -> list[str]:
-        """The Message-ID of each letter that reached the catcher."""
+        """The Message-ID of each receipt that reached the catcher."""
         reference = self.payment(payment_id)["reference"]
-        return [mail["message_id"] for mail in self.sandbox("GET", "mail") if reference in mail["subject"]]
+        told = [mail for mail in self.sandbox("GET", "mail") if reference in mail["subject"]]
+        return [mail["message_id"] for mail in told if mail["subject"].startswith("Receipt")]
 
     def has_its_one_receipt(self, payment_id: str) -> bool:
         """Wait for the receipt, and tell whether it is the only one."""

@@ -113,7 +113,7 @@ def test_what_is_turned_is_turned_back(told: PostRoom, locale: Locale, kind: Ema
 def test_no_mail_tells_a_phone_or_a_card(told: PostRoom, locale: Locale, kind: EmailKind) -> None:
     for half in ("plain", "html"):
         body = part(told.read(kind), half)
-        assert "0300" not in body
+        assert not re.search("0300|234567|345678|\\*\\*", body)
         assert "{" not in body
     assert locale in Locale
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from email.message import EmailMessage
 
 import pytest
@@ -92,6 +93,18 @@ def test_a_digest_whose_questions_were_answered_is_withdrawn(room: PostRoom, pos
     room.work()
     assert posted == []
     assert room.emails()[0].withdrawn_at is not None
+
+
+def test_a_run_that_lost_its_lease_while_the_mail_server_thought_writes_nothing(room: PostRoom) -> None:
+    room.payment(Fact.PAID)
+
+    def slow(_: EmailMessage) -> None:
+        with room.app.database.transaction() as session:
+            session.execute(text("UPDATE jobs SET lease_token = gen_random_uuid() WHERE kind = 'mail.send'"))
+
+    replace(room, app=replace(room.app, post=slow)).work()
+    assert [email.sent_at for email in room.emails()] == [None]
+    assert len(open_jobs(room)) == 1
 
 
 @pytest.mark.parametrize(
