@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from payproc import ledger, payments
 from payproc.cursors import cursor_of, read_cursor
+from payproc.mails import owed
 from payproc.models import Dispute, DisputeEvent, Payment, ReviewKind, User
 from payproc.money import Money
 from payproc.payments import Told
@@ -36,10 +37,12 @@ def open_dispute(session: Session, payment: Payment) -> Dispute | None:
     )
 
 
-def record_remote(session: Session, payment: Payment, remote: RemoteDispute, *, told: Told) -> Dispute:
+def record_remote(
+    session: Session, payment: Payment, remote: RemoteDispute, *, told: Told, operator_mail: str | None
+) -> Dispute:
     """Apply how a dispute stands that a provider shows; write it down first where we did not know it.
 
-    Locks are taken payment first.
+    Operators are told of each status once, at `operator_mail`. Locks are taken payment first.
     """
     payments.locked(session, payment.id)
     dispute = _known(session, payment, remote)
@@ -51,6 +54,7 @@ def record_remote(session: Session, payment: Payment, remote: RemoteDispute, *, 
         # Each word lists all that the dispute has moved so far: whichever comes first books it.
         ledger.record_line(session, dispute.provider, line, origin=None, payment_id=payment.id)
     _ask_for_answer(session, payment, dispute)
+    owed.stage_dispute(session, dispute, payment, told=remote.status, operator_mail=operator_mail)
     return dispute
 
 

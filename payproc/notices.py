@@ -143,7 +143,9 @@ def _tell(app: Application, session: Session, payment: Payment, notice: AnyNotic
             refunds.record_remote(session, payment, notice.refund, told=told)
             _ask_whether_paid(session, payment)
         case DisputeNotice():
-            disputes.record_remote(session, payment, notice.dispute, told=told)
+            disputes.record_remote(
+                session, payment, notice.dispute, told=told, operator_mail=app.settings.operator_mail
+            )
             _ask_whether_paid(session, payment)
         case _:
             assert_never(notice)

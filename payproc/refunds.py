@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from payproc import disputes, jobs, ledger, payments, refund_sums
 from payproc.application import Application
 from payproc.errors import Conflict, InvalidRequest, NotFound
+from payproc.mails import owed
 from payproc.models import Payment, Refund, RefundEvent, ReviewKind, Source, User
 from payproc.money import Money
 from payproc.payments import Told
@@ -330,10 +331,21 @@ def _apply(
     message: str | None,
 ) -> None:
     before = refund.status
-    if not _move(session, payment, refund, fact, told=told, detail=message or code):
+    moved = _move(session, payment, refund, fact, told=told, detail=message or code)
+    _owe_mail(session, payment, refund, fact)
+    if not moved:
         return
     refund.failure_code, refund.failure_message = code, message
     _follow_up(session, payment, refund, before=before, told=told)
+
+
+def _owe_mail(session: Session, payment: Payment, refund: Refund, fact: RefundFact) -> None:
+    # By what was learned, not by what it changed: in whatever order the news come, the same mail is owed. What has
+    # come untrue when its turn comes is withdrawn.
+    if fact is RefundFact.SUCCEEDED:
+        owed.stage_refund(session, refund, payment)
+    elif fact in (RefundFact.FAILED, RefundFact.CANCELLED):
+        owed.stage_refund_failed(session, refund, payment)
 
 
 def _move(

@@ -1,5 +1,6 @@
 """What mails tell of, made without a gateway, and the work that sends them."""
 
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -8,17 +9,20 @@ from email.policy import default
 
 from sqlalchemy import select, text, update
 
-from payproc import checkouts, jobs, payments, work
+from payproc import checkouts, disputes, jobs, payments, refunds, work
 from payproc.application import Application
 from payproc.mails import letters, owed
-from payproc.models import Dispute, Email, EmailKind, Payment, Refund, RefundEvent, ReviewKind, Source, User
+from payproc.models import Dispute, Email, EmailKind, Payment, Refund, ReviewKind, Source, User
 from payproc.money import Money
 from payproc.orders import create_order
 from payproc.payments import PaymentRequest, Told
+from payproc.providers.base import RefundOutcome, RefundVerdict, RemoteDispute, RemoteRefund
 from payproc.providers.names import STRIPE
 from payproc.reviews import open_review
-from payproc.states import DisputeStatus, Effect, Fact, RefundFact, RefundStatus
+from payproc.states import DisputeStatus, Fact, RefundFact, RefundStatus
 
+TOLD = Told(source=Source.NOTICE, evidence="ntc_of_a_test")
+NOON = datetime(2026, 8, 24, 12, tzinfo=UTC)
 OPERATORS = "operators@shop.pk"
 PERIOD = "2100-01-01T09:00:00+00:00"
 _NO_JOBS = "UPDATE jobs SET state = 'done' WHERE kind = 'payment.start'"
@@ -58,51 +62,40 @@ class PostRoom:
             payments.apply_fact(session, payment.id, fact, told=Told(source=Source.OPERATOR, evidence="rev_1"))
 
     def refund(self, payment: Payment, *, minor: int = 50025, status: RefundStatus = RefundStatus.SUCCEEDED) -> Refund:
-        """A refund that stands as `status`, with the mail that its success or its failure owes."""
+        """A refund that was made in the provider's dashboard and stands as `status`."""
+        remote = RemoteRefund(
+            provider_id=f"re_{secrets.token_hex(8)}",
+            references={},
+            money=Money.of(minor, payment.currency),
+            outcome=RefundOutcome(verdict=RefundVerdict.PENDING),
+        )
         with self.app.database.transaction() as session:
-            refund = Refund(
-                payment_id=payment.id,
-                amount_minor=minor,
-                currency=payment.currency,
-                status=RefundStatus.PENDING,
-                alone=False,
-            )
-            session.add(refund)
-            session.flush()
-            session.add(_event(refund, RefundFact.ASKED, before=None, after=RefundStatus.PENDING))
+            refund = refunds.record_remote(session, payment, remote, told=TOLD)
+            assert refund is not None
         self.settle(payment, refund, status)
         return refund
 
     def settle(self, payment: Payment, refund: Refund, status: RefundStatus) -> None:
+        assert refund.payment_id == payment.id
         with self.app.database.transaction() as session:
-            found = session.get_one(Refund, refund.id)
-            session.add(_event(found, RefundFact(status.value), before=found.status, after=status))
-            found.status = status
-            session.flush()
-            if status is RefundStatus.SUCCEEDED:
-                owed.stage_refund(session, found, payment)
-            if status is RefundStatus.FAILED:
-                owed.stage_refund_failed(session, found, payment)
+            refunds.apply_fact(session, refund.id, RefundFact(status.value), told=TOLD)
 
     def dispute(self, payment: Payment, *told: DisputeStatus, operator_mail: str | None = OPERATORS) -> Dispute:
         """A dispute of which all of `told` was said, in this order."""
-        with self.app.database.transaction() as session:
-            dispute = Dispute(
-                payment_id=payment.id,
-                provider=STRIPE,
-                provider_dispute_id=f"du_{payment.reference}",
-                amount_minor=payment.amount_minor,
-                currency=payment.currency,
-                status=told[-1],
+        found: list[Dispute] = []
+        for second, status in enumerate(told):
+            remote = RemoteDispute(
+                provider_id=f"du_{payment.reference}",
+                references={},
+                money=Money.of(payment.amount_minor, payment.currency),
+                status=status,
+                told_at=NOON + timedelta(seconds=second),
                 reason="product_not_received",
                 evidence_due_at=datetime(2026, 9, 1, 18, 59, tzinfo=UTC),
-                told_at=datetime.now(UTC),
             )
-            session.add(dispute)
-            session.flush()
-            for status in told:
-                owed.stage_dispute(session, dispute, payment, told=status, operator_mail=operator_mail)
-            return dispute
+            with self.app.database.transaction() as session:
+                found.append(disputes.record_remote(session, payment, remote, told=TOLD, operator_mail=operator_mail))
+        return found[-1]
 
     def ask(self, subject: str, *, kind: ReviewKind = ReviewKind.FINDING, detail: str = "look at it") -> None:
         with self.app.database.transaction() as session:
@@ -158,12 +151,6 @@ class PostRoom:
 
 
 _FAR = datetime(2100, 1, 1, tzinfo=UTC)
-
-
-def _event(refund: Refund, fact: RefundFact, *, before: RefundStatus | None, after: RefundStatus) -> RefundEvent:
-    return RefundEvent(
-        refund_id=refund.id, fact=fact, effect=Effect.MOVED, from_status=before, to_status=after, source=Source.NOTICE
-    )
 
 
 def parsed(message: EmailMessage) -> EmailMessage:

@@ -349,7 +349,8 @@ def disputed(database: Database, completed: Payment) -> Dispute:
         told_at=datetime(2026, 11, 24, tzinfo=UTC),
     )
     with database.transaction() as session:
-        return disputes.record_remote(session, completed, remote, told=Told(source=Source.NOTICE, evidence="ntc_1"))
+        told = Told(source=Source.NOTICE, evidence="ntc_1")
+        return disputes.record_remote(session, completed, remote, told=told, operator_mail=None)
 
 
 def test_every_invariant_holds_for_a_payment_with_a_refund_and_a_dispute(
