@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeGuard
 
+from payproc.money import CURRENCIES
 from payproc.providers.base import LineKind, SettlementLine
 from payproc.providers.stripe import wire
 
@@ -25,13 +26,13 @@ _KINDS = {
 
 
 def line(transaction: Json) -> SettlementLine | None:
-    """Read a balance transaction; None for what is none, or does not add up."""
+    """Read a balance transaction; None for what is none, does not add up, or is in no currency we could book."""
     gross, fee, net = transaction.get("amount"), transaction.get("fee"), transaction.get("net")
     created_at = wire.moment(transaction.get("created"))
     line_id, currency = wire.text(transaction.get("id")), wire.text(transaction.get("currency"))
     if not (line_id and currency and created_at and _whole(gross) and _whole(fee) and _whole(net)):
         return None
-    if net != gross - fee:
+    if net != gross - fee or currency not in CURRENCIES:
         return None
     category = wire.text(transaction.get("reporting_category")) or str(transaction.get("type"))
     return SettlementLine(
