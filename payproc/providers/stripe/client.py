@@ -118,6 +118,55 @@ class StripeApi:
             for found in pages.auto_paging_iter():
                 yield found.to_dict()
 
+    def intent(self, intent_id: str) -> dict[str, Any]:
+        """GET /v1/payment_intents/{id} with its latest charge."""
+        with self._translated_read("retrieve payment intent"):
+            found = self._client.payment_intents.retrieve(_named(intent_id), {"expand": ["latest_charge"]})
+            return _with(found.to_dict(), "id")
+
+    def dispute(self, dispute_id: str) -> dict[str, Any]:
+        """GET /v1/disputes/{id}."""
+        with self._translated_read("retrieve dispute"):
+            return _with(self._client.disputes.retrieve(_named(dispute_id)).to_dict(), "id")
+
+    # Each list below is one page, newest first, with `data` and `has_more`.
+
+    def events(self, parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+        """GET /v1/events."""
+        with self._translated_read("list events"):
+            # The SDK makes numbers of some texts; as JSON they are what they were on the wire.
+            return _listed(self._client.events.list(parameters).to_dict(for_json=True))
+
+    def intents(self, parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+        """GET /v1/payment_intents, each with its latest charge."""
+        with self._translated_read("list payment intents"):
+            expanded: Any = {**parameters, "expand": ["data.latest_charge"]}
+            return _listed(self._client.payment_intents.list(expanded).to_dict())
+
+    def refunds(self, parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+        """GET /v1/refunds of the whole account."""
+        with self._translated_read("list all refunds"):
+            return _listed(self._client.refunds.list(parameters).to_dict())
+
+    def disputes(self, parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+        """GET /v1/disputes."""
+        with self._translated_read("list disputes"):
+            return _listed(self._client.disputes.list(parameters).to_dict())
+
+    def lines(self, parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+        """GET /v1/balance_transactions."""
+        with self._translated_read("list balance transactions"):
+            return _listed(self._client.balance_transactions.list(parameters).to_dict())
+
+    def lines_of(self, payout_id: str, parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+        """GET /v1/balance_transactions of one payout."""
+        return self.lines({**parameters, "payout": _named(payout_id)})
+
+    def payouts(self, parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+        """GET /v1/payouts."""
+        with self._translated_read("list payouts"):
+            return _listed(self._client.payouts.list(parameters).to_dict())
+
     @contextmanager
     def _translated(self, operation: str) -> Iterator[None]:
         with self._circuits.guard(operation):
@@ -141,6 +190,12 @@ class StripeApi:
 
 def _with(answer: dict[str, Any], *names: str) -> dict[str, Any]:
     if not all(answer.get(name) for name in names):
+        raise _unreadable()
+    return answer
+
+
+def _listed(answer: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(answer.get("data"), list) or not isinstance(answer.get("has_more"), bool):
         raise _unreadable()
     return answer
 

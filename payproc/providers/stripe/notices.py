@@ -51,6 +51,16 @@ _DIALECTS = frozenset({"checkout"})
 # Each carries the whole refund; `charge.refund.updated` is the older name of `refund.updated`.
 _REFUNDS = frozenset({"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"})
 _DISPUTES = "charge.dispute."
+# What Stripe's list of events is asked for, which takes no more than twenty and no `charge.dispute.*`.
+KINDS = (
+    *_READERS,
+    *sorted(_REFUNDS),
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+)
 _READ_ELSEWHERE = {
     "charge.refunded": "each refund is told by an event of its own",
     "radar.early_fraud_warning.": "a warning moves no money",

@@ -26,20 +26,21 @@ from payproc.providers.circuits import Circuits
 from payproc.providers.stripe import notices, refund_wire, signature, wire
 from payproc.providers.stripe.client import StripeApi
 from payproc.providers.stripe.config import StripeConfig
+from payproc.providers.stripe.listing import StripeListing
 
 # Stripe stamps objects with whole seconds of its own clock, ours may differ a little.
 _CLOCK_SLACK_SECONDS = 300
 
 
-class StripeProvider:
-    """Provider, Cancelling, KeepingCustomers and Refunding (`payproc.providers.base`) over Stripe Checkout."""
+class StripeProvider(StripeListing):
+    """Provider, Cancelling, KeepingCustomers, Refunding and Listing (`payproc.providers.base`) over Stripe Checkout."""
 
     dialect = "checkout"
 
     def __init__(self, config: StripeConfig, circuits: Circuits) -> None:
+        super().__init__(StripeApi(config, circuits))
         self._config = config
         self.live_mode = config.live_mode
-        self._api = StripeApi(config, circuits)
 
     def check(self, request: StartRequest) -> None:
         """Refuse a checkout that says not where its browser goes afterwards."""

@@ -1,0 +1,136 @@
+"""Stripe's lists: what we ask of them, and what stands in them, read. Pure functions."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from payproc.errors import NoticeMalformed, ProviderUnavailable
+from payproc.providers.base import (
+    Page,
+    PayoutStatus,
+    RemoteDispute,
+    RemoteEvent,
+    RemotePayment,
+    RemotePayout,
+    RemoteRefund,
+    Window,
+)
+from payproc.providers.stripe import dispute_wire, refund_wire, signature, wire
+
+Json = Mapping[str, Any]
+Item = TypeVar("Item")
+
+# The most that Stripe puts on a page.
+_PAGE = 100
+# What an unreadable object without an id is called.
+NAMELESS = "an object without an id"
+
+_PAYOUTS = {
+    "pending": PayoutStatus.PENDING,
+    "in_transit": PayoutStatus.PENDING,
+    "paid": PayoutStatus.PAID,
+    "failed": PayoutStatus.FAILED,
+    "canceled": PayoutStatus.FAILED,
+}
+
+
+def page_after(cursor: str | None) -> dict[str, Any]:
+    """Words for the page after `cursor`, an id; for the first page where it is None."""
+    if cursor is None:
+        return {"limit": _PAGE}
+    if not cursor:
+        # Stripe takes an empty one for none: the first page would come again and again.
+        raise ValueError("an empty cursor leads nowhere")
+    return {"limit": _PAGE, "starting_after": cursor}
+
+
+def page_within(window: Window, *, cursor: str | None) -> dict[str, Any]:
+    """Words for a page of what was created in `window`.
+
+    Both ends are cut to the second, as Stripe's stamps are: rounded up, a second that has begun would be read half
+    full and never again.
+    """
+    created = {"gte": int(window.begin.timestamp()), "lt": int(window.end.timestamp())}
+    return {"created": created} | page_after(cursor)
+
+
+def page(answer: Json, read: Callable[[Json], Item | None]) -> Page[Item]:
+    """Read a page object by object; what `read` makes nothing of is named and stops nothing.
+
+    Raises ProviderUnavailable where more follows and nothing says after what.
+    """
+    shown = [each if isinstance(each, Mapping) else {} for each in answer["data"]]
+    items = [read(each) for each in shown]
+    ids = [wire.text(each.get("id")) for each in shown]
+    return Page(
+        items=tuple(item for item in items if item is not None),
+        next_cursor=_last(ids) if answer["has_more"] else None,
+        unreadable=tuple(named or NAMELESS for named, item in zip(ids, items, strict=True) if item is None),
+    )
+
+
+def _last(ids: list[str | None]) -> str:
+    for named in reversed(ids):
+        if named is not None:
+            return named
+    raise ProviderUnavailable("Stripe's page says that more follows, and names nothing", code="unreadable_answer")
+
+
+def event(found: Json) -> RemoteEvent | None:
+    """Read an event; None for what a delivery of it could not be stored as."""
+    body = json.dumps(found).encode()
+    created_at = wire.moment(found.get("created"))
+    try:
+        key = signature.parsed_event(body)["id"]
+    except NoticeMalformed:
+        return None
+    return RemoteEvent(key=key, body=body, created_at=created_at) if created_at else None
+
+
+def payment(intent: Json) -> RemotePayment | None:
+    """Read a payment intent; None for what has no id, time or amount that we can read."""
+    provider_id, created_at = wire.text(intent.get("id")), wire.moment(intent.get("created"))
+    received = wire.money(intent.get("amount_received"), intent.get("currency"))
+    if provider_id is None or created_at is None or received is None:
+        return None
+    outcome = wire.intent_outcome(intent)
+    metadata = wire.metadata(intent)
+    return RemotePayment(
+        provider_id=provider_id,
+        references=outcome.references,
+        outcome=outcome,
+        created_at=created_at,
+        payment_id=wire.text(metadata.get(wire.PAYMENT_ID)),
+        reference=wire.text(metadata.get("reference")),
+    )
+
+
+def refund(found: Json) -> RemoteRefund | None:
+    """Read a refund; None for what has no id or amount that we can read."""
+    read = refund_wire.remote(found)
+    return read if read and read.money else None
+
+
+def dispute(found: Json, *, told_at: datetime) -> RemoteDispute | None:
+    """Read a dispute as it stood at `told_at` (UTC); None for what has no id or amount that we can read."""
+    read = dispute_wire.remote(found, told_at=told_at)
+    return read if read and read.money else None
+
+
+def payout(found: Json) -> RemotePayout | None:
+    """Read a payout; None for what has no id, time or amount that we can read."""
+    provider_id, created_at = wire.text(found.get("id")), wire.moment(found.get("created"))
+    # Below zero where the merchant's bank was debited.
+    money = wire.money(found.get("amount"), found.get("currency"))
+    if provider_id is None or created_at is None or money is None:
+        return None
+    return RemotePayout(
+        provider_id=provider_id,
+        money=money,
+        # A word we do not know is no end.
+        status=_PAYOUTS.get(str(found.get("status")), PayoutStatus.PENDING),
+        # Of a manual payout Stripe never says which lines it is made of.
+        itemised=found.get("automatic") is True and found.get("reconciliation_status") == "completed",
+        created_at=created_at,
+    )

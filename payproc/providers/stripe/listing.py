@@ -1,0 +1,97 @@
+"""What Stripe has of this account, page by page."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from payproc.errors import ProviderUnavailable, RequestRefused
+from payproc.providers.base import (
+    Page,
+    RemoteDispute,
+    RemoteEvent,
+    RemotePayment,
+    RemotePayout,
+    RemoteRefund,
+    SettlementLine,
+    Window,
+)
+from payproc.providers.stripe import line_wire, list_wire, notices
+from payproc.providers.stripe.client import StripeApi
+
+Json = Mapping[str, Any]
+Item = TypeVar("Item")
+
+
+class StripeListing:
+    """Listing (`payproc.providers.base`) over Stripe's lists."""
+
+    def __init__(self, api: StripeApi) -> None:
+        self._api = api
+
+    def list_events(self, window: Window, *, cursor: str | None) -> Page[RemoteEvent]:
+        """List the events we read. Stripe forgets them after 30 days, and then refuses them as cursors too."""
+        asked = list_wire.page_within(window, cursor=cursor) | {"types": list(notices.KINDS)}
+        return list_wire.page(self._api.events(asked), list_wire.event)
+
+    def list_payments(self, window: Window, *, cursor: str | None) -> Page[RemotePayment]:
+        """List payment intents: a session that nobody tried to pay has none."""
+        return list_wire.page(self._api.intents(list_wire.page_within(window, cursor=cursor)), list_wire.payment)
+
+    def list_refunds(self, window: Window, *, cursor: str | None) -> Page[RemoteRefund]:
+        """List refunds, those made in the Dashboard too."""
+        return list_wire.page(self._api.refunds(list_wire.page_within(window, cursor=cursor)), list_wire.refund)
+
+    def list_disputes(self, window: Window, *, cursor: str | None) -> Page[RemoteDispute]:
+        """List disputes as they stand now."""
+        read = partial(list_wire.dispute, told_at=_this_second())
+        return list_wire.page(self._api.disputes(list_wire.page_within(window, cursor=cursor)), read)
+
+    def list_lines(self, window: Window, *, cursor: str | None) -> Page[SettlementLine]:
+        """List balance transactions. None names its payout here: only a payout's own list does."""
+        return list_wire.page(self._api.lines(list_wire.page_within(window, cursor=cursor)), line_wire.line)
+
+    def list_payouts(self, window: Window, *, cursor: str | None) -> Page[RemotePayout]:
+        """List payouts."""
+        return list_wire.page(self._api.payouts(list_wire.page_within(window, cursor=cursor)), list_wire.payout)
+
+    def list_payout_lines(self, payout_id: str, *, cursor: str | None) -> Page[SettlementLine]:
+        """List the balance transactions of an automatic payout, its own among them.
+
+        Raises RequestRefused for a manual one.
+        """
+        found = list_wire.page(self._api.lines_of(payout_id, list_wire.page_after(cursor)), line_wire.line)
+        return replace(found, items=tuple(replace(line, payout=payout_id) for line in found.items))
+
+    def payment(self, provider_id: str) -> RemotePayment | None:
+        """Show one payment intent; None where Stripe has no such."""
+        return _shown(self._api.intent, provider_id, list_wire.payment)
+
+    def refund_of(self, provider_id: str) -> RemoteRefund | None:
+        """Show one refund; None where Stripe has no such."""
+        return _shown(self._api.refund, provider_id, list_wire.refund)
+
+    def dispute(self, provider_id: str) -> RemoteDispute | None:
+        """Show one dispute as it stands now; None where Stripe has no such."""
+        return _shown(self._api.dispute, provider_id, partial(list_wire.dispute, told_at=_this_second()))
+
+
+def _this_second() -> datetime:
+    # Taken before we ask, and cut to the second as the time of an event is: what happens while we ask must not look
+    # older than what we were told.
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _shown(ask: Callable[[str], Json], provider_id: str, read: Callable[[Json], Item | None]) -> Item | None:
+    try:
+        answer = ask(provider_id)
+    except RequestRefused as refused:
+        if refused.code == "resource_missing":
+            return None
+        raise
+    found = read(answer)
+    if found is None:
+        # It is there: "no such" would be a lie about money.
+        raise ProviderUnavailable(f"Stripe shows {provider_id} in a way that we cannot read", code="unreadable_answer")
+    return found
