@@ -79,6 +79,12 @@ class Bench:
         self.case.bring_about(self.played, begun, end)
         return begun
 
+    def paid(self) -> Begun:
+        """Bring a payment to the gateway, have it paid, and learn the ids that the gateway then has of it."""
+        begun = self.ended(End.PAID)
+        references = {**begun.ref.references, **self.inquire(begun).references}
+        return replace(begun, ref=replace(begun.ref, references=references))
+
     def call(self, request: StartRequest) -> StoredCall:
         return _stored(self.provider.plan_start(request), request)
 

@@ -85,6 +85,8 @@ class Case(ABC):
     signs_answers = False
     # Whether money goes back by a call.
     refunds = False
+    # Whether that call may go out again, under its key.
+    refunds_by_key = False
     heeds_retry_after = True
     # What the gateway can make of a payment.
     ends = frozenset(End)

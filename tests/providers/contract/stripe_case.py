@@ -40,6 +40,8 @@ _STATUSES = {
     End.PENDING: ("open", "unpaid", "requires_payment_method"),
 }
 
+_CALLS = {Operation.START: "POST /v1/checkout/sessions", Operation.REFUND: "POST /v1/refunds"}
+
 
 class StripeCase(Case):
     method = STRIPE
@@ -47,6 +49,8 @@ class StripeCase(Case):
     mode = StartMode.BY_KEY
     currency = "usd"
     signs_notices = True
+    refunds = True
+    refunds_by_key = True
     # It sends none.
     heeds_retry_after = False
     ends = frozenset(_ACTIONS)
@@ -98,12 +102,13 @@ class StripeCase(Case):
         return sum(event["type"] == "charge.succeeded" for event in mine)
 
     def refunded(self, played: Played, begun: Begun) -> int:
-        raise NotImplementedError("nothing is refunded by a call yet")
+        session = played.look(f"objects/{begun.ref.references[Reference.STRIPE_SESSION]}")
+        intent = played.look(f"objects/{session['payment_intent']}")
+        return int(played.look(f"objects/{intent['latest_charge']}")["amount_refunded"])
 
     def lose_answers(self, played: Played, operation: Operation, *, times: int) -> None:
-        assert operation is Operation.START
         # The SDK tries each call twice, under the same key.
-        played.control("faults", operation="POST /v1/checkout/sessions", fault="error_502_after", times=2 * times)
+        played.control("faults", operation=_CALLS[operation], fault="error_502_after", times=2 * times)
 
     def start_answer(self, request: StartRequest, said: str) -> bytes:
         return json.dumps(_session(request, said)).encode()
