@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -28,6 +29,7 @@ from payproc.providers.base import (
 from payproc.providers.circuits import Circuits
 from payproc.providers.names import STRIPE
 from payproc.providers.stripe.config import StripeConfig
+from payproc.providers.stripe.notices import KINDS
 from payproc.providers.stripe.provider import StripeProvider
 from payproc.states import DisputeStatus
 from sandbox.gateway import GatewayConfig, start_gateway
@@ -284,6 +286,28 @@ def test_an_empty_id_is_never_sent(liar: ScriptedGateway, kind: str) -> None:
     with pytest.raises(ValueError, match="id"):
         provider_at(liar.url).list_payout_lines("", cursor=None)
     assert liar.seen == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "more"),
+    [
+        ("events", "/v1/events", {f"types[{n}]": [kind] for n, kind in enumerate(KINDS)}),
+        ("payments", "/v1/payment_intents", {"expand[0]": ["data.latest_charge"]}),
+        ("refunds", "/v1/refunds", {}),
+        ("disputes", "/v1/disputes", {}),
+        ("lines", "/v1/balance_transactions", {}),
+        ("payouts", "/v1/payouts", {}),
+    ],
+)
+def test_a_page_is_one_request_in_exactly_these_words(
+    liar: ScriptedGateway, kind: str, path: str, more: dict[str, list[str]]
+) -> None:
+    liar.says(b'{"object": "list", "data": [], "has_more": false}')
+    assert LISTS[kind](provider_at(liar.url)) == Page(items=(), next_cursor=None)
+    [sent] = liar.seen
+    asked = urlsplit(sent.path)
+    window = {"created[gte]": [str(NOW - 86400)], "created[lt]": [str(NOW + 1)]}
+    assert (asked.path, parse_qs(asked.query)) == (path, {"limit": ["100"]} | window | more)
 
 
 @pytest.mark.parametrize("kind", LISTS)
