@@ -64,7 +64,14 @@ task_queues = [
     *(Queue(jobs.provider_queue(method)) for method in CONSTRUCTORS),
 ]
 
-imports = ("tasks.payments", "tasks.refunds", "tasks.notices", "tasks.mail", "tasks.clock")
+imports = (
+    "tasks.payments",
+    "tasks.refunds",
+    "tasks.notices",
+    "tasks.mail",
+    "tasks.reconcile",
+    "tasks.clock",
+)
 
 # The clock rings more often than the periods are long: a tick is keyed by its period, so repeats do nothing, and a
 # beat that was down catches up at once.
@@ -80,5 +87,25 @@ beat_schedule = {
         "task": "clock.tick",
         "schedule": timedelta(minutes=5),
         "args": ("clock.digest",),
+    },
+    "fetch notices that never arrived": {
+        "task": "clock.tick",
+        "schedule": timedelta(minutes=1),
+        "args": ("reconcile.events",),
+    },
+    "compare payments, refunds and disputes": {
+        "task": "clock.tick",
+        "schedule": timedelta(minutes=5),
+        "args": ("reconcile.objects",),
+    },
+    "compare those of the last weeks": {
+        "task": "clock.tick",
+        "schedule": timedelta(minutes=15),
+        "args": ("reconcile.all_objects",),
+    },
+    "book the balance and add up payouts": {
+        "task": "clock.tick",
+        "schedule": timedelta(minutes=15),
+        "args": ("reconcile.money",),
     },
 }

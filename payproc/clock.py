@@ -22,6 +22,10 @@ PERIODS: dict[jobs.Kind, timedelta] = {
     jobs.Kind.PRUNE: timedelta(hours=1),
     jobs.Kind.CHECK_INVARIANTS: timedelta(minutes=15),
     jobs.Kind.DIGEST: timedelta(hours=1),
+    jobs.Kind.RECONCILE_EVENTS: timedelta(minutes=5),
+    jobs.Kind.RECONCILE_OBJECTS: timedelta(hours=1),
+    jobs.Kind.RECONCILE_ALL_OBJECTS: timedelta(days=1),
+    jobs.Kind.RECONCILE_MONEY: timedelta(days=1),
 }
 
 

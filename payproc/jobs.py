@@ -28,6 +28,7 @@ class Queue(StrEnum):
     NOTICES = "notices"
     MAIL = "mail"
     CLOCK = "clock"
+    RECONCILE = "reconcile"
 
 
 def provider_queue(method: PaymentMethod) -> str:
@@ -49,6 +50,10 @@ class Kind(StrEnum):
     PRUNE = "clock.prune"
     CHECK_INVARIANTS = "clock.check_invariants"
     DIGEST = "clock.digest"
+    RECONCILE_EVENTS = "reconcile.events"
+    RECONCILE_OBJECTS = "reconcile.objects"
+    RECONCILE_ALL_OBJECTS = "reconcile.all_objects"
+    RECONCILE_MONEY = "reconcile.money"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +85,10 @@ POLICIES: dict[Kind, Policy] = {
     Kind.PRUNE: Policy(queue=Queue.CLOCK),
     Kind.CHECK_INVARIANTS: Policy(queue=Queue.CLOCK),
     Kind.DIGEST: Policy(queue=Queue.CLOCK),
+    Kind.RECONCILE_EVENTS: Policy(queue=Queue.RECONCILE),
+    Kind.RECONCILE_OBJECTS: Policy(queue=Queue.RECONCILE),
+    Kind.RECONCILE_ALL_OBJECTS: Policy(queue=Queue.RECONCILE),
+    Kind.RECONCILE_MONEY: Policy(queue=Queue.RECONCILE),
 }
 
 _WAITING_KINDS = tuple(kind.value for kind, policy in POLICIES.items() if policy.waits)
@@ -307,6 +316,15 @@ def retry_later(session: Session, job: Begun, *, error: str, after: timedelta) -
     held = _held(session, job)
     held.due_at = _now(session) + after
     held.last_error = error
+    _release(held)
+
+
+def go_on(session: Session, job: Begun) -> None:
+    """Put the job back, due now: it has done a part of its work, and there is more."""
+    held = _held(session, job)
+    held.due_at = _now(session)
+    held.attempts = 0
+    held.last_error = None
     _release(held)
 
 

@@ -1,12 +1,13 @@
 """Notices: store once, answer, work later."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import assert_never
 
 from sqlalchemy import Interval, cast, func, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc import disputes, hints, jobs, outcomes, payments, polls, refunds
@@ -24,6 +25,7 @@ from payproc.providers.base import (
     RawNotice,
     RefundNotice,
     RemoteDispute,
+    RemoteEvent,
     RemoteRefund,
     Verdict,
 )
@@ -97,6 +99,39 @@ def accept_notice(
     }
     stored: str | None = app.database.single_statement(_STORE, parameters)
     return Accepted(notice_id=stored, answer=reading.answer if isinstance(reading, Notice) else None)
+
+
+def keep_listed(app: Application, session: Session, method: PaymentMethod, event: RemoteEvent) -> bool:
+    """Keep a notice that the provider's own list has, unless it has arrived; return whether it was kept here.
+
+    It was fetched with our key over our own connection, so it needs no signature.
+    """
+    reading = app.provider(method).reread_notice(event.body)
+    ignored = isinstance(reading, Ignored)
+    kept = session.scalar(
+        insert(NoticeRow)
+        .values(
+            provider=method,
+            key=reading.key,
+            kind=reading.kind,
+            body=event.body,
+            headers={"listed": "by the provider"},
+            state=NoticeState.IGNORED if ignored else NoticeState.NEW,
+            reason=reading.reason if isinstance(reading, Ignored) else None,
+            settled_at=func.now() if ignored else None,
+        )
+        .on_conflict_do_nothing(index_elements=[NoticeRow.provider, NoticeRow.key])
+        .returning(NoticeRow.id)
+    )
+    if kept is not None and not ignored:
+        jobs.stage(session, jobs.Kind.APPLY_NOTICE, kept)
+    return kept is not None
+
+
+def unknown_keys(session: Session, method: PaymentMethod, keys: Sequence[str]) -> set[str]:
+    """Return those of a provider's keys under which no notice has arrived."""
+    known = select(NoticeRow.key).where(NoticeRow.provider == method, NoticeRow.key.in_(keys))
+    return set(keys) - set(session.scalars(known))
 
 
 def apply_notice(app: Application, job: jobs.Begun) -> None:

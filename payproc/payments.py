@@ -213,6 +213,13 @@ def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, told: 
     return payment
 
 
+def learn_references(session: Session, payment_id: str, references: References) -> None:
+    """Keep ids of the provider's that we did not know; one that is known, or another payment's, is left alone."""
+    payment = locked(session, payment_id)
+    if _foreign(session, payment, references) is None:
+        _adopt(payment, references)
+
+
 def note_mismatch(session: Session, payment_id: str, problem: str, *, told: Told) -> None:
     """Record that somebody spoke of a payment who cannot mean it, and ask a person; nothing else changes."""
     _report_mismatch(session, locked(session, payment_id), problem, told=told)

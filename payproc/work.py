@@ -22,6 +22,7 @@ from payproc.jobs import Begun, Kind
 from payproc.mailer import MailUnavailable
 from payproc.mails import sending
 from payproc.models import Payment, ReviewKind
+from payproc.reconcile import scheduled
 from payproc.reviews import open_review
 
 log = structlog.get_logger()
@@ -40,6 +41,10 @@ HANDLERS: dict[Kind, Handler] = {
     Kind.PRUNE: clock.prune,
     Kind.CHECK_INVARIANTS: clock.check_invariants,
     Kind.DIGEST: clock.digest,
+    Kind.RECONCILE_EVENTS: scheduled.run_period,
+    Kind.RECONCILE_OBJECTS: scheduled.run_period,
+    Kind.RECONCILE_ALL_OBJECTS: scheduled.run_period,
+    Kind.RECONCILE_MONEY: scheduled.run_period,
 }
 
 # Waiting 300 ms each they ask two hundred questions a second, more than one process can do the work of.

@@ -11,6 +11,14 @@ from payproc.models.ledger import Account, Journal, JournalKind, LedgerEntry, Se
 from payproc.models.notices import Notice, NoticeState
 from payproc.models.orders import Order, OrderStatus
 from payproc.models.payments import Payment, PaymentEvent, Source
+from payproc.models.reconciliation import (
+    FindingKind,
+    Loop,
+    ReconciliationFinding,
+    ReconciliationMark,
+    ReconciliationRun,
+    RunState,
+)
 from payproc.models.refunds import Refund, RefundEvent
 from payproc.models.reviews import Review, ReviewKind
 from payproc.models.ticks import Tick
@@ -26,6 +34,7 @@ __all__ = [
     "DisputeEvent",
     "Email",
     "EmailKind",
+    "FindingKind",
     "IdempotencyKey",
     "Job",
     "JobState",
@@ -33,6 +42,7 @@ __all__ = [
     "JournalKind",
     "LedgerEntry",
     "Locale",
+    "Loop",
     "Notice",
     "NoticeState",
     "Order",
@@ -40,11 +50,15 @@ __all__ = [
     "Payment",
     "PaymentEvent",
     "ProviderCall",
+    "ReconciliationFinding",
+    "ReconciliationMark",
+    "ReconciliationRun",
     "Refund",
     "RefundEvent",
     "Review",
     "ReviewKind",
     "Role",
+    "RunState",
     "Scope",
     "SettlementLine",
     "Source",

@@ -608,6 +608,10 @@ class Listing(Protocol):
     Each call is one page and one request. All raise ProviderUnavailable or RequestRefused.
     """
 
+    # Which of its ids a payment is listed and shown by, and which one the lines of the balance name it by.
+    listed_by: Reference
+    lines_name: Reference
+
     def list_events(self, window: Window, *, cursor: str | None) -> Page[RemoteEvent]:
         """List the notices we read, undelivered ones too. A provider may forget them after a month."""
         ...

@@ -20,7 +20,16 @@ from tests.e2e.shop import wait_for
 pytestmark = pytest.mark.processes
 
 PHONE, SILENT_PHONE, CNIC = "03001234567", "03000000006", "918273"
-PROCESSES = ("web", "relay", "worker-jazz-cash", "worker-easy-paisa", "worker-notices", "worker-stripe", "worker-mail")
+PROCESSES = (
+    "web",
+    "relay",
+    "worker-jazz-cash",
+    "worker-easy-paisa",
+    "worker-notices",
+    "worker-stripe",
+    "worker-mail",
+    "worker-reconcile",
+)
 
 
 @pytest.fixture(scope="module")

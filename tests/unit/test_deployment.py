@@ -34,7 +34,14 @@ FOREIGN = {
     "postgres": {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"},
     "redis": {"REDISCLI_AUTH"},
 }
-WORKERS = ("worker-notices", "worker-stripe", "worker-jazz-cash", "worker-easy-paisa", "worker-mail")
+WORKERS = (
+    "worker-notices",
+    "worker-stripe",
+    "worker-jazz-cash",
+    "worker-easy-paisa",
+    "worker-mail",
+    "worker-reconcile",
+)
 WALLETS = ("worker-jazz-cash", "worker-easy-paisa")
 OURS = ("migrate", "web", "relay", *WORKERS, "beat", "flower")
 REQUIRED = {

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from payproc.errors import ProviderUnavailable, RequestRefused
 from payproc.providers.base import (
     Page,
+    Reference,
     RemoteDispute,
     RemoteEvent,
     RemotePayment,
@@ -26,6 +27,9 @@ Item = TypeVar("Item")
 
 class StripeListing:
     """Listing (`payproc.providers.base`) over Stripe's lists."""
+
+    listed_by = Reference.STRIPE_PAYMENT_INTENT
+    lines_name = Reference.STRIPE_CHARGE
 
     def __init__(self, api: StripeApi) -> None:
         self._api = api

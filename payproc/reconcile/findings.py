@@ -1,0 +1,170 @@
+"""Differences: written down once, repaired where that is allowed, closed when they are gone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from payproc.models import (
+    FindingKind,
+    ReconciliationFinding,
+    ReconciliationMark,
+    ReconciliationRun,
+    ReviewKind,
+)
+from payproc.reviews import close_if_open, open_review
+
+# What may be mended without a person: only by the functions that any other source goes through, and only forwards.
+REPAIRABLE = frozenset(
+    {
+        FindingKind.MISSED_EVENT,
+        FindingKind.STATUS_MISMATCH,
+        FindingKind.REFUND_MISSING_LOCAL,
+        FindingKind.REFUND_FAILED_LATE,
+        FindingKind.DISPUTE_UNKNOWN,
+        FindingKind.STUCK,
+    }
+)
+# A run over a broken account must not fill the row: the counts are whole, the examples are not.
+_LONGEST_SAMPLE = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One thing that two records tell differently. `subject_at` is when it was made (UTC)."""
+
+    kind: FindingKind
+    detail: str
+    subject_at: datetime
+    ours: str = ""
+    theirs: str = ""
+    payment_id: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What tells it from any other difference."""
+        return f"{self.kind}|{self.ours}|{self.theirs}"
+
+
+def record(
+    session: Session,
+    run: ReconciliationRun,
+    difference: Difference,
+    *,
+    repair: Callable[[], object] | None = None,
+) -> None:
+    """Write a difference down, after repairing it where that is allowed and `repair` says how.
+
+    One that is open already stays the one row it is. A dry run changes nothing but its own row.
+    """
+    mending = repair if difference.kind in REPAIRABLE else None
+    count(run, "found" if mending is None else "repaired", difference.kind)
+    if run.dry_run:
+        _sample(run, difference, repair="none" if mending is None else "would be made")
+        return
+    mark(session, run, difference.name)
+    finding_id = _write(session, run, difference)
+    if mending is not None:
+        mending()
+        _repaired(session, difference)
+    elif finding_id is not None:
+        _tell(session, finding_id, difference)
+
+
+def _write(session: Session, run: ReconciliationRun, difference: Difference) -> str | None:
+    written: str | None = session.scalar(
+        insert(ReconciliationFinding)
+        .values(
+            kind=difference.kind,
+            provider=run.provider,
+            loop=run.loop,
+            ours=difference.ours,
+            theirs=difference.theirs,
+            payment_id=difference.payment_id,
+            detail=difference.detail,
+            subject_at=difference.subject_at,
+            run_id=run.id,
+        )
+        .on_conflict_do_nothing(
+            index_elements=[ReconciliationFinding.kind, ReconciliationFinding.ours, ReconciliationFinding.theirs],
+            index_where=ReconciliationFinding.closed_at.is_(None),
+        )
+        .returning(ReconciliationFinding.id)
+    )
+    return written
+
+
+def close(session: Session, finding: ReconciliationFinding, *, resolution: str) -> None:
+    """Close a finding, and the question that it raised."""
+    finding.closed_at = session.scalars(select(func.now())).one()
+    close_if_open(session, ReviewKind.FINDING, finding.id, resolution=resolution)
+
+
+def close_what_is_gone(session: Session, run: ReconciliationRun) -> int:
+    """Close the findings about this run's window that it did not come across again; return how many."""
+    # A finding's name is the mark that this run left when it met it.
+    named = func.concat_ws("|", ReconciliationFinding.kind, ReconciliationFinding.ours, ReconciliationFinding.theirs)
+    met = select(ReconciliationMark.name).where(ReconciliationMark.run_id == run.id, ReconciliationMark.name == named)
+    gone = session.scalars(
+        select(ReconciliationFinding)
+        .where(
+            ReconciliationFinding.loop == run.loop,
+            ReconciliationFinding.provider == run.provider,
+            ReconciliationFinding.closed_at.is_(None),
+            ReconciliationFinding.subject_at >= run.window_begin,
+            ReconciliationFinding.subject_at < run.window_end,
+            ~met.exists(),
+        )
+        .order_by(ReconciliationFinding.id)
+    ).all()
+    for finding in gone:
+        close(session, finding, resolution="no longer there")
+    return len(gone)
+
+
+def mark(session: Session, run: ReconciliationRun, *names: str) -> None:
+    """Note what the run has come across."""
+    if names:
+        rows = [{"run_id": run.id, "name": name} for name in names]
+        session.execute(insert(ReconciliationMark).on_conflict_do_nothing(), rows)
+
+
+def _repaired(session: Session, difference: Difference) -> None:
+    finding = session.scalars(
+        select(ReconciliationFinding).where(
+            ReconciliationFinding.kind == difference.kind,
+            ReconciliationFinding.ours == difference.ours,
+            ReconciliationFinding.theirs == difference.theirs,
+            ReconciliationFinding.closed_at.is_(None),
+        )
+    ).one()
+    close(session, finding, resolution="repaired")
+    finding.repaired_at = finding.closed_at
+
+
+def _tell(session: Session, finding_id: str, difference: Difference) -> None:
+    open_review(session, ReviewKind.FINDING, finding_id, payment_id=difference.payment_id, detail=difference.detail)
+
+
+def count(run: ReconciliationRun, group: str, name: str, by: int = 1) -> None:
+    """Add to one of the run's counts."""
+    # A new dictionary each time: SQLAlchemy does not see a change inside the old one.
+    counts = {key: dict(value) for key, value in run.counts.items()}
+    inner = counts.setdefault(group, {})
+    inner[name] = inner.get(name, 0) + by
+    run.counts = counts
+
+
+def _sample(run: ReconciliationRun, difference: Difference, *, repair: str) -> None:
+    if len(run.sample) < _LONGEST_SAMPLE:
+        row = {
+            "kind": difference.kind,
+            "ours": difference.ours,
+            "theirs": difference.theirs,
+            "detail": difference.detail,
+            "repair": repair,
+        }
+        run.sample = [*run.sample, row]

@@ -1,0 +1,86 @@
+"""Runs that the clock starts: each period once, in slices far shorter than a job's lease."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from payproc import jobs
+from payproc.application import Application
+from payproc.errors import Conflict
+from payproc.models import Loop, RunState
+from payproc.providers.base import Listing, Window
+from payproc.providers.names import PaymentMethod
+from payproc.reconcile import events, money, objects, runs
+from payproc.reconcile.runs import Steps
+
+# A slice ends after the page that passes this; the longest page (25 s) and it stay below the soft limit of 50 s.
+_SLICE = timedelta(seconds=15)
+# Another run of the same loop is going on: this period's waits for it.
+_WAIT_FOR_OTHER = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a clock's tick runs: over which window, given now and where the last run of that loop ended (UTC)."""
+
+    loop: Loop
+    steps: Steps
+    window: Callable[[datetime, datetime | None], Window]
+
+
+PLANS: dict[jobs.Kind, Plan] = {
+    jobs.Kind.RECONCILE_EVENTS: Plan(
+        loop=Loop.EVENTS, steps=events.STEPS, window=lambda now, last: events.window(now, last_end=last)
+    ),
+    jobs.Kind.RECONCILE_OBJECTS: Plan(
+        loop=Loop.OBJECTS, steps=objects.STEPS, window=lambda now, _: objects.window(now, length=objects.NARROW)
+    ),
+    jobs.Kind.RECONCILE_ALL_OBJECTS: Plan(
+        loop=Loop.OBJECTS, steps=objects.STEPS, window=lambda now, _: objects.window(now, length=objects.WIDE)
+    ),
+    jobs.Kind.RECONCILE_MONEY: Plan(
+        loop=Loop.MONEY, steps=money.STEPS, window=lambda now, last: money.window(now, last_end=last)
+    ),
+}
+
+
+def listing_methods(app: Application) -> list[PaymentMethod]:
+    """Return the payment methods whose provider can list what it has."""
+    return [method for method, provider in app.providers.items() if isinstance(provider, Listing)]
+
+
+def run_period(app: Application, job: jobs.Begun) -> None:
+    """Run a `reconcile.*` job: go on with its period's run over each provider, until done or the slice is over.
+
+    Raises ProviderUnavailable or RequestRefused; the run stands where it was.
+    """
+    plan = PLANS[job.kind]
+    started = time.monotonic()
+
+    def enough() -> bool:
+        return time.monotonic() - started > _SLICE.total_seconds()
+
+    try:
+        done = all(_is_done(app, plan, job, method, enough=enough) for method in listing_methods(app))
+    except Conflict as other:
+        with app.database.transaction() as session:
+            jobs.retry_later(session, job, error=other.message, after=_WAIT_FOR_OTHER)
+        return
+    with app.database.transaction() as session:
+        if done:
+            jobs.finish(session, job)
+        else:
+            jobs.go_on(session, job)
+
+
+def _is_done(
+    app: Application, plan: Plan, job: jobs.Begun, method: PaymentMethod, *, enough: Callable[[], bool]
+) -> bool:
+    now = datetime.now(UTC)
+    with app.database.transaction() as session:
+        last_end = runs.last_end(session, plan.loop, method)
+    # A narrow and a wide look of one hour are two periods of one loop.
+    period = f"{job.kind}:{job.subject}"
+    run = runs.begin(app, plan.loop, method, period=period, window=plan.window(now, last_end))
+    return runs.carry_on(app, run.id, plan.steps, enough=enough).state is not RunState.RUNNING
