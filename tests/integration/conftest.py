@@ -142,6 +142,12 @@ class World:
             self.app.settings.stripe_secret_key.get_secret_value(), base_addresses={"api": self.gateway.base_url}
         )
 
+    def at(self, gateway: RunningGateway) -> "World":
+        """The same application with another account at Stripe."""
+        settings = self.app.settings.model_copy(update={"stripe_api_base": gateway.base_url})
+        moved = replace(self.app, settings=settings, providers=registry.build(settings))
+        return replace(self, app=moved, gateway=gateway)
+
     def break_stripe(self, operation: str, fault: str, **more: Any) -> None:
         body = {"operation": operation, "fault": fault, **more}
         answer = requests.post(f"{self.gateway.base_url}/_sandbox/faults", json=body, timeout=5)

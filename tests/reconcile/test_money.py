@@ -1,0 +1,190 @@
+"""The money: fees, other currencies and payouts, line by line against the ledger."""
+
+from typing import Any
+
+import pytest
+import requests
+
+from payproc import ledger
+from payproc.models import FindingKind, Loop, SettlementLine
+from payproc.money import Money
+from payproc.states import RefundStatus
+from sandbox.gateway import GatewayConfig, start_gateway
+from tests.conftest import WEBHOOK_SECRET
+from tests.integration.conftest import World
+from tests.integration.test_card_refunds import STAYS_PENDING, given, read
+from tests.integration.test_disputes import dispute
+from tests.reconcile.conftest import Audit
+
+
+def standing(audit: Audit) -> dict[tuple[str, str], int]:
+    """What stands on each account in each currency, in minor units."""
+    with audit.world.app.database.transaction() as session:
+        found = ledger.balances(session)
+    return {(b.account.value, b.money.currency.code): b.money.amount_minor for b in found if b.money.amount_minor}
+
+
+def line_of(audit: Audit, source: str | None) -> dict[str, Any]:
+    found = audit.world.stripe().v1.balance_transactions.list({"source": source or "", "limit": 1})
+    return dict(found.data[0].to_dict())
+
+
+def test_fees_and_refunds_reach_the_books(audit: Audit) -> None:
+    paid = audit.paid(10000)
+    given(audit.world, paid, 2500)
+    run = audit.run(Loop.MONEY)
+
+    assert audit.findings() == []
+    assert run.counts["lines"] == {"booked": 2}
+    fee = 290
+    assert standing(audit) == {
+        ("receivable", "usd"): 10000 - 2500 - fee,
+        ("sales", "usd"): -10000,
+        ("refunds", "usd"): 2500,
+        ("fees", "usd"): fee,
+    }
+
+
+def test_a_second_run_books_nothing(audit: Audit) -> None:
+    audit.paid()
+    audit.run(Loop.MONEY)
+    before = standing(audit)
+    run = audit.run(Loop.MONEY)
+    assert (run.counts["lines"], standing(audit)) == ({"known": 1}, before)
+
+
+def test_a_dispute_booked_by_its_event_is_not_booked_again(audit: Audit) -> None:
+    paid = audit.paid()
+    dispute(audit.world, paid)
+    before = standing(audit)
+    audit.run(Loop.MONEY)
+    after = standing(audit)
+    assert after[("disputes", "usd")] == before[("disputes", "usd")] == 10000
+    assert after[("fees", "usd")] == before[("fees", "usd")] + 290
+
+
+def test_a_refund_that_failed_late_leaves_the_books_as_before_it(audit: Audit) -> None:
+    paid = audit.paid()
+    made = given(audit.world, paid)
+    audit.run(Loop.MONEY)
+    audit.world.at_stripe(f"refunds/{made.provider_refund_id}/fail")
+    # Not told yet: booked now, it would be booked a second time when it is.
+    assert audit.run(Loop.MONEY).counts["lines"]["waiting"] == 1
+    audit.run(Loop.OBJECTS)
+    assert read(audit.world, made).status is RefundStatus.FAILED
+    audit.run(Loop.MONEY)
+    assert standing(audit) == {("receivable", "usd"): 9710, ("sales", "usd"): -10000, ("fees", "usd"): 290}
+
+
+def test_the_line_of_a_pending_refund_waits_for_its_end(audit: Audit) -> None:
+    paid = audit.paid(STAYS_PENDING)
+    made = given(audit.world, paid)
+    assert audit.run(Loop.MONEY).counts["lines"] == {"booked": 1, "waiting": 1}
+    audit.world.at_stripe(f"refunds/{made.provider_refund_id}/succeed")
+    audit.run(Loop.OBJECTS)
+    assert audit.run(Loop.MONEY).counts["lines"] == {"booked": 1, "known": 1}
+    assert ("suspense", "usd") not in standing(audit)
+
+
+def test_a_line_over_another_amount_than_ours_is_told_and_its_difference_is_in_suspense(audit: Audit) -> None:
+    paid = audit.paid()
+    line = line_of(audit, paid.stripe_charge_id)
+    audit.patch(line["id"], amount=9000, net=9000 - line["fee"])
+    audit.run(Loop.MONEY)
+    [finding] = audit.findings(is_open=True)
+    assert (finding.kind, finding.ours, finding.theirs) == (FindingKind.LEDGER_IMBALANCE, paid.id, line["id"])
+    assert standing(audit)[("suspense", "usd")] == 1000
+
+
+def test_a_line_that_does_not_add_up_is_told(audit: Audit) -> None:
+    line = line_of(audit, audit.paid().stripe_charge_id)
+    audit.patch(line["id"], net=1)
+    audit.run(Loop.MONEY)
+    assert [(f.kind, f.theirs) for f in audit.findings(is_open=True)] == [(FindingKind.UNREADABLE, line["id"])]
+
+
+def test_a_payment_without_a_line_after_a_day_is_told(audit: Audit) -> None:
+    paid = audit.paid()
+    line = line_of(audit, paid.stripe_charge_id)
+    requests.delete(f"{audit.world.gateway.base_url}/_sandbox/objects/{line['id']}", timeout=5)
+    assert audit.run(Loop.MONEY).counts.get("found") is None
+    audit.world.age("payments", paid.id, completed_at="25 hours")
+    audit.run(Loop.MONEY)
+    [finding] = audit.findings(is_open=True)
+    assert (finding.kind, finding.ours, finding.theirs) == (FindingKind.FEE_MISSING, paid.id, paid.stripe_charge_id)
+
+
+def test_a_charge_of_nobodys_waits_three_days_and_then_goes_to_suspense(audit: Audit) -> None:
+    paid = audit.paid()
+    audit.forget_ours(paid)
+    assert audit.run(Loop.MONEY).counts["lines"] == {"waiting": 1}
+    line = line_of(audit, paid.stripe_charge_id)
+    audit.patch(line["id"], created=line["created"] - 4 * 24 * 3600)
+    audit.run(Loop.MONEY)
+    assert standing(audit) == {("receivable", "usd"): 9710, ("suspense", "usd"): -10000, ("fees", "usd"): 290}
+
+
+def test_a_dry_run_books_nothing(audit: Audit) -> None:
+    audit.paid()
+    before = standing(audit)
+    audit.run(Loop.MONEY, dry_run=True)
+    assert (standing(audit), audit.world.rows(SettlementLine)) == (before, [])
+
+
+class TestPayouts:
+    def test_a_payout_is_the_sum_of_its_lines_and_leaves_the_receivable(self, audit: Audit) -> None:
+        audit.paid(10000)
+        audit.paid(5000)
+        [payout] = audit.world.at_stripe("payouts")["payouts"]
+        audit.run(Loop.MONEY)
+        assert audit.findings() == []
+        assert payout["amount"] == 15000 - 435
+        assert standing(audit) == {("sales", "usd"): -15000, ("fees", "usd"): 435, ("payouts", "usd"): 14565}
+        lines = {line.payout for line in audit.world.rows(SettlementLine)}
+        assert lines == {payout["id"]}
+
+    def test_one_that_is_not_the_sum_of_its_lines_is_told(self, audit: Audit) -> None:
+        audit.paid()
+        [payout] = audit.world.at_stripe("payouts")["payouts"]
+        audit.patch(payout["id"], amount=payout["amount"] + 1)
+        audit.run(Loop.MONEY)
+        [finding] = audit.findings(is_open=True)
+        assert (finding.kind, finding.theirs) == (FindingKind.PAYOUT_SUM_MISMATCH, payout["id"])
+
+    def test_one_that_the_bank_returned_is_back_in_the_receivable(self, audit: Audit) -> None:
+        audit.paid(10000)
+        [payout] = audit.world.at_stripe("payouts")["payouts"]
+        audit.world.at_stripe(f"payouts/{payout['id']}/fail")
+        audit.run(Loop.MONEY)
+        assert standing(audit) == {("receivable", "usd"): 9710, ("sales", "usd"): -10000, ("fees", "usd"): 290}
+
+
+class TestInAnotherCurrency:
+    @pytest.fixture
+    def abroad(self, world: World) -> Any:
+        """A Stripe account that settles in dollars."""
+        running = start_gateway(GatewayConfig(webhook_secret=WEBHOOK_SECRET, settlement_currency="usd"))
+        yield Audit(world=world.at(running))
+        running.stop()
+
+    def test_a_charge_is_converted_and_nothing_of_it_is_left_in_its_own_currency(self, abroad: Audit) -> None:
+        abroad.world.paid(money=Money.of(10000, "eur"))
+        abroad.run(Loop.MONEY)
+        assert abroad.findings() == []
+        fee = round(10800 * 29 / 1000)
+        assert standing(abroad) == {
+            ("receivable", "usd"): 10800 - fee,
+            ("sales", "eur"): -10000,
+            ("conversion", "eur"): 10000,
+            ("conversion", "usd"): -10800,
+            ("fees", "usd"): fee,
+        }
+
+    @pytest.mark.parametrize("changes", [{"exchange_rate": 1.2}, {"exchange_rate": None}])
+    def test_a_rate_that_does_not_explain_the_amount_is_told(self, abroad: Audit, changes: dict[str, Any]) -> None:
+        paid = abroad.world.paid(money=Money.of(10000, "eur"))
+        line = line_of(abroad, paid.stripe_charge_id)
+        abroad.patch(line["id"], **changes)
+        abroad.run(Loop.MONEY)
+        [finding] = abroad.findings(is_open=True)
+        assert (finding.kind, finding.ours) == (FindingKind.FX_UNEXPLAINED, paid.id)
