@@ -60,13 +60,16 @@ def _import(
         subject_at=remote.created_at or run.window_begin,
         detail=f"{run.provider} has dispute {remote.provider_id} over {remote.money} {of}, and we have none.",
     )
-    repair = partial(_record, session, work, payment, remote) if payment else None
+    repair = partial(_record, session, work, run, payment, remote) if payment else None
     findings.record(session, run, difference, repair=repair)
 
 
-def _record(session: Session, work: Work, payment: Payment, remote: RemoteDispute) -> None:
-    told = Told(source=Source.RECONCILE, evidence=work.run_id)
-    disputes.record_remote(session, payment, remote, told=told, operator_mail=work.app.settings.operator_mail)
+def _record(session: Session, work: Work, run: ReconciliationRun, payment: Payment, remote: RemoteDispute) -> None:
+    told = Told(source=Source.RECONCILE, evidence=run.id)
+    operators = work.app.settings.operator_mail
+    recorded = disputes.record_remote(session, payment, remote, told=told, operator_mail=operators)
+    # Just imported, it need not be asked for by itself.
+    findings.mark(session, run, recorded.id)
 
 
 def _compare(session: Session, work: Work, run: ReconciliationRun, dispute: Dispute, remote: RemoteDispute) -> None:
@@ -84,7 +87,7 @@ def _compare(session: Session, work: Work, run: ReconciliationRun, dispute: Disp
         detail=f"Dispute {remote.provider_id} of {dispute.payment_id}: {said}.",
     )
     payment = session.get_one(Payment, dispute.payment_id)
-    findings.record(session, run, difference, repair=partial(_record, session, work, payment, remote))
+    findings.record(session, run, difference, repair=partial(_record, session, work, run, payment, remote))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,15 +1,17 @@
 """What each line of a provider's balance is about, and whether our books explain it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import select
+from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
 from payproc import ledger
 from payproc.models import Dispute, FindingKind, Journal, JournalKind, Payment, ReconciliationRun, Refund
+from payproc.models import SettlementLine as KeptLine
 from payproc.money import Money
 from payproc.providers.base import LineKind, Reference, SettlementLine
 from payproc.reconcile import findings
@@ -49,6 +51,13 @@ class Books:
         self._refunds = {refund.provider_refund_id: refund for refund in found}
         told = select(Dispute).where(Dispute.provider == run.provider, Dispute.provider_dispute_id.in_(sources))
         self._disputes = {dispute.provider_dispute_id: dispute for dispute in session.scalars(told)}
+        kept = select(KeptLine.line_id).where(
+            KeptLine.provider == run.provider,
+            KeptLine.line_id.in_([line.id for line in page]),
+            # One that was kept before its payout was named has that to learn.
+            KeptLine.payout.is_not(None) | literal(all(line.payout is None for line in page)),
+        )
+        self.known = set(session.scalars(kept))
         self._booked = set(session.scalars(select(Journal.key).where(Journal.key.in_(self._keys()))))
         self._old = run.window_end - _PATIENCE
 
@@ -98,21 +107,28 @@ class Books:
         return moment > self._old
 
 
-def book(session: Session, run: ReconciliationRun, explained: Explained) -> None:
-    """Book a line, unless it waits, and write down what our books cannot explain of it."""
+def book_all(session: Session, run: ReconciliationRun, page: Sequence[SettlementLine], *, listed_by: Reference) -> None:
+    """Book a page of lines, but for those that wait, and write down what our books cannot explain of them."""
+    books = Books(session, run, page, listed_by=listed_by)
+    findings.mark(session, run, *{f"line:{line.source}" for line in page if line.source})
+    done = Counter(_book(session, run, books.explain(line), known=books.known) for line in page)
+    for what, times in done.items():
+        findings.count(run, "lines", what, by=times)
+
+
+def _book(session: Session, run: ReconciliationRun, explained: Explained, *, known: set[str]) -> str:
     line = explained.line
-    if line.source:
-        findings.mark(session, run, f"line:{line.source}")
     if explained.waits:
-        findings.count(run, "lines", "waiting")
-        return
+        return "waiting"
     difference = _unexplained(explained)
     if difference is not None:
         findings.record(session, run, difference)
+    if line.id in known:
+        return "known"
     if run.dry_run:
-        return
+        return "would be booked"
     new = ledger.record_line(session, run.provider, line, origin=explained.origin, payment_id=explained.payment_id)
-    findings.count(run, "lines", "booked" if new else "known")
+    return "booked" if new else "known"
 
 
 def _unexplained(explained: Explained) -> Difference | None:

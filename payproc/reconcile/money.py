@@ -24,6 +24,7 @@ _LINE_DUE_AFTER = timedelta(days=1)
 _OURS_AT_ONCE = 200
 # A payout of a busy day has thousands of lines: a few payouts fill a slice of work.
 _PAYOUTS_AT_ONCE = 3
+_LINES_AT_ONCE = 500
 
 
 def window(now: datetime, *, last_end: datetime | None) -> Window:
@@ -38,9 +39,7 @@ def _fetch_lines(work: Work, cursor: str | None) -> Batch[SettlementLine]:
 
 def _settle_lines(session: Session, work: Work, run: ReconciliationRun, batch: Batch[SettlementLine]) -> None:
     listed.report_unreadable(session, run, batch.unreadable)
-    books = lines.Books(session, run, batch.items, listed_by=work.listing.lines_name)
-    for line in batch.items:
-        lines.book(session, run, books.explain(line))
+    lines.book_all(session, run, batch.items, listed_by=work.listing.lines_name)
 
 
 def _fetch_without_line(work: Work, cursor: str | None) -> Batch[Payment]:
@@ -126,9 +125,10 @@ def _all_lines(work: Work, payout_id: str) -> Iterator[SettlementLine]:
 def _settle_payouts(session: Session, work: Work, run: ReconciliationRun, batch: Batch[PaidOut]) -> None:
     listed.report_unreadable(session, run, batch.unreadable)
     for paid in batch.items:
-        books = lines.Books(session, run, paid.lines, listed_by=work.listing.lines_name)
-        for line in paid.lines:
-            lines.book(session, run, books.explain(line))
+        # A busy day's payout has thousands of lines, and a statement takes only so many values.
+        for first in range(0, len(paid.lines), _LINES_AT_ONCE):
+            part = paid.lines[first : first + _LINES_AT_ONCE]
+            lines.book_all(session, run, part, listed_by=work.listing.lines_name)
         if paid.payout.itemised:
             _check_sum(session, run, paid)
 

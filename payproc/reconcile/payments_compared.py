@@ -39,13 +39,13 @@ def settle_remote(session: Session, work: Work, run: ReconciliationRun, batch: B
     """Hold one page of the provider's payments against ours."""
     listed.report_unreadable(session, run, batch.unreadable)
     twins = listed.Twins(session, run, [(each.references, each.payment_id) for each in batch.items])
-    for remote in batch.items:
-        payment = twins.of(remote.references, remote.payment_id)
+    pairs = [(twins.of(remote.references, remote.payment_id), remote) for remote in batch.items]
+    findings.mark(session, run, *{payment.id for payment, _ in pairs if payment is not None})
+    for payment, remote in pairs:
         if payment is None:
             _report_orphan(session, run, remote)
-            continue
-        findings.mark(session, run, payment.id)
-        _compare(session, work, run, payment, remote)
+        else:
+            _compare(session, work, run, payment, remote)
 
 
 def _report_orphan(session: Session, run: ReconciliationRun, remote: RemotePayment) -> None:

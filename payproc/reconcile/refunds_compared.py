@@ -120,7 +120,10 @@ class _Recording:
 
     def __call__(self) -> None:
         told = Told(source=Source.RECONCILE, evidence=self.run.id)
-        refunds.record_remote(self.session, self.payment, self.remote, told=told)
+        recorded = refunds.record_remote(self.session, self.payment, self.remote, told=told)
+        if recorded is not None:
+            # Just imported, it need not be asked for by itself.
+            findings.mark(self.session, self.run, recorded.id)
 
 
 def _recording(session: Session, run: ReconciliationRun, payment: Payment, remote: RemoteRefund) -> _Recording:
