@@ -144,9 +144,12 @@ class World:
 
     def at(self, gateway: RunningGateway) -> "World":
         """The same application with another account at Stripe."""
-        settings = self.app.settings.model_copy(update={"stripe_api_base": gateway.base_url})
-        moved = replace(self.app, settings=settings, providers=registry.build(settings))
-        return replace(self, app=moved, gateway=gateway)
+        return replace(self.with_settings(stripe_api_base=gateway.base_url), gateway=gateway)
+
+    def with_settings(self, **changes: Any) -> "World":
+        """The same application, set otherwise."""
+        settings = self.app.settings.model_copy(update=changes)
+        return replace(self, app=replace(self.app, settings=settings, providers=registry.build(settings)))
 
     def break_stripe(self, operation: str, fault: str, **more: Any) -> None:
         body = {"operation": operation, "fault": fault, **more}

@@ -206,14 +206,7 @@ class TestMadeInTheDashboard:
 class TestAskedForByTheOwner:
     @pytest.fixture
     def careful(self, world: World) -> World:
-        settings = world.app.settings.model_copy(update={"refund_by_owner": RefundByOwner.REQUEST})
-        return World(
-            app=type(world.app)(
-                settings=settings, database=world.app.database, providers=world.app.providers, post=world.app.post
-            ),
-            gateway=world.gateway,
-            customer=world.customer,
-        )
+        return world.with_settings(refund_by_owner=RefundByOwner.REQUEST)
 
     def decide(self, world: World, decision: Decision | None) -> None:
         [review] = [review for review in world.reviews() if review.kind is ReviewKind.REFUND_APPROVAL]
