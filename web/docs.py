@@ -11,10 +11,10 @@ from werkzeug.wrappers import Response as AnyResponse
 from web.schemas import Problem
 
 DESCRIPTION = """\
-Take cards through Stripe Checkout.
+Take cards through Stripe Checkout and Pakistani wallets, give money back, and see why each payment is as it is.
 
 Amounts go in as `amount` (major units, read exactly) or `amount_minor`; answers carry both. Every error is
-`application/problem+json` with a stable `code`. Send `Idempotency-Key` with a checkout that you may repeat.
+`application/problem+json` with a stable `code`. Send `Idempotency-Key` with a checkout or a refund that you may repeat.
 """
 
 SECURITY: dict[str, SecurityScheme | dict[str, Any]] = {
