@@ -40,6 +40,10 @@ class Client:
     def get(self, path: str, **more: Any) -> TestResponse:
         return self._client.get(PREFIX + path, headers=self._auth, **more)
 
+    def get_at(self, address: str) -> TestResponse:
+        """Get what does not stand below the payments."""
+        return self._client.get(address, headers=self._auth)
+
     def post(self, path: str, body: Any = None, *, headers: dict[str, str] | None = None) -> TestResponse:
         return self._client.post(PREFIX + path, json=body, headers=self._auth | (headers or {}))
 
