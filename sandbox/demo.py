@@ -1,4 +1,4 @@
-"""A card payment, and one by each wallet and dialect, on a stack of its own: `python -m sandbox.demo`."""
+"""A card payment and its refund, and a payment by each wallet and dialect: `python -m sandbox.demo`."""
 
 import re
 import signal
@@ -27,6 +27,8 @@ _LOOK_EVERY_SECONDS = 0.1
 _PATIENCE_SECONDS = 20.0
 _TIMEOUT_SECONDS = 15
 _PAY_BUTTON = re.compile(r'action="([^"]+/pay)"')
+# The receipt, and word of the refund.
+_LETTERS = 2
 # The clock has nothing to do in half a minute, and nobody looks.
 _NOT_NEEDED = ("beat", "flower")
 _TOLD = ("web", "relay", "worker-stripe", "worker-jazz-cash", "worker-easy-paisa", "worker-notices", "gateway")
@@ -51,7 +53,7 @@ class Demo:
         self._key = {"Authorization": f"Bearer {stack.keys['customer']}"}
 
     def run(self) -> None:
-        """Pay once and show why the payment is where it is.
+        """Pay once, give a part back, and show why the payment is where it is.
 
         Raises DemoFailed.
         """
@@ -62,6 +64,7 @@ class Demo:
         self._step(f"Stripe's signed notice was applied: {payment['status']} at {payment['completed_at']}")
         letter = self._wait("the receipt is in the mail catcher", self._receipt)
         self._step(f"a letter reached {', '.join(letter['to'])}: {letter['subject']}")
+        self._give_back(payment_id)
         # Written down only after the mail server took it.
         entries = self._wait("the timeline tells of the mail", lambda: self._told(payment_id))
         self._console.print(_table(payment_id, entries))
@@ -81,6 +84,13 @@ class Demo:
         answer = self._call("POST", urljoin(url, button[1]), expect=303)
         self._step(f"the customer paid; the browser goes to {answer.headers['Location']}")
 
+    def _give_back(self, payment_id: str) -> None:
+        headers = {**self._key, "Prefer": "wait=15"}
+        url = f"{self._payments}/refund/{payment_id}"
+        answer = self._call("POST", url, expect=200, json={"amount": "5.00", "reason": "one mango"}, headers=headers)
+        given = answer.json()
+        self._step(f"5.00 goes back as {given['refund_id']}: {given['status']}")
+
     def _completed(self, payment_id: str) -> Any:  # noqa: ANN401 (JSON)
         payment = self._call("GET", f"{self._payments}/{payment_id}", expect=200, headers=self._key).json()
         return payment if payment["status"] == "completed" else None
@@ -92,7 +102,8 @@ class Demo:
     def _told(self, payment_id: str) -> Any:  # noqa: ANN401 (JSON)
         url = f"{self._payments}/{payment_id}/timeline"
         entries = self._call("GET", url, expect=200, headers=self._key).json()["timeline"]
-        return entries if any(entry["what"] == "mail.sent" for entry in entries) else None
+        sent = [entry for entry in entries if entry["what"] == "mail.sent"]
+        return entries if len(sent) == _LETTERS else None
 
     def _call(self, method: str, url: str, *, expect: int, **request: Any) -> requests.Response:  # noqa: ANN401 (requests' own keywords)
         try:
