@@ -5,7 +5,7 @@ from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from sqlalchemy.orm import Session
 
-from payproc import payments, refunds
+from payproc import payments, refund_requests, refunds
 from payproc.errors import InvalidRequest
 from payproc.idempotency import Answer
 from payproc.models import Payment, Refund
@@ -58,7 +58,7 @@ def refund(path: PaymentPath, header: StartHeader, body: RefundBody) -> Response
 def _begin(session: Session, payment_id: str, body: RefundBody) -> str:
     payment = payments.visible_payment(session, payment_id, user=current_user())
     money = _money(body, payment)
-    made = refunds.request_refund(
+    made = refund_requests.request_refund(
         application(), session, payment.id, user=current_user(), money=money, reason=body.reason
     )
     return made.id

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from payproc import decisions, refunds
+from payproc import decisions, refund_requests
 from payproc.decisions import Decision
 from payproc.errors import Conflict, PayprocError
 from payproc.models import Payment, ProviderCall, Refund, RefundEvent, ReviewKind, User
@@ -29,7 +29,7 @@ def paid(world: World) -> Payment:
 def refund(world: World, payment: Payment, amount_minor: int | None = None, *, user: User | None = None) -> Refund:
     money = None if amount_minor is None else Money.of(amount_minor, "usd")
     with world.app.database.transaction() as session:
-        return refunds.request_refund(
+        return refund_requests.request_refund(
             world.app, session, payment.id, user=user or world.customer, money=money, reason="unripe"
         )
 

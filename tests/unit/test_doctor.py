@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
-from payproc import checkouts, disputes, jobs, ledger, payments, refunds
+from payproc import checkouts, disputes, jobs, ledger, payments, refund_requests, refunds
 from payproc.application import Application
 from payproc.db import Database
 from payproc.doctor import Broken, broken_invariants, invariants
@@ -301,7 +301,7 @@ def refunded(database: Database, completed: Payment, settings: Settings) -> Refu
     app = Application(settings=settings, database=database, providers=registry.build(settings), post=lambda _: None)
     with database.transaction() as session:
         user = session.get_one(User, completed.user_id)
-        made = refunds.request_refund(app, session, completed.id, user=user, money=Money.of(500, "usd"))
+        made = refund_requests.request_refund(app, session, completed.id, user=user, money=Money.of(500, "usd"))
         told = Told(source=Source.OPERATOR, evidence="rev_1")
         refunds.apply_fact(session, made.id, RefundFact.SUCCEEDED, told=told)
         session.execute(text("UPDATE jobs SET state = 'done' WHERE kind = 'refund.send'"))
@@ -411,6 +411,6 @@ def test_a_refund_that_nobody_works_on_is_found(database: Database, completed: P
     app = Application(settings=settings, database=database, providers=registry.build(settings), post=lambda _: None)
     with database.transaction() as session:
         user = session.get_one(User, completed.user_id)
-        made = refunds.request_refund(app, session, completed.id, user=user, money=None)
+        made = refund_requests.request_refund(app, session, completed.id, user=user, money=None)
     found = break_by(database, "DELETE FROM jobs WHERE kind = 'refund.send'")
     assert only(found) == ("open_refund_has_work_or_review", made.id)

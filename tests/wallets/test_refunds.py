@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from payproc import decisions, refunds
+from payproc import decisions, refund_requests
 from payproc.decisions import Decision
 from payproc.errors import Conflict
 from payproc.models import Payment, Refund, Review, User
@@ -37,7 +37,7 @@ def refund(
 ) -> Refund:
     money = None if amount_minor is None else Money.of(amount_minor, "pkr")
     with world.app.database.transaction() as session:
-        return refunds.request_refund(
+        return refund_requests.request_refund(
             world.app, session, payment.id, user=user or world.customer, money=money, reason="unripe"
         )
 
