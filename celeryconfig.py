@@ -108,4 +108,9 @@ beat_schedule = {
         "schedule": timedelta(minutes=15),
         "args": ("reconcile.money",),
     },
+    "ask the wallets": {
+        "task": "clock.tick",
+        "schedule": timedelta(minutes=5),
+        "args": ("reconcile.wallets",),
+    },
 }

@@ -26,6 +26,7 @@ PERIODS: dict[jobs.Kind, timedelta] = {
     jobs.Kind.RECONCILE_OBJECTS: timedelta(hours=1),
     jobs.Kind.RECONCILE_ALL_OBJECTS: timedelta(days=1),
     jobs.Kind.RECONCILE_MONEY: timedelta(days=1),
+    jobs.Kind.RECONCILE_WALLETS: timedelta(hours=1),
 }
 
 

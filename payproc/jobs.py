@@ -54,6 +54,7 @@ class Kind(StrEnum):
     RECONCILE_OBJECTS = "reconcile.objects"
     RECONCILE_ALL_OBJECTS = "reconcile.all_objects"
     RECONCILE_MONEY = "reconcile.money"
+    RECONCILE_WALLETS = "reconcile.wallets"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,7 @@ POLICIES: dict[Kind, Policy] = {
     Kind.RECONCILE_OBJECTS: Policy(queue=Queue.RECONCILE),
     Kind.RECONCILE_ALL_OBJECTS: Policy(queue=Queue.RECONCILE),
     Kind.RECONCILE_MONEY: Policy(queue=Queue.RECONCILE),
+    Kind.RECONCILE_WALLETS: Policy(queue=Queue.RECONCILE),
 }
 
 _WAITING_KINDS = tuple(kind.value for kind, policy in POLICIES.items() if policy.waits)

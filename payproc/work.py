@@ -45,6 +45,7 @@ HANDLERS: dict[Kind, Handler] = {
     Kind.RECONCILE_OBJECTS: scheduled.run_period,
     Kind.RECONCILE_ALL_OBJECTS: scheduled.run_period,
     Kind.RECONCILE_MONEY: scheduled.run_period,
+    Kind.RECONCILE_WALLETS: scheduled.run_period,
 }
 
 # Waiting 300 ms each they ask two hundred questions a second, more than one process can do the work of.

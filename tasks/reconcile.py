@@ -29,3 +29,9 @@ def all_objects(jobs: Jobs) -> int:
 def money(jobs: Jobs) -> int:
     """Bring the lines of the balance into the ledger, and add up payouts."""
     return run(jobs)
+
+
+@app.task(name="reconcile.wallets")
+def wallets(jobs: Jobs) -> int:
+    """Ask the wallets, which list nothing, about late payments and a sample of the ended ones."""
+    return run(jobs)

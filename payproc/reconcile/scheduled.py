@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.errors import Conflict
+from payproc.errors import Conflict, ProviderError
 from payproc.models import Loop, RunState
 from payproc.providers.base import Listing, Window
 from payproc.providers.names import PaymentMethod
-from payproc.reconcile import events, money, objects, runs
+from payproc.reconcile import events, money, objects, runs, wallets
 from payproc.reconcile.runs import Steps
 
 # A slice ends after the page that passes this; the longest page (25 s) and it stay below the soft limit of 50 s.
@@ -22,32 +22,56 @@ _WAIT_FOR_OTHER = timedelta(seconds=30)
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a clock's tick runs: over which window, given now and where the last run of that loop ended (UTC)."""
+    """What a clock's tick runs: over which window, given now and where the last run of that loop ended (UTC).
+
+    `methods` says over whose payments.
+    """
 
     loop: Loop
     steps: Steps
     window: Callable[[datetime, datetime | None], Window]
-
-
-PLANS: dict[jobs.Kind, Plan] = {
-    jobs.Kind.RECONCILE_EVENTS: Plan(
-        loop=Loop.EVENTS, steps=events.STEPS, window=lambda now, last: events.window(now, last_end=last)
-    ),
-    jobs.Kind.RECONCILE_OBJECTS: Plan(
-        loop=Loop.OBJECTS, steps=objects.STEPS, window=lambda now, _: objects.window(now, length=objects.NARROW)
-    ),
-    jobs.Kind.RECONCILE_ALL_OBJECTS: Plan(
-        loop=Loop.OBJECTS, steps=objects.STEPS, window=lambda now, _: objects.window(now, length=objects.WIDE)
-    ),
-    jobs.Kind.RECONCILE_MONEY: Plan(
-        loop=Loop.MONEY, steps=money.STEPS, window=lambda now, last: money.window(now, last_end=last)
-    ),
-}
+    methods: Callable[[Application], list[PaymentMethod]]
 
 
 def listing_methods(app: Application) -> list[PaymentMethod]:
     """Return the payment methods whose provider can list what it has."""
     return [method for method, provider in app.providers.items() if isinstance(provider, Listing)]
+
+
+def asked_methods(app: Application) -> list[PaymentMethod]:
+    """Return the payment methods whose provider lists nothing, and must be asked about each payment."""
+    return [method for method, provider in app.providers.items() if not isinstance(provider, Listing)]
+
+
+PLANS: dict[jobs.Kind, Plan] = {
+    jobs.Kind.RECONCILE_EVENTS: Plan(
+        loop=Loop.EVENTS,
+        steps=events.STEPS,
+        window=lambda now, last: events.window(now, last_end=last),
+        methods=listing_methods,
+    ),
+    jobs.Kind.RECONCILE_OBJECTS: Plan(
+        loop=Loop.OBJECTS,
+        steps=objects.STEPS,
+        window=lambda now, _: objects.window(now, length=objects.NARROW),
+        methods=listing_methods,
+    ),
+    jobs.Kind.RECONCILE_ALL_OBJECTS: Plan(
+        loop=Loop.OBJECTS,
+        steps=objects.STEPS,
+        window=lambda now, _: objects.window(now, length=objects.WIDE),
+        methods=listing_methods,
+    ),
+    jobs.Kind.RECONCILE_MONEY: Plan(
+        loop=Loop.MONEY,
+        steps=money.STEPS,
+        window=lambda now, last: money.window(now, last_end=last),
+        methods=listing_methods,
+    ),
+    jobs.Kind.RECONCILE_WALLETS: Plan(
+        loop=Loop.WALLETS, steps=wallets.STEPS, window=lambda now, _: wallets.window(now), methods=asked_methods
+    ),
+}
 
 
 def run_period(app: Application, job: jobs.Begun) -> None:
@@ -62,7 +86,7 @@ def run_period(app: Application, job: jobs.Begun) -> None:
         return time.monotonic() - started > _SLICE.total_seconds()
 
     try:
-        done = all(_is_done(app, plan, job, method, enough=enough) for method in listing_methods(app))
+        done = _all_done(app, plan, job, enough=enough)
     except Conflict as other:
         with app.database.transaction() as session:
             jobs.retry_later(session, job, error=other.message, after=_WAIT_FOR_OTHER)
@@ -72,6 +96,22 @@ def run_period(app: Application, job: jobs.Begun) -> None:
             jobs.finish(session, job)
         else:
             jobs.go_on(session, job)
+
+
+def _all_done(app: Application, plan: Plan, job: jobs.Begun, *, enough: Callable[[], bool]) -> bool:
+    troubles: list[ProviderError] = []
+    for method in plan.methods(app):
+        if enough():
+            return False
+        try:
+            if not _is_done(app, plan, job, method, enough=enough):
+                return False
+        except ProviderError as trouble:
+            # A gateway that rests must not keep the others waiting.
+            troubles.append(trouble)
+    if troubles:
+        raise troubles[0]
+    return True
 
 
 def _is_done(
