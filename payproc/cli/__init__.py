@@ -5,7 +5,20 @@ from typing import Annotated
 import typer
 
 from payproc import __version__
-from payproc.cli import checks, db, disputes, jobs, ledger, notices, orders, payments, refunds, reviews, users
+from payproc.cli import (
+    checks,
+    db,
+    disputes,
+    jobs,
+    ledger,
+    notices,
+    orders,
+    payments,
+    reconcile_wallets,
+    refunds,
+    reviews,
+    users,
+)
 from payproc.cli.edge import Edge
 
 app = typer.Typer(
@@ -25,6 +38,7 @@ app.add_typer(disputes.app, name="dispute", help="What customers' banks ask back
 app.add_typer(notices.app, name="notice", help="What providers told us.")
 app.add_typer(jobs.app, name="job", help="Work to be done.")
 app.add_typer(reviews.app, name="review", help="Questions for a person.")
+app.add_typer(reconcile_wallets.app, name="reconcile", help="Our rows against what providers have.")
 app.add_typer(checks.settings_app, name="settings", help="Environment variables.")
 app.command()(checks.doctor)
 app.command()(ledger.ledger)

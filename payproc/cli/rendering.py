@@ -57,7 +57,7 @@ def show_table(columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
 
 def show_text(text: str) -> None:
     """Print lines as they are, harmless to a terminal."""
-    _console().print(Text(_harmless(text)), soft_wrap=True)
+    _console().print(Text(harmless(text)), soft_wrap=True)
 
 
 def _console() -> Console:
@@ -66,7 +66,7 @@ def _console() -> Console:
 
 def _cell(value: object) -> Text:
     # A Text, not a string: what a customer typed is never read as markup.
-    return Text(_harmless(_worded(value)))
+    return Text(harmless(_worded(value)))
 
 
 def _worded(value: object) -> str:
@@ -83,7 +83,8 @@ def _worded(value: object) -> str:
             return str(value)
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
+    """Return a text without what would command a terminal."""
     # Escape sequences in somebody's name or notice must not reach the terminal.
     return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)
 

@@ -6,7 +6,8 @@ from flask import Blueprint, Response, jsonify, request
 
 from sandbox.wallets.actions import Action, NotPossible
 from sandbox.wallets.desk import Desk
-from sandbox.wallets.transactions import Transaction
+from sandbox.wallets.statement import statement
+from sandbox.wallets.transactions import Gateway, Transaction
 
 _EVERYTHING = 10_000
 
@@ -31,6 +32,15 @@ def wallet_controls(desk: Desk) -> Blueprint:
     @blueprint.get("/calls")
     def calls() -> Response:
         return jsonify(desk.journal.entries())
+
+    @blueprint.get("/statement")
+    def statement_file() -> tuple[Response, int]:
+        wanted = request.args.get("gateway", "")
+        if wanted not in set(Gateway):
+            return _error(f"say ?gateway= and one of {', '.join(Gateway)}", 400)
+        text = statement(desk.ledger.all_of(Gateway(wanted)))
+        named = {"Content-Disposition": f'attachment; filename="{wanted}-statement.csv"'}
+        return Response(text, mimetype="text/csv", headers=named), 200
 
     return blueprint
 

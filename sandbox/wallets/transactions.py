@@ -158,6 +158,14 @@ class Ledger:
             ).fetchall()
         return [_loaded(row["body"]) for row in rows]
 
+    def all_of(self, gateway: Gateway) -> list[Transaction]:
+        """Return every transaction of the gateway, oldest first."""
+        with self._store.transaction() as connection:
+            rows = connection.execute(
+                "SELECT body FROM wallet_transactions WHERE gateway = ? ORDER BY seq", (gateway,)
+            ).fetchall()
+        return [_loaded(row["body"]) for row in rows]
+
     def newest(self, limit: int) -> list[Transaction]:
         """Return so many transactions, newest first."""
         with self._store.transaction() as connection:
