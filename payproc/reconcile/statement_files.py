@@ -311,9 +311,11 @@ def _best_layout(data: bytes | None) -> _Layout | None:
             layouts.append(_layout(data, delimiter))
         except _Unreadable as reason:
             reasons.append(reason)
-    if not layouts:
+    best = max((layout for layout in layouts if layout), key=lambda each: len(each.places), default=None)
+    # Split the wrong way a line may be unreadable, and one that is split the wrong way names nothing.
+    if reasons and not (best and best.places):
         raise reasons[0]
-    return max((layout for layout in layouts if layout), key=lambda each: len(each.places), default=None)
+    return best
 
 
 def _layout(data: bytes | None, delimiter: str) -> _Layout | None:

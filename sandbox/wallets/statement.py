@@ -26,8 +26,9 @@ def statement(transactions: Iterable[Transaction]) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    rows = [row for transaction in transactions for row in _rows(transaction)]
-    writer.writerows(sorted(rows, key=lambda row: (row[2], row[1])))
+    rows: list[Row] = [row for transaction in transactions for row in _rows(transaction)]
+    rows.sort(key=lambda row: (row[2], row[1]))
+    writer.writerows(rows)
     return text.getvalue()
 
 
