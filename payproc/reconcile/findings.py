@@ -49,6 +49,11 @@ class Difference:
         return f"{self.kind}|{self.ours}|{self.theirs}"
 
 
+def name_of(finding: ReconciliationFinding) -> str:
+    """Return the name of the difference that a finding wrote down."""
+    return f"{finding.kind}|{finding.ours}|{finding.theirs}"
+
+
 def record(
     session: Session,
     run: ReconciliationRun,

@@ -10,112 +10,28 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
-from zoneinfo import ZoneInfo
 
 from payproc.errors import InvalidRequest
-from payproc.money import Money, parse_part_major
+from payproc.reconcile.statement_fields import (
+    HEADERS,
+    OPTIONAL,
+    PAKISTAN,
+    Column,
+    StatementLine,
+    Unreadable,
+    read_line,
+    shown,
+)
 
 MOST_BYTES = 32 * 1024 * 1024
 MOST_LINES = 100_000
 _LONGEST_LINE = 4096  # bytes
 _LONGEST_FIELD = 200
-_LONGEST_SHOWN = 40
+_MOST_QUOTED = 5
 
-_CURRENCY = "pkr"
-_PAKISTAN = ZoneInfo("Asia/Karachi")
-_EARLIEST_YEAR = 2000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-# ASCII, which `\d` and `isdigit` are not. A name that begins with = + - or @ is a spreadsheet's formula, and no name.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
-_NOTHING = re.compile(r"0{1,15}(?:\.0{1,6})?")
-_TIMES = (
-    (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}"), "%Y-%m-%d %H:%M:%S"),
-    (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"), "%Y-%m-%dT%H:%M:%S"),
-    (re.compile(r"[0-9]{14}"), "%Y%m%d%H%M%S"),
-    (re.compile(r"[0-9]{2}/[0-9]{2}/[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}"), "%d/%m/%Y %H:%M:%S"),
-    (re.compile(r"[0-9]{2}/[0-9]{2}/[0-9]{4} [0-9]{2}:[0-9]{2} [AaPp][Mm]"), "%d/%m/%Y %I:%M %p"),
-)
-
-
-class Column(StrEnum):
-    """What a statement says of each movement."""
-
-    REFERENCE = "reference"
-    TRANSACTION_ID = "transaction_id"
-    AT = "date_time"
-    TYPE = "type"
-    STATUS = "status"
-    GROSS = "gross"
-    FEE = "fee"
-    TAX = "tax"
-    NET = "net"
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-# A column's name without its case, spaces and signs. What is not here is a column that we do not need.
-HEADERS: Mapping[Column, frozenset[str]] = {
-    Column.REFERENCE: _words(
-        """reference orderid orderno ordernumber orderrefnum orderreference billreference ppbillreference
-        merchantreference txnrefno pptxnrefno"""
-    ),
-    Column.TRANSACTION_ID: _words(
-        """transactionid txnid rrn retrievalreferenceno retrievalreferencenumber ppretreivalreferenceno
-        ppretrievalreferenceno gatewaytransactionid"""
-    ),
-    Column.AT: _words("datetime dateandtime dateandtimepkt transactiondatetime txndatetime pptxndatetime"),
-    Column.TYPE: _words("type transactiontype txntype"),
-    Column.STATUS: _words("status transactionstatus txnstatus"),
-    Column.GROSS: _words("gross grossamount amount transactionamount"),
-    Column.FEE: _words("fee fees mdr mdramount merchantdiscount commission charges"),
-    Column.TAX: _words("tax taxamount salestax fed gst"),
-    Column.NET: _words("net netamount settlementamount payableamount"),
-}
-_OPTIONAL = frozenset({Column.TAX})
-
-
-class LineType(StrEnum):
-    """Which way the money went."""
-
-    SALE = "sale"
-    REFUND = "refund"
-
-
-_TYPES = {
-    LineType.SALE: _words("sale payment purchase credit"),
-    LineType.REFUND: _words("refund reversal"),
-}
-_MOVED = _words("paid completed complete success successful succeeded settled")
-_NOT_MOVED = _words("pending failed declined cancelled canceled expired dropped rejected unpaid")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StatementLine:
-    """One movement as the gateway's portal tells it: unsigned, in paisa; `fee` with the tax on it; `at` in UTC.
-
-    `moved` is false where the statement lists what came to nothing.
-    """
-
-    number: int
-    reference: str
-    transaction_id: str
-    at: datetime
-    type: LineType
-    moved: bool
-    gross: int
-    fee: int
-    net: int
-
-    @property
-    def id(self) -> str:
-        """What tells it from any other: a sale and its refund may share the gateway's id."""
-        return f"{self.transaction_id}:{self.type}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +51,8 @@ class StatementInvalid(InvalidRequest):
     code = "statement_invalid"
 
     def __init__(self, bad_lines: Sequence[BadLine]) -> None:
-        super().__init__("; ".join(str(line) for line in bad_lines), field="statement")
+        first = "; ".join(str(line) for line in bad_lines[:_MOST_QUOTED])
+        super().__init__(f"{len(bad_lines)} lines cannot be read: {first}", field="statement")
         self.bad_lines = tuple(bad_lines)
 
 
@@ -159,10 +76,6 @@ class Statement:
     repeats: frozenset[int]
     layout: _Layout
     first: str
-
-
-class _Unreadable(Exception):
-    """Why a line cannot be read."""
 
 
 def check(path: Path) -> Statement:
@@ -215,7 +128,7 @@ def read(statement: Statement, *, cursor: str | None, limit: int) -> tuple[list[
 def _line_again(number: int, data: bytes | None, layout: _Layout) -> StatementLine | None:
     try:
         return _line(number, data, layout)
-    except _Unreadable as reason:
+    except Unreadable as reason:
         raise StatementInvalid([BadLine(number=number, reason=str(reason))]) from None
 
 
@@ -236,7 +149,7 @@ class _Checked:
             line = _line(number, data, layout)
             if line is not None:
                 self._count(line)
-        except _Unreadable as reason:
+        except Unreadable as reason:
             self.bad.append(BadLine(number=number, reason=str(reason)))
 
     def _count(self, line: StatementLine) -> None:
@@ -248,7 +161,7 @@ class _Checked:
         if number == line.number:
             return
         if before != contents:
-            raise _Unreadable(f"{line.type} {line.transaction_id} stands in line {number} with other contents")
+            raise Unreadable(f"{line.type} {line.transaction_id} stands in line {number} with other contents")
         self.repeats.append(line.number)
 
 
@@ -297,7 +210,7 @@ def _header(raw: Iterable[tuple[int, bytes | None]]) -> tuple[int, _Layout]:
             if layout is not None:
                 _check_columns(layout)
                 return number, layout
-        except _Unreadable as reason:
+        except Unreadable as reason:
             raise StatementInvalid([BadLine(number=number, reason=str(reason))]) from None
     raise StatementInvalid([BadLine(number=1, reason="the file is empty")])
 
@@ -305,11 +218,11 @@ def _header(raw: Iterable[tuple[int, bytes | None]]) -> tuple[int, _Layout]:
 def _best_layout(data: bytes | None) -> _Layout | None:
     """Split the first line both ways and take the one that names more columns; None for a blank line."""
     layouts: list[_Layout | None] = []
-    reasons: list[_Unreadable] = []
+    reasons: list[Unreadable] = []
     for delimiter in ",;":
         try:
             layouts.append(_layout(data, delimiter))
-        except _Unreadable as reason:
+        except Unreadable as reason:
             reasons.append(reason)
     best = max((layout for layout in layouts if layout), key=lambda each: len(each.places), default=None)
     # Split the wrong way a line may be unreadable, and one that is split the wrong way names nothing.
@@ -327,138 +240,47 @@ def _layout(data: bytes | None, delimiter: str) -> _Layout | None:
     for column, spellings in HEADERS.items():
         named = [place for place, name in enumerate(names) if name in spellings]
         if len(named) > 1:
-            raise _Unreadable(f"more than one column is the {column}: {', '.join(_shown(cells[p]) for p in named)}")
+            raise Unreadable(f"more than one column is the {column}: {', '.join(shown(cells[p]) for p in named)}")
         if named:
             places[column] = named[0]
     return _Layout(delimiter=delimiter, width=len(cells), places=places)
 
 
 def _check_columns(layout: _Layout) -> None:
-    missing = [column for column in Column if column not in layout.places and column not in _OPTIONAL]
+    missing = [column for column in Column if column not in layout.places and column not in OPTIONAL]
     if missing:
-        raise _Unreadable(f"there is no column for {', '.join(missing)}")
+        raise Unreadable(f"there is no column for {', '.join(missing)}")
 
 
 def _cells(data: bytes | None, delimiter: str) -> list[str]:
     if data is None:
-        raise _Unreadable(f"it is longer than {_LONGEST_LINE} bytes")
+        raise Unreadable(f"it is longer than {_LONGEST_LINE} bytes")
     try:
         text = data.decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise _Unreadable("it is not UTF-8 text") from None
+        raise Unreadable("it is not UTF-8 text") from None
     if not text.replace("\t", " ").isprintable():
-        raise _Unreadable("it has a character that cannot be printed")
+        raise Unreadable("it has a character that cannot be printed")
     try:
         rows = list(csv.reader([text], delimiter=delimiter, strict=True))
     except csv.Error:
-        raise _Unreadable("its quotes do not fit") from None
+        raise Unreadable("its quotes do not fit") from None
     cells = [cell.strip() for row in rows for cell in row]
     if any(len(cell) > _LONGEST_FIELD for cell in cells):
-        raise _Unreadable(f"a field is longer than {_LONGEST_FIELD} characters")
+        raise Unreadable(f"a field is longer than {_LONGEST_FIELD} characters")
     return cells
 
 
 def _line(number: int, data: bytes | None, layout: _Layout) -> StatementLine | None:
-    """Read one line; None for a blank one. Raises _Unreadable with all that is wrong with it."""
+    """Read one line; None for a blank one. Raises Unreadable."""
     cells = _cells(data, layout.delimiter)
     if not any(cells):
         return None
     if len(cells) != layout.width:
-        raise _Unreadable(f"it has {len(cells)} fields, and the first line has {layout.width}")
-    fields = _Fields({column: cells[place] for column, place in layout.places.items()})
-    gross, fee = fields.amount(Column.GROSS), fields.amount(Column.FEE, or_nothing=True)
-    tax, net = fields.amount(Column.TAX, or_nothing=True), fields.amount(Column.NET, or_nothing=True)
-    line = StatementLine(
-        number=number,
-        reference=fields.name(Column.REFERENCE, or_none=True),
-        transaction_id=fields.name(Column.TRANSACTION_ID),
-        at=fields.moment(),
-        type=fields.line_type(),
-        moved=fields.moved(),
-        gross=gross,
-        fee=fee + tax,
-        net=net,
-    )
-    if not fields.wrong and line.moved and net != gross - fee - tax:
-        fields.wrong.append(
-            f"{_rupees(gross)} less {_rupees(fee)} and {_rupees(tax)} is {_rupees(gross - fee - tax)}, "
-            f"and not the net of {_rupees(net)}"
-        )
-    if fields.wrong:
-        raise _Unreadable("; ".join(fields.wrong))
-    return line
-
-
-class _Fields:
-    """The cells of one line, each read into what it means, or into a reason why it cannot be."""
-
-    def __init__(self, cells: Mapping[Column, str]) -> None:
-        self._cells = cells
-        self.wrong: list[str] = []
-
-    def name(self, column: Column, *, or_none: bool = False) -> str:
-        """Read a reference or an id."""
-        text = self._cells[column]
-        if not (_NAME.fullmatch(text) or (or_none and not text)):
-            self._refuse(column, "a plain name of letters and digits")
-        return text
-
-    def amount(self, column: Column, *, or_nothing: bool = False) -> int:
-        """Read an amount of rupees; return it in paisa."""
-        text = self._cells.get(column, "0")
-        if or_nothing and _NOTHING.fullmatch(text):
-            return 0
-        try:
-            return parse_part_major(text, _CURRENCY).amount_minor
-        except InvalidRequest:
-            self._refuse(column, "a plain number of rupees such as 1250.50", noun="amount")
-            return 0
-
-    def moment(self) -> datetime:
-        """Read a time as clocks in Pakistan show it; return it in UTC."""
-        text, now = self._cells[Column.AT], datetime.now(UTC)
-        for pattern, form in _TIMES:
-            if not pattern.fullmatch(text):
-                continue
-            try:
-                moment = datetime.strptime(text, form).replace(tzinfo=_PAKISTAN).astimezone(UTC)
-            except (ValueError, OverflowError):
-                break
-            if moment.year >= _EARLIEST_YEAR and moment <= now + timedelta(days=1):
-                return moment
-        self._refuse(Column.AT, "a time of the past such as 2026-01-31 23:59:59")
-        return now
-
-    def line_type(self) -> LineType:
-        """Read which way the money went."""
-        word = self._cells[Column.TYPE].lower()
-        for found, words in _TYPES.items():
-            if word in words:
-                return found
-        self._refuse(Column.TYPE, "sale or refund")
-        return LineType.SALE
-
-    def moved(self) -> bool:
-        """Read whether the money went at all."""
-        word = self._cells[Column.STATUS].lower()
-        if word not in _MOVED | _NOT_MOVED:
-            self._refuse(Column.STATUS, "a word for paid or for not paid that is known here")
-        return word in _MOVED
-
-    def _refuse(self, column: Column, wanted: str, *, noun: str = "") -> None:
-        named = f"{column} {noun}".replace("_", " ").strip()
-        self.wrong.append(f"the {named} {_shown(self._cells[column])} is not {wanted}")
-
-
-def _shown(text: str) -> str:
-    # One line of a terminal for one bad line, whatever is in it.
-    return (text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…") or "(nothing)"
-
-
-def _rupees(paisa: int) -> str:
-    return f"{Money.of(paisa, _CURRENCY).major:.2f}"
+        raise Unreadable(f"it has {len(cells)} fields, and the first line has {layout.width}")
+    return read_line(number, {column: cells[place] for column, place in layout.places.items()})
 
 
 def _midnight(moment: datetime) -> datetime:
-    there = moment.astimezone(_PAKISTAN)
+    there = moment.astimezone(PAKISTAN)
     return there.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)

@@ -9,7 +9,7 @@ from payproc import models
 from payproc.models import Payment
 from payproc.providers.base import LineKind, Reference, SettlementLine
 from payproc.reconcile.runs import Work
-from payproc.reconcile.statement_files import LineType, StatementLine
+from payproc.reconcile.statement_fields import LineType, StatementLine
 
 _BY_THEIR_NAME = (Reference.JAZZ_CASH, Reference.EASY_PAISA)
 

@@ -18,7 +18,7 @@ from payproc.providers.base import LineKind
 from payproc.reconcile import findings
 from payproc.reconcile.findings import Difference
 from payproc.reconcile.runs import Batch, Work
-from payproc.reconcile.statement_files import LineType, StatementLine
+from payproc.reconcile.statement_fields import LineType, StatementLine
 from payproc.reconcile.statement_lines import settlement_line
 from payproc.states import REFUND_HOLDING, RefundStatus
 

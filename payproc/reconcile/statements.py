@@ -3,7 +3,7 @@
 Nothing is believed of a file that moves a payment: what it says is paid is asked of the gateway, whose answer counts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from itertools import count
@@ -31,7 +31,8 @@ from payproc.providers.names import PaymentMethod
 from payproc.reconcile import findings, runs, statement_files, statement_refunds
 from payproc.reconcile.findings import Difference
 from payproc.reconcile.runs import Batch, Step, Steps, Work
-from payproc.reconcile.statement_files import LineType, Statement, StatementLine
+from payproc.reconcile.statement_fields import LineType, StatementLine
+from payproc.reconcile.statement_files import Statement
 from payproc.reconcile.statement_lines import Known, line_mark, sale_mark, settlement_line
 from payproc.states import PaymentStatus
 
@@ -98,16 +99,22 @@ def _settle_lines(session: Session, work: Work, run: ReconciliationRun, batch: B
     if len(moved) < len(batch.items):
         findings.count(run, "lines", "not paid", by=len(batch.items) - len(moved))
     known = Known(session, work, moved)
-    for line in moved:
-        findings.mark(session, run, line_mark(line))
-        payment = known.payment_of(line)
+    named = [(line, known.payment_of(line)) for line in moved]
+    findings.mark(session, run, *(mark for line, payment in named for mark in _marks(line, payment)))
+    for line, payment in named:
         if payment is None:
             _report_unknown(session, run, line)
         elif line.type is LineType.SALE:
             _settle_sale(session, run, known, payment, line)
-        else:
-            # Refunds have no name of their own at a wallet: they are compared together, payment by payment.
-            findings.mark(session, run, statement_refunds.mark_of(payment, line))
+
+
+def _marks(line: StatementLine, payment: Payment | None) -> Iterator[str]:
+    yield line_mark(line)
+    if payment is not None and line.type is LineType.SALE:
+        yield sale_mark(payment.id, line.id)
+    elif payment is not None:
+        # Refunds have no name of their own at a wallet: they are compared together, payment by payment.
+        yield statement_refunds.mark_of(payment, line)
 
 
 def _report_unknown(session: Session, run: ReconciliationRun, line: StatementLine) -> None:
@@ -122,7 +129,6 @@ def _report_unknown(session: Session, run: ReconciliationRun, line: StatementLin
 
 
 def _settle_sale(session: Session, run: ReconciliationRun, known: Known, payment: Payment, line: StatementLine) -> None:
-    findings.mark(session, run, sale_mark(payment.id, line.id))
     asked = Money.of(payment.amount_minor, payment.currency)
     if _money(line.gross) != asked:
         sentence = f"{_money(line.gross)} there, and {asked} here"

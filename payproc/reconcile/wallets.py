@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import ColumnElement, Interval, Select, and_, func, literal, or_, select
 from sqlalchemy.orm import Session
@@ -181,7 +182,7 @@ def _says_nothing(session: Session, payment: Payment, outcome: Outcome) -> bool:
 
 def _keep_findings(session: Session, run: ReconciliationRun, payment: Payment) -> None:
     for finding in _open_findings(session, run, payment):
-        findings.mark(session, run, f"{finding.kind}|{finding.ours}|{finding.theirs}")
+        findings.mark(session, run, findings.name_of(finding))
 
 
 def _open_findings(session: Session, run: ReconciliationRun, payment: Payment) -> list[ReconciliationFinding]:
@@ -196,27 +197,26 @@ def _open_findings(session: Session, run: ReconciliationRun, payment: Payment) -
 
 def _compare(session: Session, run: ReconciliationRun, payment: Payment, outcome: Outcome) -> None:
     found = _kind(payment, outcome)
-    if found is not None:
-        _record(session, run, payment, outcome, found=found)
+    difference = None if found is None else _difference(payment, *found)
+    if difference is not None:
+        findings.record(session, run, difference, repair=partial(_repair, session, run, payment, outcome))
     if run.dry_run:
         return
-    session.refresh(payment)
-    now_agree = outcome.verdict is Verdict.PAID and payment.status in _PAID
-    for finding in _open_findings(session, run, payment) if now_agree else []:
-        if finding.loop is Loop.STATEMENT:
+    # Here and not only at the end of the run: a question may be older than its window.
+    for finding in _open_findings(session, run, payment):
+        if finding.loop is Loop.WALLETS:
+            if difference is None or findings.name_of(finding) != difference.name:
+                findings.close(session, finding, resolution="no longer there")
+        elif outcome.verdict is Verdict.PAID and payment.status in _PAID:
             findings.close(session, finding, resolution="the gateway's own answer agrees")
 
 
-def _record(
-    session: Session,
-    run: ReconciliationRun,
-    payment: Payment,
-    outcome: Outcome,
-    *,
-    found: tuple[FindingKind, str],
-) -> None:
-    kind, sentence = found
-    difference = Difference(
+def _repair(session: Session, run: ReconciliationRun, payment: Payment, outcome: Outcome) -> None:
+    outcomes.apply_outcome(session, payment.id, outcome, told=Told(source=Source.RECONCILE, evidence=run.id))
+
+
+def _difference(payment: Payment, kind: FindingKind, sentence: str) -> Difference:
+    return Difference(
         kind=kind,
         ours=payment.id,
         theirs=payment.reference,
@@ -224,12 +224,6 @@ def _record(
         subject_at=payment.created_at,
         detail=f"{payment.id} ({payment.reference}): {sentence}.",
     )
-
-    def repair() -> None:
-        told = Told(source=Source.RECONCILE, evidence=run.id)
-        outcomes.apply_outcome(session, payment.id, outcome, told=told)
-
-    findings.record(session, run, difference, repair=repair)
 
 
 def _kind(payment: Payment, outcome: Outcome) -> tuple[FindingKind, str] | None:

@@ -35,7 +35,8 @@ from payproc.models.ledger import Account
 from payproc.money import Money
 from payproc.providers.names import EASY_PAISA, JAZZ_CASH, STRIPE, PaymentMethod
 from payproc.reconcile import statement_files, statements
-from payproc.reconcile.statement_files import StatementInvalid, StatementLine
+from payproc.reconcile.statement_fields import StatementLine
+from payproc.reconcile.statement_files import StatementInvalid
 from payproc.states import PaymentStatus
 from sandbox.wallets.statement import fee_and_tax
 from sandbox.wallets.transactions import Gateway, State

@@ -142,6 +142,21 @@ def test_a_difference_stays_until_the_gateway_agrees_whatever_the_sample(
     assert review.resolution == "no longer there"
 
 
+@all_sampled
+def test_a_question_that_is_older_than_what_is_looked_at_is_closed_by_an_answer_too(audit: WalletAudit) -> None:
+    paid = audit.paid()
+    audit.alter(paid, state=State.FAILED)
+    audit.run()
+    with audit.world.app.database.transaction() as session:
+        session.execute(text("UPDATE reconciliation_findings SET subject_at = subject_at - interval '90 days'"))
+    audit.world.age("payments", paid.id, created_at="90 days", completed_at="90 days")
+    audit.run()
+    assert audit.kinds(is_open=True) == [FindingKind.LOCAL_AHEAD]
+    audit.alter(paid, state=State.PAID)
+    audit.run()
+    assert audit.findings(is_open=True) == []
+
+
 def test_the_sample_is_the_same_when_a_run_is_resumed_and_another_in_the_next(
     audit: WalletAudit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
