@@ -156,7 +156,7 @@ def _findings(session: Session, run: ReconciliationRun) -> list[dict[str, Any]]:
 def _print(document: dict[str, Any]) -> None:
     counted = [
         f"{number} {name}"
-        for group in ("compared", "lines", "closed")
+        for group in ("compared", "lines", "found", "repaired", "closed")
         for name, number in document["counts"].get(group, {}).items()
     ]
     dry = ", nothing was changed" if document["dry_run"] else ""

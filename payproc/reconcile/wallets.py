@@ -35,8 +35,8 @@ _LENGTH = timedelta(days=45)
 # What is younger may still be on its way to us by a notice: nothing is late yet.
 _SETTLING = timedelta(minutes=10)
 _AT_ONCE = 20
-# A gateway may take as long over each answer as we let it. A page ends after the answer that passes this, so that the
-# longest one takes this and one time-out.
+# A gateway may take as long over each answer as we let it. A page ends after the answer that passes this: with one
+# time-out (11 s) behind it, and a slice's 15 s before it, the longest stays far below the soft limit of 50 s.
 _PAGE_SECONDS = 8
 # One in ten of those that ended: each comes up every few hours while that is few, and within a week where a shop has
 # fifty thousand. Sixteenths of an MD5 name the tenth: 0x1999… of 0xffff….

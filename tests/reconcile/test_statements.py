@@ -313,6 +313,17 @@ def test_refunds_of_a_payment_are_paired_with_ours_and_booked(books: Books) -> N
     assert (books.balance(Account.RECEIVABLE), books.balance(Account.SUSPENSE)) == (-fee, 0)
 
 
+@pytest.mark.usefixtures("every_one_sampled")
+def test_a_sale_that_was_reversed_there_is_a_refund_on_both_sides(books: Books) -> None:
+    paid = books.audit.paid()
+    books.audit.world.do(paid, "reverse")
+    books.audit.run()
+    assert books.audit.world.status(paid.id) is PaymentStatus.REFUNDED
+    run = books.imported(books.statement())
+    assert (books.found(), run.counts["lines"]) == ([], {"booked": 2})
+    assert books.balance(Account.RECEIVABLE) == -sum(fee_and_tax(Gateway.JAZZCASH, 125050))
+
+
 def test_each_planted_difference_is_found_once(books: Books) -> None:
     audit = books.audit
     listed, other, unlisted, twice, given_back = (audit.paid(amount_minor=125050) for _ in range(5))
