@@ -90,7 +90,7 @@ def upgrade() -> None:
     op.create_index(
         "uq_reconciliation_findings_open",
         "reconciliation_findings",
-        ["kind", "ours", "theirs"],
+        ["provider", "kind", "ours", "theirs"],
         unique=True,
         postgresql_where=sa.text("closed_at IS NULL"),
     )

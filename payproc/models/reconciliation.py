@@ -116,6 +116,7 @@ class ReconciliationFinding(Base):
     __table_args__ = (
         Index(
             "uq_reconciliation_findings_open",
+            "provider",
             "kind",
             "ours",
             "theirs",

@@ -74,7 +74,7 @@ def record(
     finding_id = _write(session, run, difference)
     if mending is not None:
         mending()
-        _repaired(session, difference)
+        _repaired(session, run, difference)
     elif finding_id is not None:
         _tell(session, finding_id, difference)
 
@@ -94,7 +94,7 @@ def _write(session: Session, run: ReconciliationRun, difference: Difference) -> 
             run_id=run.id,
         )
         .on_conflict_do_nothing(
-            index_elements=[ReconciliationFinding.kind, ReconciliationFinding.ours, ReconciliationFinding.theirs],
+            index_elements=["provider", "kind", "ours", "theirs"],
             index_where=ReconciliationFinding.closed_at.is_(None),
         )
         .returning(ReconciliationFinding.id)
@@ -138,9 +138,10 @@ def mark(session: Session, run: ReconciliationRun, *names: str) -> None:
         session.execute(insert(ReconciliationMark).values(rows).on_conflict_do_nothing())
 
 
-def _repaired(session: Session, difference: Difference) -> None:
+def _repaired(session: Session, run: ReconciliationRun, difference: Difference) -> None:
     finding = session.scalars(
         select(ReconciliationFinding).where(
+            ReconciliationFinding.provider == run.provider,
             ReconciliationFinding.kind == difference.kind,
             ReconciliationFinding.ours == difference.ours,
             ReconciliationFinding.theirs == difference.theirs,

@@ -1,14 +1,14 @@
 """Runs that the clock starts: each period once, in slices far shorter than a job's lease."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from payproc import jobs
 from payproc.application import Application
 from payproc.errors import Conflict, ProviderError
-from payproc.models import Loop, RunState
+from payproc.models import Loop, ReconciliationRun, RunState
 from payproc.providers.base import Listing, Window
 from payproc.providers.names import PaymentMethod
 from payproc.reconcile import events, money, objects, runs, wallets
@@ -100,11 +100,13 @@ def run_period(app: Application, job: jobs.Begun) -> None:
 
 def _all_done(app: Application, plan: Plan, job: jobs.Begun, *, enough: Callable[[], bool]) -> bool:
     troubles: list[ProviderError] = []
-    for method in plan.methods(app):
-        if enough():
+    unfinished = [run for run in _begun(app, plan, job) if run.state is RunState.RUNNING]
+    for place, run in enumerate(unfinished):
+        # The first is carried on by a page at least, whatever the hour: a slice without progress would repeat for ever.
+        if place and enough():
             return False
         try:
-            if not _is_done(app, plan, job, method, enough=enough):
+            if runs.carry_on(app, run.id, plan.steps, enough=enough).state is RunState.RUNNING:
                 return False
         except ProviderError as trouble:
             # A gateway that rests must not keep the others waiting.
@@ -114,13 +116,11 @@ def _all_done(app: Application, plan: Plan, job: jobs.Begun, *, enough: Callable
     return True
 
 
-def _is_done(
-    app: Application, plan: Plan, job: jobs.Begun, method: PaymentMethod, *, enough: Callable[[], bool]
-) -> bool:
-    now = datetime.now(UTC)
-    with app.database.transaction() as session:
-        last_end = runs.last_end(session, plan.loop, method)
+def _begun(app: Application, plan: Plan, job: jobs.Begun) -> Iterator[ReconciliationRun]:
     # A narrow and a wide look of one hour are two periods of one loop.
     period = f"{job.kind}:{job.subject}"
-    run = runs.begin(app, plan.loop, method, period=period, window=plan.window(now, last_end))
-    return runs.carry_on(app, run.id, plan.steps, enough=enough).state is not RunState.RUNNING
+    for method in plan.methods(app):
+        with app.database.transaction() as session:
+            last_end = runs.last_end(session, plan.loop, method)
+        window = plan.window(datetime.now(UTC), last_end)
+        yield runs.begin(app, plan.loop, method, period=period, window=window)

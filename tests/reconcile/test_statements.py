@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
-from payproc import ledger, refunds
+from payproc import ledger, refund_requests
 from payproc.cli import app as cli
 from payproc.errors import InvalidRequest
 from payproc.models import (
@@ -244,7 +244,7 @@ class Books:
     def refund(self, payment: Payment, amount_minor: int) -> Refund:
         world = self.audit.world
         with world.app.database.transaction() as session:
-            made = refunds.request_refund(
+            made = refund_requests.request_refund(
                 world.app, session, payment.id, user=world.customer, money=Money.of(amount_minor, "pkr")
             )
         world.drain()
