@@ -1,7 +1,5 @@
 """The ledger as other programs read it: CSV, and the text of beancount. Written line by line, in the order of time."""
 
-import csv
-import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
@@ -10,6 +8,7 @@ from itertools import groupby
 from payproc.ledger import Entry
 from payproc.models import Account
 from payproc.money import Money
+from payproc.spreadsheets import csv_line
 
 Writer = Callable[[Iterable[Entry]], Iterator[str]]
 
@@ -48,9 +47,9 @@ class ExportFormat(StrEnum):
 
 def as_csv(entries: Iterable[Entry]) -> Iterator[str]:
     """Write one line an entry, amounts in major and in minor units; a debit is positive."""
-    yield _csv_line(_COLUMNS)
+    yield csv_line(_COLUMNS)
     for entry in entries:
-        yield _csv_line(
+        yield csv_line(
             (
                 entry.at.isoformat(),
                 entry.key,
@@ -64,12 +63,6 @@ def as_csv(entries: Iterable[Entry]) -> Iterator[str]:
                 str(entry.money.amount_minor),
             )
         )
-
-
-def _csv_line(cells: Iterable[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue()
 
 
 def as_beancount(entries: Iterable[Entry]) -> Iterator[str]:

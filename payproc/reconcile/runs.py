@@ -5,7 +5,7 @@ A run that dies goes on from the page it had reached. Nothing is asked of a prov
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import delete, func, select, update
@@ -20,6 +20,8 @@ from payproc.providers.names import PaymentMethod
 from payproc.reconcile import findings
 from payproc.reconcile.pace import Pace
 
+# What the periods of runs begin with that a person started.
+_BY_HAND = "by hand at "
 # Longer than the longest page can take. Whoever has not touched its run for so long is gone.
 _ABANDONED_AFTER = timedelta(minutes=5)
 
@@ -142,14 +144,23 @@ def _under_way(loop: Loop, method: PaymentMethod) -> Conflict:
     )
 
 
+def by_hand(now: datetime) -> str:
+    """Name the period of a run that a person starts."""
+    return f"{_BY_HAND}{now.isoformat()}"
+
+
 def last_end(session: Session, loop: Loop, method: PaymentMethod) -> Any:  # noqa: ANN401 (a time, or None)
-    """Return until when the newest finished run of a loop has looked (UTC)."""
+    """Return until when the newest finished run of a loop has looked (UTC).
+
+    Those started by hand do not count: they begin where they were told to, and what lies before may be unseen.
+    """
     return session.scalar(
         select(func.max(ReconciliationRun.window_end)).where(
             ReconciliationRun.loop == loop,
             ReconciliationRun.provider == method,
             ReconciliationRun.state == RunState.DONE,
             ReconciliationRun.dry_run.is_(False),
+            ~ReconciliationRun.period.startswith(_BY_HAND),
         )
     )
 
