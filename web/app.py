@@ -16,8 +16,22 @@ from payproc.errors import InvalidRequest
 from payproc.providers.names import STRIPE
 from payproc.providers.registry import CONSTRUCTORS
 from payproc.signing_keys import SigningKeys
-from web import disputes, docs, errors, health, ledger, metrics, notices, pay, payments, refunds, wallets
+from web import (
+    disputes,
+    docs,
+    errors,
+    health,
+    ledger,
+    metrics,
+    notices,
+    pay,
+    payments,
+    reconciliation,
+    refunds,
+    wallets,
+)
 from web.auth import application
+from web.console import pages as console
 from web.json import ExactJson
 
 log = structlog.get_logger()
@@ -68,11 +82,13 @@ def create_app(core: Application) -> Flask:
         wallets.blueprint_of(others),
         notices.blueprint_of(others, hints_per_minute=core.settings.hints_per_minute),
         ledger.blueprint,
+        reconciliation.blueprint,
         health.blueprint,
         metrics.blueprint,
     ):
         web.register_api(blueprint)
     web.register_blueprint(pay.blueprint)
+    web.register_blueprint(console.blueprint)
     docs.register(web)
     return web
 

@@ -64,8 +64,11 @@ def _stay_home(response: Response) -> Response:
     return response
 
 
-# One route answers in three media types, and flask-openapi documents one.
-_EXPORTS = {"text/csv": {"schema": {"type": "string"}}, "text/plain": {"schema": {"type": "string"}}}
+# A few routes answer in several media types, and flask-openapi documents one.
+_EXPORTS = {
+    "/api/v1/ledger": ("text/csv", "text/plain"),
+    "/api/v1/reconciliation/findings": ("text/csv",),
+}
 
 
 def document(app: OpenAPI) -> dict[str, Any]:
@@ -78,5 +81,7 @@ def document(app: OpenAPI) -> dict[str, Any]:
                 if status >= "4" and "application/json" in content:
                     content[_PROBLEM_JSON] = {"schema": _PROBLEM_SCHEMA}
                     del content["application/json"]
-    spec["paths"]["/api/v1/ledger"]["get"]["responses"]["200"]["content"].update(_EXPORTS)
+    for path, media_types in _EXPORTS.items():
+        content = spec["paths"][path]["get"]["responses"]["200"]["content"]
+        content.update({media_type: {"schema": {"type": "string"}} for media_type in media_types})
     return spec

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from payproc.circuits import states
 from payproc.health import backlog, payments_by_status
+from payproc.reconcile.report import last_runs, open_by_kind
+from payproc.reconcile.severity import severity_of
 from payproc.users import NotAllowed
 from web.auth import application, current_user, require_caller
 from web.schemas import Problem
@@ -43,6 +45,8 @@ class _Counted(Collector):
             yield GaugeMetricFamily(f"payproc_{name}", _TOLD[name], value=value)
         yield self._payments()
         yield self._circuits()
+        yield self._findings()
+        yield self._reconciled()
 
     def _payments(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
@@ -59,6 +63,24 @@ class _Counted(Collector):
         for name, state in states(self._session).items():
             provider, _, operation = name.partition(" ")
             family.add_metric((provider, operation), _CIRCUIT[state])
+        return family
+
+    def _findings(self) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(
+            "payproc_open_findings", "Differences that reconciliation found and are open.", labels=("kind", "severity")
+        )
+        for kind, count in open_by_kind(self._session).items():
+            family.add_metric((kind, severity_of(kind)), count)
+        return family
+
+    def _reconciled(self) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(
+            "payproc_reconciled_seconds_ago",
+            "How long ago the last run of a loop came to its end; a loop that never did is absent.",
+            labels=("loop", "provider"),
+        )
+        for last in last_runs(self._session):
+            family.add_metric((last.loop, last.provider), last.age.total_seconds())
         return family
 
 

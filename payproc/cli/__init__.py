@@ -14,6 +14,7 @@ from payproc.cli import (
     notices,
     orders,
     payments,
+    reconcile,
     reconcile_wallets,
     refunds,
     reviews,
@@ -37,9 +38,10 @@ app.add_typer(refunds.app, name="refund", help="Money given back.")
 app.add_typer(disputes.app, name="dispute", help="What customers' banks ask back.")
 app.add_typer(notices.app, name="notice", help="What providers told us.")
 app.add_typer(jobs.app, name="job", help="Work to be done.")
+app.add_typer(reconcile.app, name="reconcile", help="Our rows against what providers have.")
 app.add_typer(reviews.app, name="review", help="Questions for a person.")
-app.add_typer(reconcile_wallets.app, name="reconcile", help="Our rows against what providers have.")
 app.add_typer(checks.settings_app, name="settings", help="Environment variables.")
+reconcile.app.command("wallets")(reconcile_wallets.reconcile_wallets)
 app.command()(checks.doctor)
 app.command()(ledger.ledger)
 

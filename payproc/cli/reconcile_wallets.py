@@ -23,18 +23,10 @@ from payproc.reconcile import runs, statements, wallets
 from payproc.reconcile.scheduled import asked_methods
 from payproc.reconcile.statement_files import Statement, StatementInvalid
 
-app = typer.Typer(no_args_is_help=True)
-
 _LONGEST_LIST = 200
 _COLUMNS = ("kind", "ours", "theirs", "detail", "repair")
 
 
-@app.callback()
-def reconcile() -> None:
-    """Hold our rows against what providers have."""
-
-
-@app.command("wallets")
 def reconcile_wallets(
     *,
     statement: Annotated[

@@ -1,11 +1,12 @@
 """What is told of reconciliation: runs, findings, how they drift from day to day, and where it stands."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
 
 from sqlalchemy import Interval, Select, func, select, text, tuple_, type_coerce
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from payproc.cursors import cursor_of, read_cursor
@@ -254,6 +255,16 @@ def open_by_kind(session: Session) -> dict[FindingKind, int]:
     return {kind: counts.get(kind, 0) for kind in FindingKind}
 
 
+def count_open(session: Session, *, provider: str, loops: Collection[Loop]) -> int:
+    """Count what these loops have found over a provider and is still open."""
+    counted = select(func.count()).where(
+        ReconciliationFinding.closed_at.is_(None),
+        ReconciliationFinding.provider == provider,
+        ReconciliationFinding.loop.in_(loops),
+    )
+    return session.scalars(counted).one()
+
+
 def last_runs(session: Session) -> list[LastRun]:
     """Return the newest finished run of each loop and provider; a dry run keeps no promise, and is none."""
     newest = (
@@ -265,7 +276,7 @@ def last_runs(session: Session) -> list[LastRun]:
             ReconciliationRun.calls,
         )
         .where(ReconciliationRun.state == RunState.DONE, ReconciliationRun.dry_run.is_(False))
-        .distinct(ReconciliationRun.loop, ReconciliationRun.provider)
+        .ext(distinct_on(ReconciliationRun.loop, ReconciliationRun.provider))
         .order_by(ReconciliationRun.loop, ReconciliationRun.provider, ReconciliationRun.finished_at.desc())
     )
     found = [

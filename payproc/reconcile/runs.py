@@ -21,7 +21,7 @@ from payproc.reconcile import findings
 from payproc.reconcile.pace import Pace
 
 # What the periods of runs begin with that a person started.
-_BY_HAND = "by hand at "
+_BY_HAND = "by hand"
 # Longer than the longest page can take. Whoever has not touched its run for so long is gone.
 _ABANDONED_AFTER = timedelta(minutes=5)
 
@@ -146,7 +146,7 @@ def _under_way(loop: Loop, method: PaymentMethod) -> Conflict:
 
 def by_hand(now: datetime) -> str:
     """Name the period of a run that a person starts."""
-    return f"{_BY_HAND}{now.isoformat()}"
+    return f"{_BY_HAND} at {now.isoformat()}"
 
 
 def last_end(session: Session, loop: Loop, method: PaymentMethod) -> Any:  # noqa: ANN401 (a time, or None)
