@@ -1,7 +1,7 @@
 """JSON in which a number stays what the client wrote."""
 
 import json
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 import simplejson
@@ -45,7 +45,7 @@ class ExactJson(DefaultJSONProvider):
 
 
 def _as_json(value: object) -> str:
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # or a time: that is a date as well
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} has no JSON form")
 

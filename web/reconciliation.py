@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 
-from flask import Response
+from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 
@@ -38,7 +38,8 @@ blueprint = APIBlueprint(
 @blueprint.before_request
 def _staff_only() -> None:
     require_caller()
-    if not current_user().is_staff:
+    # A browser that asks beforehand whether it may ask brings no key.
+    if request.method != "OPTIONS" and not current_user().is_staff:
         raise NotAllowed("Reconciliation is for staff.")
 
 
@@ -85,6 +86,8 @@ def exported(wanted: Wanted) -> Response:
         session = stack.enter_context(application().database.transaction())
         # Asked before the answer begins: afterwards a database that is down could no longer be answered as 503.
         found = report.every_finding(session, wanted)
+        # A HEAD, or a reader who hangs up, leaves rows unread.
+        stack.callback(found.close)
         answer = Response(report.as_csv(found), content_type="text/csv; charset=utf-8")
         answer.headers["Content-Disposition"] = 'attachment; filename="findings.csv"'
         # The transaction, and with it a connection, lasts as long as the reader takes: staff alone may read.

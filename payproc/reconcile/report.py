@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
 
-from sqlalchemy import Interval, Select, func, select, text, tuple_, type_coerce
+from sqlalchemy import Interval, ScalarResult, Select, func, select, text, tuple_, type_coerce
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -98,12 +98,13 @@ def findings(session: Session, wanted: Wanted, *, limit: int, cursor: str | None
     return FindingPage(findings=found[:limit], next_cursor=cursor_of(last.opened_at, last.id) if last else None)
 
 
-def every_finding(session: Session, wanted: Wanted) -> Iterator[ReconciliationFinding]:
+def every_finding(session: Session, wanted: Wanted) -> ScalarResult[ReconciliationFinding]:
     """Find them all, newest first.
 
-    The query runs at once. A thousand rows are in memory at a time, and the session must stay open until the last.
+    The query runs at once. A thousand rows are in memory at a time, and the session must stay open until the last;
+    whoever may stop before it closes the result.
     """
-    return iter(session.scalars(_wanted(wanted), execution_options={"yield_per": _AT_ONCE}))
+    return session.scalars(_wanted(wanted), execution_options={"yield_per": _AT_ONCE})
 
 
 def _wanted(wanted: Wanted) -> Select[ReconciliationFinding]:

@@ -14,7 +14,7 @@ from payproc.application import Application
 from payproc.models import User
 from tests.web.conftest import key_of
 
-# Files, the document itself and the page to read it, and the page that customers see.
+# Files, the document itself and the page to read it, and the pages that customers and operators see.
 NOT_OPERATIONS = {
     "root",
     "docs",
@@ -25,6 +25,10 @@ NOT_OPERATIONS = {
     "pay.static",
     "pay.page",
     "pay.status",
+    "console.static",
+    "console.reconciliation",
+    "console.findings",
+    "console.payment",
 }
 
 

@@ -32,7 +32,7 @@ _POLICY = (
 )
 _ASSETS = "console.static"
 _FINDINGS_SHOWN = 50  # of each kind of urgency
-_RUNS_SHOWN = 15
+_RUNS_SHOWN = 10
 
 
 @blueprint.before_request
