@@ -78,7 +78,10 @@ def stripe(
 
 @app.command()
 def resume(run_id: Annotated[str, typer.Argument(metavar="RUN", callback=written)], *, json: Json = False) -> None:
-    """Carry a run over Stripe on from the page it had reached. Exits as `reconcile stripe` does."""
+    """Carry a run over Stripe on from the page it had reached. Exits as `reconcile stripe` does.
+
+    A run that nobody has touched for five minutes gives way to the next one of its loop.
+    """
     with application() as core:
         with core.database.transaction() as session:
             run = report.run(session, run_id)

@@ -165,7 +165,7 @@ class TestStripe:
         with subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
-            while not audit.world.requests_to("GET /v1/refunds"):
+            while not stands_at(audit, "refunds"):
                 assert process.poll() is None
             process.send_signal(signal.SIGINT)
             output, errors = process.communicate()
@@ -176,6 +176,10 @@ class TestStripe:
             f"carry it on: python -m payproc reconcile resume {stopped.id}\n"
         )
         assert stopped.state is RunState.RUNNING
+
+
+def stands_at(audit: Audit, step: str) -> bool:
+    return [each.position["step"] for each in audit.world.rows(ReconciliationRun) if each.position] == [step]
 
 
 def begun(audit: Audit, loop: Loop, *, method: Any = STRIPE) -> ReconciliationRun:

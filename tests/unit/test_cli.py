@@ -152,6 +152,12 @@ def test_the_version_is_printed_without_a_database() -> None:
         ["db", "upgrade", ""],
         ["doctor", "now"],
         ["ledger", "--format", "xlsx"],
+        ["reconcile", "stripe", "--loop", "statement"],
+        ["reconcile", "stripe", "now"],
+        ["reconcile", "resume"],
+        ["reconcile", "show", "--kind", "lost"],
+        ["reconcile", "resolve", "fnd_1"],
+        ["reconcile", "resolve", "fnd_1", "--resolution", ""],
     ],
 )
 @pytest.mark.usefixtures("database")
@@ -284,6 +290,8 @@ def test_an_ended_payment_is_neither_asked_about_nor_cancelled(database: Databas
         ("job", "requeue"),
         ("key", "revoke"),
         ("key", "issue"),
+        ("reconcile", "show"),
+        ("reconcile", "resume"),
     ],
 )
 @pytest.mark.usefixtures("database", "configured")
@@ -575,6 +583,9 @@ nouns: dict[str, Callable[[str], list[str]]] = {
     "payment show": lambda word: ["payment", "show", "--", word],
     "key revoke": lambda word: ["key", "revoke", "--", word],
     "job bury": lambda word: ["job", "bury", "--reason", word, "--", word],
+    "reconcile show": lambda word: ["reconcile", "show", "--csv", "--", word],
+    "reconcile resolve": lambda word: ["reconcile", "resolve", "--resolution", word, "--", word],
+    "reconcile stripe": lambda word: ["reconcile", "stripe", f"--since={word}", f"--until={word}"],
     "order create": lambda word: [
         *("order", "create", f"--email={word}", f"--reference={word}", f"--amount={word}", f"--currency={word}"),
     ],

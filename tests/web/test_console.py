@@ -90,7 +90,7 @@ def test_who_is_not_staff_is_asked_to_sign_in_whatever_was_wrong(
     assert {answer.status_code for answer in told} == {401}
     assert {answer.headers["WWW-Authenticate"] for answer in told} == {'Basic realm="payproc console", charset="UTF-8"'}
     [words] = {answer.text for answer in told}
-    assert "give an operator’s or an admin’s API key" in words
+    assert "API key as the\n    password, with any name" in words
 
 
 def test_a_token_is_no_key(anonymous: FlaskClient, app: Application) -> None:

@@ -1,4 +1,7 @@
-"""The console: what operators look at in a browser. It only shows; deciding is for the command line."""
+"""The console: what operators look at in a browser. It only shows; deciding is for the command line.
+
+Everything is drawn here, and no page needs a script.
+"""
 
 from datetime import UTC, datetime
 
