@@ -55,7 +55,9 @@ def test_a_month_is_shown_without_scripts_at_any_width(look: Any, planted: Plant
 
     drawings = page.locator("svg.chart")
     assert [drawing.is_visible() for drawing in drawings.all()] == [size == "wide", size == "slim"]
-    expect(page.get_by_role("img")).to_have_accessible_name(re.compile("Findings of each of the last 30 days: "))
+    expect(page.get_by_role("img")).to_have_accessible_name(
+        re.compile("Findings of each of the last 30 days[.] Opened in all: ")
+    )
     # Text is as large as it was drawn: the drawing is not shrunk to fit.
     drawn = {"wide": 960, "slim": 320}[size]
     assert width_of(page, f"svg.{size}") >= 0.9 * drawn

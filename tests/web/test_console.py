@@ -166,7 +166,7 @@ def test_it_shows_figures_runs_findings_and_their_drift(
     assert "1open, critical 0open, others 1repaired in 30 days" in words
     assert "money stripe 3 h ago 1 min 15 s, 1 call" in words
     assert "eventsnever" in words
-    assert "2 were opened in all, and 1 are open now" in words
+    assert "Opened in all: 2. Open now: 1." in words
     assert ": 2 opened (1 critical, 1 note), 1 repaired, 1 open at its end" in words
     assert "dry run" in words
 
