@@ -15,7 +15,7 @@ from payproc.mails import owed
 from payproc.models import Dispute, DisputeEvent, Payment, ReviewKind, User
 from payproc.money import Money
 from payproc.payments import Told
-from payproc.providers.base import RemoteDispute
+from payproc.providers.settlement import RemoteDispute
 from payproc.reviews import close_if_open, open_review
 from payproc.states import DISPUTE_CLOSED, DISPUTE_OPEN, DisputeStanding, DisputeStatus, Effect, dispute_effect
 

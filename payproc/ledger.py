@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from payproc import models
 from payproc.models import Account, Journal, JournalKind, LedgerEntry, Payment, Refund
 from payproc.money import Money
-from payproc.providers.base import LineKind, SettlementLine
+from payproc.providers.settlement import LineKind, SettlementLine
 
 # How many rows of an export are in memory at once.
 _AT_ONCE = 1000

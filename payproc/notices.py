@@ -16,20 +16,10 @@ from payproc.ids import Prefix, new_id
 from payproc.models import Notice as NoticeRow
 from payproc.models import NoticeState, Payment, ReviewKind, Source
 from payproc.payments import Told
-from payproc.providers.base import (
-    DisputeNotice,
-    Hint,
-    Ignored,
-    Notice,
-    Postponed,
-    RawNotice,
-    RefundNotice,
-    RemoteDispute,
-    RemoteEvent,
-    RemoteRefund,
-    Verdict,
-)
+from payproc.providers.base import DisputeNotice, Hint, Ignored, Notice, Postponed, RawNotice, RefundNotice, Verdict
+from payproc.providers.listing import RemoteEvent
 from payproc.providers.names import PaymentMethod
+from payproc.providers.references import References
 from payproc.reviews import open_review
 from payproc.states import PaymentStatus
 
@@ -202,23 +192,27 @@ def _ask_whether_paid(session: Session, payment: Payment) -> None:
 
 
 def _payment_of(session: Session, notice: AnyNotice, *, method: PaymentMethod) -> Payment | None:
-    match notice:
-        case Notice():
-            names: Notice | RemoteRefund | RemoteDispute = notice
-        case RefundNotice():
-            names = notice.refund
-        case DisputeNotice():
-            names = notice.dispute
-        case _:
-            assert_never(notice)
-    found = payments.find_by_reference(session, names.references)
+    references, payment_id = _names(notice)
+    found = payments.find_by_reference(session, references)
     if found is None and isinstance(notice, Notice):
         found = payments.find_by_our_reference(session, notice.reference, method=method)
-    if found is None and names.payment_id:
+    if found is None and payment_id:
         # A notice may beat the answer that carries the provider's id. Ours was committed before the call.
-        found = session.get(Payment, names.payment_id)
+        found = session.get(Payment, payment_id)
     # One provider's word never moves another's payment.
     return found if found is not None and found.payment_method == method else None
+
+
+def _names(notice: AnyNotice) -> tuple[References, str | None]:
+    match notice:
+        case Notice():
+            return notice.references, notice.payment_id
+        case RefundNotice():
+            return notice.refund.references, notice.refund.payment_id
+        case DisputeNotice():
+            return notice.dispute.references, notice.dispute.payment_id
+        case _:
+            assert_never(notice)
 
 
 def _wait_for_payment(app: Application, session: Session, job: jobs.Begun, *, row: NoticeRow) -> None:

@@ -20,16 +20,9 @@ from payproc.money import Money
 from payproc.orders import follow_payments, payable_order
 from payproc.phones import masked, normalised
 from payproc.provider_words import start_request, stored_action
-from payproc.providers.base import (
-    Cancelling,
-    Outcome,
-    Payer,
-    Reference,
-    References,
-    StartResult,
-    Verdict,
-)
+from payproc.providers.base import Cancelling, Outcome, Payer, StartResult, Verdict
 from payproc.providers.names import PaymentMethod
+from payproc.providers.references import Reference, References
 from payproc.redirects import check_redirect
 from payproc.reviews import is_questioned, open_review
 from payproc.states import OPEN, TERMINAL, Effect, Fact, PaymentStatus, transition

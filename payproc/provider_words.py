@@ -15,9 +15,9 @@ from payproc.providers.base import (
     PaymentRef,
     PostForm,
     Redirect,
-    Reference,
     StartRequest,
 )
+from payproc.providers.references import Reference
 
 # Where a provider set no end itself. The hosted pages promise a day, and a wallet's push is over in minutes.
 USUAL_LIFE = timedelta(hours=24)

@@ -13,15 +13,8 @@ from payproc.models import CallState, Payment, Refund, ReviewKind, Source
 from payproc.money import Money
 from payproc.payments import Told
 from payproc.provider_words import payment_ref
-from payproc.providers.base import (
-    Operation,
-    Provider,
-    Refunding,
-    RefundMode,
-    RefundOutcome,
-    RefundRequest,
-    RefundVerdict,
-)
+from payproc.providers.base import Operation, Provider, Refunding, RefundMode, RefundRequest
+from payproc.providers.settlement import RefundOutcome, RefundVerdict
 from payproc.reviews import open_review
 from payproc.states import REFUND_OPEN, RefundFact, RefundStatus
 

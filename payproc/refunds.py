@@ -16,7 +16,8 @@ from payproc.mails import owed
 from payproc.models import Payment, Refund, RefundEvent, ReviewKind, Source, User
 from payproc.money import Money
 from payproc.payments import Told
-from payproc.providers.base import Refunding, RefundMode, RefundOutcome, RefundVerdict, RemoteRefund
+from payproc.providers.base import Refunding, RefundMode
+from payproc.providers.settlement import RefundOutcome, RefundVerdict, RemoteRefund
 from payproc.reviews import close_if_open, open_review
 from payproc.states import (
     REFUND_OPEN,

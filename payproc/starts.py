@@ -12,14 +12,7 @@ from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, Reque
 from payproc.models import CallState, Payment, Source, User
 from payproc.payments import Told
 from payproc.provider_words import start_request
-from payproc.providers.base import (
-    Customer,
-    KeepingCustomers,
-    Operation,
-    Provider,
-    StartMode,
-    StartResult,
-)
+from payproc.providers.base import Customer, KeepingCustomers, Operation, Provider, StartMode, StartResult
 from payproc.states import OPEN
 
 

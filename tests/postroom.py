@@ -16,8 +16,8 @@ from payproc.models import Dispute, Email, EmailKind, Payment, Refund, ReviewKin
 from payproc.money import Money
 from payproc.orders import create_order
 from payproc.payments import PaymentRequest, Told
-from payproc.providers.base import RefundOutcome, RefundVerdict, RemoteDispute, RemoteRefund
 from payproc.providers.names import STRIPE
+from payproc.providers.settlement import RefundOutcome, RefundVerdict, RemoteDispute, RemoteRefund
 from payproc.reviews import open_review
 from payproc.states import DisputeStatus, Fact, RefundFact, RefundStatus
 

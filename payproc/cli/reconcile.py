@@ -15,7 +15,7 @@ from payproc.cli.progress import counted, differences, watched
 from payproc.cli.rendering import show_document, show_item, show_list, show_table, show_text
 from payproc.errors import Conflict, InvalidRequest, ProviderError, ProviderUnavailable
 from payproc.models import FindingKind, Loop, ReconciliationFinding, ReconciliationRun, RunState
-from payproc.providers.base import Window
+from payproc.providers.listing import Window
 from payproc.providers.names import STRIPE
 from payproc.reconcile import events, findings, money, objects, report, runs
 from payproc.reconcile.report import Wanted

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from payproc.ids import Prefix, new_id
 from payproc.models.base import Base, closed_set
-from payproc.providers.base import LineKind
+from payproc.providers.settlement import LineKind
 
 _PROVIDER_NAME = "provider ~ '^[a-z][a-z_]{1,31}$'"
 _CURRENCY_LETTERS = "currency ~ '^[a-z]{3}$'"

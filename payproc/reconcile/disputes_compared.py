@@ -10,7 +10,7 @@ from payproc import disputes
 from payproc.models import Dispute, FindingKind, Payment, ReconciliationMark, ReconciliationRun, Source
 from payproc.money import Money
 from payproc.payments import Told
-from payproc.providers.base import RemoteDispute
+from payproc.providers.settlement import RemoteDispute
 from payproc.reconcile import findings, listed
 from payproc.reconcile.findings import Difference
 from payproc.reconcile.listed import Shown

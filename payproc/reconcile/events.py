@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from payproc import notices
 from payproc.models import ReconciliationRun
-from payproc.providers.base import RemoteEvent, Window
+from payproc.providers.listing import RemoteEvent, Window
 from payproc.reconcile import findings, listed
 from payproc.reconcile.runs import Batch, Step, Steps, Work
 

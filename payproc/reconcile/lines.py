@@ -13,7 +13,8 @@ from payproc import ledger
 from payproc.models import Dispute, FindingKind, Journal, JournalKind, Payment, ReconciliationRun, Refund
 from payproc.models import SettlementLine as KeptLine
 from payproc.money import Money
-from payproc.providers.base import LineKind, Reference, SettlementLine
+from payproc.providers.references import Reference
+from payproc.providers.settlement import LineKind, SettlementLine
 from payproc.reconcile import findings
 from payproc.reconcile.findings import Difference
 from payproc.states import REFUND_OPEN

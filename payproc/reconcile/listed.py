@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from payproc.errors import ProviderUnavailable
 from payproc.models import FindingKind, Payment, ReconciliationRun
-from payproc.providers.base import Page, Reference, References
+from payproc.providers.listing import Page
+from payproc.providers.references import Reference, References
 from payproc.reconcile import findings
 from payproc.reconcile.findings import Difference
 from payproc.reconcile.runs import Batch, Work

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from payproc.models import FindingKind, Payment, ReconciliationMark, ReconciliationRun
 from payproc.models import SettlementLine as KeptLine
 from payproc.money import Money
-from payproc.providers.base import LineKind, RemotePayout, SettlementLine, Window
+from payproc.providers.listing import RemotePayout, Window
+from payproc.providers.settlement import LineKind, SettlementLine
 from payproc.reconcile import findings, lines, listed
 from payproc.reconcile.findings import Difference
 from payproc.reconcile.runs import Batch, Step, Steps, Work

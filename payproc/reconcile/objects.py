@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from payproc.providers.base import Window
+from payproc.providers.listing import Window
 from payproc.reconcile import disputes_compared, payments_compared, refunds_compared
 from payproc.reconcile.runs import Step, Steps
 

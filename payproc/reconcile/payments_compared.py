@@ -10,7 +10,8 @@ from payproc.models import FindingKind, Payment, ReconciliationMark, Reconciliat
 from payproc.money import Money
 from payproc.payments import Told
 from payproc.provider_words import GRACE, end_of, payment_ref
-from payproc.providers.base import Outcome, RemotePayment, Verdict
+from payproc.providers.base import Outcome, Verdict
+from payproc.providers.listing import RemotePayment
 from payproc.reconcile import findings, listed
 from payproc.reconcile.findings import Difference
 from payproc.reconcile.listed import Shown

@@ -9,7 +9,7 @@ from payproc import refunds
 from payproc.models import FindingKind, Payment, ReconciliationMark, ReconciliationRun, Refund, Source
 from payproc.money import Money
 from payproc.payments import Told
-from payproc.providers.base import RefundVerdict, RemoteRefund
+from payproc.providers.settlement import RefundVerdict, RemoteRefund
 from payproc.reconcile import findings, listed
 from payproc.reconcile.findings import Difference
 from payproc.reconcile.listed import Shown

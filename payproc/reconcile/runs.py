@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from payproc.application import Application
 from payproc.errors import Conflict, OperationNotSupported
 from payproc.models import Loop, ReconciliationMark, ReconciliationRun, RunState
-from payproc.providers.base import Listing, Provider, Window
+from payproc.providers.base import Provider
+from payproc.providers.listing import Listing, Window
 from payproc.providers.names import PaymentMethod
 from payproc.reconcile import findings
 from payproc.reconcile.pace import Pace

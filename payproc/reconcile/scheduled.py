@@ -9,7 +9,7 @@ from payproc import jobs
 from payproc.application import Application
 from payproc.errors import Conflict, ProviderError
 from payproc.models import Loop, ReconciliationRun, RunState
-from payproc.providers.base import Listing, Window
+from payproc.providers.listing import Listing, Window
 from payproc.providers.names import PaymentMethod
 from payproc.reconcile import events, money, objects, runs, wallets
 from payproc.reconcile.runs import Steps

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from payproc import models
 from payproc.models import Payment
-from payproc.providers.base import LineKind, Reference, SettlementLine
+from payproc.providers.references import Reference
+from payproc.providers.settlement import LineKind, SettlementLine
 from payproc.reconcile.runs import Work
 from payproc.reconcile.statement_fields import LineType, StatementLine
 

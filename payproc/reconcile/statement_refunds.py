@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from payproc import ledger, models
 from payproc.models import FindingKind, Payment, ReconciliationMark, ReconciliationRun, Refund
 from payproc.money import Money
-from payproc.providers.base import LineKind
+from payproc.providers.settlement import LineKind
 from payproc.reconcile import findings
 from payproc.reconcile.findings import Difference
 from payproc.reconcile.runs import Batch, Work

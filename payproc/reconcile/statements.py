@@ -26,8 +26,9 @@ from payproc.models import (
     RunState,
 )
 from payproc.money import Money
-from payproc.providers.base import LineKind, Listing, Window
+from payproc.providers.listing import Listing, Window
 from payproc.providers.names import PaymentMethod
+from payproc.providers.settlement import LineKind
 from payproc.reconcile import findings, runs, statement_files, statement_refunds
 from payproc.reconcile.findings import Difference
 from payproc.reconcile.runs import Batch, Step, Steps, Work

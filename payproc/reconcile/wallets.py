@@ -23,7 +23,8 @@ from payproc.models import (
 from payproc.money import Money
 from payproc.payments import Told
 from payproc.provider_words import GRACE, USUAL_LIFE, end_of, payment_ref
-from payproc.providers.base import Outcome, Verdict, Window
+from payproc.providers.base import Outcome, Verdict
+from payproc.providers.listing import Window
 from payproc.reconcile import findings
 from payproc.reconcile.findings import Difference
 from payproc.reconcile.runs import Batch, Step, Steps, Work

@@ -25,8 +25,8 @@ from payproc.models import Account, Journal, JournalKind, Payment, Refund, Sourc
 from payproc.models import SettlementLine as KeptLine
 from payproc.money import Money
 from payproc.payments import PaymentRequest, Told
-from payproc.providers.base import LineKind, RefundOutcome, RefundVerdict, RemoteRefund, SettlementLine
 from payproc.providers.names import STRIPE
+from payproc.providers.settlement import LineKind, RefundOutcome, RefundVerdict, RemoteRefund, SettlementLine
 from payproc.states import Fact, RefundFact
 
 TOLD = Told(source=Source.OPERATOR, evidence="rev_1")

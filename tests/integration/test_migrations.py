@@ -11,7 +11,7 @@ from payproc.mails import owed
 from payproc.models import EmailKind, Locale, Payment, Source, User
 from payproc.money import Money
 from payproc.payments import Told
-from payproc.providers.base import RefundOutcome, RefundVerdict, RemoteRefund
+from payproc.providers.settlement import RefundOutcome, RefundVerdict, RemoteRefund
 from payproc.states import Fact, PaymentStatus
 from tests.conftest import ROOT
 from tests.integration.conftest import World

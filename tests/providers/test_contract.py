@@ -45,11 +45,11 @@ from payproc.providers.base import (
     Redirect,
     Refunding,
     RefundMode,
-    RefundVerdict,
     Returning,
     StartMode,
     Verdict,
 )
+from payproc.providers.settlement import RefundVerdict
 from tests.providers.contract import liars
 from tests.providers.contract.bench import Bench, as_refunding, form_of, overdue, post
 from tests.providers.contract.case import CNIC, Begun, Case, End, Operation

@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 
 from payproc.models import FindingKind, Loop, Payment, ReconciliationFinding, ReconciliationRun
 from payproc.money import Money
-from payproc.providers.base import Window
+from payproc.providers.listing import Window
 from payproc.providers.names import STRIPE
 from payproc.reconcile import events, money, objects, runs
 from payproc.reconcile.runs import Steps

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from payproc.cli import app as cli
 from payproc.models import FindingKind, Loop, Payment, ReconciliationRun, RunState
-from payproc.providers.base import Window
+from payproc.providers.listing import Window
 from payproc.providers.names import STRIPE
 from payproc.reconcile import runs
 from payproc.states import PaymentStatus

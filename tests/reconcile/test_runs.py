@@ -8,7 +8,7 @@ import pytest
 from payproc import clock, jobs
 from payproc.errors import Conflict, ProviderUnavailable
 from payproc.models import FindingKind, Job, JobState, Loop, ReconciliationMark, ReconciliationRun, RunState
-from payproc.providers.base import Window
+from payproc.providers.listing import Window
 from payproc.providers.names import STRIPE
 from payproc.reconcile import objects, runs, scheduled
 from payproc.states import PaymentStatus

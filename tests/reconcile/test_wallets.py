@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from payproc import clock, jobs
 from payproc.models import FindingKind, Job, Loop, Payment, PaymentEvent, ReconciliationRun, Refund, RunState, Source
-from payproc.providers.base import Window
+from payproc.providers.listing import Window
 from payproc.providers.names import EASY_PAISA, JAZZ_CASH, PaymentMethod
 from payproc.reconcile import runs, scheduled
 from payproc.reconcile import wallets as asking

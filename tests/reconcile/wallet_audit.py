@@ -10,7 +10,7 @@ import requests
 from sqlalchemy import select
 
 from payproc.models import FindingKind, Loop, Payment, ReconciliationFinding, ReconciliationRun
-from payproc.providers.base import Window
+from payproc.providers.listing import Window
 from payproc.providers.names import JAZZ_CASH, PaymentMethod
 from payproc.reconcile import runs, wallets
 from sandbox.wallets.transactions import Transaction

@@ -12,8 +12,8 @@ from payproc.models import Dispute, Payment, Refund, Role, Source, User
 from payproc.money import Money
 from payproc.payments import PaymentRequest, Told
 from payproc.providers import registry
-from payproc.providers.base import RemoteDispute
 from payproc.providers.names import STRIPE
+from payproc.providers.settlement import RemoteDispute
 from payproc.settings import Settings
 from payproc.states import DisputeStatus, Fact, RefundFact
 from payproc.users import create_user

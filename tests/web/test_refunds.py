@@ -11,8 +11,8 @@ from payproc.application import Application
 from payproc.models import Payment, Role, Source, User
 from payproc.money import Money
 from payproc.payments import PaymentRequest, Told
-from payproc.providers.base import RemoteDispute
 from payproc.providers.names import STRIPE
+from payproc.providers.settlement import RemoteDispute
 from payproc.states import DisputeStatus, Fact
 from payproc.users import create_user
 from tests.web.conftest import Client, is_problem, key_of

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from payproc.errors import InvalidRequest
 from payproc.money import Money, parse_major, parse_minor
-from payproc.providers.base import Reference
+from payproc.providers.references import Reference
 from payproc.providers.sentences import without_numbers
 
 Json = Mapping[str, Any]

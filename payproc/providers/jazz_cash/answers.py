@@ -12,22 +12,13 @@ from typing import Any
 
 from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
 from payproc.money import Money
-from payproc.providers.base import (
-    AwaitCustomer,
-    Outcome,
-    PaymentRef,
-    Reference,
-    RefundOutcome,
-    RefundRequest,
-    RefundVerdict,
-    StartResult,
-    StoredCall,
-    Verdict,
-)
+from payproc.providers.base import AwaitCustomer, Outcome, PaymentRef, RefundRequest, StartResult, StoredCall, Verdict
 from payproc.providers.jazz_cash import codes, formats, wire
 from payproc.providers.jazz_cash.codes import Meaning
 from payproc.providers.jazz_cash.config import JazzCashConfig
 from payproc.providers.jazz_cash.signature import SECURE_HASH, verified
+from payproc.providers.references import Reference
+from payproc.providers.settlement import RefundOutcome, RefundVerdict
 
 Json = Mapping[str, Any]
 

@@ -1,11 +1,12 @@
 """The guide's words, byte for byte. Nothing it says is signed: paid is only what an inquiry says with our amount."""
 
-from payproc.providers.base import Outcome, PaymentRef, Reference, StartRequest, Verdict
+from payproc.providers.base import Outcome, PaymentRef, StartRequest, Verdict
 from payproc.providers.jazz_cash import codes, formats
 from payproc.providers.jazz_cash.answers import FOREIGN, Json, absent, explained
 from payproc.providers.jazz_cash.codes import Meaning
 from payproc.providers.jazz_cash.config import JazzCashConfig
 from payproc.providers.jazz_cash.signature import guide_form_digest, guide_inquiry_digest
+from payproc.providers.references import Reference
 
 _LANGUAGE = "en"
 

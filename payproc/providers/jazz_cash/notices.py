@@ -14,12 +14,13 @@ from enum import StrEnum
 from urllib.parse import parse_qsl
 
 from payproc.errors import BadSignature, NoticeMalformed
-from payproc.providers.base import Hint, Notice, Outcome, RawNotice, Reading, Reference, Verdict
+from payproc.providers.base import Hint, Notice, Outcome, RawNotice, Reading, Verdict
 from payproc.providers.jazz_cash import codes, formats
 from payproc.providers.jazz_cash.answers import outcome_of
 from payproc.providers.jazz_cash.config import REAL_DIALECTS, JazzCashConfig
 from payproc.providers.jazz_cash.deliveries import Fields, fields_of, is_json
 from payproc.providers.jazz_cash.signature import SECURE_HASH, sign, signed_part, verified
+from payproc.providers.references import Reference
 
 _REFERENCE, _GUIDE_REFERENCE = "pp_TxnRefNo", "pp_txn_id"
 _PASSWORD = "pp_Password"  # noqa: S105 (a field's name)

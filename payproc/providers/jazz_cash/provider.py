@@ -16,7 +16,6 @@ from payproc.providers.base import (
     RawNotice,
     Reading,
     RefundMode,
-    RefundOutcome,
     RefundRequest,
     StartMode,
     StartRequest,
@@ -28,6 +27,7 @@ from payproc.providers.http import Http
 from payproc.providers.jazz_cash import answers, formats, guide, notices, wire
 from payproc.providers.jazz_cash.client import JazzCashApi
 from payproc.providers.jazz_cash.config import Dialect, JazzCashConfig
+from payproc.providers.settlement import RefundOutcome
 
 # Between whose hosts the gateway moves the browser, as it has moved its API from year to year.
 _SITES = ("https://*.jazzcash.com.pk",)

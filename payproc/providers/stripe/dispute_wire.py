@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from payproc.providers.base import Reference, RemoteDispute
+from payproc.providers.references import Reference
+from payproc.providers.settlement import RemoteDispute
 from payproc.providers.stripe import line_wire, wire
 from payproc.states import DisputeStatus
 

@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, TypeGuard
 
 from payproc.money import CURRENCIES
-from payproc.providers.base import LineKind, SettlementLine
+from payproc.providers.settlement import LineKind, SettlementLine
 from payproc.providers.stripe import wire
 
 Json = Mapping[str, Any]

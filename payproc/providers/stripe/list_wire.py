@@ -6,16 +6,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from payproc.errors import NoticeMalformed, ProviderUnavailable
-from payproc.providers.base import (
-    Page,
-    PayoutStatus,
-    RemoteDispute,
-    RemoteEvent,
-    RemotePayment,
-    RemotePayout,
-    RemoteRefund,
-    Window,
-)
+from payproc.providers.listing import Page, PayoutStatus, RemoteEvent, RemotePayment, RemotePayout, Window
+from payproc.providers.settlement import RemoteDispute, RemoteRefund
 from payproc.providers.stripe import dispute_wire, refund_wire, signature, wire
 
 Json = Mapping[str, Any]

@@ -7,17 +7,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from payproc.errors import ProviderUnavailable, RequestRefused
-from payproc.providers.base import (
-    Page,
-    Reference,
-    RemoteDispute,
-    RemoteEvent,
-    RemotePayment,
-    RemotePayout,
-    RemoteRefund,
-    SettlementLine,
-    Window,
-)
+from payproc.providers.listing import Page, RemoteEvent, RemotePayment, RemotePayout, Window
+from payproc.providers.references import Reference
+from payproc.providers.settlement import RemoteDispute, RemoteRefund, SettlementLine
 from payproc.providers.stripe import line_wire, list_wire, notices
 from payproc.providers.stripe.client import StripeApi
 
@@ -26,7 +18,7 @@ Item = TypeVar("Item")
 
 
 class StripeListing:
-    """Listing (`payproc.providers.base`) over Stripe's lists."""
+    """Listing (`payproc.providers.listing`) over Stripe's lists."""
 
     listed_by = Reference.STRIPE_PAYMENT_INTENT
     lines_name = Reference.STRIPE_CHARGE

@@ -3,16 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from payproc.providers.base import (
-    DisputeNotice,
-    Ignored,
-    Notice,
-    Outcome,
-    Postponed,
-    References,
-    RefundNotice,
-    StoredReading,
-)
+from payproc.providers.base import DisputeNotice, Ignored, Notice, Outcome, Postponed, RefundNotice, StoredReading
+from payproc.providers.references import References
 from payproc.providers.stripe import dispute_wire, refund_wire, wire
 
 Json = Mapping[str, Any]

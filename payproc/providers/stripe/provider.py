@@ -10,11 +10,8 @@ from payproc.providers.base import (
     PaymentRef,
     Plan,
     RawNotice,
-    Reference,
     RefundMode,
-    RefundOutcome,
     RefundRequest,
-    RefundVerdict,
     StartMode,
     StartRequest,
     StartResult,
@@ -23,6 +20,8 @@ from payproc.providers.base import (
     Verdict,
 )
 from payproc.providers.circuits import Circuits
+from payproc.providers.references import Reference
+from payproc.providers.settlement import RefundOutcome, RefundVerdict
 from payproc.providers.stripe import notices, refund_wire, signature, wire
 from payproc.providers.stripe.client import StripeApi
 from payproc.providers.stripe.config import StripeConfig
@@ -33,7 +32,7 @@ _CLOCK_SLACK_SECONDS = 300
 
 
 class StripeProvider(StripeListing):
-    """Provider, Cancelling, KeepingCustomers, Refunding and Listing (`payproc.providers.base`) over Stripe Checkout."""
+    """Provider, Cancelling, KeepingCustomers, Refunding and Listing (`payproc.providers`) over Stripe Checkout."""
 
     dialect = "checkout"
 

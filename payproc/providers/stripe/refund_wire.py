@@ -3,13 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from payproc.providers.base import (
-    Reference,
-    RefundOutcome,
-    RefundRequest,
-    RefundVerdict,
-    RemoteRefund,
-)
+from payproc.providers.base import RefundRequest
+from payproc.providers.references import Reference
+from payproc.providers.settlement import RefundOutcome, RefundVerdict, RemoteRefund
 from payproc.providers.stripe import wire
 
 Json = Mapping[str, Any]

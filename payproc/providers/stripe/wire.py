@@ -6,16 +6,8 @@ from typing import Any
 
 from payproc.errors import InvalidRequest
 from payproc.money import Money
-from payproc.providers.base import (
-    Customer,
-    Outcome,
-    Redirect,
-    Reference,
-    References,
-    StartRequest,
-    StartResult,
-    Verdict,
-)
+from payproc.providers.base import Customer, Outcome, Redirect, StartRequest, StartResult, Verdict
+from payproc.providers.references import Reference, References
 
 Json = Mapping[str, Any]
 

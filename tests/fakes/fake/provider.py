@@ -12,7 +12,6 @@ from payproc.providers.base import (
     Plan,
     RawNotice,
     RefundMode,
-    RefundOutcome,
     RefundRequest,
     StartMode,
     StartRequest,
@@ -21,6 +20,7 @@ from payproc.providers.base import (
     StoredReading,
 )
 from payproc.providers.http import Call, Http
+from payproc.providers.settlement import RefundOutcome
 from tests.fakes.fake import wire
 from tests.fakes.fake.config import FakeConfig
 

@@ -15,13 +15,12 @@ from payproc.providers.base import (
     Outcome,
     PaymentRef,
     RawNotice,
-    RefundOutcome,
     RefundRequest,
-    RefundVerdict,
     StartRequest,
     StartResult,
     Verdict,
 )
+from payproc.providers.settlement import RefundOutcome, RefundVerdict
 
 Json = Mapping[str, Any]
 

@@ -22,7 +22,6 @@ from payproc.providers.base import (
     RawNotice,
     Reading,
     Refunding,
-    RefundOutcome,
     RefundRequest,
     StartMode,
     StartRequest,
@@ -30,6 +29,7 @@ from payproc.providers.base import (
     StoredCall,
     Verdict,
 )
+from payproc.providers.settlement import RefundOutcome
 from tests.providers.contract.case import PATIENCE, Begun, Case, End, Operation
 from tests.providers.contract.played import Played
 from tests.providers.contract.scripted import Failure, ScriptedGateway, Seen

@@ -9,15 +9,14 @@ from payproc.providers.base import (
     Plan,
     Provider,
     RawNotice,
-    RefundOutcome,
     RefundRequest,
-    RefundVerdict,
     StartRequest,
     StartResult,
     StoredCall,
     StoredReading,
     Verdict,
 )
+from payproc.providers.settlement import RefundOutcome, RefundVerdict
 from tests.fakes.fake.config import FakeConfig
 from tests.fakes.fake.provider import FakeProvider
 from tests.providers.contract.fake_case import FakeCase

@@ -15,12 +15,12 @@ from payproc.providers.base import (
     PostForm,
     Provider,
     RawNotice,
-    Reference,
     StartMode,
     StartRequest,
     StoredCall,
 )
 from payproc.providers.names import STRIPE
+from payproc.providers.references import Reference
 from payproc.providers.stripe.config import StripeConfig
 from payproc.providers.stripe.provider import StripeProvider
 from sandbox.stripe.config import API_VERSION

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payproc.money import LARGEST_MINOR, Money
-from payproc.providers.base import Reference
 from payproc.providers.easy_paisa import fields, hosted, strict_json
+from payproc.providers.references import Reference
 
 AMOUNTS = st.integers(min_value=1, max_value=LARGEST_MINOR).map(lambda paisa: Money.of(paisa, "pkr"))
 

@@ -6,9 +6,10 @@ import pytest
 
 from payproc.errors import Refusal, RequestRefused
 from payproc.money import Money
-from payproc.providers.base import AwaitCustomer, Outcome, Reference, StartResult, Verdict
+from payproc.providers.base import AwaitCustomer, Outcome, StartResult, Verdict
 from payproc.providers.easy_paisa import guide
 from payproc.providers.easy_paisa.config import Dialect
+from payproc.providers.references import Reference
 from tests.providers.easy_paisa.merchant import PHONE, REFERENCE, ref, request
 
 WORDS = guide.start_parameters(

@@ -25,7 +25,6 @@ from payproc.providers.base import (
     Payer,
     PostingForms,
     Provider,
-    Reference,
     Refunding,
     Returning,
     StartMode,
@@ -36,6 +35,7 @@ from payproc.providers.circuits import CallTimedOut
 from payproc.providers.easy_paisa import signature
 from payproc.providers.easy_paisa.config import Dialect, EasyPaisaConfig, PaymentType, default_base_url
 from payproc.providers.easy_paisa.provider import EasyPaisaProvider
+from payproc.providers.references import Reference
 from tests.providers.easy_paisa.gateway import Gateway
 from tests.providers.easy_paisa.merchant import (
     ACCOUNT,

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 
 from payproc.money import Money
-from payproc.providers.base import Customer, Payer, PaymentRef, RawNotice, Reference, StartRequest, StoredCall
+from payproc.providers.base import Customer, Payer, PaymentRef, RawNotice, StartRequest, StoredCall
 from payproc.providers.circuits import Circuits
 from payproc.providers.http import Http
 from payproc.providers.jazz_cash.config import Dialect, JazzCashConfig
@@ -20,6 +20,7 @@ from payproc.providers.jazz_cash.endpoints import Preset, endpoints_of
 from payproc.providers.jazz_cash.provider import JazzCashProvider
 from payproc.providers.jazz_cash.signature import sign
 from payproc.providers.names import JAZZ_CASH
+from payproc.providers.references import Reference
 
 REFERENCE = "T20260901120000001"
 # Noon in Karachi.

@@ -23,7 +23,6 @@ from payproc.providers.base import (
     Refunding,
     RefundMode,
     RefundRequest,
-    RefundVerdict,
     Returning,
     StartMode,
     StartRequest,
@@ -35,6 +34,7 @@ from payproc.providers.http import Call
 from payproc.providers.jazz_cash.config import Dialect
 from payproc.providers.jazz_cash.provider import JazzCashProvider
 from payproc.providers.jazz_cash.signature import SECURE_HASH, verified
+from payproc.providers.settlement import RefundVerdict
 
 REFERENCE = "T20260901120000001"
 REJECTED = b"<html><title>Request Rejected</title>Your support ID is: 18446744073709551615</html>"

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from payproc.money import Money
-from payproc.providers.base import LineKind, Reference
+from payproc.providers.references import Reference
+from payproc.providers.settlement import LineKind
 from payproc.providers.stripe import dispute_wire
 from payproc.states import DisputeStatus
 

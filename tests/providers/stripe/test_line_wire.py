@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payproc.providers.base import LineKind, SettlementLine
+from payproc.providers.settlement import LineKind, SettlementLine
 from payproc.providers.stripe import line_wire
 
 CREATED = 1_790_000_000

@@ -13,21 +13,12 @@ import stripe
 
 from payproc.errors import ProviderUnavailable
 from payproc.money import Money
-from payproc.providers.base import (
-    DisputeNotice,
-    LineKind,
-    Listing,
-    Notice,
-    Page,
-    PayoutStatus,
-    Reference,
-    RefundNotice,
-    RefundVerdict,
-    Verdict,
-    Window,
-)
+from payproc.providers.base import DisputeNotice, Notice, RefundNotice, Verdict
 from payproc.providers.circuits import Circuits
+from payproc.providers.listing import Listing, Page, PayoutStatus, Window
 from payproc.providers.names import STRIPE
+from payproc.providers.references import Reference
+from payproc.providers.settlement import LineKind, RefundVerdict
 from payproc.providers.stripe.config import StripeConfig
 from payproc.providers.stripe.notices import KINDS
 from payproc.providers.stripe.provider import StripeProvider

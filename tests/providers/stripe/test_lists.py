@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from payproc.errors import ProviderUnavailable
 from payproc.money import Money
-from payproc.providers.base import Ignored, PayoutStatus, Reference, Verdict, Window
+from payproc.providers.base import Ignored, Verdict
+from payproc.providers.listing import PayoutStatus, Window
+from payproc.providers.references import Reference
 from payproc.providers.stripe import line_wire, list_wire, notices
 
 CREATED = 1_790_000_000

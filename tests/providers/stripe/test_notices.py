@@ -9,9 +9,10 @@ from stripe import WebhookSignature
 
 from payproc.errors import BadSignature, NoticeMalformed
 from payproc.money import Money
-from payproc.providers.base import Ignored, Notice, Postponed, RawNotice, Reference, StoredReading, Verdict
+from payproc.providers.base import Ignored, Notice, Postponed, RawNotice, StoredReading, Verdict
 from payproc.providers.circuits import Circuits
 from payproc.providers.names import STRIPE
+from payproc.providers.references import Reference
 from payproc.providers.stripe.config import StripeConfig
 from payproc.providers.stripe.notices import read
 from payproc.providers.stripe.provider import StripeProvider

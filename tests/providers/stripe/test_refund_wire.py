@@ -4,7 +4,9 @@ from typing import Any
 import pytest
 
 from payproc.money import Money
-from payproc.providers.base import PaymentRef, Reference, References, RefundRequest, RefundVerdict
+from payproc.providers.base import PaymentRef, RefundRequest
+from payproc.providers.references import Reference, References
+from payproc.providers.settlement import RefundVerdict
 from payproc.providers.stripe import refund_wire
 
 CREATED = 1_790_000_000

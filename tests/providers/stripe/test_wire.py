@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payproc.money import Money
-from payproc.providers.base import Customer, Redirect, Reference, StartRequest, Verdict
+from payproc.providers.base import Customer, Redirect, StartRequest, Verdict
+from payproc.providers.references import Reference
 from payproc.providers.stripe import wire
 
 REQUEST = StartRequest(
