@@ -94,6 +94,7 @@ class Site:
             "POLL_SCHEDULE_EASY_PAISA": "5s,10s,30s,1m",
             "SMTP_URL": f"smtp://127.0.0.1:{self.ports.smtp}",
             "MAIL_FROM": "shop@example.com",
+            "OPERATOR_MAIL": "operators@example.com",
             # A person who breaks something here on purpose does not want to wait as long as production may.
             "RETRY_BASE": "1s",
             "RING_LEASE": "5s",

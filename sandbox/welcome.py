@@ -46,6 +46,8 @@ def _rows(site: Site) -> Iterator[tuple[str, str, str]]:
     for role, (email, _) in PEOPLE.items():
         yield f"{site.web_url}/docs", f"payproc's API as {role} {email}", keys[role]
     yield site.gateway_url, "Stripe, simulated: sessions to pay, faults to order", ""
+    yield f"{site.gateway_url}/dashboard", "Stripe's Dashboard: refund, dispute, pay out by hand", ""
+    yield f"{site.web_url}/console/reconciliation", "what differs between payproc and Stripe", f"any:{keys['operator']}"
     yield f"{site.gateway_url}/wallets", "JazzCash and Easypaisa, simulated: approve, decline", ""
     yield f"{site.gateway_url}/mail", "every letter that was sent", ""
     yield site.flower_url, "Flower: what Celery is doing", " ".join(site.flower_login)
