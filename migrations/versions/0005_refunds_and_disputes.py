@@ -150,10 +150,12 @@ def downgrade() -> None:
         op.f("fk_idempotency_keys_payment_id"), "idempotency_keys", "payments", ["payment_id"], ["id"]
     )
     _narrow_refunds()
+    # What an operator was to decide becomes what a person is to carry out: the refund itself turns so, too.
+    op.execute("UPDATE reviews SET kind = 'refund_manual' WHERE kind = 'refund_approval'")
     # The release below knows none of these questions: they stay open as ones it knows, each about itself.
     op.execute("""
         UPDATE reviews SET kind = 'unsettled', subject = id, detail = kind || ': ' || detail
-        WHERE kind IN ('refund_approval', 'refund_undone', 'refund_mismatch', 'dispute_open', 'finding')
+        WHERE kind IN ('refund_undone', 'refund_mismatch', 'dispute_open', 'finding')
     """)
     op.drop_constraint(op.f("ck_reviews_kind"), "reviews", type_="check")
     op.create_check_constraint(op.f("ck_reviews_kind"), "reviews", f"kind IN ({_OLD_REVIEWS})")

@@ -257,6 +257,8 @@ def test_a_refund_in_doubt_is_asked_about_and_found(world: World, paid: Payment,
 
     assert read(world, made).status is RefundStatus.SUCCEEDED
     assert len(at_stripe(world, paid)) == 1
+    # The two tries of the one call, and none after the doubt.
+    assert len(world.requests_to("POST /v1/refunds")) == 2
 
 
 def test_a_refund_that_never_arrived_is_sent_again_in_the_same_words(world: World, paid: Payment) -> None:
@@ -287,6 +289,20 @@ def test_a_key_that_stripe_may_have_forgotten_is_not_used_again(world: World, pa
     assert at_stripe(world, paid) == []
     [review] = [review for review in world.reviews() if review.kind is ReviewKind.REFUND_UNSETTLED]
     assert review.subject == made.id
+
+
+def test_a_call_that_lay_written_down_for_a_day_is_looked_for_and_not_sent(world: World, paid: Payment) -> None:
+    made = refund(world, paid)
+    # The ring, the start, and the intent: nobody knows any more whether it was sent after that.
+    assert live_and_die(world, commit=3, after=True)
+    [call] = [call for call in world.rows(ProviderCall) if call.subject == made.id]
+    world.age("provider_calls", call.id, created_at="24 hours")
+    for _ in range(3):
+        world.make_due()
+        world.drain()
+
+    assert world.requests_to("POST /v1/refunds") == []
+    assert [r.subject for r in world.reviews() if r.kind is ReviewKind.REFUND_UNSETTLED] == [made.id]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

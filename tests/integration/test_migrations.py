@@ -1,3 +1,4 @@
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -7,14 +8,19 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from payproc import ledger, payments, refunds
+from payproc.doctor import broken_invariants
 from payproc.mails import owed
-from payproc.models import EmailKind, Locale, Payment, Source, User
+from payproc.models import EmailKind, Locale, Payment, Refund, Source, User
 from payproc.money import Money
 from payproc.payments import Told
 from payproc.providers.settlement import RefundOutcome, RefundVerdict, RemoteRefund
-from payproc.states import Fact, PaymentStatus
+from payproc.setting_types import RefundByOwner
+from payproc.states import Fact, PaymentStatus, RefundFact, RefundStatus
 from tests.conftest import ROOT
 from tests.integration.conftest import World
+from tests.integration.test_card_refunds import STAYS_PENDING, given
+
+TOLD = Told(source=Source.OPERATOR, evidence="rev_1")
 
 
 def alembic(world: World) -> Config:
@@ -100,6 +106,36 @@ def test_the_books_of_before_the_ledger_are_written_on_the_way_up(world: World) 
     command.upgrade(alembic(world), "head")
 
     assert booked(world) == before
+
+
+def test_refunds_of_every_kind_come_back_from_the_release_below(world: World) -> None:
+    careful = world.with_settings(refund_by_owner=RefundByOwner.REQUEST)
+    paid = world.paid(money=Money.of(3 * STAYS_PENDING, "usd"))
+    given(world, paid, 500)
+    for _ in range(2):
+        given(world, paid, STAYS_PENDING)
+    asked = given(careful, world.paid(), 700)
+    imported = given(world, world.paid(), 300)
+    with world.app.database.transaction() as session:
+        session.execute(text("UPDATE refunds SET requested_by = NULL WHERE id = :id"), {"id": imported.id})
+        refunds.apply_fact(session, given(careful, world.paid()).id, RefundFact.CANCELLED, told=TOLD)
+    disputed = world.paid()
+    world.at_stripe(f"payment_intents/{disputed.stripe_payment_intent_id}/dispute")
+    world.deliver_all(disputed)
+    world.drain()
+
+    command.downgrade(alembic(world), "0004")
+    with world.app.database.transaction() as session:
+        kept = Counter(session.scalars(text("SELECT status FROM refunds")))
+        # One refund a payment may be on its way below: the second goes to a person, and what was asked for does too.
+        assert kept == {"succeeded": 2, "pending": 1, "manual": 1, "failed": 2}
+        kinds = set(session.scalars(text("SELECT kind FROM reviews WHERE resolved_at IS NULL")))
+        assert kinds == {"refund_manual", "refund_unsettled", "unsettled"}
+    command.upgrade(alembic(world), "head")
+
+    with world.app.database.transaction() as session:
+        assert session.get_one(Refund, asked.id).status is RefundStatus.MANUAL
+        assert broken_invariants(session) == []
 
 
 def booked(world: World) -> set[tuple[Any, ...]]:
