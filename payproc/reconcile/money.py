@@ -16,9 +16,9 @@ from payproc.reconcile import findings, lines, listed
 from payproc.reconcile.findings import Difference
 from payproc.reconcile.runs import Batch, Step, Steps, Work
 
-# A line may wait three days for its payment, and a payout names its lines days later.
-OVERLAP = timedelta(days=5)
-_FIRST_LOOK = timedelta(days=30)
+# The line of a refund waits for the refund's end, which a bank may put off for a month (stripe.md §6.2 says 45 days),
+# and a payout names its lines days later. What is known already costs its page and no more.
+OVERLAP = timedelta(days=45)
 _SETTLING = timedelta(minutes=10)
 # Within a day of its payment a line has been written.
 _LINE_DUE_AFTER = timedelta(days=1)
@@ -30,8 +30,7 @@ _LINES_AT_ONCE = 500
 
 def window(now: datetime, *, last_end: datetime | None) -> Window:
     """Say which lines and payouts to list: since the last look, with an overlap (UTC)."""
-    since = now - _FIRST_LOOK if last_end is None else last_end - OVERLAP
-    return Window(begin=since, end=now - _SETTLING)
+    return Window(begin=(last_end or now) - OVERLAP, end=now - _SETTLING)
 
 
 def _fetch_lines(work: Work, cursor: str | None) -> Batch[SettlementLine]:

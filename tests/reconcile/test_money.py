@@ -1,5 +1,6 @@
 """The money: fees, other currencies and payouts, line by line against the ledger."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import requests
 from payproc import ledger
 from payproc.models import FindingKind, Loop, SettlementLine
 from payproc.money import Money
+from payproc.reconcile import money
 from payproc.states import RefundStatus
 from sandbox.gateway import GatewayConfig, start_gateway
 from tests.conftest import WEBHOOK_SECRET
@@ -84,6 +86,14 @@ def test_the_line_of_a_pending_refund_waits_for_its_end(audit: Audit) -> None:
     audit.run(Loop.OBJECTS)
     assert audit.run(Loop.MONEY).counts["lines"] == {"booked": 1, "known": 1}
     assert ("suspense", "usd") not in standing(audit)
+
+
+def test_a_line_that_waits_is_met_again_for_as_long_as_a_bank_may_take() -> None:
+    noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    for last_end in (None, noon - timedelta(days=1), noon - timedelta(days=60)):
+        window = money.window(noon, last_end=last_end)
+        assert window.begin == (last_end or noon) - timedelta(days=45)
+        assert window.end < noon
 
 
 def test_a_line_over_another_amount_than_ours_is_told_and_its_difference_is_in_suspense(audit: Audit) -> None:
