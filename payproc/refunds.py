@@ -200,6 +200,8 @@ def record_reversal(session: Session, payment: Payment, *, told: Told) -> None:
         payment_id=payment.id,
         detail=f"{payment.id} was completed, and the provider says that the money went back: hold what was sold.",
     )
+    # A refund that waits for an operator still holds its money: there is none left for it.
+    _check_excess(session, payment, refund)
 
 
 def _known(session: Session, payment: Payment, remote: RemoteRefund) -> Refund | None:

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from payproc import decisions, refund_requests
+from payproc import decisions, refund_requests, refunds
 from payproc.decisions import Decision
 from payproc.errors import Conflict, PayprocError
-from payproc.models import Payment, ProviderCall, Refund, RefundEvent, ReviewKind, User
+from payproc.models import Payment, ProviderCall, Refund, RefundEvent, ReviewKind, Source, User
 from payproc.money import Money
+from payproc.payments import Told
 from payproc.setting_types import RefundByOwner
 from payproc.states import Effect, PaymentStatus, RefundFact, RefundStatus
 from payproc.timeline import timeline
@@ -233,6 +234,17 @@ class TestAskedForByTheOwner:
         assert read(careful, made).status is RefundStatus.CANCELLED
         assert at_stripe(careful, paid) == []
         assert refund(careful, paid).amount_minor == 10000
+
+    def test_a_payment_reversed_meanwhile_asks_a_person_about_it(self, careful: World) -> None:
+        paid = careful.paid(money=HUNDRED)
+        waiting = given(careful, paid, 6000)
+        with careful.app.database.transaction() as session:
+            told = Told(source=Source.POLL, evidence="job_of_a_test")
+            refunds.record_reversal(session, session.get_one(Payment, paid.id), told=told)
+        assert read(careful, waiting).status is RefundStatus.REQUESTED
+        assert careful.status(paid.id) is PaymentStatus.REFUNDED
+        kinds = {review.kind for review in careful.reviews()}
+        assert kinds == {ReviewKind.REFUND_APPROVAL, ReviewKind.REVERSED, ReviewKind.REFUND_MISMATCH}
 
     def test_it_needs_a_decision_that_fits(self, careful: World) -> None:
         given(careful, careful.paid(money=HUNDRED))
