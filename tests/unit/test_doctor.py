@@ -414,3 +414,8 @@ def test_a_refund_that_nobody_works_on_is_found(database: Database, completed: P
         made = refund_requests.request_refund(app, session, completed.id, user=user, money=None)
     found = break_by(database, "DELETE FROM jobs WHERE kind = 'refund.send'")
     assert only(found) == ("open_refund_has_work_or_review", made.id)
+
+
+def test_a_payer_who_is_kept_after_the_payments_end_is_found(database: Database, completed: Payment) -> None:
+    found = break_by(database, "UPDATE payments SET sealed_payer = 'sealed'")
+    assert only(found) == ("payer_is_forgotten", completed.id)
