@@ -1,6 +1,6 @@
 """Call an open payment off. The provider has the last word: it may have been paid in the meantime."""
 
-from payproc import calls, jobs, payments
+from payproc import calls, jobs, outcomes, payments
 from payproc.application import Application
 from payproc.calls import Intent
 from payproc.errors import OperationNotSupported, ProviderUnavailable
@@ -27,7 +27,7 @@ def cancel_payment(app: Application, job: jobs.Begun) -> None:
     outcome = provider.cancel(intent.call)
     with app.database.transaction() as session:
         calls.record_answer(session, intent, outcome.verdict)
-        payments.apply_outcome(session, job.subject, outcome, told=Told(source=Source.API, evidence=intent.id))
+        outcomes.apply_outcome(session, job.subject, outcome, told=Told(source=Source.API, evidence=intent.id))
         jobs.finish(session, job)
 
 

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from sqlalchemy.orm import Session
 
-from payproc import jobs, payments, polls
+from payproc import jobs, outcomes, payments, polls
 from payproc.application import Application
 from payproc.errors import Conflict
 from payproc.models import Payment, Source, User
@@ -44,7 +44,7 @@ def _hand_out_form(app: Application, session: Session, payment: Payment) -> None
     result = StartResult(
         next_action=_drawn(app, session, payment), references={}, expires_at=payment.created_at + _FORM_LIFE
     )
-    payments.record_start(session, payment.id, result, told=Told(source=Source.API, evidence=payment.user_id))
+    outcomes.record_start(session, payment.id, result, told=Told(source=Source.API, evidence=payment.user_id))
     polls.stage_next(app, session, payment, polled=0)
 
 

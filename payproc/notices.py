@@ -152,7 +152,7 @@ def _apply(app: Application, session: Session, job: jobs.Begun, *, row: NoticeRo
     told = Told(source=Source.NOTICE, evidence=row.id)
     if payment.dialect not in notice.dialects or payment.environment != app.settings.environment:
         problem = f"told in words that no {payment.dialect} payment of {payment.environment} is told in"
-        payments.note_mismatch(session, payment.id, problem, told=told)
+        outcomes.note_mismatch(session, payment.id, problem, told=told)
     else:
         _tell(app, session, payment, notice, told=told)
     row.payment_id = payment.id

@@ -1,12 +1,12 @@
 """Payments: the only code that writes one's status.
 
-Webhook, poll, API, operator and reconciliation all end in `apply_outcome` or `apply_fact`, which lock the row, ask
-the grid in `states`, and append an event.
+Webhook, poll, API, operator and reconciliation all end in `move`: what a provider said through `outcomes`, what was
+decided here through `apply_fact`. The row is locked, the grid in `states` is asked, and an event appended.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -19,13 +19,13 @@ from payproc.models import Order, Payment, PaymentEvent, ReviewKind, Source, Use
 from payproc.money import Money
 from payproc.orders import follow_payments, payable_order
 from payproc.phones import masked, normalised
-from payproc.provider_words import start_request, stored_action
-from payproc.providers.base import Cancelling, Outcome, Payer, StartResult, Verdict
+from payproc.provider_words import start_request
+from payproc.providers.base import Cancelling, Payer
 from payproc.providers.names import PaymentMethod
-from payproc.providers.references import Reference, References
+from payproc.providers.references import References
 from payproc.redirects import check_redirect
-from payproc.reviews import is_questioned, open_review
-from payproc.states import OPEN, TERMINAL, Effect, Fact, PaymentStatus, transition
+from payproc.reviews import open_review
+from payproc.states import TERMINAL, Effect, Fact, PaymentStatus, transition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,67 +161,10 @@ def ended_at(session: Session, payment: Payment) -> datetime:
     return moment
 
 
-def record_start(session: Session, payment_id: str, result: StartResult, *, told: Told) -> Payment:
-    """Write down what the provider gave for a start: its ids, the customer's next step, until when, and its outcome.
-
-    A webhook may have been here first: what it has settled stays settled.
-    """
-    payment = locked(session, payment_id)
-    _adopt(payment, result.references)
-    payment.expires_at = result.expires_at
-    if payment.status in OPEN and result.next_action is not None:
-        payment.next_action = stored_action(result.next_action)
-    # The wallet has been told: nobody needs to know the customer's phone any more.
-    payment.sealed_payer = None
-    _apply(session, payment, Fact.STARTED, told=told)
-    if result.outcome is not None:
-        return apply_outcome(session, payment_id, result.outcome, told=told)
-    return payment
-
-
-def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, told: Told) -> Payment:
-    """Apply what a provider said about a payment; the one door for every source.
-
-    "Paid" counts only for the amount, currency, mode and session we asked for. Anything else stays where it is and
-    becomes a question for a person.
-    """
-    payment = locked(session, payment_id)
-    fact = _fact(payment, outcome)
-    foreign = _foreign(session, payment, outcome.references)
-    if fact is Fact.PAID and (problem := foreign or _mismatch(payment, outcome) or _held(session, payment, outcome)):
-        _report_mismatch(session, payment, problem, told=told)
-        return payment
-    if foreign is not None:
-        # What became of another session that names our payment ends nothing here, and its ids are not ours.
-        _apply(session, payment, Fact.MISMATCH, told=told, detail=foreign)
-        return payment
-    _adopt(payment, outcome.references)
-    payment.provider_receipt = payment.provider_receipt or outcome.receipt
-    if fact is None:
-        return payment
-    moved = _apply(session, payment, fact, told=told, detail=outcome.failure_code)
-    if moved and payment.status not in (PaymentStatus.COMPLETED, PaymentStatus.PROCESSING):
-        payment.failure_code = outcome.failure_code or fact
-        payment.failure_message = outcome.failure_message
-    return payment
-
-
-def learn_references(session: Session, payment_id: str, references: References) -> None:
-    """Keep ids of the provider's that we did not know; one that is known, or another payment's, is left alone."""
-    payment = locked(session, payment_id)
-    if _foreign(session, payment, references) is None:
-        _adopt(payment, references)
-
-
-def note_mismatch(session: Session, payment_id: str, problem: str, *, told: Told) -> None:
-    """Record that somebody spoke of a payment who cannot mean it, and ask a person; nothing else changes."""
-    _report_mismatch(session, locked(session, payment_id), problem, told=told)
-
-
 def fail(session: Session, payment_id: str, *, told: Told, code: str, message: str) -> Payment:
     """End a payment whose start was refused for good: there is nothing the customer could pay."""
     payment = locked(session, payment_id)
-    if _apply(session, payment, Fact.DECLINED, told=told, detail=message):
+    if move(session, payment, Fact.DECLINED, told=told, detail=message):
         payment.failure_code = code
         payment.failure_message = message
     return payment
@@ -230,87 +173,18 @@ def fail(session: Session, payment_id: str, *, told: Told, code: str, message: s
 def apply_fact(session: Session, payment_id: str, fact: Fact, *, told: Told, detail: str | None = None) -> Payment:
     """Apply a fact that needs no check against the provider's words: our own decision, or an operator's."""
     payment = locked(session, payment_id)
-    moved = _apply(session, payment, fact, told=told, detail=detail)
+    moved = move(session, payment, fact, told=told, detail=detail)
     if moved and payment.status in (PaymentStatus.FAILED, PaymentStatus.CANCELLED):
         payment.failure_code = payment.failure_code or fact
         payment.failure_message = detail
     return payment
 
 
-def _fact(payment: Payment, outcome: Outcome) -> Fact | None:
-    match outcome.verdict:
-        case Verdict.PAID:
-            return Fact.PAID
-        case Verdict.PROCESSING:
-            return Fact.PROCESSING
-        case Verdict.DECLINED:
-            return Fact.DECLINED
-        case Verdict.CANCELLED:
-            return Fact.CANCELLED
-        case Verdict.EXPIRED:
-            return Fact.EXPIRED
-        case Verdict.REVERSED:
-            # Taken and given back. What we had never counted was never ours to keep; the rest is a refund (`outcomes`).
-            return Fact.DECLINED if payment.completed_at is None else None
-        case Verdict.PENDING:
-            return Fact.ATTEMPT_DECLINED if outcome.failure_code else None
-        case Verdict.UNKNOWN:
-            return None
-        case _:
-            assert_never(outcome.verdict)
+def move(session: Session, payment: Payment, fact: Fact, *, told: Told, detail: str | None = None) -> bool:
+    """Let a fact act on a payment whose row the caller has locked; return whether it moved.
 
-
-def _mismatch(payment: Payment, outcome: Outcome) -> str | None:
-    asked = Money.of(payment.amount_minor, payment.currency)
-    if outcome.money is not None and outcome.money != asked:
-        return f"paid {outcome.money}, asked for {asked}"
-    if outcome.live_mode is not None and outcome.live_mode is not payment.live_mode:
-        return "paid in the other mode (live or test)"
-    return None
-
-
-def _held(session: Session, payment: Payment, outcome: Outcome) -> str | None:
-    # A wallet's notice says "paid" without saying how much. It takes nothing back of a notice that did say, and said
-    # something else.
-    if outcome.money is None and payment.completed_at is None and is_questioned(session, payment.id):
-        return "told again that it is paid, without an amount"
-    return None
-
-
-def _foreign(session: Session, payment: Payment, references: References) -> str | None:
-    for reference, theirs in references.items():
-        ours = getattr(payment, reference)
-        if reference.names_one_payment and ours and theirs and ours != theirs:
-            return f"told of {theirs}, ours is {ours}"
-        if theirs and ours != theirs and _is_anothers(session, payment, reference, theirs):
-            return f"told of {theirs}, which is another payment's"
-    return None
-
-
-def _is_anothers(session: Session, payment: Payment, reference: Reference, value: str) -> bool:
-    other = select(Payment.id).where(getattr(Payment, reference) == value, Payment.id != payment.id)
-    return session.scalar(other) is not None
-
-
-def _report_mismatch(session: Session, payment: Payment, problem: str, *, told: Told) -> None:
-    _apply(session, payment, Fact.MISMATCH, told=told, detail=problem)
-    open_review(
-        session,
-        ReviewKind.PAID_MISMATCH,
-        payment.id,
-        payment_id=payment.id,
-        detail=f"{payment.id}: {problem}. Nothing was fulfilled; decide whether to accept it or to refund it.",
-    )
-
-
-def _adopt(payment: Payment, references: References) -> None:
-    # First come, first kept: an id never changes, and a second one for the same thing is no correction.
-    for reference, value in references.items():
-        if value and getattr(payment, reference) is None:
-            setattr(payment, reference, value)
-
-
-def _apply(session: Session, payment: Payment, fact: Fact, *, told: Told, detail: str | None = None) -> bool:
+    Whatever a provider said is checked first: that is `outcomes`' concern.
+    """
     cell = transition(payment.status, fact)
     before = payment.status
     if cell.effect is Effect.MOVED:
@@ -352,7 +226,7 @@ def _follow_up(session: Session, payment: Payment, *, told: Told) -> None:
         owed.stage_receipt(session, payment)
         if refund_sums.is_given_back(session, payment):
             # Its refund was told before its payment was.
-            _apply(session, payment, Fact.REFUNDED, told=told)
+            move(session, payment, Fact.REFUNDED, told=told)
     if payment.status is PaymentStatus.FAILED:
         owed.stage_failure(session, payment)
     if payment.order_id:

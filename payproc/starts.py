@@ -5,7 +5,7 @@ from typing import assert_never
 
 from sqlalchemy.orm import Session
 
-from payproc import calls, jobs, payments, polls
+from payproc import calls, jobs, outcomes, payments, polls
 from payproc.application import Application
 from payproc.calls import Intent
 from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
@@ -132,7 +132,7 @@ def _record(app: Application, job: jobs.Begun, intent: Intent, result: StartResu
     with app.database.transaction() as session:
         calls.record_answer(session, intent, ", ".join(result.references.values()) or "accepted")
         told = Told(source=Source.API, evidence=intent.id)
-        payment = payments.record_start(session, job.subject, result, told=told)
+        payment = outcomes.record_start(session, job.subject, result, told=told)
         polls.stage_after_start(app, session, payment, result.outcome)
         jobs.finish(session, job)
 

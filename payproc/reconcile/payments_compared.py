@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from payproc import outcomes, payments
+from payproc import outcomes
 from payproc.models import FindingKind, Payment, ReconciliationMark, ReconciliationRun, Source
 from payproc.money import Money
 from payproc.payments import Told
@@ -81,7 +81,7 @@ def _learn(session: Session, payment: Payment, remote: RemotePayment) -> None:
     # Which charge paid is not in every event, and the lines of the balance name no other id.
     known = payment_ref(payment).references
     if remote.outcome.verdict is Verdict.PAID and not remote.references.items() <= known.items():
-        payments.learn_references(session, payment.id, remote.references)
+        outcomes.learn_references(session, payment.id, remote.references)
 
 
 def _difference(payment: Payment, remote: RemotePayment) -> Difference | None:

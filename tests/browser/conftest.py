@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
-from payproc import checkouts, outcomes, payments
+from payproc import checkouts, outcomes
 from payproc.application import Application
 from payproc.models import Payment, Source, User
 from payproc.money import Money
@@ -156,7 +156,7 @@ class Shop:
     def begin(self, payment: Payment, action: NextAction, *, expires_at: datetime | None = None) -> None:
         result = StartResult(next_action=action, references={}, expires_at=expires_at)
         with self.app.database.transaction() as session:
-            payments.record_start(session, payment.id, result, told=Told(source=Source.API))
+            outcomes.record_start(session, payment.id, result, told=Told(source=Source.API))
 
     def end(self, payment: Payment, verdict: Verdict, **said: Any) -> None:
         if verdict is Verdict.PAID:

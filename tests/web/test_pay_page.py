@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 from werkzeug.test import TestResponse
 
-from payproc import checkouts, outcomes, payments
+from payproc import checkouts, outcomes
 from payproc.application import Application
 from payproc.db import Database
 from payproc.models import Payment, Source, User
@@ -77,7 +77,7 @@ class Till:
     def begin(self, payment: Payment, action: NextAction, *, expires_at: datetime | None = None) -> Payment:
         result = StartResult(next_action=action, references={}, expires_at=expires_at)
         with self.app.database.transaction() as session:
-            payments.record_start(session, payment.id, result, told=Told(source=Source.API))
+            outcomes.record_start(session, payment.id, result, told=Told(source=Source.API))
         return payment
 
     def end(self, payment: Payment, verdict: Verdict, **said: Any) -> Payment:
