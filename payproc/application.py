@@ -1,21 +1,17 @@
-"""Everything one process of payproc works with, put together once."""
+"""Everything one process of payproc works with. `bootstrap` puts it together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
 from functools import cached_property
-from typing import Self
 
-from payproc import circuits
 from payproc.db import Database
 from payproc.errors import NotFound, Refusal, RequestRefused
-from payproc.mailer import Mailer
 from payproc.models import Payment
-from payproc.providers import registry
 from payproc.providers.base import Provider
 from payproc.providers.names import PaymentMethod
 from payproc.sealing import Sealer
-from payproc.settings import Settings, load_settings
+from payproc.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,27 +20,8 @@ class Application:
 
     settings: Settings
     database: Database
-    providers: registry.Registry
+    providers: Mapping[PaymentMethod, Provider]
     post: Callable[[EmailMessage], None]
-
-    @classmethod
-    def from_settings(cls, settings: Settings, *, pool_size: int = 10) -> Self:
-        """Put an application together; nothing is connected until it is used."""
-        database = Database(settings.database_url, pool_size=pool_size)
-        return cls(
-            settings=settings,
-            database=database,
-            providers=registry.build(settings, told=circuits.Board(database).note),
-            post=Mailer(settings.smtp_url).post,
-        )
-
-    @classmethod
-    def from_environment(cls, *, pool_size: int = 10) -> Self:
-        """Put an application together from the environment.
-
-        Raises SettingsInvalid, naming everything that is wrong.
-        """
-        return cls.from_settings(load_settings(), pool_size=pool_size)
 
     @cached_property
     def sealer(self) -> Sealer:

@@ -1,14 +1,16 @@
 """Call an open payment off. The provider has the last word: it may have been paid in the meantime."""
 
+from sqlalchemy.orm import Session
+
 from payproc import calls, jobs, outcomes, payments
 from payproc.application import Application
 from payproc.calls import Intent
-from payproc.errors import OperationNotSupported, ProviderUnavailable
-from payproc.models import CallState, Payment, Source
+from payproc.errors import Conflict, OperationNotSupported, ProviderUnavailable
+from payproc.models import CallState, Payment, Source, User
 from payproc.payments import Told
 from payproc.provider_words import payment_ref
 from payproc.providers.base import Cancelling, Operation
-from payproc.states import OPEN, Fact
+from payproc.states import OPEN, TERMINAL, Fact
 
 
 def cancel_payment(app: Application, job: jobs.Begun) -> None:
@@ -56,3 +58,25 @@ def _intend(app: Application, job: jobs.Begun, provider: Cancelling) -> Intent |
                     dialect=payment.dialect,
                     plan=lambda: provider.plan_cancel(payment_ref(payment)),
                 )
+
+
+def request_cancel(app: Application, session: Session, payment_id: str, *, user: User) -> Payment:
+    """Stage the cancellation of an open payment; it may turn out to have been paid.
+
+    Raises NotFound, or Conflict when the payment has ended or its provider calls nothing off.
+    """
+    payment = payments.visible_payment(session, payment_id, user=user)
+    if payment.status in TERMINAL:
+        raise Conflict(
+            f"Payment {payment.id} is {payment.status}; only an open payment can be cancelled.",
+            code="payment_ended",
+            subject=payment.id,
+        )
+    if not isinstance(app.provider(payment.payment_method), Cancelling):
+        raise Conflict(
+            f"{payment.payment_method} takes no payment back; {payment.id} ends by itself when nobody pays it.",
+            code="cancel_not_supported",
+            subject=payment.id,
+        )
+    jobs.stage(session, jobs.Kind.CANCEL_PAYMENT, payment.id, method=payment.payment_method)
+    return payment

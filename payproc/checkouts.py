@@ -1,22 +1,46 @@
 """Take a payment in: write it down, and stage what carries it to its provider."""
 
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
 from sqlalchemy.orm import Session
 
 from payproc import jobs, outcomes, payments, polls
 from payproc.application import Application
-from payproc.errors import Conflict
-from payproc.models import Payment, Source, User
-from payproc.payments import PaymentRequest, Told
+from payproc.errors import Conflict, InvalidRequest
+from payproc.models import Order, Payment, Source, User
+from payproc.money import Money
+from payproc.orders import payable_order
+from payproc.payments import Told
+from payproc.phones import masked, normalised
 from payproc.provider_words import start_request
-from payproc.providers.base import PostForm, PostingForms, StartMode, StartResult
+from payproc.providers.base import Payer, PostForm, PostingForms, StartMode, StartResult
 from payproc.providers.names import PaymentMethod
+from payproc.redirects import check_redirect
 from payproc.states import OPEN
 
 # The hosted pages of both wallets take a form for a day.
 _FORM_LIFE = timedelta(hours=24)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentRequest:
+    """What a client asks for. Without an order `money` is needed; with one it must match or be absent.
+
+    `phone` as the client wrote it; `cnic` is the last six digits.
+    """
+
+    money: Money | None
+    description: str
+    success_url: str | None = None
+    cancel_url: str | None = None
+    phone: str | None = field(default=None, repr=False)
+    cnic: str | None = field(default=None, repr=False)
+    order_id: str | None = None
+    # What the client said, even without an amount: it must not be another than the order's.
+    currency: str | None = None
+    meta: dict[str, Any] = field(default_factory=dict)
 
 
 def take_payment(
@@ -26,7 +50,7 @@ def take_payment(
 
     Raises InvalidRequest or Conflict, and then nothing is written.
     """
-    payment = payments.create_payment(app, session, request, user=user, method=method)
+    payment = _create_payment(app, session, request, user=user, method=method)
     provider = app.provider(method)
     match provider.start_mode(payment.dialect):
         case StartMode.BY_KEY:
@@ -38,6 +62,56 @@ def take_payment(
         case mode:
             assert_never(mode)
     return payment
+
+
+def _create_payment(
+    app: Application, session: Session, request: PaymentRequest, *, user: User, method: PaymentMethod
+) -> Payment:
+    provider = app.provider(method)
+    for field_name in ("success_url", "cancel_url"):
+        url = getattr(request, field_name)
+        if url is not None:
+            check_redirect(url, field=field_name, settings=app.settings)
+    order = None if request.order_id is None else payable_order(session, request.order_id, user=user)
+    money = _price(request, order)
+    payer = Payer(phone=normalised(request.phone) if request.phone else None, cnic=request.cnic)
+    payment = Payment(
+        user_id=user.id,
+        order_id=order.id if order else None,
+        amount_minor=money.amount_minor,
+        currency=money.currency.code,
+        payment_method=method,
+        dialect=provider.dialect,
+        environment=app.settings.environment,
+        live_mode=provider.live_mode,
+        description=request.description,
+        meta=request.meta,
+        phone=masked(payer.phone) if payer.phone else None,
+        sealed_payer=app.sealer.close(payer),
+        success_url=request.success_url,
+        cancel_url=request.cancel_url,
+    )
+    payments.add(session, payment, told=Told(source=Source.API, evidence=user.id))
+    provider.check(start_request(session, payment, payer=payer))
+    return payment
+
+
+def _price(request: PaymentRequest, order: Order | None) -> Money:
+    offered = request.money
+    if order is None:
+        if offered is None:
+            raise InvalidRequest(
+                "Say amount or amount_minor, or name an order_id.", code="amount_missing", field="amount"
+            )
+        return offered
+    due = Money.of(order.amount_minor, order.currency)
+    if offered is not None and offered != due:
+        raise InvalidRequest(
+            f"Order {order.reference} is over {due}, not {offered}.", code="order_amount_differs", field="amount"
+        )
+    if request.currency is not None and request.currency != order.currency:
+        raise InvalidRequest(f"Order {order.reference} is over {due}.", code="order_amount_differs", field="currency")
+    return due
 
 
 def _hand_out_form(app: Application, session: Session, payment: Payment) -> None:

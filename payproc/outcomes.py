@@ -1,6 +1,6 @@
 """What a provider said about a payment: the one door for a start, a notice, a poll, a cancellation and a list."""
 
-from typing import assert_never
+from typing import Any, assert_never
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -9,8 +9,7 @@ from payproc import payments, refunds
 from payproc.models import Payment, ReviewKind
 from payproc.money import Money
 from payproc.payments import Told
-from payproc.provider_words import stored_action
-from payproc.providers.base import Outcome, StartResult, Verdict
+from payproc.providers.base import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
 from payproc.providers.references import Reference, References
 from payproc.reviews import is_questioned, open_review
 from payproc.states import OPEN, Fact, PaymentStatus
@@ -25,13 +24,26 @@ def record_start(session: Session, payment_id: str, result: StartResult, *, told
     _adopt(payment, result.references)
     payment.expires_at = result.expires_at
     if payment.status in OPEN and result.next_action is not None:
-        payment.next_action = stored_action(result.next_action)
+        payment.next_action = _stored_action(result.next_action)
     # The wallet has been told: nobody needs to know the customer's phone any more.
     payment.sealed_payer = None
     payments.move(session, payment, Fact.STARTED, told=told)
     if result.outcome is not None:
         return apply_outcome(session, payment_id, result.outcome, told=told)
     return payment
+
+
+def _stored_action(action: NextAction) -> dict[str, Any]:
+    """Return what is kept of the customer's next step. A form's fields are drawn again: some of them are secrets."""
+    match action:
+        case Redirect():
+            return {"type": "redirect", "url": action.url}
+        case PostForm():
+            return {"type": "post_form", "url": action.url}
+        case AwaitCustomer():
+            return {"type": "await_customer", "token": action.token}
+        case _:
+            assert_never(action)
 
 
 def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, told: Told) -> Payment:

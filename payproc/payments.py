@@ -4,47 +4,21 @@ Webhook, poll, API, operator and reconciliation all end in `move`: what a provid
 decided here through `apply_fact`. The row is locked, the grid in `states` is asked, and an event appended.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from payproc import jobs, ledger, refund_sums
-from payproc.application import Application
-from payproc.errors import Conflict, InvalidRequest, NotFound
+from payproc.errors import NotFound
 from payproc.mails import owed
-from payproc.models import Order, Payment, PaymentEvent, ReviewKind, Source, User
-from payproc.money import Money
-from payproc.orders import follow_payments, payable_order
-from payproc.phones import masked, normalised
-from payproc.provider_words import start_request
-from payproc.providers.base import Cancelling, Payer
+from payproc.models import Payment, PaymentEvent, ReviewKind, Source, User
+from payproc.orders import follow_payments
 from payproc.providers.names import PaymentMethod
 from payproc.providers.references import References
-from payproc.redirects import check_redirect
 from payproc.reviews import open_review
 from payproc.states import TERMINAL, Effect, Fact, PaymentStatus, transition
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaymentRequest:
-    """What a client asks for. Without an order `money` is needed; with one it must match or be absent.
-
-    `phone` as the client wrote it; `cnic` is the last six digits.
-    """
-
-    money: Money | None
-    description: str
-    success_url: str | None = None
-    cancel_url: str | None = None
-    phone: str | None = field(default=None, repr=False)
-    cnic: str | None = field(default=None, repr=False)
-    order_id: str | None = None
-    # What the client said, even without an amount: it must not be another than the order's.
-    currency: str | None = None
-    meta: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,61 +29,12 @@ class Told:
     evidence: str | None = None
 
 
-def create_payment(
-    app: Application, session: Session, request: PaymentRequest, *, user: User, method: PaymentMethod
-) -> Payment:
-    """Write a payment down; nothing is sent to anybody, and nothing staged (`checkouts` does that).
-
-    Raises InvalidRequest or Conflict, and then nothing is written.
-    """
-    provider = app.provider(method)
-    for field_name in ("success_url", "cancel_url"):
-        url = getattr(request, field_name)
-        if url is not None:
-            check_redirect(url, field=field_name, settings=app.settings)
-    order = None if request.order_id is None else payable_order(session, request.order_id, user=user)
-    money = _price(request, order)
-    payer = Payer(phone=normalised(request.phone) if request.phone else None, cnic=request.cnic)
-    payment = Payment(
-        user_id=user.id,
-        order_id=order.id if order else None,
-        amount_minor=money.amount_minor,
-        currency=money.currency.code,
-        status=PaymentStatus.PENDING,
-        payment_method=method,
-        dialect=provider.dialect,
-        environment=app.settings.environment,
-        live_mode=provider.live_mode,
-        description=request.description,
-        meta=request.meta,
-        phone=masked(payer.phone) if payer.phone else None,
-        sealed_payer=app.sealer.close(payer),
-        success_url=request.success_url,
-        cancel_url=request.cancel_url,
-    )
+def add(session: Session, payment: Payment, *, told: Told) -> None:
+    """Write a new payment down; it begins as pending."""
+    payment.status = PaymentStatus.PENDING
     session.add(payment)
     session.flush()
-    provider.check(start_request(session, payment, payer=payer))
-    _record(session, payment, Fact.CREATED, effect=Effect.MOVED, told=Told(source=Source.API, evidence=user.id))
-    return payment
-
-
-def _price(request: PaymentRequest, order: Order | None) -> Money:
-    offered = request.money
-    if order is None:
-        if offered is None:
-            raise InvalidRequest(
-                "Say amount or amount_minor, or name an order_id.", code="amount_missing", field="amount"
-            )
-        return offered
-    due = Money.of(order.amount_minor, order.currency)
-    if offered is not None and offered != due:
-        raise InvalidRequest(
-            f"Order {order.reference} is over {due}, not {offered}.", code="order_amount_differs", field="amount"
-        )
-    if request.currency is not None and request.currency != order.currency:
-        raise InvalidRequest(f"Order {order.reference} is over {due}.", code="order_amount_differs", field="currency")
-    return due
+    _record(session, payment, Fact.CREATED, effect=Effect.MOVED, told=told)
 
 
 def visible_payment(session: Session, payment_id: str, *, user: User) -> Payment:
@@ -255,25 +180,3 @@ def _record(
             detail=detail,
         )
     )
-
-
-def request_cancel(app: Application, session: Session, payment_id: str, *, user: User) -> Payment:
-    """Stage the cancellation of an open payment; it may turn out to have been paid.
-
-    Raises NotFound, or Conflict when the payment has ended or its provider calls nothing off.
-    """
-    payment = visible_payment(session, payment_id, user=user)
-    if payment.status in TERMINAL:
-        raise Conflict(
-            f"Payment {payment.id} is {payment.status}; only an open payment can be cancelled.",
-            code="payment_ended",
-            subject=payment.id,
-        )
-    if not isinstance(app.provider(payment.payment_method), Cancelling):
-        raise Conflict(
-            f"{payment.payment_method} takes no payment back; {payment.id} ends by itself when nobody pays it.",
-            code="cancel_not_supported",
-            subject=payment.id,
-        )
-    jobs.stage(session, jobs.Kind.CANCEL_PAYMENT, payment.id, method=payment.payment_method)
-    return payment

@@ -1,20 +1,18 @@
 """A payment in the words that a provider is asked in."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, assert_never
 
 from sqlalchemy.orm import Session
 
+from payproc.application import Application
 from payproc.models import Payment, User
 from payproc.money import Money
 from payproc.providers.base import (
-    AwaitCustomer,
     Customer,
-    NextAction,
     Payer,
     PaymentRef,
-    PostForm,
-    Redirect,
+    Refunding,
+    RefundMode,
     StartRequest,
 )
 from payproc.providers.references import Reference
@@ -64,14 +62,7 @@ def start_request(
     )
 
 
-def stored_action(action: NextAction) -> dict[str, Any]:
-    """Return what is kept of the customer's next step. A form's fields are drawn again: some of them are secrets."""
-    match action:
-        case Redirect():
-            return {"type": "redirect", "url": action.url}
-        case PostForm():
-            return {"type": "post_form", "url": action.url}
-        case AwaitCustomer():
-            return {"type": "await_customer", "token": action.token}
-        case _:
-            assert_never(action)
+def refund_mode_of(app: Application, payment: Payment) -> RefundMode:
+    """Return how this payment's provider gives money back."""
+    provider = app.provider_of(payment)
+    return provider.refund_mode(payment.dialect) if isinstance(provider, Refunding) else RefundMode.BY_HAND

@@ -12,7 +12,7 @@ from payproc.errors import OperationNotSupported, OutcomeUncertain, ProviderUnav
 from payproc.models import CallState, Payment, Refund, ReviewKind, Source
 from payproc.money import Money
 from payproc.payments import Told
-from payproc.provider_words import payment_ref
+from payproc.provider_words import payment_ref, refund_mode_of
 from payproc.providers.base import Operation, Provider, Refunding, RefundMode, RefundRequest
 from payproc.providers.settlement import RefundOutcome, RefundVerdict
 from payproc.reviews import open_review
@@ -93,7 +93,7 @@ def _intend(app: Application, job: jobs.Begun) -> tuple[_Errand, Intent] | None:
         if refund.status is not RefundStatus.PENDING:
             jobs.finish(session, job)
             return None
-        if refunds.mode_of(app, payment) is RefundMode.BY_HAND:
+        if refund_mode_of(app, payment) is RefundMode.BY_HAND:
             refunds.hand_over(session, refund.id, told=Told(source=Source.API, evidence=job.id))
             jobs.finish(session, job)
             return None

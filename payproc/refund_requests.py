@@ -14,6 +14,7 @@ from payproc.application import Application
 from payproc.errors import Conflict, InvalidRequest
 from payproc.models import Payment, Refund, User
 from payproc.money import Money
+from payproc.provider_words import refund_mode_of
 from payproc.providers.base import RefundMode
 from payproc.setting_types import RefundByOwner
 from payproc.states import REFUND_OPEN, PaymentStatus, RefundStatus
@@ -30,7 +31,7 @@ def request_refund(
     """
     payments.visible_payment(session, payment_id, user=user)
     payment = payments.locked(session, payment_id)
-    mode = refunds.mode_of(app, payment)
+    mode = refund_mode_of(app, payment)
     _check_refundable(app, session, payment)
     _check_alone(session, payment, mode)
     left = Money.of(payment.amount_minor, payment.currency) - refund_sums.held_back(session, payment)

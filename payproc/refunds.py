@@ -10,13 +10,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from payproc import jobs, ledger, payments, refund_sums
-from payproc.application import Application
 from payproc.errors import NotFound
 from payproc.mails import owed
 from payproc.models import Payment, Refund, RefundEvent, ReviewKind, Source, User
 from payproc.money import Money
 from payproc.payments import Told
-from payproc.providers.base import Refunding, RefundMode
+from payproc.providers.base import RefundMode
 from payproc.providers.settlement import RefundOutcome, RefundVerdict, RemoteRefund
 from payproc.reviews import close_if_open, open_review
 from payproc.states import (
@@ -32,12 +31,6 @@ from payproc.states import (
 
 # Questions about a refund that answer themselves when it ends.
 _ASKED_ABOUT_OPEN = (ReviewKind.REFUND_APPROVAL, ReviewKind.REFUND_MANUAL, ReviewKind.REFUND_UNSETTLED)
-
-
-def mode_of(app: Application, payment: Payment) -> RefundMode:
-    """Return how this payment's provider gives money back."""
-    provider = app.provider_of(payment)
-    return provider.refund_mode(payment.dialect) if isinstance(provider, Refunding) else RefundMode.BY_HAND
 
 
 def begin(

@@ -14,6 +14,7 @@ from kombu.transport.redis import Channel as RedisChannel
 
 from payproc import logs, work
 from payproc.application import Application
+from payproc.bootstrap import application_from
 from payproc.errors import SettingsInvalid
 from payproc.settings import load_settings
 
@@ -44,7 +45,7 @@ _making = threading.Lock()
 def _application_of(_pid: int) -> Application:
     settings = load_settings()
     logs.configure(settings)
-    return Application.from_settings(settings, pool_size=_CONNECTIONS)
+    return application_from(settings, pool_size=_CONNECTIONS)
 
 
 def application() -> Application:

@@ -11,11 +11,12 @@ from sqlalchemy import select, text, update
 
 from payproc import checkouts, disputes, jobs, payments, refunds, work
 from payproc.application import Application
+from payproc.checkouts import PaymentRequest
 from payproc.mails import letters, owed
 from payproc.models import Dispute, Email, EmailKind, Payment, Refund, ReviewKind, Source, User
 from payproc.money import Money
 from payproc.orders import create_order
-from payproc.payments import PaymentRequest, Told
+from payproc.payments import Told
 from payproc.providers.names import STRIPE
 from payproc.providers.settlement import RefundOutcome, RefundVerdict, RemoteDispute, RemoteRefund
 from payproc.reviews import open_review

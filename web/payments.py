@@ -5,7 +5,7 @@ from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from flask_openapi.types import ResponseDict
 
-from payproc import listing, payments
+from payproc import cancellations, listing, payments
 from payproc.errors import InvalidRequest
 from payproc.idempotency import Answer
 from payproc.models import Payment
@@ -110,6 +110,6 @@ def show_timeline(path: PaymentPath) -> Response:
 def cancel(path: PaymentPath) -> Response:
     """Call an open payment off. Stripe has the last word: it may have been paid a moment ago. Wallets do not do it."""
     with application().database.transaction() as session:
-        payment = payments.request_cancel(application(), session, path.payment_id, user=current_user())
+        payment = cancellations.request_cancel(application(), session, path.payment_id, user=current_user())
     accepted = AcceptedAnswer(payment_id=payment.id, status=payment.status)
     return json_answer(text_of(accepted), status=202, location=location_of(payment.id))

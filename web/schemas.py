@@ -15,11 +15,11 @@ from pydantic import (
     model_serializer,
 )
 
+from payproc.checkouts import PaymentRequest
 from payproc.errors import InvalidRequest
 from payproc.ledger import Balance
 from payproc.models import Account, Dispute, Payment, Refund
 from payproc.money import Money, parse_major, parse_minor
-from payproc.payments import PaymentRequest
 from payproc.states import DisputeStatus, PaymentStatus, RefundStatus
 from payproc.timeline import Entry
 from web.json import NumberText

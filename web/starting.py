@@ -5,9 +5,9 @@ from collections.abc import Callable
 from sqlalchemy.orm import Session
 
 from payproc import checkouts
+from payproc.checkouts import PaymentRequest
 from payproc.idempotency import Answer
 from payproc.models import Payment
-from payproc.payments import PaymentRequest
 from payproc.providers.names import PaymentMethod
 from payproc.states import OPEN, PaymentStatus
 from web.auth import application, current_user

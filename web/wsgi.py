@@ -3,12 +3,12 @@
 import sys
 
 from payproc import logs
-from payproc.application import Application
+from payproc.bootstrap import application_from_environment
 from payproc.errors import SettingsInvalid
 from web.app import create_app
 
 try:
-    application = Application.from_environment()
+    application = application_from_environment()
 except SettingsInvalid as invalid:
     sys.exit("payproc web cannot start:\n" + "\n".join(f"  {problem}" for problem in invalid.problems))
 

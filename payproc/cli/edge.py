@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from payproc import settings
 from payproc.application import Application
+from payproc.bootstrap import application_from_environment
 from payproc.db import Database
 from payproc.errors import NotFound, PayprocError, SettingsInvalid
 from payproc.models import Base, Role, User
@@ -67,7 +68,7 @@ def application() -> Iterator[Application]:
 
     Raises SettingsInvalid.
     """
-    made = Application.from_environment(pool_size=1)
+    made = application_from_environment(pool_size=1)
     try:
         yield made
     finally:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from payproc import decisions, jobs, listing, payments, timeline
+from payproc import cancellations, decisions, jobs, listing, payments, timeline
 from payproc.cli.edge import OPERATOR, Id, Json, Limit, application, transaction
 from payproc.cli.rendering import show_document, show_item, show_list, show_table
 from payproc.models import Payment
@@ -54,7 +54,7 @@ def inquire(payment_id: Id, *, json: Json = False) -> None:
 def cancel(payment_id: Id, *, json: Json = False) -> None:
     """Call an open payment off, as soon as a worker is free. It may turn out to have been paid."""
     with application() as core, core.database.transaction() as session:
-        payment = payments.request_cancel(core, session, payment_id, user=OPERATOR)
+        payment = cancellations.request_cancel(core, session, payment_id, user=OPERATOR)
     show_item({"id": payment.id, "status": payment.status, "staged": jobs.Kind.CANCEL_PAYMENT}, json=json)
 
 

@@ -17,9 +17,10 @@ from werkzeug.wrappers import Response
 
 from payproc import checkouts, outcomes
 from payproc.application import Application
+from payproc.checkouts import PaymentRequest
 from payproc.models import Payment, Source, User
 from payproc.money import Money
-from payproc.payments import PaymentRequest, Told
+from payproc.payments import Told
 from payproc.providers.base import AwaitCustomer, NextAction, Outcome, StartResult, Verdict
 from payproc.providers.names import EASY_PAISA, JAZZ_CASH, STRIPE, PaymentMethod
 from payproc.settings import Settings

@@ -13,10 +13,10 @@ from sqlalchemy import select, text
 
 from payproc import checkouts, jobs, notices, work
 from payproc.application import Application
+from payproc.checkouts import PaymentRequest
 from payproc.models import Email, Notice, Order, Payment, PaymentEvent, ProviderCall, Review, User
 from payproc.money import Money
 from payproc.orders import create_order
-from payproc.payments import PaymentRequest
 from payproc.providers import registry
 from payproc.providers.base import RawNotice
 from payproc.providers.names import STRIPE

@@ -1,8 +1,8 @@
 import pytest
 
+from payproc.cancellations import request_cancel
 from payproc.errors import Conflict, NotFound
 from payproc.models import User
-from payproc.payments import request_cancel
 from payproc.states import PaymentStatus
 from tests.integration.conftest import World
 

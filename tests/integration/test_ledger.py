@@ -20,11 +20,12 @@ from sqlalchemy.orm import Session
 
 from payproc import checkouts, ledger, payments, refunds
 from payproc.application import Application
+from payproc.checkouts import PaymentRequest
 from payproc.errors import InvalidRequest
 from payproc.models import Account, Journal, JournalKind, Payment, Refund, Source, User
 from payproc.models import SettlementLine as KeptLine
 from payproc.money import Money
-from payproc.payments import PaymentRequest, Told
+from payproc.payments import Told
 from payproc.providers.names import STRIPE
 from payproc.providers.settlement import LineKind, RefundOutcome, RefundVerdict, RemoteRefund, SettlementLine
 from payproc.states import Fact, RefundFact

@@ -529,8 +529,7 @@ def test_in_whatever_order_the_lines_stand_the_same_is_found(
 @pytest.fixture
 def command(books: Books, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """The command line over the same database and simulators."""
-    for module in ("payproc.cli.edge",):
-        monkeypatch.setattr(f"{module}.Application.from_environment", lambda **_: books.audit.world.app, raising=True)
+    monkeypatch.setattr("payproc.cli.edge.application_from_environment", lambda **_: books.audit.world.app)
 
     def run(*words: str) -> Result:
         return CliRunner().invoke(cli, ["reconcile", "wallets", *words])

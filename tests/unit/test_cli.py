@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from payproc import __version__, checkouts, jobs
 from payproc.application import Application
+from payproc.checkouts import PaymentRequest
 from payproc.cli import app as cli
 from payproc.cli.edge import OPERATOR
 from payproc.db import Database
@@ -34,7 +35,6 @@ from payproc.models import (
     User,
 )
 from payproc.money import Money
-from payproc.payments import PaymentRequest
 from payproc.providers import registry
 from payproc.providers.names import STRIPE
 from payproc.reviews import open_review

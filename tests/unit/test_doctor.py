@@ -6,11 +6,12 @@ from sqlalchemy import text
 
 from payproc import checkouts, disputes, jobs, ledger, payments, refund_requests, refunds
 from payproc.application import Application
+from payproc.checkouts import PaymentRequest
 from payproc.db import Database
 from payproc.doctor import Broken, broken_invariants, invariants
 from payproc.models import Dispute, Payment, Refund, Role, Source, User
 from payproc.money import Money
-from payproc.payments import PaymentRequest, Told
+from payproc.payments import Told
 from payproc.providers import registry
 from payproc.providers.names import STRIPE
 from payproc.providers.settlement import RemoteDispute

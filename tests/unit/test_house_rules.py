@@ -142,7 +142,7 @@ _STATUS_WRITERS = {
     "payproc/idempotency.py": {"row"},  # the HTTP status of a remembered answer
 }
 
-_MAKERS = {"Payment": "payproc/payments.py", "Refund": "payproc/refunds.py", "Dispute": "payproc/disputes.py"}
+_MAKERS = {"Payment": "payproc/checkouts.py", "Refund": "payproc/refunds.py", "Dispute": "payproc/disputes.py"}
 _WRITING = re.compile(r"(?i)\b(update|insert\s+into)\s+(payments|refunds|disputes)\b")
 
 

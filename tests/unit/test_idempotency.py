@@ -9,11 +9,11 @@ from sqlalchemy import func, select, text
 
 from payproc import checkouts, idempotency
 from payproc.application import Application
+from payproc.checkouts import PaymentRequest
 from payproc.errors import Conflict, IdempotencyKeyReused, InvalidRequest
 from payproc.idempotency import Answer, Fresh, Resumed, check_key, fingerprint
 from payproc.models import Job, Payment, User
 from payproc.money import Money
-from payproc.payments import PaymentRequest
 from payproc.providers.names import STRIPE
 
 PRINT, OTHER = fingerprint("POST", "/checkout", {"amount": 1}), fingerprint("POST", "/checkout", {"amount": 2})

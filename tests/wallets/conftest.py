@@ -14,10 +14,10 @@ from werkzeug.serving import make_server
 
 from payproc import checkouts
 from payproc.application import Application
+from payproc.checkouts import PaymentRequest
 from payproc.circuits import Board
 from payproc.models import Payment, User
 from payproc.money import Money
-from payproc.payments import PaymentRequest
 from payproc.providers import registry
 from payproc.providers.names import EASY_PAISA, JAZZ_CASH, PaymentMethod
 from payproc.settings import Settings

@@ -12,9 +12,9 @@ from werkzeug.test import TestResponse
 
 from payproc import checkouts
 from payproc.application import Application
+from payproc.checkouts import PaymentRequest
 from payproc.models import FindingKind, Loop, Scope, User
 from payproc.money import Money
-from payproc.payments import PaymentRequest
 from payproc.providers.names import STRIPE
 from payproc.users import issue_key, revoke_key
 from tests.reconcile.planting import Planted, planted

@@ -9,9 +9,10 @@ from werkzeug.test import TestResponse
 
 from payproc import checkouts, payments
 from payproc.application import Application
+from payproc.checkouts import PaymentRequest
 from payproc.models import Payment, Source, User
 from payproc.money import Money
-from payproc.payments import PaymentRequest, Told
+from payproc.payments import Told
 from payproc.providers.names import STRIPE
 from payproc.states import Fact
 from tests.web.conftest import is_problem, key_of

@@ -15,10 +15,11 @@ from werkzeug.test import TestResponse
 
 from payproc import checkouts, outcomes
 from payproc.application import Application
+from payproc.checkouts import PaymentRequest
 from payproc.db import Database
 from payproc.models import Payment, Source, User
 from payproc.money import CURRENCIES, Money
-from payproc.payments import PaymentRequest, Told
+from payproc.payments import Told
 from payproc.providers.base import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
 from payproc.providers.names import EASY_PAISA, JAZZ_CASH, STRIPE, PaymentMethod
 from payproc.settings import Settings

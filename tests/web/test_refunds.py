@@ -8,9 +8,10 @@ from flask import Flask
 
 from payproc import checkouts, disputes, payments
 from payproc.application import Application
+from payproc.checkouts import PaymentRequest
 from payproc.models import Payment, Role, Source, User
 from payproc.money import Money
-from payproc.payments import PaymentRequest, Told
+from payproc.payments import Told
 from payproc.providers.names import STRIPE
 from payproc.providers.settlement import RemoteDispute
 from payproc.states import DisputeStatus, Fact
