@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import create_engine, pool
 
-from payproc.models import Base
+from payproc.database.models import Base
 from payproc.settings import database_url
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from functools import cached_property
 
-from payproc.db import Database
+from payproc.database.engine import Database
+from payproc.database.models import Payment
+from payproc.database.payer_encryption import Sealer
+from payproc.domain.payment_methods import PaymentMethod
 from payproc.errors import NotFound, Refusal, RequestRefused
-from payproc.models import Payment
 from payproc.providers.base import Provider
-from payproc.providers.names import PaymentMethod
-from payproc.sealing import Sealer
 from payproc.settings import Settings
 
 

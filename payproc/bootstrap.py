@@ -1,9 +1,9 @@
 """The one place where an application is put together: it knows every provider, and nothing below knows it."""
 
-from payproc import circuits
 from payproc.application import Application
-from payproc.db import Database
-from payproc.mailer import Mailer
+from payproc.database.engine import Database
+from payproc.mail.smtp import Mailer
+from payproc.operations import circuit_board
 from payproc.providers import registry
 from payproc.settings import Settings, load_settings
 
@@ -14,7 +14,7 @@ def application_from(settings: Settings, *, pool_size: int = 10) -> Application:
     return Application(
         settings=settings,
         database=database,
-        providers=registry.build(settings, told=circuits.Board(database).note),
+        providers=registry.build(settings, told=circuit_board.Board(database).note),
         post=Mailer(settings.smtp_url).post,
     )
 

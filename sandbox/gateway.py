@@ -13,15 +13,15 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from sandbox.config import GatewayConfig, read_wallets
 from sandbox.faults import Faults
-from sandbox.mail import Mailbox, MailCatcher, mail_pages
+from sandbox.mail.catcher import Mailbox, MailCatcher, mail_pages
+from sandbox.stripe.account.outcomes import expire_overdue, ring_alarms
+from sandbox.stripe.account.rates import PRICES
+from sandbox.stripe.account.refunds import ring_refund_alarms
 from sandbox.stripe.app import api
-from sandbox.stripe.checkout import pages
-from sandbox.stripe.controls import controls
-from sandbox.stripe.dashboard import dashboard
+from sandbox.stripe.controls.switches import controls
 from sandbox.stripe.faults import CALLS, NOTICES
-from sandbox.stripe.outcomes import expire_overdue, ring_alarms
-from sandbox.stripe.rates import PRICES
-from sandbox.stripe.refunds import ring_refund_alarms
+from sandbox.stripe.pages.checkout import pages
+from sandbox.stripe.pages.dashboard import dashboard
 from sandbox.stripe.simulator import Simulator
 from sandbox.stripe.store import StripeStore
 from sandbox.wallets import opening

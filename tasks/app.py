@@ -12,11 +12,12 @@ from celery import Celery
 from celery.signals import worker_process_init
 from kombu.transport.redis import Channel as RedisChannel
 
-from payproc import logs, work
 from payproc.application import Application
 from payproc.bootstrap import application_from
 from payproc.errors import SettingsInvalid
+from payproc.operations import logs
 from payproc.settings import load_settings
+from tasks import runner
 
 # Dozens of inquiries wait side by side, but a transaction is a few milliseconds long: they share these connections. A
 # worker that runs one job at a time opens one or two of them.
@@ -62,4 +63,4 @@ def _prepare(**_: Any) -> None:  # noqa: ANN401 (Celery's signal arguments)
 
 def run(jobs: Sequence[Mapping[str, str]]) -> int:
     """Run the jobs that a message rings for: `{"job", "ring", "subject"}` each. Return how many were begun."""
-    return work.run(application(), [(job["job"], UUID(job["ring"])) for job in jobs])
+    return runner.run(application(), [(job["job"], UUID(job["ring"])) for job in jobs])

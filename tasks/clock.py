@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from payproc import clock
 from payproc.jobs import Kind
+from payproc.operations import clock
 from tasks.app import app, application, run
 
 Jobs = Sequence[Mapping[str, str]]

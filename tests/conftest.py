@@ -14,13 +14,13 @@ from alembic import command
 from alembic.config import Config
 
 from payproc.application import Application
-from payproc.db import Database
-from payproc.doctor import broken_invariants
-from payproc.models import Role, User
+from payproc.database.engine import Database
+from payproc.database.models import Role, User
+from payproc.operations.doctor import broken_invariants
 from payproc.providers import registry
+from payproc.records.identity.users import create_user
 from payproc.settings import Settings, load_settings
-from payproc.users import create_user
-from sandbox.servers import Postgres, start_postgres, stop_postgres
+from sandbox.stack.servers import Postgres, start_postgres, stop_postgres
 
 ROOT = Path(__file__).parent.parent
 WEBHOOK_SECRET = "whsec_test_0123456789abcdef"

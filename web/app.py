@@ -12,27 +12,16 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from payproc import __version__
 from payproc.application import Application
+from payproc.domain.payment_methods import STRIPE
 from payproc.errors import InvalidRequest
-from payproc.providers.names import STRIPE
 from payproc.providers.registry import CONSTRUCTORS
-from payproc.signing_keys import SigningKeys
-from web import (
-    disputes,
-    docs,
-    errors,
-    health,
-    ledger,
-    metrics,
-    notices,
-    pay,
-    payments,
-    reconciliation,
-    refunds,
-    wallets,
-)
+from payproc.records.identity.jwks import SigningKeys
+from web import docs, errors
+from web.api import disputes, health, ledger, metrics, notices, payments, reconciliation, refunds, wallets
 from web.auth import application
-from web.console import pages as console
+from web.console import reconciliation as console
 from web.json import ExactJson
+from web.pay import page
 
 log = structlog.get_logger()
 
@@ -87,7 +76,7 @@ def create_app(core: Application) -> Flask:
         metrics.blueprint,
     ):
         web.register_api(blueprint)
-    web.register_blueprint(pay.blueprint)
+    web.register_blueprint(page.blueprint)
     web.register_blueprint(console.blueprint)
     docs.register(web)
     return web

@@ -3,8 +3,8 @@
 from flask import current_app, g, request
 
 from payproc.application import Application
-from payproc.models import Scope, User
-from payproc.users import Caller, NotAllowed, NotAuthenticated, authenticate
+from payproc.database.models import Scope, User
+from payproc.records.identity.users import Caller, NotAllowed, NotAuthenticated, authenticate
 
 
 def application() -> Application:

@@ -11,7 +11,6 @@ from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from payproc import logs
 from payproc.errors import (
     BadSignature,
     Conflict,
@@ -22,10 +21,11 @@ from payproc.errors import (
     PayprocError,
     RequestRefused,
 )
-from payproc.signing_keys import IdentityUnavailable
-from payproc.users import NotAllowed, NotAuthenticated
+from payproc.operations import logs
+from payproc.records.identity.jwks import IdentityUnavailable
+from payproc.records.identity.users import NotAllowed, NotAuthenticated
+from web.api.schemas.payments import Problem
 from web.json import json_answer, text_of
-from web.schemas import Problem
 
 log = structlog.get_logger()
 

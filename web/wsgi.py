@@ -2,9 +2,9 @@
 
 import sys
 
-from payproc import logs
 from payproc.bootstrap import application_from_environment
 from payproc.errors import SettingsInvalid
+from payproc.operations import logs
 from web.app import create_app
 
 try:

@@ -5,22 +5,9 @@ from typing import Annotated
 import typer
 
 from payproc import __version__
-from payproc.cli import (
-    checks,
-    db,
-    disputes,
-    jobs,
-    ledger,
-    notices,
-    orders,
-    payments,
-    reconcile,
-    reconcile_wallets,
-    refunds,
-    reviews,
-    users,
-)
-from payproc.cli.edge import Edge
+from payproc.cli import checks, db, disputes, jobs, ledger, notices, orders, payments, refunds, reviews, users
+from payproc.cli.reconcile import stripe, wallets
+from payproc.cli.terminal.edge import Edge
 
 app = typer.Typer(
     cls=Edge,
@@ -38,10 +25,10 @@ app.add_typer(refunds.app, name="refund", help="Money given back.")
 app.add_typer(disputes.app, name="dispute", help="What customers' banks ask back.")
 app.add_typer(notices.app, name="notice", help="What providers told us.")
 app.add_typer(jobs.app, name="job", help="Work to be done.")
-app.add_typer(reconcile.app, name="reconcile", help="Our rows against what providers have.")
+app.add_typer(stripe.app, name="reconcile", help="Our rows against what providers have.")
 app.add_typer(reviews.app, name="review", help="Questions for a person.")
 app.add_typer(checks.settings_app, name="settings", help="Environment variables.")
-reconcile.app.command("wallets")(reconcile_wallets.reconcile_wallets)
+stripe.app.command("wallets")(wallets.reconcile_wallets)
 app.command()(checks.doctor)
 app.command()(ledger.ledger)
 

@@ -11,8 +11,8 @@ from alembic.script import ScriptDirectory
 
 import payproc
 from payproc import settings
-from payproc.cli.edge import Json, open_database, written
-from payproc.cli.rendering import show_item
+from payproc.cli.terminal.edge import Json, open_database, written
+from payproc.cli.terminal.rendering import show_item
 
 app = typer.Typer(no_args_is_help=True)
 

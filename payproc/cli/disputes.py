@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from payproc import disputes
-from payproc.cli.edge import OPERATOR, Json, Limit, transaction
-from payproc.cli.rendering import show_list
-from payproc.models import Dispute
-from payproc.money import Money
+from payproc.cli.terminal.edge import OPERATOR, Json, Limit, transaction
+from payproc.cli.terminal.rendering import show_list
+from payproc.database.models import Dispute
+from payproc.domain.money import Money
+from payproc.records import disputes
 
 app = typer.Typer(no_args_is_help=True)
 

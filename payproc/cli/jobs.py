@@ -5,10 +5,11 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import select
 
-from payproc import decisions, jobs
-from payproc.cli.edge import Id, Json, Limit, find, transaction, written
-from payproc.cli.rendering import show_item, show_list
-from payproc.models import Job, JobState
+from payproc import jobs
+from payproc.cli.terminal.edge import Id, Json, Limit, find, transaction, written
+from payproc.cli.terminal.rendering import show_item, show_list
+from payproc.database.models import Job, JobState
+from payproc.operations import actions
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -38,7 +39,7 @@ def requeue(job_id: Id, *, json: Json = False) -> None:
     """Make a dead job due now, with a clean slate."""
     with transaction() as session:
         job = find(session, Job, job_id, noun="job")
-        decisions.requeue_job(session, job)
+        actions.requeue_job(session, job)
     show_item(_row(job), json=json)
 
 
@@ -47,7 +48,7 @@ def bury(job_id: Id, *, reason: Annotated[str, typer.Option(callback=written)], 
     """Set a job aside. A payment that was waiting for it becomes a question for a person."""
     with transaction() as session:
         job = find(session, Job, job_id, noun="job")
-        decisions.bury_job(session, job, reason=reason)
+        actions.bury_job(session, job, reason=reason)
     show_item(_row(job), json=json)
 
 

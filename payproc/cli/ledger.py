@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from payproc.cli.edge import Json, transaction
-from payproc.cli.rendering import show_document, show_list
+from payproc.cli.terminal.edge import Json, transaction
+from payproc.cli.terminal.rendering import show_document, show_list
 from payproc.errors import InvalidRequest
-from payproc.ledger import Balance, balances, entries
-from payproc.ledger_exports import WRITERS, ExportFormat
+from payproc.records.ledger.exports import WRITERS, ExportFormat
+from payproc.records.ledger.journal import Balance, balances, entries
 
 
 class Shape(StrEnum):

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import select
 
-from payproc import jobs, notices
-from payproc.cli.edge import Id, Json, Limit, find, transaction
-from payproc.cli.rendering import show_document, show_item, show_list, show_text
-from payproc.models import Notice, NoticeState
+from payproc import jobs
+from payproc.cli.terminal.edge import Id, Json, Limit, find, transaction
+from payproc.cli.terminal.rendering import show_document, show_item, show_list, show_text
+from payproc.database.models import Notice, NoticeState
+from payproc.flows.inbox import notices
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import select
 
-from payproc import orders
-from payproc.cli.edge import Json, Limit, transaction, written
-from payproc.cli.rendering import show_item, show_list
+from payproc.cli.terminal.edge import Json, Limit, transaction, written
+from payproc.cli.terminal.rendering import show_item, show_list
 from payproc.cli.users import named_user
-from payproc.models import Order
-from payproc.money import Money, parse_major
+from payproc.database.models import Order
+from payproc.domain.money import Money, parse_major
+from payproc.records import orders
 
 app = typer.Typer(no_args_is_help=True)
 

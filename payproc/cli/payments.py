@@ -5,13 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
-from payproc import cancellations, decisions, jobs, listing, payments, timeline
-from payproc.cli.edge import OPERATOR, Id, Json, Limit, application, transaction
-from payproc.cli.rendering import show_document, show_item, show_list, show_table
-from payproc.models import Payment
-from payproc.money import Money
-from payproc.provider_words import payment_ref
-from payproc.states import PaymentStatus
+from payproc import jobs
+from payproc.cli.terminal.edge import OPERATOR, Id, Json, Limit, application, transaction
+from payproc.cli.terminal.rendering import show_document, show_item, show_list, show_table
+from payproc.database.models import Payment
+from payproc.domain.money import Money
+from payproc.domain.states import PaymentStatus
+from payproc.flows.cancel import request_cancel
+from payproc.flows.provider_requests import payment_ref
+from payproc.operations import actions, lists, timeline
+from payproc.records import payments
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -35,7 +38,7 @@ def list_payments(
 ) -> None:
     """List payments, newest first."""
     with transaction() as session:
-        page = listing.page_of_payments(session, listing.Filter(status=status), user=OPERATOR, limit=limit)
+        page = lists.page_of_payments(session, lists.Filter(status=status), user=OPERATOR, limit=limit)
     columns = ("id", "status", "money", "payment_method", "reference", "created_at")
     rows = [_row(payment) for payment in page.payments]
     show_list("payments", rows, columns=columns, more=page.next_cursor is not None, json=json)
@@ -46,7 +49,7 @@ def inquire(payment_id: Id, *, json: Json = False) -> None:
     """Ask the provider how an open payment stands, as soon as a worker is free."""
     with transaction() as session:
         payment = payments.visible_payment(session, payment_id, user=OPERATOR)
-        staged = decisions.ask_again(session, payment)
+        staged = actions.ask_again(session, payment)
     show_item({"id": payment.id, "status": payment.status, "staged": staged}, json=json)
 
 
@@ -54,7 +57,7 @@ def inquire(payment_id: Id, *, json: Json = False) -> None:
 def cancel(payment_id: Id, *, json: Json = False) -> None:
     """Call an open payment off, as soon as a worker is free. It may turn out to have been paid."""
     with application() as core, core.database.transaction() as session:
-        payment = cancellations.request_cancel(core, session, payment_id, user=OPERATOR)
+        payment = request_cancel(core, session, payment_id, user=OPERATOR)
     show_item({"id": payment.id, "status": payment.status, "staged": jobs.Kind.CANCEL_PAYMENT}, json=json)
 
 

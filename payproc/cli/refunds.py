@@ -5,12 +5,12 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import select
 
-from payproc import refunds
-from payproc.cli.edge import OPERATOR, Id, Json, Limit, transaction
-from payproc.cli.rendering import show_item, show_list
-from payproc.models import Refund
-from payproc.money import Money
-from payproc.states import RefundStatus
+from payproc.cli.terminal.edge import OPERATOR, Id, Json, Limit, transaction
+from payproc.cli.terminal.rendering import show_item, show_list
+from payproc.database.models import Refund
+from payproc.domain.money import Money
+from payproc.domain.states import RefundStatus
+from payproc.records import refunds
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import select
 
-from payproc import decisions
-from payproc.cli.edge import Id, Json, Limit, transaction, written
-from payproc.cli.rendering import show_item, show_list
-from payproc.decisions import Decision
-from payproc.models import Review
+from payproc.cli.terminal.edge import Id, Json, Limit, transaction, written
+from payproc.cli.terminal.rendering import show_item, show_list
+from payproc.database.models import Review
+from payproc.operations import actions
+from payproc.operations.actions import Decision
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -43,7 +43,7 @@ def resolve(
 ) -> None:
     """Answer a question. Without --as an open payment goes back to being asked about; a refund needs it."""
     with transaction() as session:
-        review, payment = decisions.resolve_review(session, review_id, resolution=resolution, decision=decision)
+        review, payment = actions.resolve_review(session, review_id, resolution=resolution, decision=decision)
     show_item(_row(review) | {"payment_status": payment.status if payment else None}, json=json)
 
 

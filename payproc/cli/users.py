@@ -6,11 +6,11 @@ import typer
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from payproc import users
-from payproc.cli.edge import Json, Limit, transaction, written
-from payproc.cli.rendering import show_item, show_list
+from payproc.cli.terminal.edge import Json, Limit, transaction, written
+from payproc.cli.terminal.rendering import show_item, show_list
+from payproc.database.models import Locale, Role, User
 from payproc.errors import Conflict, NotFound
-from payproc.models import Locale, Role, User
+from payproc.records.identity import users
 
 app = typer.Typer(no_args_is_help=True)
 keys = typer.Typer(no_args_is_help=True)

@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
-from payproc.money import Money
-from payproc.providers.references import References
-from payproc.providers.settlement import RefundOutcome, RemoteDispute, RemoteRefund
+from payproc.domain.money import Money
+from payproc.domain.references import References
+from payproc.domain.settlement import RefundOutcome, RemoteDispute, RemoteRefund
 
 
 class Verdict(StrEnum):

@@ -5,10 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
-from payproc.money import Money
+from payproc.domain.money import Money
+from payproc.domain.references import Reference, References
+from payproc.domain.settlement import RemoteDispute, RemoteRefund, SettlementLine
 from payproc.providers.base import Outcome
-from payproc.providers.references import Reference, References
-from payproc.providers.settlement import RemoteDispute, RemoteRefund, SettlementLine
 
 
 @dataclass(frozen=True, kw_only=True)

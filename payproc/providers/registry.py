@@ -3,17 +3,17 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, STRIPE, PaymentMethod
 from payproc.providers.base import Provider
-from payproc.providers.circuits import Circuits, Told, tell_nobody
-from payproc.providers.easy_paisa import config as easy_paisa
+from payproc.providers.easy_paisa import settings as easy_paisa
 from payproc.providers.easy_paisa.provider import EasyPaisaProvider
-from payproc.providers.http import Http
-from payproc.providers.jazz_cash import config as jazz_cash
+from payproc.providers.jazz_cash import settings as jazz_cash
 from payproc.providers.jazz_cash.endpoints import Endpoints, Preset, endpoints_of
 from payproc.providers.jazz_cash.provider import JazzCashProvider
-from payproc.providers.names import EASY_PAISA, JAZZ_CASH, STRIPE, PaymentMethod
-from payproc.providers.stripe.config import StripeConfig
 from payproc.providers.stripe.provider import StripeProvider
+from payproc.providers.stripe.settings import StripeConfig
+from payproc.providers.transport.circuit_breakers import Circuits, Told, tell_nobody
+from payproc.providers.transport.http import Http
 from payproc.settings import Environment, Settings
 
 Registry = Mapping[PaymentMethod, Provider]

@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from payproc import notices
-from payproc.models import ReconciliationRun
+from payproc.database.models import ReconciliationRun
+from payproc.flows.inbox import notices
 from payproc.providers.listing import RemoteEvent, Window
-from payproc.reconcile import findings, listed
+from payproc.reconcile import findings
+from payproc.reconcile.objects import pages
 from payproc.reconcile.runs import Batch, Step, Steps, Work
 
 # An event may become visible late, and the inbox knows what it has: looking twice costs a page.
@@ -25,12 +26,12 @@ def window(now: datetime, *, last_end: datetime | None) -> Window:
 
 def fetch(work: Work, cursor: str | None) -> Batch[RemoteEvent]:
     """Ask for one page of events."""
-    return listed.page_of(work, lambda: work.listing.list_events(work.window, cursor=cursor))
+    return pages.page_of(work, lambda: work.listing.list_events(work.window, cursor=cursor))
 
 
 def settle(session: Session, work: Work, run: ReconciliationRun, batch: Batch[RemoteEvent]) -> None:
     """Put what never arrived into the inbox; the jobs that apply it are staged with it."""
-    listed.report_unreadable(session, run, batch.unreadable)
+    pages.report_unreadable(session, run, batch.unreadable)
     if run.dry_run:
         new = notices.unknown_keys(session, work.method, [event.key for event in batch.items])
         findings.count(run, "events", "would be kept", by=len(new))

@@ -8,14 +8,14 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from payproc.models import (
+from payproc.database.models import (
     FindingKind,
     ReconciliationFinding,
     ReconciliationMark,
     ReconciliationRun,
     ReviewKind,
 )
-from payproc.reviews import close_if_open, open_review
+from payproc.records.reviews import close_if_open, open_review
 
 # What may be mended without a person: only by the functions that any other source goes through, and only forwards.
 REPAIRABLE = frozenset(

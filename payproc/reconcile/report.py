@@ -9,11 +9,11 @@ from sqlalchemy import Interval, ScalarResult, Select, func, select, text, tuple
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from payproc.cursors import cursor_of, read_cursor
+from payproc.database.models import FindingKind, Loop, ReconciliationFinding, ReconciliationRun, RunState
+from payproc.domain.csv import csv_line
+from payproc.domain.pagination import cursor_of, read_cursor
 from payproc.errors import NotFound
-from payproc.models import FindingKind, Loop, ReconciliationFinding, ReconciliationRun, RunState
 from payproc.reconcile.severity import Severity, severity_of
-from payproc.spreadsheets import csv_line
 
 REPAIRED_OVER = timedelta(days=30)
 _AT_ONCE = 1000

@@ -13,13 +13,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc.application import Application
+from payproc.database.models import Loop, ReconciliationMark, ReconciliationRun, RunState
+from payproc.domain.payment_methods import PaymentMethod
 from payproc.errors import Conflict, OperationNotSupported
-from payproc.models import Loop, ReconciliationMark, ReconciliationRun, RunState
 from payproc.providers.base import Provider
 from payproc.providers.listing import Listing, Window
-from payproc.providers.names import PaymentMethod
 from payproc.reconcile import findings
-from payproc.reconcile.pace import Pace
+from payproc.reconcile.rate_limit import Pace
 
 # What the periods of runs begin with that a person started.
 _BY_HAND = "by hand"

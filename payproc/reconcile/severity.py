@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import assert_never
 
-from payproc.models import FindingKind
+from payproc.database.models import FindingKind
 
 
 class Severity(StrEnum):

@@ -10,15 +10,15 @@ from flask import Blueprint, Response, request
 
 from sandbox.faults import ApiFault, Order
 from sandbox.spoiling import NO_ANSWER, hang_up, spoiled
-from sandbox.stripe.calls import Call, Operation, answer
+from sandbox.stripe.account.objects import new_id
+from sandbox.stripe.account.outcomes import expire_overdue
+from sandbox.stripe.api.calls import Call, Operation, answer
+from sandbox.stripe.api.idempotency import Saved, check_key, fingerprint
+from sandbox.stripe.api.operations import OPERATIONS
+from sandbox.stripe.api.parameters import nest
 from sandbox.stripe.config import API_VERSION
 from sandbox.stripe.errors import RefusedError, internal
-from sandbox.stripe.idempotency import Saved, check_key, fingerprint
 from sandbox.stripe.journal import Journal
-from sandbox.stripe.objects import new_id
-from sandbox.stripe.operations import OPERATIONS
-from sandbox.stripe.outcomes import expire_overdue
-from sandbox.stripe.parameters import nest
 from sandbox.stripe.simulator import Simulator
 from sandbox.stripe.spoiling import stand_in
 

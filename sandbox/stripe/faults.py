@@ -1,7 +1,7 @@
 """What may be ordered to go wrong with Stripe."""
 
 from sandbox.faults import WEBHOOK, ApiFault, Possible, WebhookFault
-from sandbox.stripe.operations import OPERATION_NAMES
+from sandbox.stripe.api.operations import OPERATION_NAMES
 
 # No answer of Stripe's is signed; only its events are.
 CALLS: Possible = {name: frozenset(ApiFault) - {ApiFault.BAD_SIGNATURE} for name in OPERATION_NAMES}

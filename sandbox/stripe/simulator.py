@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 
 from sandbox.faults import Faults
 from sandbox.store import Json
-from sandbox.stripe import objects
+from sandbox.stripe.account import objects
+from sandbox.stripe.api.idempotency import IdempotencyKeys
 from sandbox.stripe.config import StripeConfig
-from sandbox.stripe.idempotency import IdempotencyKeys
 from sandbox.stripe.store import StripeStore
 from sandbox.stripe.webhooks import Postman
 

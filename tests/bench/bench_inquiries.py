@@ -19,9 +19,9 @@ import psutil
 from rich.console import Console
 from sqlalchemy import text
 
-from payproc.db import Database
-from sandbox.ports import Ports
-from sandbox.stack import Stack, running_stack
+from payproc.database.engine import Database
+from sandbox.stack.ports import Ports
+from sandbox.stack.running import Stack, running_stack
 
 _NOT_NEEDED = ("beat", "flower", "worker-stripe", "worker-jazz-cash", "worker-mail", "worker-notices")
 _LOOK_EVERY_SECONDS = 0.5

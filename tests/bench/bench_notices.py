@@ -19,7 +19,7 @@ from pathlib import Path
 import requests
 import stripe
 
-from sandbox.servers import start_postgres, stop_postgres
+from sandbox.stack.servers import start_postgres, stop_postgres
 from tests.conftest import migrate
 
 SECRET = "whsec_bench_0123456789abcdef"

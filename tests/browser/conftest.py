@@ -15,19 +15,20 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
-from payproc import checkouts, outcomes
 from payproc.application import Application
-from payproc.checkouts import PaymentRequest
-from payproc.models import Payment, Source, User
-from payproc.money import Money
-from payproc.payments import Told
+from payproc.database.models import Payment, Source, User
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, STRIPE, PaymentMethod
+from payproc.flows import checkout
+from payproc.flows.checkout import PaymentRequest
 from payproc.providers.base import AwaitCustomer, NextAction, Outcome, StartResult, Verdict
-from payproc.providers.names import EASY_PAISA, JAZZ_CASH, STRIPE, PaymentMethod
+from payproc.records import outcomes
+from payproc.records.payments import Told
 from payproc.settings import Settings
 from tests.conftest import test_settings as settings_of_a_test
-from tests.serving import Slot
-from web import pay_links
+from tests.support.serving import Slot
 from web.app import create_app
+from web.pay import links
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = """
@@ -140,7 +141,7 @@ class Shop:
         }
         with self.app.database.transaction() as session:
             request_ = PaymentRequest(**(wanted | changes))
-            return checkouts.take_payment(self.app, session, request_, user=self.customer, method=method)
+            return checkout.take_payment(self.app, session, request_, user=self.customer, method=method)
 
     def by_form(self, **changes: Any) -> Payment:
         return self.take(JAZZ_CASH, **changes)
@@ -175,7 +176,7 @@ class Shop:
     def link(self, payment: Payment) -> str:
         assert isinstance(self.front.app, Flask)
         with self.front.app.app_context():
-            return pay_links.url_of(payment.id)
+            return links.url_of(payment.id)
 
 
 @pytest.fixture

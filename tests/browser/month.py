@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from payproc.models import FindingKind, Loop
+from payproc.database.models import FindingKind, Loop
 from tests.reconcile.planting import Planted
 
 _MENDED = (FindingKind.MISSED_EVENT, FindingKind.STUCK, FindingKind.REFUND_MISSING_LOCAL)

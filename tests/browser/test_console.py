@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from payproc.models import FindingKind, User
-from payproc.users import issue_key
+from payproc.database.models import FindingKind, User
+from payproc.records.identity.users import issue_key
 from tests.browser.conftest import OpenPage, Shop
 from tests.browser.month import HOSTILE, plant_month
 from tests.reconcile.planting import Planted, planted

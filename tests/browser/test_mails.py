@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from payproc.application import Application
-from payproc.models import EmailKind, Locale, User
-from tests.postroom import PostRoom, part
+from payproc.database.models import EmailKind, Locale, User
+from tests.support.mailbox import PostRoom, part
 
 NAMES = {Locale.ENGLISH: "Amina Khan", Locale.URDU: "امینہ خان"}
 # What reaches past the edge of the screen, by how far and what it says.

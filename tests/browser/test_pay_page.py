@@ -4,10 +4,10 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from payproc import checkouts
-from payproc.models import Payment
+from payproc.database.models import Payment
+from payproc.domain.payment_methods import STRIPE
+from payproc.flows import checkout
 from payproc.providers.base import AwaitCustomer, Redirect, Verdict
-from payproc.providers.names import STRIPE
 from tests.browser.conftest import OpenPage, Shop, Watch
 
 ITS_OWN_PAGE = re.compile("/its-own-page$")
@@ -19,7 +19,7 @@ def heading(page: Page, text: str) -> None:
 
 def form_of(shop: Shop, payment: Payment) -> dict[str, list[str]]:
     with shop.app.database.transaction() as session:
-        drawn = checkouts.payment_form(shop.app, session, session.get_one(Payment, payment.id))
+        drawn = checkout.payment_form(shop.app, session, session.get_one(Payment, payment.id))
     return {name: [value] for name, value in drawn.fields.items()}
 
 

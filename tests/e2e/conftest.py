@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.stack import Stack, running_stack
+from sandbox.stack.running import Stack, running_stack
 from tests.e2e.shop import Shop
 
 

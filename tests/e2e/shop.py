@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 import requests
 
-from sandbox.welcome import CHECKOUT
+from sandbox.stack.welcome import CHECKOUT
 
 Found = TypeVar("Found")
 

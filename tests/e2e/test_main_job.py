@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sandbox.stack import Stack
+from sandbox.stack.running import Stack
 from tests.e2e.shop import Shop, wait_for
 
 pytestmark = pytest.mark.processes

@@ -13,8 +13,8 @@ import requests
 from psycopg.sql import SQL, Identifier
 from redis import Redis
 
-from sandbox.browser import follow
-from sandbox.stack import Stack, running_stack
+from sandbox.demo.browser import follow
+from sandbox.stack.running import Stack, running_stack
 from tests.e2e.shop import wait_for
 
 pytestmark = pytest.mark.processes

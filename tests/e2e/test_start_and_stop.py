@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sandbox.ports import Ports
-from sandbox.site import MARK
-from sandbox.stack import running_stack
+from sandbox.stack.ports import Ports
+from sandbox.stack.running import running_stack
+from sandbox.stack.site import MARK
 from tests.e2e.shop import Shop, wait_for
 
 pytestmark = pytest.mark.processes

@@ -13,9 +13,9 @@ import pytest
 import requests
 from sqlalchemy import text
 
-from payproc.db import Database
-from payproc.doctor import broken_invariants
-from sandbox.stack import Stack, running_stack
+from payproc.database.engine import Database
+from payproc.operations.doctor import broken_invariants
+from sandbox.stack.running import Stack, running_stack
 
 PREFIX = "/api/v1/payments"
 

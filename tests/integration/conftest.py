@@ -11,17 +11,19 @@ import requests
 import stripe
 from sqlalchemy import select, text
 
-from payproc import checkouts, jobs, notices, work
+from payproc import jobs
 from payproc.application import Application
-from payproc.checkouts import PaymentRequest
-from payproc.models import Email, Notice, Order, Payment, PaymentEvent, ProviderCall, Review, User
-from payproc.money import Money
-from payproc.orders import create_order
+from payproc.database.models import Email, Notice, Order, Payment, PaymentEvent, ProviderCall, Review, User
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import STRIPE
+from payproc.domain.states import PaymentStatus
+from payproc.flows.checkout import PaymentRequest, take_payment
+from payproc.flows.inbox import notices
 from payproc.providers import registry
 from payproc.providers.base import RawNotice
-from payproc.providers.names import STRIPE
-from payproc.states import PaymentStatus
+from payproc.records.orders import create_order
 from sandbox.gateway import GatewayConfig, RunningGateway, start_gateway
+from tasks import runner
 from tests.conftest import WEBHOOK_SECRET
 
 
@@ -51,7 +53,7 @@ class World:
             **changes,
         )
         with self.app.database.transaction() as session:
-            return checkouts.take_payment(self.app, session, request, user=self.customer, method=STRIPE)
+            return take_payment(self.app, session, request, user=self.customer, method=STRIPE)
 
     def started(self, **changes: Any) -> Payment:
         """Post a checkout and let its session be made."""
@@ -67,7 +69,7 @@ class World:
     def drain_once(self) -> int:
         with self.app.database.transaction() as session:
             rings = jobs.ring(session, limit=100, lease=timedelta(seconds=20))
-        return work.run(self.app, [(ring.job_id, ring.token) for ring in rings]) if rings else 0
+        return runner.run(self.app, [(ring.job_id, ring.token) for ring in rings]) if rings else 0
 
     def make_due(self) -> None:
         """Let all waiting be over."""

@@ -9,11 +9,11 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from payproc.models import Refund, User
-from payproc.providers.circuits import Circuits
-from payproc.providers.http import Http
-from payproc.states import PaymentStatus, RefundStatus
-from payproc.users import issue_key
+from payproc.database.models import Refund, User
+from payproc.domain.states import PaymentStatus, RefundStatus
+from payproc.providers.transport.circuit_breakers import Circuits
+from payproc.providers.transport.http import Http
+from payproc.records.identity.users import issue_key
 from tests.fakes.fake.config import FAKE, FakeConfig
 from tests.fakes.fake.provider import FakeProvider
 from tests.fakes.gateway import KEY, FakeGateway, fake_gateway

@@ -1,9 +1,9 @@
 import pytest
 
-from payproc.cancellations import request_cancel
+from payproc.database.models import User
+from payproc.domain.states import PaymentStatus
 from payproc.errors import Conflict, NotFound
-from payproc.models import User
-from payproc.states import PaymentStatus
+from payproc.flows.cancel import request_cancel
 from tests.integration.conftest import World
 
 

@@ -1,7 +1,7 @@
 from email.message import EmailMessage
 
-from payproc.models import OrderStatus
-from payproc.states import Fact, PaymentStatus
+from payproc.database.models import OrderStatus
+from payproc.domain.states import Fact, PaymentStatus
 from tests.integration.conftest import World
 
 

@@ -5,15 +5,17 @@ from typing import Any
 
 import pytest
 
-from payproc import decisions, refund_requests, refunds
-from payproc.decisions import Decision
+from payproc.database.models import Payment, ProviderCall, Refund, RefundEvent, ReviewKind, Source, User
+from payproc.domain.money import Money
+from payproc.domain.states import Effect, PaymentStatus, RefundFact, RefundStatus
 from payproc.errors import Conflict, PayprocError
-from payproc.models import Payment, ProviderCall, Refund, RefundEvent, ReviewKind, Source, User
-from payproc.money import Money
-from payproc.payments import Told
-from payproc.setting_types import RefundByOwner
-from payproc.states import Effect, PaymentStatus, RefundFact, RefundStatus
-from payproc.timeline import timeline
+from payproc.flows import request_refund
+from payproc.operations import actions
+from payproc.operations.actions import Decision
+from payproc.operations.timeline import timeline
+from payproc.records import refunds
+from payproc.records.payments import Told
+from payproc.settings.types import RefundByOwner
 from tests.integration.conftest import World
 from tests.integration.test_crash_points import live_and_die
 
@@ -30,7 +32,7 @@ def paid(world: World) -> Payment:
 def refund(world: World, payment: Payment, amount_minor: int | None = None, *, user: User | None = None) -> Refund:
     money = None if amount_minor is None else Money.of(amount_minor, "usd")
     with world.app.database.transaction() as session:
-        return refund_requests.request_refund(
+        return request_refund.request_refund(
             world.app, session, payment.id, user=user or world.customer, money=money, reason="unripe"
         )
 
@@ -212,7 +214,7 @@ class TestAskedForByTheOwner:
     def decide(self, world: World, decision: Decision | None) -> None:
         [review] = [review for review in world.reviews() if review.kind is ReviewKind.REFUND_APPROVAL]
         with world.app.database.transaction() as session:
-            decisions.resolve_review(session, review.id, resolution="spoke to them", decision=decision)
+            actions.resolve_review(session, review.id, resolution="spoke to them", decision=decision)
         world.drain()
 
     def test_it_waits_for_an_operator_and_holds_its_money(self, careful: World) -> None:

@@ -8,9 +8,9 @@ from email.message import EmailMessage
 import pytest
 from sqlalchemy.orm import Session
 
-from payproc.db import Database
-from payproc.models import Payment, PaymentEvent
-from payproc.states import Effect, Fact, PaymentStatus
+from payproc.database.engine import Database
+from payproc.database.models import Payment, PaymentEvent
+from payproc.domain.states import Effect, Fact, PaymentStatus
 from tests.integration.conftest import World
 from tests.integration.test_starts import sessions_at_stripe
 

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from payproc import disputes, ledger
+from payproc.database.models import Dispute, DisputeEvent, Payment, Refund, ReviewKind
+from payproc.domain.money import Money
+from payproc.domain.states import DisputeStatus, Effect, PaymentStatus, RefundStatus
 from payproc.errors import Conflict
-from payproc.models import Dispute, DisputeEvent, Payment, Refund, ReviewKind
-from payproc.money import Money
-from payproc.states import DisputeStatus, Effect, PaymentStatus, RefundStatus
+from payproc.records import disputes
+from payproc.records.ledger import journal
 from tests.integration.conftest import World
 from tests.integration.test_card_refunds import STAYS_PENDING, given, read, refund, tell
 
@@ -38,7 +39,7 @@ def only(world: World) -> Dispute:
 def standing(world: World) -> dict[str, int]:
     """What stands on each account, in cents."""
     with world.app.database.transaction() as session:
-        return {b.account.value: b.money.amount_minor for b in ledger.balances(session) if b.money.amount_minor}
+        return {b.account.value: b.money.amount_minor for b in journal.balances(session) if b.money.amount_minor}
 
 
 def asked(world: World) -> list[str]:

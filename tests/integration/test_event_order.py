@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from payproc import jobs
-from payproc.models import Email, EmailKind, Payment
-from payproc.states import PaymentStatus
+from payproc.database.models import Email, EmailKind, Payment
+from payproc.domain.states import PaymentStatus
 from tests.integration.conftest import World
 
 MAILS = {

@@ -18,17 +18,19 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from payproc import checkouts, ledger, payments, refunds
 from payproc.application import Application
-from payproc.checkouts import PaymentRequest
+from payproc.database.models import Account, Journal, JournalKind, Payment, Refund, Source, User
+from payproc.database.models import SettlementLine as KeptLine
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import STRIPE
+from payproc.domain.settlement import LineKind, RefundOutcome, RefundVerdict, RemoteRefund, SettlementLine
+from payproc.domain.states import Fact, RefundFact
 from payproc.errors import InvalidRequest
-from payproc.models import Account, Journal, JournalKind, Payment, Refund, Source, User
-from payproc.models import SettlementLine as KeptLine
-from payproc.money import Money
-from payproc.payments import Told
-from payproc.providers.names import STRIPE
-from payproc.providers.settlement import LineKind, RefundOutcome, RefundVerdict, RemoteRefund, SettlementLine
-from payproc.states import Fact, RefundFact
+from payproc.flows import checkout
+from payproc.flows.checkout import PaymentRequest
+from payproc.records import payments, refunds
+from payproc.records.ledger import journal as ledger
+from payproc.records.payments import Told
 
 TOLD = Told(source=Source.OPERATOR, evidence="rev_1")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -68,7 +70,7 @@ class Books:
             success_url="https://example.com/thanks",
             cancel_url="https://example.com/basket",
         )
-        return checkouts.take_payment(self.app, session, request, user=self.customer, method=STRIPE)
+        return checkout.take_payment(self.app, session, request, user=self.customer, method=STRIPE)
 
     def give_back(self, payment: Payment, amount_minor: int) -> Refund:
         with self.app.database.transaction() as session:

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
+from payproc.database.models import Job, JobState, Notice, NoticeState, Payment
+from payproc.domain.states import PaymentStatus
 from payproc.errors import BadSignature, NoticeMalformed
-from payproc.models import Job, JobState, Notice, NoticeState, Payment
-from payproc.notices import replay_notice
-from payproc.states import PaymentStatus
+from payproc.flows.inbox.notices import replay_notice
 from tests.integration.conftest import World
 
 

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from payproc.models import Dispute, Email, Journal, LedgerEntry, Payment, Refund
-from payproc.money import Money
-from payproc.states import PaymentStatus
+from payproc.database.models import Dispute, Email, Journal, LedgerEntry, Payment, Refund
+from payproc.domain.money import Money
+from payproc.domain.states import PaymentStatus
 from tests.integration.conftest import World
 from tests.integration.test_card_refunds import STAYS_PENDING
 

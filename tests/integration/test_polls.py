@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from payproc import decisions
-from payproc.models import Job, Payment
-from payproc.polls import next_poll
-from payproc.states import PaymentStatus
+from payproc.database.models import Job, Payment
+from payproc.domain.states import PaymentStatus
+from payproc.flows.poll import next_poll
+from payproc.operations import actions
 from tests.integration.conftest import World
 
 SESSION = "GET /v1/checkout/sessions/{id}"
@@ -42,9 +42,9 @@ def test_a_payment_that_was_never_started_is_started_rather_than_asked_about(wor
     payment = world.checkout()
     with world.app.database.transaction() as session:
         [start] = session.scalars(select(Job))
-        decisions.bury_job(session, start, reason="wrong key")
+        actions.bury_job(session, start, reason="wrong key")
     with world.app.database.transaction() as session:
-        decisions.ask_again(session, session.get_one(Payment, payment.id))
+        actions.ask_again(session, session.get_one(Payment, payment.id))
     world.drain()
 
     assert world.payment(payment.id).stripe_session_id is not None

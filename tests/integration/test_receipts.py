@@ -3,9 +3,9 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 
-from payproc.mailer import MailRefused, MailUnavailable
-from payproc.models import Payment, User
-from payproc.states import PaymentStatus
+from payproc.database.models import Payment, User
+from payproc.domain.states import PaymentStatus
+from payproc.mail.smtp import MailRefused, MailUnavailable
 from tests.integration.conftest import World
 
 

@@ -5,12 +5,14 @@ import stripe
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from payproc import decisions, jobs, starts
+from payproc import jobs
+from payproc.database.models import CallState, Job, JobState, Payment, ProviderCall, User
+from payproc.domain.states import PaymentStatus
 from payproc.errors import Refusal, RequestRefused
-from payproc.models import CallState, Job, JobState, Payment, ProviderCall, User
+from payproc.flows import start
+from payproc.operations import actions
 from payproc.providers import registry
 from payproc.providers.stripe.client import translate
-from payproc.states import PaymentStatus
 from tests.integration.conftest import World
 
 SESSIONS = "POST /v1/checkout/sessions"
@@ -148,7 +150,7 @@ def test_a_start_that_another_run_took_over_changes_nothing(world: World) -> Non
     settled = world.payment(payment.id)
 
     with pytest.raises(jobs.LeaseLost):
-        starts.start_payment(world.app, begun)
+        start.start_payment(world.app, begun)
 
     assert world.payment(payment.id).updated_at == settled.updated_at
     assert sessions_at_stripe(world) == [settled.stripe_session_id]
@@ -214,7 +216,7 @@ def locked_out(world: World) -> World:
 def requeue_dead(world: World) -> None:
     with world.app.database.transaction() as session:
         for job in session.scalars(select(Job).where(Job.state == JobState.DEAD)):
-            decisions.requeue_job(session, job)
+            actions.requeue_job(session, job)
 
 
 def test_a_key_revoked_after_a_lost_answer_makes_no_second_session(world: World) -> None:

@@ -20,6 +20,8 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from payproc.domain.money import LARGEST_MINOR, Money
+from payproc.domain.settlement import RefundVerdict
 from payproc.errors import (
     BadSignature,
     InvalidRequest,
@@ -31,7 +33,6 @@ from payproc.errors import (
     Refusal,
     RequestRefused,
 )
-from payproc.money import LARGEST_MINOR, Money
 from payproc.providers.base import (
     AwaitCustomer,
     Hint,
@@ -49,7 +50,6 @@ from payproc.providers.base import (
     StartMode,
     Verdict,
 )
-from payproc.providers.settlement import RefundVerdict
 from tests.providers.contract import liars
 from tests.providers.contract.bench import Bench, as_refunding, form_of, overdue, post
 from tests.providers.contract.case import CNIC, Begun, Case, End, Operation

@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from payproc.models import FindingKind, Loop, Payment, ReconciliationFinding, ReconciliationRun
-from payproc.money import Money
+from payproc.database.models import FindingKind, Loop, Payment, ReconciliationFinding, ReconciliationRun
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import STRIPE
 from payproc.providers.listing import Window
-from payproc.providers.names import STRIPE
-from payproc.reconcile import events, money, objects, runs
+from payproc.reconcile import events, runs
+from payproc.reconcile.balance import settlement
+from payproc.reconcile.objects import steps
 from payproc.reconcile.runs import Steps
 from tests.integration.conftest import World, gateway, world
 
 __all__ = ["gateway", "world"]
 
-STEPS: dict[Loop, Steps] = {Loop.EVENTS: events.STEPS, Loop.OBJECTS: objects.STEPS, Loop.MONEY: money.STEPS}
+STEPS: dict[Loop, Steps] = {Loop.EVENTS: events.STEPS, Loop.OBJECTS: steps.STEPS, Loop.MONEY: settlement.STEPS}
 _numbers = itertools.count()
 
 

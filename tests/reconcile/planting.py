@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from payproc.application import Application
-from payproc.models import FindingKind, Loop, ReconciliationFinding, ReconciliationRun, RunState
-from payproc.providers.names import STRIPE
+from payproc.database.models import FindingKind, Loop, ReconciliationFinding, ReconciliationRun, RunState
+from payproc.domain.payment_methods import STRIPE
 
 _numbers = itertools.count()
 

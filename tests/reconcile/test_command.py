@@ -14,11 +14,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from payproc.cli import app as cli
-from payproc.models import FindingKind, Loop, Payment, ReconciliationRun, RunState
+from payproc.database.models import FindingKind, Loop, Payment, ReconciliationRun, RunState
+from payproc.domain.payment_methods import STRIPE
+from payproc.domain.states import PaymentStatus
 from payproc.providers.listing import Window
-from payproc.providers.names import STRIPE
 from payproc.reconcile import runs
-from payproc.states import PaymentStatus
 from tests.conftest import ROOT, WEBHOOK_SECRET
 from tests.reconcile.conftest import Audit
 from tests.reconcile.planting import Planted, planted

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from payproc.models import Email, Job, JobState, Loop, Notice, NoticeState
+from payproc.database.models import Email, Job, JobState, Loop, Notice, NoticeState
+from payproc.domain.states import PaymentStatus
 from payproc.reconcile import events
-from payproc.states import PaymentStatus
 from tests.reconcile.conftest import Audit
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

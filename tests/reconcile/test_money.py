@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import requests
 
-from payproc import ledger
-from payproc.models import FindingKind, Loop, SettlementLine
-from payproc.money import Money
-from payproc.reconcile import money
-from payproc.states import RefundStatus
+from payproc.database.models import FindingKind, Loop, SettlementLine
+from payproc.domain.money import Money
+from payproc.domain.states import RefundStatus
+from payproc.reconcile.balance import settlement
+from payproc.records.ledger import journal
 from sandbox.gateway import GatewayConfig, start_gateway
 from tests.conftest import WEBHOOK_SECRET
 from tests.integration.conftest import World
@@ -22,7 +22,7 @@ from tests.reconcile.conftest import Audit
 def standing(audit: Audit) -> dict[tuple[str, str], int]:
     """What stands on each account in each currency, in minor units."""
     with audit.world.app.database.transaction() as session:
-        found = ledger.balances(session)
+        found = journal.balances(session)
     return {(b.account.value, b.money.currency.code): b.money.amount_minor for b in found if b.money.amount_minor}
 
 
@@ -91,7 +91,7 @@ def test_the_line_of_a_pending_refund_waits_for_its_end(audit: Audit) -> None:
 def test_a_line_that_waits_is_met_again_for_as_long_as_a_bank_may_take() -> None:
     noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
     for last_end in (None, noon - timedelta(days=1), noon - timedelta(days=60)):
-        window = money.window(noon, last_end=last_end)
+        window = settlement.window(noon, last_end=last_end)
         assert window.begin == (last_end or noon) - timedelta(days=45)
         assert window.end < noon
 

@@ -5,8 +5,18 @@ from typing import Any
 import pytest
 import requests
 
-from payproc.models import Dispute, FindingKind, Loop, Payment, PaymentEvent, Refund, ReviewKind, RunState, Source
-from payproc.states import DisputeStatus, PaymentStatus, RefundStatus
+from payproc.database.models import (
+    Dispute,
+    FindingKind,
+    Loop,
+    Payment,
+    PaymentEvent,
+    Refund,
+    ReviewKind,
+    RunState,
+    Source,
+)
+from payproc.domain.states import DisputeStatus, PaymentStatus, RefundStatus
 from tests.integration.test_card_refunds import STAYS_PENDING, given, read
 from tests.reconcile.conftest import Audit
 

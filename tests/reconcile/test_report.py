@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from payproc.application import Application
+from payproc.database.models import FindingKind, Loop, RunState
+from payproc.domain.payment_methods import STRIPE
 from payproc.errors import InvalidRequest, NotFound
-from payproc.models import FindingKind, Loop, RunState
-from payproc.providers.names import STRIPE
 from payproc.reconcile import report, runs
 from payproc.reconcile.report import DriftOfKind, Wanted
 from payproc.reconcile.severity import Severity, kinds_of

@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from payproc import clock, jobs
+from payproc import jobs
+from payproc.database.models import FindingKind, Job, JobState, Loop, ReconciliationMark, ReconciliationRun, RunState
+from payproc.domain.payment_methods import STRIPE
+from payproc.domain.states import PaymentStatus
 from payproc.errors import Conflict, ProviderUnavailable
-from payproc.models import FindingKind, Job, JobState, Loop, ReconciliationMark, ReconciliationRun, RunState
+from payproc.operations import clock
 from payproc.providers.listing import Window
-from payproc.providers.names import STRIPE
-from payproc.reconcile import objects, runs, scheduled
-from payproc.states import PaymentStatus
+from payproc.reconcile import runs, schedule
+from payproc.reconcile.objects import steps as objects
 from tests.integration.test_crash_points import Crash, DyingDatabase
 from tests.reconcile.conftest import Audit
 
@@ -118,14 +120,14 @@ class TestByTheClock:
         return job
 
     # The wallets' own tests are in test_wallets.py: no wallet is set up here.
-    @pytest.mark.parametrize("kind", [kind for kind, plan in scheduled.PLANS.items() if plan.loop is not Loop.WALLETS])
+    @pytest.mark.parametrize("kind", [kind for kind, plan in schedule.PLANS.items() if plan.loop is not Loop.WALLETS])
     def test_each_loop_runs_once_a_period_however_often_it_is_rung(self, audit: Audit, kind: jobs.Kind) -> None:
         audit.paid()
         assert self.tick(audit, kind)
         assert not self.tick(audit, kind)
         assert self.work(audit, kind).state is JobState.DONE
         [run] = audit.world.rows(ReconciliationRun)
-        assert (run.state, run.loop) == (RunState.DONE, scheduled.PLANS[kind].loop)
+        assert (run.state, run.loop) == (RunState.DONE, schedule.PLANS[kind].loop)
 
     def test_a_lost_webhook_is_made_up_for_within_its_period(self, audit: Audit) -> None:
         lost = audit.world.started()
@@ -139,7 +141,7 @@ class TestByTheClock:
 
     def test_a_long_run_is_worked_in_slices(self, audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
         audit.paid()
-        monkeypatch.setattr(scheduled, "_SLICE", timedelta(0))
+        monkeypatch.setattr(schedule, "_SLICE", timedelta(0))
         self.tick(audit, jobs.Kind.RECONCILE_OBJECTS)
         assert self.work(audit, jobs.Kind.RECONCILE_OBJECTS).state is JobState.DONE
         [run] = audit.world.rows(ReconciliationRun)

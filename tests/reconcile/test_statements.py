@@ -16,10 +16,8 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
-from payproc import ledger, refund_requests
 from payproc.cli import app as cli
-from payproc.errors import InvalidRequest
-from payproc.models import (
+from payproc.database.models import (
     FindingKind,
     Job,
     LedgerEntry,
@@ -31,13 +29,16 @@ from payproc.models import (
     RunState,
     SettlementLine,
 )
-from payproc.models.ledger import Account
-from payproc.money import Money
-from payproc.providers.names import EASY_PAISA, JAZZ_CASH, STRIPE, PaymentMethod
-from payproc.reconcile import statement_files, statements
-from payproc.reconcile.statement_fields import StatementLine
-from payproc.reconcile.statement_files import StatementInvalid
-from payproc.states import PaymentStatus
+from payproc.database.models.ledger import Account
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, STRIPE, PaymentMethod
+from payproc.domain.states import PaymentStatus
+from payproc.errors import InvalidRequest
+from payproc.flows import request_refund
+from payproc.reconcile.statements import files, importer
+from payproc.reconcile.statements.fields import StatementLine
+from payproc.reconcile.statements.files import StatementInvalid
+from payproc.records.ledger import journal
 from sandbox.wallets.statement import fee_and_tax
 from sandbox.wallets.transactions import Gateway, State
 from tests.reconcile.wallet_audit import WalletAudit, audit, every_one_sampled
@@ -66,12 +67,12 @@ def write(tmp_path: Path) -> Write:
 
 
 def read(path: Path) -> list[StatementLine]:
-    statement = statement_files.check(path)
+    statement = files.check(path)
     found: list[StatementLine] = []
     cursor: str | None = None
     while True:
         # One at a time: each goes on from a place in the file.
-        lines, cursor = statement_files.read(statement, cursor=cursor, limit=1)
+        lines, cursor = files.read(statement, cursor=cursor, limit=1)
         found += lines
         if cursor is None:
             return found
@@ -79,7 +80,7 @@ def read(path: Path) -> list[StatementLine]:
 
 def refused(path: Path) -> list[tuple[int, str]]:
     with pytest.raises(StatementInvalid) as error:
-        statement_files.check(path)
+        files.check(path)
     return [(line.number, line.reason) for line in error.value.bad_lines]
 
 
@@ -88,7 +89,7 @@ def test_a_line_is_read_to_the_paisa_and_in_utc(write: Write) -> None:
     assert (line.reference, line.transaction_id, line.id) == ("AB12", "3012", "3012:sale")
     assert (line.gross, line.fee, line.net) == (125050, 2901, 122149)
     assert line.at == datetime(2026, 1, 31, 9, 5, 9, tzinfo=UTC)
-    statement = statement_files.check(write(GOOD))
+    statement = files.check(write(GOOD))
     assert (statement.begin, statement.end - statement.begin) == (
         datetime(2026, 1, 30, 19, tzinfo=UTC),
         timedelta(days=1),
@@ -188,15 +189,15 @@ def test_a_file_that_is_none_is_refused(write: Write, raw: bytes, number: int, r
 
 
 def test_a_file_without_bounds_is_not_read(write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(statement_files, "MOST_LINES", 3)
+    monkeypatch.setattr(files, "MOST_LINES", 3)
     assert refused(write(*(GOOD.replace("3012", str(each)) for each in range(5)))) == [
         (4, "there are more than 3 lines")
     ]
-    monkeypatch.setattr(statement_files, "MOST_BYTES", 100)
+    monkeypatch.setattr(files, "MOST_BYTES", 100)
     with pytest.raises(InvalidRequest, match="is larger than"):
-        statement_files.check(write(GOOD))
+        files.check(write(GOOD))
     with pytest.raises(InvalidRequest, match="is not a file"):
-        statement_files.check(tmp_path)
+        files.check(tmp_path)
 
 
 @given(junk=st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
@@ -205,7 +206,7 @@ def test_whatever_a_file_holds_it_is_read_or_refused(write: Write, junk: bytes) 
     for raw in (junk, f"{HEAD}\n".encode() + junk):
         # Any other exception fails the test.
         with contextlib.suppress(StatementInvalid):
-            statement_files.check(write(raw=raw))
+            files.check(write(raw=raw))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,19 +233,19 @@ class Books:
     def imported(
         self, lines: Sequence[str], method: PaymentMethod = JAZZ_CASH, *, dry_run: bool = False
     ) -> ReconciliationRun:
-        return statements.import_statement(self.audit.world.app, method, self.file(lines), dry_run=dry_run)
+        return importer.import_statement(self.audit.world.app, method, self.file(lines), dry_run=dry_run)
 
     def found(self) -> list[tuple[str, str, str]]:
         return sorted((each.kind.value, each.ours, each.theirs) for each in self.audit.findings(is_open=True))
 
     def balance(self, account: Account) -> int:
         with self.audit.world.app.database.transaction() as session:
-            return sum(each.money.amount_minor for each in ledger.balances(session) if each.account is account)
+            return sum(each.money.amount_minor for each in journal.balances(session) if each.account is account)
 
     def refund(self, payment: Payment, amount_minor: int) -> Refund:
         world = self.audit.world
         with world.app.database.transaction() as session:
-            made = refund_requests.request_refund(
+            made = request_refund.request_refund(
                 world.app, session, payment.id, user=world.customer, money=Money.of(amount_minor, "pkr")
             )
         world.drain()
@@ -463,7 +464,7 @@ def test_a_dry_run_tells_what_it_would_find_and_does_not_stand_in_the_way(books:
 
 
 def test_an_import_that_died_goes_on_where_it_was(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statements, "_LINES_AT_ONCE", 1)
+    monkeypatch.setattr(importer, "_LINES_AT_ONCE", 1)
     lines = [line(books.audit.paid(amount_minor=100 + each), str(each), f"1.0{each}") for each in range(4)]
 
     def die(run: ReconciliationRun, _statement: object) -> None:
@@ -471,7 +472,7 @@ def test_an_import_that_died_goes_on_where_it_was(books: Books, monkeypatch: pyt
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        statements.import_statement(books.audit.world.app, JAZZ_CASH, books.file(lines), progress=die)
+        importer.import_statement(books.audit.world.app, JAZZ_CASH, books.file(lines), progress=die)
     assert len(books.audit.world.rows(SettlementLine)) == 2
     run = books.imported(lines)
     assert (run.counts["compared"]["lines"], run.counts["lines"]) == (4, {"booked": 4})
@@ -529,7 +530,7 @@ def test_in_whatever_order_the_lines_stand_the_same_is_found(
 @pytest.fixture
 def command(books: Books, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """The command line over the same database and simulators."""
-    monkeypatch.setattr("payproc.cli.edge.application_from_environment", lambda **_: books.audit.world.app)
+    monkeypatch.setattr("payproc.cli.terminal.edge.application_from_environment", lambda **_: books.audit.world.app)
 
     def run(*words: str) -> Result:
         return CliRunner().invoke(cli, ["reconcile", "wallets", *words])

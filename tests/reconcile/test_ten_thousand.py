@@ -12,9 +12,7 @@ import pytest
 import requests
 from sqlalchemy import insert, text
 
-from payproc.doctor import broken_invariants
-from payproc.ids import Prefix, new_id, new_reference
-from payproc.models import (
+from payproc.database.models import (
     Account,
     Email,
     EmailKind,
@@ -28,8 +26,10 @@ from payproc.models import (
     ReconciliationRun,
     Source,
 )
-from payproc.providers.names import STRIPE
-from payproc.states import Effect, Fact, PaymentStatus
+from payproc.domain.ids import Prefix, new_id, new_reference
+from payproc.domain.payment_methods import STRIPE
+from payproc.domain.states import Effect, Fact, PaymentStatus
+from payproc.operations.doctor import broken_invariants
 from tests.reconcile.conftest import Audit
 
 log = logging.getLogger(__name__)

@@ -5,13 +5,24 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from payproc import clock, jobs
-from payproc.models import FindingKind, Job, Loop, Payment, PaymentEvent, ReconciliationRun, Refund, RunState, Source
+from payproc import jobs
+from payproc.database.models import (
+    FindingKind,
+    Job,
+    Loop,
+    Payment,
+    PaymentEvent,
+    ReconciliationRun,
+    Refund,
+    RunState,
+    Source,
+)
+from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, PaymentMethod
+from payproc.domain.states import PaymentStatus, RefundStatus
+from payproc.operations import clock
 from payproc.providers.listing import Window
-from payproc.providers.names import EASY_PAISA, JAZZ_CASH, PaymentMethod
-from payproc.reconcile import runs, scheduled
-from payproc.reconcile import wallets as asking
-from payproc.states import PaymentStatus, RefundStatus
+from payproc.reconcile import runs, schedule
+from payproc.reconcile.objects import inquiries as asking
 from sandbox.wallets.transactions import State
 from tests.reconcile.wallet_audit import WalletAudit, audit, every_one_sampled
 from tests.wallets.conftest import DECLINED, NEVER, front, wait_until, wallet_world, wallets
@@ -229,7 +240,7 @@ def late_and_paid(audit: WalletAudit, method: PaymentMethod) -> Payment:
 
 def test_the_clock_asks_both_wallets_and_no_provider_that_lists(audit: WalletAudit) -> None:
     world = audit.world
-    assert scheduled.asked_methods(world.app) == [JAZZ_CASH, EASY_PAISA]
+    assert schedule.asked_methods(world.app) == [JAZZ_CASH, EASY_PAISA]
     late = [late_and_paid(audit, method) for method in (JAZZ_CASH, EASY_PAISA)]
     tick(audit)
     world.drain()

@@ -9,10 +9,11 @@ import pytest
 import requests
 from sqlalchemy import select
 
-from payproc.models import FindingKind, Loop, Payment, ReconciliationFinding, ReconciliationRun
+from payproc.database.models import FindingKind, Loop, Payment, ReconciliationFinding, ReconciliationRun
+from payproc.domain.payment_methods import JAZZ_CASH, PaymentMethod
 from payproc.providers.listing import Window
-from payproc.providers.names import JAZZ_CASH, PaymentMethod
-from payproc.reconcile import runs, wallets
+from payproc.reconcile import runs
+from payproc.reconcile.objects import inquiries as wallets_loop
 from sandbox.wallets.transactions import Transaction
 from tests.wallets.conftest import WalletWorld
 
@@ -32,7 +33,7 @@ class WalletAudit:
         window = Window(begin=now - timedelta(days=50), end=now + timedelta(seconds=2))
         period = f"a test's {next(_numbers)}"
         begun = runs.begin(self.world.app, Loop.WALLETS, method, period=period, window=window, dry_run=dry_run)
-        return runs.carry_on(self.world.app, begun.id, wallets.STEPS)
+        return runs.carry_on(self.world.app, begun.id, wallets_loop.STEPS)
 
     def paid(self, method: PaymentMethod = JAZZ_CASH, amount_minor: int = 125050) -> Payment:
         payment = self.world.begin(method, amount_minor=amount_minor)
@@ -79,4 +80,4 @@ def audit(wallet_world: WalletWorld) -> WalletAudit:
 @pytest.fixture
 def every_one_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of payments that ended, let the sample be all."""
-    monkeypatch.setattr(wallets, "_SAMPLED_BELOW", "g")
+    monkeypatch.setattr(wallets_loop, "_SAMPLED_BELOW", "g")

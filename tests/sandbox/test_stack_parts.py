@@ -9,14 +9,14 @@ import pytest
 
 from payproc import jobs
 from payproc.providers.registry import CONSTRUCTORS
-from sandbox.children import Children
 from sandbox.errors import StackFailed
-from sandbox.leftovers import end_leftovers, only_stack_in
-from sandbox.memory import Memory, keep, recall
-from sandbox.ports import Ports
-from sandbox.processes import Process, Says, processes
-from sandbox.site import MARK, Site
-from sandbox.welcome import curl
+from sandbox.stack.children import Children
+from sandbox.stack.leftovers import end_leftovers, only_stack_in
+from sandbox.stack.memory import Memory, keep, recall
+from sandbox.stack.ports import Ports
+from sandbox.stack.processes import Process, Says, processes
+from sandbox.stack.site import MARK, Site
+from sandbox.stack.welcome import curl
 from tests.sandbox.wire import wait_until
 
 
@@ -119,7 +119,7 @@ def test_a_sign_from_an_earlier_run_does_not_count(site: Site) -> None:
 
 
 def test_one_that_does_not_listen_is_killed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox.children._DOWN_WITHIN_SECONDS", 0.2)
+    monkeypatch.setattr("sandbox.stack.children._DOWN_WITHIN_SECONDS", 0.2)
     deaf = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('here I am')\ntime.sleep(60)"
     children = Children(site)
     children.start([program("deaf", deaf)], tell=never_told)

@@ -6,9 +6,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sandbox import servers
 from sandbox.errors import ServerFailed
-from sandbox.servers import redis_command, start_postgres, stop_postgres
+from sandbox.stack import servers
+from sandbox.stack.servers import redis_command, start_postgres, stop_postgres
 
 
 @pytest.fixture

@@ -12,24 +12,24 @@ import pytest
 import requests
 from werkzeug.serving import make_server
 
-from payproc import checkouts
 from payproc.application import Application
-from payproc.checkouts import PaymentRequest
-from payproc.circuits import Board
-from payproc.models import Payment, User
-from payproc.money import Money
+from payproc.database.models import Payment, User
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, PaymentMethod
+from payproc.flows import checkout
+from payproc.flows.checkout import PaymentRequest
+from payproc.operations.circuit_board import Board
 from payproc.providers import registry
-from payproc.providers.names import EASY_PAISA, JAZZ_CASH, PaymentMethod
 from payproc.settings import Settings
-from sandbox.browser import follow
+from sandbox.demo.browser import follow
 from sandbox.easypaisa.config import EasyPaisaAccount
 from sandbox.gateway import GatewayConfig, RunningGateway, start_gateway
 from sandbox.jazzcash.config import JazzCashAccount
-from sandbox.memory import Memory
+from sandbox.stack.memory import Memory
 from sandbox.wallets.config import WalletTimes
 from tests.conftest import WEBHOOK_SECRET
 from tests.integration.conftest import World
-from tests.serving import Slot
+from tests.support.serving import Slot
 from web.app import create_app
 
 # Made up for the whole run: the keys take a second to find.
@@ -161,7 +161,7 @@ class WalletWorld(World):
             money=Money.of(amount_minor, "pkr"), description="Two mangoes", phone=phone, cnic="345678", **more
         )
         with self.app.database.transaction() as session:
-            return checkouts.take_payment(self.app, session, request, user=self.customer, method=method)
+            return checkout.take_payment(self.app, session, request, user=self.customer, method=method)
 
     def begin(self, method: PaymentMethod, **more: Any) -> Payment:
         """Take a payment and bring it to the wallet: by our push, or by the customer's browser."""
@@ -175,7 +175,7 @@ class WalletWorld(World):
     def post_form(self, payment: Payment) -> None:
         """Do what the customer's browser does with the form of the pay page, up to the wallet's own page."""
         with self.app.database.transaction() as session:
-            form = checkouts.payment_form(self.app, session, payment)
+            form = checkout.payment_form(self.app, session, payment)
         answer = requests.post(form.url, data=dict(form.fields), timeout=5, allow_redirects=False)
         assert answer.ok, answer.text
 

@@ -10,10 +10,10 @@ import requests
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from payproc.models import Refund, ReviewKind
+from payproc.database.models import Refund, ReviewKind
+from payproc.domain.payment_methods import JAZZ_CASH
+from payproc.domain.states import PaymentStatus, RefundStatus
 from payproc.providers.jazz_cash.signature import sign
-from payproc.providers.names import JAZZ_CASH
-from payproc.states import PaymentStatus, RefundStatus
 from tests.wallets.conftest import SECRETS, WalletWorld
 
 NOTIFY = "/api/v1/payments/jazz-cash/notify"

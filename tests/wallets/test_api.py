@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import requests
 
-from payproc.models import Payment, User
-from payproc.providers.names import JAZZ_CASH
-from payproc.users import issue_key
+from payproc.database.models import Payment, User
+from payproc.domain.payment_methods import JAZZ_CASH
+from payproc.records.identity.users import issue_key
 from tests.wallets.conftest import APPROVED, NEVER, WalletWorld
 
 SPELLINGS = ("03001234567", "+923001234567", "00923001234567", "923001234567", "3001234567", "0300-123 4567")

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import requests
 
-from payproc import checkouts
-from payproc.models import Payment
+from payproc.database.models import Payment
+from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH
+from payproc.domain.states import PaymentStatus
+from payproc.flows import checkout
 from payproc.providers.jazz_cash.signature import guide_form_digest, sign
-from payproc.providers.names import EASY_PAISA, JAZZ_CASH
-from payproc.states import PaymentStatus
 from tests.wallets.conftest import NEVER, SECRETS, WalletWorld, wait_until
 
 SALT = SECRETS.jazz_cash_integrity_salt
@@ -152,7 +152,7 @@ def test_a_digit_moved_across_the_guides_digest_is_found_out_by_asking(wallet_wo
     world = wallet_world.speaking(jazz_cash_dialect="guide")
     payment = world.take(JAZZ_CASH)
     with world.app.database.transaction() as session:
-        form = checkouts.payment_form(world.app, session, payment)
+        form = checkout.payment_form(world.app, session, payment)
     fields = dict(form.fields)
     auth, amount = fields["pp_auth_code"], fields["pp_amount"]
     tampered = fields | {"pp_auth_code": auth + amount[0], "pp_amount": amount[1:]}

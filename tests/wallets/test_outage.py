@@ -4,9 +4,9 @@ from collections import Counter
 
 import requests
 
-from payproc.models import Job, Payment
-from payproc.providers.names import EASY_PAISA, JAZZ_CASH
-from payproc.states import PaymentStatus
+from payproc.database.models import Job, Payment
+from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH
+from payproc.domain.states import PaymentStatus
 from tests.wallets.conftest import APPROVED, NEVER, WalletWorld, wait_until
 
 PUSH, INQUIRY = "jazzcash push", "jazzcash inquiry"

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, text
 
-from payproc import polls
-from payproc.models import Job, Payment
-from payproc.providers.names import JAZZ_CASH, PaymentMethod
-from payproc.states import PaymentStatus
+from payproc.database.models import Job, Payment
+from payproc.domain.payment_methods import JAZZ_CASH, PaymentMethod
+from payproc.domain.states import PaymentStatus
+from payproc.flows import poll
 from tests.wallets.conftest import (
     APPROVED,
     DEBITED_IN_SILENCE,
@@ -173,7 +173,7 @@ def fails(world: WalletWorld, payment: Payment) -> bool:
 
 def ask_now(world: WalletWorld, payment: Payment) -> bool:
     with world.app.database.transaction() as session:
-        polls.stage_now(session, payment)
+        poll.stage_now(session, payment)
     return fails(world, payment)
 
 

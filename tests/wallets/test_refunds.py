@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 import requests
 
-from payproc import decisions, refund_requests
-from payproc.decisions import Decision
+from payproc.database.models import Payment, Refund, Review, User
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH
+from payproc.domain.states import PaymentStatus, RefundStatus
 from payproc.errors import Conflict
-from payproc.models import Payment, Refund, Review, User
-from payproc.money import Money
-from payproc.providers.names import EASY_PAISA, JAZZ_CASH
-from payproc.states import PaymentStatus, RefundStatus
-from payproc.users import issue_key
+from payproc.flows import request_refund
+from payproc.operations import actions
+from payproc.operations.actions import Decision
+from payproc.records.identity.users import issue_key
 from tests.wallets.conftest import APPROVED, NEVER, WalletWorld
 
 CALL = "jazzcash refund"
@@ -37,7 +38,7 @@ def refund(
 ) -> Refund:
     money = None if amount_minor is None else Money.of(amount_minor, "pkr")
     with world.app.database.transaction() as session:
-        return refund_requests.request_refund(
+        return request_refund.request_refund(
             world.app, session, payment.id, user=user or world.customer, money=money, reason="unripe"
         )
 
@@ -50,7 +51,7 @@ def status(world: WalletWorld, made: Refund) -> RefundStatus:
 def resolve(world: WalletWorld, decision: Decision | None) -> None:
     [review] = [review for review in world.reviews() if review.resolved_at is None]
     with world.app.database.transaction() as session:
-        decisions.resolve_review(session, review.id, resolution="looked it up", decision=decision)
+        actions.resolve_review(session, review.id, resolution="looked it up", decision=decision)
 
 
 def test_the_whole_goes_back_by_one_call_and_the_payment_is_refunded(world: WalletWorld, paid: Payment) -> None:
@@ -168,7 +169,7 @@ def test_easypaisa_gives_back_by_hand_and_says_so(world: WalletWorld) -> None:
     # An answered question stays answered.
     [review] = world.rows(Review)
     with pytest.raises(Conflict), world.app.database.transaction() as session:
-        decisions.resolve_review(session, review.id, resolution="again", decision=Decision.NOT_REFUNDED)
+        actions.resolve_review(session, review.id, resolution="again", decision=Decision.NOT_REFUNDED)
 
 
 def test_a_payment_in_the_guides_dialect_has_no_call_for_it_either(wallet_world: WalletWorld) -> None:

@@ -7,8 +7,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from payproc.application import Application
-from payproc.models import User
-from payproc.users import issue_key
+from payproc.database.models import User
+from payproc.records.identity.users import issue_key
 from web.app import create_app
 
 PREFIX = "/api/v1/payments"

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import func, select
 
 from payproc.application import Application
-from payproc.models import Job, Order, Payment, User
-from payproc.money import Money
-from payproc.orders import create_order
+from payproc.database.models import Job, Order, Payment, User
+from payproc.domain.money import Money
+from payproc.records.orders import create_order
 from tests.web.conftest import Client, checkout_body, is_problem
 
 

@@ -6,8 +6,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from payproc.application import Application
-from payproc.models import Scope, User
-from payproc.users import issue_key
+from payproc.database.models import Scope, User
+from payproc.records.identity.users import issue_key
 from tests.web.conftest import PREFIX, Client, checkout_body, is_problem
 from web.app import create_app
 

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from payproc.application import Application
-from payproc.models import Payment
+from payproc.database.models import Payment
 from tests.web.conftest import Client, checkout_body, is_problem
 
 KEY = {"Idempotency-Key": "order-17-try-1"}

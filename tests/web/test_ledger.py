@@ -7,14 +7,15 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from payproc import checkouts, payments
 from payproc.application import Application
-from payproc.checkouts import PaymentRequest
-from payproc.models import Payment, Source, User
-from payproc.money import Money
-from payproc.payments import Told
-from payproc.providers.names import STRIPE
-from payproc.states import Fact
+from payproc.database.models import Payment, Source, User
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import STRIPE
+from payproc.domain.states import Fact
+from payproc.flows import checkout
+from payproc.flows.checkout import PaymentRequest
+from payproc.records import payments
+from payproc.records.payments import Told
 from tests.web.conftest import is_problem, key_of
 
 LEDGER = "/api/v1/ledger"
@@ -29,7 +30,7 @@ def paid(app: Application, customer: User) -> Payment:
         cancel_url="https://example.com/basket",
     )
     with app.database.transaction() as session:
-        made = checkouts.take_payment(app, session, request, user=customer, method=STRIPE)
+        made = checkout.take_payment(app, session, request, user=customer, method=STRIPE)
         return payments.apply_fact(session, made.id, Fact.PAID, told=Told(source=Source.OPERATOR, evidence="rev_1"))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemathesis.core.result import Ok
 
 from payproc.application import Application
-from payproc.models import User
+from payproc.database.models import User
 from tests.web.conftest import key_of
 
 # Files, the document itself and the page to read it, and the pages that customers and operators see.

@@ -13,25 +13,27 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 from werkzeug.test import TestResponse
 
-from payproc import checkouts, outcomes
 from payproc.application import Application
-from payproc.checkouts import PaymentRequest
-from payproc.db import Database
-from payproc.models import Payment, Source, User
-from payproc.money import CURRENCIES, Money
-from payproc.payments import Told
+from payproc.database.engine import Database
+from payproc.database.models import Payment, Source, User
+from payproc.domain.money import CURRENCIES, Money
+from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, STRIPE, PaymentMethod
+from payproc.domain.states import PaymentStatus
+from payproc.flows import checkout
+from payproc.flows.checkout import PaymentRequest
 from payproc.providers.base import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
-from payproc.providers.names import EASY_PAISA, JAZZ_CASH, STRIPE, PaymentMethod
+from payproc.records import outcomes
+from payproc.records.payments import Told
 from payproc.settings import Settings
-from payproc.states import PaymentStatus
 from tests.conftest import test_settings as settings_of_a_test
 from tests.web.conftest import is_problem
-from web import pay, pay_links
 from web.app import create_app
-from web.words import LANGUAGES, saying
-from web.words.reasons import Reason
-from web.words.scenes import Scene
-from web.words.vocabulary import Said, Vocabulary, Wallet
+from web.pay import links
+from web.pay.languages import LANGUAGES, formatting
+from web.pay.languages.vocabulary import Said, Vocabulary, Wallet
+from web.pay.page import forward_page, origin_of
+from web.pay.reasons import Reason
+from web.pay.state import Scene
 
 HOSTILE = """<script>alert(1)</script>"onload='x'&{{7*7}}"""
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -73,7 +75,7 @@ class Till:
         }
         with self.app.database.transaction() as session:
             request = PaymentRequest(**(wanted | changes))
-            return checkouts.take_payment(self.app, session, request, user=self.customer, method=method)
+            return checkout.take_payment(self.app, session, request, user=self.customer, method=method)
 
     def begin(self, payment: Payment, action: NextAction, *, expires_at: datetime | None = None) -> Payment:
         result = StartResult(next_action=action, references={}, expires_at=expires_at)
@@ -91,7 +93,7 @@ class Till:
 
     def path(self, payment: Payment) -> str:
         with self.flask_app.app_context():
-            return pay_links.path_of(payment.id)
+            return links.path_of(payment.id)
 
     def see(self, payment: Payment, query: str = "", **headers: str) -> TestResponse:
         return self.client.get(self.path(payment) + query, headers=BROWSER | headers)
@@ -187,7 +189,7 @@ def test_a_page_without_a_form_lets_nothing_be_posted(till: Till) -> None:
 
 
 def test_an_address_cannot_add_to_the_policy() -> None:
-    assert pay.origin_of("https://user:pw@wallet.example:8443/a?b=c") == "https://wallet.example:8443"
+    assert origin_of("https://user:pw@wallet.example:8443/a?b=c") == "https://wallet.example:8443"
 
 
 @pytest.mark.parametrize("name", ["pay.css", "pay.js", "icon.svg"])
@@ -208,7 +210,7 @@ def test_the_page_between_two_of_the_wallets_may_post_there_and_come_back(flask_
         sites=("https://*.easypaisa.com.pk",),
     )
     with flask_app.test_request_context():
-        page = pay.forward_page(form, method=EASY_PAISA)
+        page = forward_page(form, method=EASY_PAISA)
     text = page.get_data(as_text=True)
     assert 'value="&#34;&gt;&lt;script&gt;"' in text
     assert 'action="https://easypay.easypaisa.com.pk/easypay/Confirm.jsf"' in text
@@ -235,7 +237,7 @@ def test_an_unknown_link_is_a_page_for_people_and_a_problem_for_programs(till: T
 
 def test_a_link_to_a_payment_that_is_gone_is_unknown(till: Till, flask_app: Flask) -> None:
     with flask_app.app_context():
-        path = pay_links.path_of("pay_01kaw5m0v7e1cbb4wsy0s9p6jd")
+        path = links.path_of("pay_01kaw5m0v7e1cbb4wsy0s9p6jd")
     assert till.client.get(path, headers=BROWSER).status_code == 404
     assert is_problem(till.client.get(f"{path}/status"), 404, "pay_link_invalid")
 
@@ -516,23 +518,23 @@ def test_a_provider_without_a_name_is_a_wallet() -> None:
     ],
 )
 def test_amounts_are_written_as_people_know_them(minor: int, code: str, written: str) -> None:
-    shown = saying.amount(Money.of(minor, code))
+    shown = formatting.amount(Money.of(minor, code))
     assert shown.striptags() == written
     assert shown.startswith('<bdi dir="ltr"')
 
 
 @given(minor=st.integers(1, 99_999_999), code=st.sampled_from(sorted(CURRENCIES)))
 def test_the_digits_of_an_amount_are_its_minor_units(minor: int, code: str) -> None:
-    digits = re.sub("[^0-9]", "", saying.amount(Money.of(minor, code)).striptags())
+    digits = re.sub("[^0-9]", "", formatting.amount(Money.of(minor, code)).striptags())
     assert int(digits) == minor
 
 
 @given(part=st.text())
 def test_whatever_is_put_into_a_sentence_is_text(part: str) -> None:
-    said = saying.say("{actor} <said>", actor=part)
+    said = formatting.say("{actor} <said>", actor=part)
     assert said == Markup("<bdi>{}</bdi> &lt;said&gt;").format(part)
 
 
 @given(token=st.text("0123456789", min_size=1, max_size=24))
 def test_a_token_is_copied_as_it_is(token: str) -> None:
-    assert re.sub("<[^>]*>", "", saying.grouped_token(token)) == token
+    assert re.sub("<[^>]*>", "", formatting.grouped_token(token)) == token

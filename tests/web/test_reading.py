@@ -1,8 +1,8 @@
 import pytest
 
 from payproc.application import Application
-from payproc.models import Role, User
-from payproc.users import create_user
+from payproc.database.models import Role, User
+from payproc.records.identity.users import create_user
 from tests.web.conftest import Client, checkout_body, is_problem, key_of
 
 

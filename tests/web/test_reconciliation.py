@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from payproc.application import Application
-from payproc.models import FindingKind, Loop, User
+from payproc.database.models import FindingKind, Loop, User
 from tests.reconcile.planting import Planted, planted
 from tests.web.conftest import is_problem, key_of
 

@@ -6,16 +6,17 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from payproc import checkouts, disputes, payments
 from payproc.application import Application
-from payproc.checkouts import PaymentRequest
-from payproc.models import Payment, Role, Source, User
-from payproc.money import Money
-from payproc.payments import Told
-from payproc.providers.names import STRIPE
-from payproc.providers.settlement import RemoteDispute
-from payproc.states import DisputeStatus, Fact
-from payproc.users import create_user
+from payproc.database.models import Payment, Role, Source, User
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import STRIPE
+from payproc.domain.settlement import RemoteDispute
+from payproc.domain.states import DisputeStatus, Fact
+from payproc.flows import checkout
+from payproc.flows.checkout import PaymentRequest
+from payproc.records import disputes, payments
+from payproc.records.identity.users import create_user
+from payproc.records.payments import Told
 from tests.web.conftest import Client, is_problem, key_of
 
 TOLD = Told(source=Source.OPERATOR, evidence="rev_of_a_test")
@@ -31,7 +32,7 @@ def paid(app: Application, customer: User) -> Payment:
         cancel_url="https://example.com/basket",
     )
     with app.database.transaction() as session:
-        taken = checkouts.take_payment(app, session, request, user=customer, method=STRIPE)
+        taken = checkout.take_payment(app, session, request, user=customer, method=STRIPE)
         return payments.apply_fact(session, taken.id, Fact.PAID, told=TOLD)
 
 
@@ -110,7 +111,7 @@ def test_what_is_not_completed_is_not_refunded(amina: Client, app: Application, 
         cancel_url="https://example.com/b",
     )
     with app.database.transaction() as session:
-        waiting = checkouts.take_payment(app, session, request, user=customer, method=STRIPE)
+        waiting = checkout.take_payment(app, session, request, user=customer, method=STRIPE)
     assert is_problem(amina.post(f"/refund/{waiting.id}", {}), 409, "payment_not_refundable")
 
 

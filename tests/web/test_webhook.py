@@ -10,8 +10,8 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from payproc.application import Application
-from payproc.db import Database
-from payproc.models import Notice
+from payproc.database.engine import Database
+from payproc.database.models import Notice
 from tests.conftest import WEBHOOK_SECRET
 from tests.web.conftest import PREFIX, is_problem
 from web.app import create_app

@@ -10,7 +10,7 @@ from datetime import date
 
 from payproc.reconcile.report import DriftDay
 from payproc.reconcile.severity import Severity
-from web.console import saying
+from web.console import formatting
 
 _TOP, _RIGHT, _BOTTOM, _LEFT = 12, 10, 44, 46
 _STEPS = (1, 2, 5)
@@ -141,4 +141,4 @@ def _blocks(day: DriftDay, floor: float, one: float) -> tuple[Block, ...]:
 def _sentence(day: DriftDay) -> str:
     parts = [f"{day.opened(severity)} {severity}" for severity in Severity if day.opened(severity)]
     opened = f"{_opened(day)} opened ({', '.join(parts)})" if parts else "none opened"
-    return f"{saying.day(day.day)}: {opened}, {day.repaired} repaired, {day.open_at_end} open at its end"
+    return f"{formatting.day(day.day)}: {opened}, {day.repaired} repaired, {day.open_at_end} open at its end"

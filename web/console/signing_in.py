@@ -2,8 +2,8 @@
 
 from flask import Response, g, render_template, request
 
-from payproc.models import Scope
-from payproc.users import Caller, NotAuthenticated, authenticate
+from payproc.database.models import Scope
+from payproc.records.identity.users import Caller, NotAuthenticated, authenticate
 from web.auth import application
 
 _CHALLENGE = 'Basic realm="payproc console", charset="UTF-8"'

@@ -7,10 +7,10 @@ from typing import assert_never
 
 from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
 from payproc.providers.easy_paisa import codes, wire
-from payproc.providers.easy_paisa.config import Dialect, EasyPaisaConfig, PaymentType
 from payproc.providers.easy_paisa.envelope import Envelope, NotSigned
-from payproc.providers.easy_paisa.fields import Json
-from payproc.providers.http import Call, Http, JsonAnswer
+from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig, PaymentType
+from payproc.providers.easy_paisa.values import Json
+from payproc.providers.transport.http import Call, Http, JsonAnswer
 
 _BAD_SIGNATURE = "bad_signature"
 

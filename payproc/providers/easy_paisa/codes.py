@@ -5,8 +5,8 @@ from typing import assert_never
 
 from payproc.errors import Refusal, RequestRefused
 from payproc.providers.base import AwaitCustomer, Outcome, PaymentRef, StartResult, Verdict
-from payproc.providers.easy_paisa import fields
-from payproc.providers.easy_paisa.fields import Json
+from payproc.providers.easy_paisa import values
+from payproc.providers.easy_paisa.values import Json
 
 ACCEPTED = "0000"
 
@@ -42,7 +42,7 @@ _BY_CODE = {code: means for means, listed in _MEANINGS.items() for code in liste
 
 def code_of(reply: Json) -> str | None:
     """Return the reply's code."""
-    return fields.identifier(reply.get("responseCode"))
+    return values.identifier(reply.get("responseCode"))
 
 
 def meaning(code: str | None) -> Meaning:
@@ -61,7 +61,7 @@ def unaccepted_start(code: str | None, reply: Json) -> StartResult | None:
         case Meaning.DECLINED:
             return StartResult(
                 next_action=None,
-                references=fields.references(reply),
+                references=values.references(reply),
                 outcome=_outcome(Verdict.DECLINED, code, reply),
             )
         case Meaning.INPUT:
@@ -108,9 +108,9 @@ def foreign_answer() -> Outcome:
 def _outcome(verdict: Verdict, code: str | None, reply: Json) -> Outcome:
     return Outcome(
         verdict=verdict,
-        references=fields.references(reply),
+        references=values.references(reply),
         failure_code=code,
-        failure_message=fields.message(reply.get("responseDesc")),
+        failure_message=values.message(reply.get("responseDesc")),
     )
 
 

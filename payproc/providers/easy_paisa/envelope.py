@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from payproc.providers.easy_paisa import signature, strict_json
+from payproc.providers.easy_paisa import signature
+from payproc.providers.transport import strict_json
 
 
 class NotSigned(Exception):

@@ -3,8 +3,8 @@
 from typing import Any
 
 from payproc.providers.base import AwaitCustomer, Outcome, PaymentRef, StartRequest, StartResult, Verdict
-from payproc.providers.easy_paisa import codes, fields
-from payproc.providers.easy_paisa.fields import Json
+from payproc.providers.easy_paisa import codes, values
+from payproc.providers.easy_paisa.values import Json
 
 _INITIATE_FIELDS = (
     *("storeId", "storeName", "amount", "mobileNumber", "transactionId", "transactionDetails"),
@@ -50,12 +50,12 @@ def start_result(reply: Json, parameters: Json) -> StartResult:
 
     Raises RequestRefused.
     """
-    if fields.name_another(reply, {"transactionId": parameters["transactionId"]}):
+    if values.name_another(reply, {"transactionId": parameters["transactionId"]}):
         return codes.doubtful_start(codes.foreign_answer())
     unaccepted = codes.unaccepted_start(_code(reply), reply)
     if unaccepted is not None:
         return unaccepted
-    references = fields.references(reply)
+    references = values.references(reply)
     if not references:
         return codes.doubtful_start(Outcome(verdict=Verdict.UNKNOWN))
     return StartResult(next_action=AwaitCustomer(), references=references)
@@ -66,24 +66,24 @@ def inquiry_outcome(reply: Json, ref: PaymentRef, *, ours: Json) -> Outcome:
 
     Raises RequestRefused.
     """
-    if fields.name_another(reply, ours):
+    if values.name_another(reply, ours):
         return codes.foreign_answer()
     unanswered = codes.unanswered_inquiry(_code(reply), reply, ref)
     return _status_outcome(reply) if unanswered is None else unanswered
 
 
 def _status_outcome(reply: Json) -> Outcome:
-    status = fields.text(reply.get("transactionStatus"))
+    status = values.text(reply.get("transactionStatus"))
     verdict = _VERDICTS.get(status or "", Verdict.UNKNOWN)
-    money = fields.paisa(reply.get("amount"))
+    money = values.paisa(reply.get("amount"))
     if verdict is Verdict.PAID and money is None:
         # "Paid" without an amount we can read cannot be held against what we asked for.
         verdict = Verdict.UNKNOWN
     return Outcome(
         verdict=verdict,
-        references=fields.references(reply),
+        references=values.references(reply),
         money=money,
-        receipt=fields.identifier(reply.get("transactionId")),
+        receipt=values.identifier(reply.get("transactionId")),
         failure_code=status if verdict is Verdict.DECLINED else None,
     )
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from urllib.parse import unquote
 
+from payproc.domain.money import Money
 from payproc.errors import NoticeMalformed, SettingsInvalid
-from payproc.money import Money
 from payproc.providers.base import PostForm, RawNotice, StartRequest
-from payproc.providers.easy_paisa import fields
-from payproc.providers.easy_paisa.config import Dialect, EasyPaisaConfig
+from payproc.providers.easy_paisa import values
+from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig
 from payproc.providers.easy_paisa.signature import HASHED_REQUEST, aes_key, merchant_hashed_req
 
 # How long the form can be paid, from the payment's creation.
@@ -48,7 +48,7 @@ def index_form(request: StartRequest, config: EasyPaisaConfig) -> PostForm:
         "amount": amount_text(request.money),
         "postBackURL": config.return_url,
         "orderRefNum": request.reference,
-        "expiryDate": fields.pakistan_second(request.created_at + FORM_LIFE),
+        "expiryDate": values.pakistan_second(request.created_at + FORM_LIFE),
         "autoRedirect": "1",
         "paymentMethod": "MA_PAYMENT_METHOD",
         **_about_the_payer(request),
@@ -82,7 +82,7 @@ def returned_reference(raw: RawNotice) -> str | None:
 
 def amount_text(money: Money) -> str:
     """Write rupees with one decimal, as the gateway's guide wants them, and with two only where paisa need it."""
-    written = fields.rupees_text(money)
+    written = values.rupees_text(money)
     return written.removesuffix("0")
 
 

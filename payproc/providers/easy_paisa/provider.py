@@ -24,10 +24,10 @@ from payproc.providers.base import (
     StoredCall,
     StoredReading,
 )
-from payproc.providers.easy_paisa import fields, guide, hosted, notices, wire
+from payproc.providers.easy_paisa import guide, hosted, notices, values, wire
 from payproc.providers.easy_paisa.client import EasyPaisaApi
-from payproc.providers.easy_paisa.config import Dialect, EasyPaisaConfig
-from payproc.providers.http import Http
+from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig
+from payproc.providers.transport.http import Http
 
 # A customer approves within a minute or walks away; the gateway names no time before which it must not be asked.
 _POLL_SCHEDULE = (
@@ -57,7 +57,7 @@ class EasyPaisaProvider:
 
         Raises InvalidRequest.
         """
-        if request.money.currency.code != fields.CURRENCY:
+        if request.money.currency.code != values.CURRENCY:
             raise InvalidRequest("Easypaisa takes PKR only.", code="currency_unsupported", field="currency")
         if _dialect(request.dialect) is not Dialect.HOSTED and not request.payer.phone:
             raise InvalidRequest("Easypaisa needs the customer's phone.", code="phone_missing", field="phone")

@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Any, assert_never
 
 from payproc.providers.base import AwaitCustomer, Outcome, PaymentRef, StartRequest, StartResult, Verdict
-from payproc.providers.easy_paisa import codes, fields
-from payproc.providers.easy_paisa.config import PaymentType
-from payproc.providers.easy_paisa.fields import Json
+from payproc.providers.easy_paisa import codes, values
+from payproc.providers.easy_paisa.settings import PaymentType
+from payproc.providers.easy_paisa.values import Json
 
 # How long a token can be paid at a shop, from the payment's creation.
 TOKEN_LIFE = timedelta(days=1)
@@ -30,7 +30,7 @@ def start_parameters(request: StartRequest, *, store_id: str, payment_type: Paym
     words = {
         "orderId": request.reference,
         "storeId": store_id,
-        "transactionAmount": fields.rupees_text(request.money),
+        "transactionAmount": values.rupees_text(request.money),
         "transactionType": payment_type.value,
         "emailAddress": request.customer.email,
     }
@@ -38,7 +38,7 @@ def start_parameters(request: StartRequest, *, store_id: str, payment_type: Paym
         case PaymentType.MOBILE_ACCOUNT:
             return words
         case PaymentType.OVER_THE_COUNTER:
-            return words | {"tokenExpiry": fields.pakistan_second(request.created_at + TOKEN_LIFE)}
+            return words | {"tokenExpiry": values.pakistan_second(request.created_at + TOKEN_LIFE)}
         case _:
             assert_never(payment_type)
 
@@ -70,7 +70,7 @@ def start_result(parameters: Json, reply: Json) -> StartResult:
     Raises RequestRefused.
     """
     ours = {name: parameters[name] for name in ("orderId", "storeId")}
-    if fields.name_another(reply, ours):
+    if values.name_another(reply, ours):
         return codes.doubtful_start(codes.foreign_answer())
     unaccepted = codes.unaccepted_start(codes.code_of(reply), reply)
     if unaccepted is not None:
@@ -80,9 +80,9 @@ def start_result(parameters: Json, reply: Json) -> StartResult:
             # The gateway says 0000 after the customer typed the PIN, and some say also before. Only PAID is paid.
             accepted = Outcome(
                 verdict=Verdict.UNKNOWN,
-                references=fields.references(reply),
+                references=values.references(reply),
                 # The inquiry may leave it out, and it is what the customer's own statement shows.
-                receipt=fields.identifier(reply.get("transactionId")),
+                receipt=values.identifier(reply.get("transactionId")),
             )
             return codes.doubtful_start(accepted)
         case PaymentType.OVER_THE_COUNTER:
@@ -97,42 +97,42 @@ def inquiry_outcome(reply: Json, ref: PaymentRef, *, ours: Json) -> Outcome:
     `responseCode` 0000 says only that the inquiry worked: it also comes with FAILED.
     Raises RequestRefused.
     """
-    if fields.name_another(reply, ours):
+    if values.name_another(reply, ours):
         return codes.foreign_answer()
     unanswered = codes.unanswered_inquiry(codes.code_of(reply), reply, ref)
     return _status_outcome(reply) if unanswered is None else unanswered
 
 
 def _token_to_pay(reply: Json) -> StartResult:
-    token = fields.identifier(reply.get("paymentToken"))
+    token = values.identifier(reply.get("paymentToken"))
     if token is None:
-        return codes.doubtful_start(Outcome(verdict=Verdict.UNKNOWN, references=fields.references(reply)))
+        return codes.doubtful_start(Outcome(verdict=Verdict.UNKNOWN, references=values.references(reply)))
     return StartResult(
         next_action=AwaitCustomer(token=token),
-        references=fields.references(reply),
-        expires_at=fields.pakistan_minute(reply.get("paymentTokenExpiryDateTime")),
-        outcome=Outcome(verdict=Verdict.PENDING, references=fields.references(reply)),
+        references=values.references(reply),
+        expires_at=values.pakistan_minute(reply.get("paymentTokenExpiryDateTime")),
+        outcome=Outcome(verdict=Verdict.PENDING, references=values.references(reply)),
     )
 
 
 def _status_outcome(reply: Json) -> Outcome:
-    status = fields.text(reply.get("transactionStatus"))
+    status = values.text(reply.get("transactionStatus"))
     verdict = _VERDICTS.get(status or "", Verdict.UNKNOWN)
-    money = fields.rupees(reply.get("transactionAmount"))
+    money = values.rupees(reply.get("transactionAmount"))
     if verdict is Verdict.PAID and money is None:
         # "Paid" without an amount we can read cannot be held against what we asked for.
         verdict = Verdict.UNKNOWN
     outcome = Outcome(
         verdict=verdict,
-        references=fields.references(reply),
+        references=values.references(reply),
         money=money,
-        receipt=fields.identifier(reply.get("transactionId")),
+        receipt=values.identifier(reply.get("transactionId")),
     )
     if verdict is not Verdict.DECLINED:
         return outcome
     # `responseDesc` is no reason: it says that the inquiry was a success.
     return replace(
         outcome,
-        failure_code=fields.identifier(reply.get("errorCode")) or status,
-        failure_message=fields.message(reply.get("errorReason")),
+        failure_code=values.identifier(reply.get("errorCode")) or status,
+        failure_message=values.message(reply.get("errorReason")),
     )

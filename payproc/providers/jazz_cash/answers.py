@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from payproc.domain.money import Money
+from payproc.domain.references import Reference
+from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
-from payproc.money import Money
 from payproc.providers.base import AwaitCustomer, Outcome, PaymentRef, RefundRequest, StartResult, StoredCall, Verdict
-from payproc.providers.jazz_cash import codes, formats, wire
+from payproc.providers.jazz_cash import codes, values, wire
 from payproc.providers.jazz_cash.codes import Meaning
-from payproc.providers.jazz_cash.config import JazzCashConfig
+from payproc.providers.jazz_cash.settings import JazzCashConfig
 from payproc.providers.jazz_cash.signature import SECURE_HASH, verified
-from payproc.providers.references import Reference
-from payproc.providers.settlement import RefundOutcome, RefundVerdict
 
 Json = Mapping[str, Any]
 
@@ -55,9 +55,9 @@ def start_result(answer: Json, call: StoredCall, config: JazzCashConfig) -> Star
     Raises OutcomeUncertain where it is not the gateway's or not about this payment, RequestRefused where it is about
     our words and not about the money.
     """
-    code = formats.code_of(answer.get("pp_ResponseCode"))
+    code = values.code_of(answer.get("pp_ResponseCode"))
     reference = str(call.parameters["pp_TxnRefNo"])
-    message = formats.message_of(answer.get("pp_ResponseMessage"))
+    message = values.message_of(answer.get("pp_ResponseMessage"))
     refusal = _refusal(code, message)
     if refusal is None or answer.get(SECURE_HASH):
         _believe(answer, "push", code=code, reference=reference, config=config)
@@ -67,7 +67,7 @@ def start_result(answer: Json, call: StoredCall, config: JazzCashConfig) -> Star
     return StartResult(
         next_action=AwaitCustomer() if found is Meaning.PENDING else None,
         references={Reference.JAZZ_CASH: reference},
-        expires_at=formats.moment_of(call.parameters["pp_TxnExpiryDateTime"]),
+        expires_at=values.moment_of(call.parameters["pp_TxnExpiryDateTime"]),
         outcome=outcome_of(answer, found, reference=reference, live_mode=config.live_mode),
     )
 
@@ -112,9 +112,9 @@ def outcome_of(fields: Json, found: Meaning, *, reference: str, live_mode: bool,
     An amount is held against ours by the core, so it only has to be readable here.
     """
     verdict = codes.verdict(found)
-    amount, currency = _filled(fields, "pp_Amount"), _filled(fields, "pp_TxnCurrency") or formats.CURRENCY
-    money = formats.money_of(amount, currency)
-    unreadable = money is None and (amount is not None or currency != formats.CURRENCY)
+    amount, currency = _filled(fields, "pp_Amount"), _filled(fields, "pp_TxnCurrency") or values.CURRENCY
+    money = values.money_of(amount, currency)
+    unreadable = money is None and (amount is not None or currency != values.CURRENCY)
     if verdict is Verdict.PAID and unreadable:
         verdict = Verdict.UNKNOWN
     receipt = _filled(fields, "pp_RetreivalReferenceNo") or _filled(fields, "pp_RetrievalReferenceNo")
@@ -123,7 +123,7 @@ def outcome_of(fields: Json, found: Meaning, *, reference: str, live_mode: bool,
         references={Reference.JAZZ_CASH: reference},
         money=money,
         live_mode=live_mode,
-        receipt=formats.receipt_of(receipt),
+        receipt=values.receipt_of(receipt),
     )
     return explained(outcome, code=fields.get(f"{said}Code"), message=fields.get(f"{said}Message"))
 
@@ -132,7 +132,7 @@ def explained(outcome: Outcome, *, code: object, message: object) -> Outcome:
     """Add why a payment is not paid; nothing while it still may be, for a code there would count as a failed try."""
     if outcome.verdict in (Verdict.PAID, Verdict.PENDING, Verdict.REVERSED):
         return outcome
-    return replace(outcome, failure_code=formats.code_of(code), failure_message=formats.message_of(message))
+    return replace(outcome, failure_code=values.code_of(code), failure_message=values.message_of(message))
 
 
 def inquiry_outcome(answer: Json, ref: PaymentRef, config: JazzCashConfig) -> Outcome:
@@ -154,7 +154,7 @@ def inquiry_outcome(answer: Json, ref: PaymentRef, config: JazzCashConfig) -> Ou
 
 
 def _inquiry_code(answer: Json, config: JazzCashConfig) -> str | None:
-    code = formats.code_of(answer.get("pp_ResponseCode"))
+    code = values.code_of(answer.get("pp_ResponseCode"))
     # An inquiry that did not work is answered with an empty hash. No money hangs on such an answer: at most an
     # overdue payment ends as expired, and a later success lifts it.
     unsigned = not answer.get(SECURE_HASH) and code != _INQUIRY_WORKED
@@ -164,7 +164,7 @@ def _inquiry_code(answer: Json, config: JazzCashConfig) -> str | None:
 
 
 def _standing(answer: Json) -> Meaning:
-    found = codes.meaning_when_asked(formats.code_of(answer.get("pp_PaymentResponseCode")))
+    found = codes.meaning_when_asked(values.code_of(answer.get("pp_PaymentResponseCode")))
     status = _filled(answer, "pp_Status")
     if status is None or found in _ALLOWED.get(status, frozenset()):
         return found
@@ -189,11 +189,11 @@ def refund_outcome(answer: Json, call: StoredCall, config: JazzCashConfig) -> Re
 
     Raises OutcomeUncertain where it is not the gateway's or not about this payment.
     """
-    code = formats.code_of(answer.get("pp_ResponseCode"))
+    code = values.code_of(answer.get("pp_ResponseCode"))
     refused = code in codes.REFUND_REFUSED
     if answer.get(SECURE_HASH) or not (refused or _is_fault(code)):
         _believe(answer, "refund", code=code, reference=str(call.parameters["pp_TxnRefNo"]), config=config)
-    why = {"failure_code": code, "failure_message": formats.message_of(answer.get("pp_ResponseMessage"))}
+    why = {"failure_code": code, "failure_message": values.message_of(answer.get("pp_ResponseMessage"))}
     if refused:
         return RefundOutcome(verdict=RefundVerdict.FAILED, **why)
     if code in codes.REFUNDED and _refunded(answer, asked=wire.asked(call)):
@@ -203,7 +203,7 @@ def refund_outcome(answer: Json, call: StoredCall, config: JazzCashConfig) -> Re
 
 def _refunded(answer: Json, *, asked: Money | None) -> bool:
     told = _filled(answer, "pp_RefundAmount")
-    return told is None or formats.money_of(told) == asked
+    return told is None or values.money_of(told) == asked
 
 
 def refund_standing(answer: Json, request: RefundRequest, config: JazzCashConfig) -> RefundOutcome:
@@ -216,7 +216,7 @@ def refund_standing(answer: Json, request: RefundRequest, config: JazzCashConfig
     foreign = foreign_name(answer, reference=payment.reference, merchant_id=config.merchant_id)
     if code != _INQUIRY_WORKED or foreign:
         return RefundOutcome(verdict=RefundVerdict.UNKNOWN, failure_code=FOREIGN if foreign else code)
-    payment_code = formats.code_of(answer.get("pp_PaymentResponseCode"))
+    payment_code = values.code_of(answer.get("pp_PaymentResponseCode"))
     if payment_code == codes.REVERSAL_AWAITED:
         return RefundOutcome(verdict=RefundVerdict.PENDING)
     # The gateway knows no refund by itself, only that something of the payment went back. That this refund did can

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from payproc.providers.http import Call, Http
-from payproc.providers.jazz_cash.config import Dialect, JazzCashConfig
+from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
+from payproc.providers.transport.http import Call, Http
 
 Json = dict[str, Any]
 

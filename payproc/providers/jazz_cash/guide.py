@@ -1,21 +1,21 @@
 """The guide's words, byte for byte. Nothing it says is signed: paid is only what an inquiry says with our amount."""
 
+from payproc.domain.references import Reference
 from payproc.providers.base import Outcome, PaymentRef, StartRequest, Verdict
-from payproc.providers.jazz_cash import codes, formats
+from payproc.providers.jazz_cash import codes, values
 from payproc.providers.jazz_cash.answers import FOREIGN, Json, absent, explained
 from payproc.providers.jazz_cash.codes import Meaning
-from payproc.providers.jazz_cash.config import JazzCashConfig
+from payproc.providers.jazz_cash.settings import JazzCashConfig
 from payproc.providers.jazz_cash.signature import guide_form_digest, guide_inquiry_digest
-from payproc.providers.references import Reference
 
 _LANGUAGE = "en"
 
 
 def form_fields(request: StartRequest, config: JazzCashConfig) -> dict[str, str]:
     """Words of the form, in the guide's order."""
-    stamp = formats.utc_stamp(request.created_at)
+    stamp = values.utc_stamp(request.created_at)
     auth_code = f"AUTH_{stamp}"
-    amount = formats.paisa(request.money)
+    amount = values.paisa(request.money)
     return {
         "pp_merchant_id": config.merchant_id,
         "pp_auth_code": auth_code,
@@ -52,11 +52,11 @@ def inquiry_outcome(answer: Json, ref: PaymentRef, config: JazzCashConfig) -> Ou
     named = answer.get("pp_txn_id")
     if named not in (None, "", ref.reference):
         return Outcome(verdict=Verdict.UNKNOWN, failure_code=FOREIGN)
-    found = codes.meaning_when_asked(formats.code_of(answer.get("pp_response_code")))
+    found = codes.meaning_when_asked(values.code_of(answer.get("pp_response_code")))
     if found is Meaning.ABSENT:
         return absent(ref)
     verdict = codes.verdict(found)
-    money = formats.money_of(answer.get("pp_amount"))
+    money = values.money_of(answer.get("pp_amount"))
     if verdict is Verdict.PAID and (money is None or named != ref.reference):
         verdict = Verdict.UNKNOWN
     references = {Reference.JAZZ_CASH: ref.reference}

@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from urllib.parse import parse_qsl
 
+from payproc.domain.references import Reference
 from payproc.errors import BadSignature, NoticeMalformed
 from payproc.providers.base import Hint, Notice, Outcome, RawNotice, Reading, Verdict
-from payproc.providers.jazz_cash import codes, formats
+from payproc.providers.jazz_cash import codes, values
 from payproc.providers.jazz_cash.answers import outcome_of
-from payproc.providers.jazz_cash.config import REAL_DIALECTS, JazzCashConfig
 from payproc.providers.jazz_cash.deliveries import Fields, fields_of, is_json
+from payproc.providers.jazz_cash.settings import REAL_DIALECTS, JazzCashConfig
 from payproc.providers.jazz_cash.signature import SECURE_HASH, sign, signed_part, verified
-from payproc.providers.references import Reference
 
 _REFERENCE, _GUIDE_REFERENCE = "pp_TxnRefNo", "pp_txn_id"
 _PASSWORD = "pp_Password"  # noqa: S105 (a field's name)
@@ -101,7 +101,7 @@ def returned_reference(raw: RawNotice) -> str | None:
         named = fields_of(raw.body).get(_REFERENCE)
     except NoticeMalformed:
         named = None
-    return formats.reference_of(named or dict(parse_qsl(raw.query)).get(_GUIDE_REFERENCE))
+    return values.reference_of(named or dict(parse_qsl(raw.query)).get(_GUIDE_REFERENCE))
 
 
 def _is_signed_kind(fields: Fields) -> bool:
@@ -110,14 +110,14 @@ def _is_signed_kind(fields: Fields) -> bool:
 
 
 def _hint(fields: Fields) -> Hint:
-    reference = formats.reference_of(fields.get(_GUIDE_REFERENCE))
+    reference = values.reference_of(fields.get(_GUIDE_REFERENCE))
     if reference is None:
         raise NoticeMalformed("The body names no payment.")
     return Hint(kind=Kind.GUIDE.value, reference=reference, answer={"status": "received"})
 
 
 def _prove(fields: Fields, raw: RawNotice, config: JazzCashConfig) -> _Proven:
-    if formats.reference_of(fields.get(_REFERENCE)) is None:
+    if values.reference_of(fields.get(_REFERENCE)) is None:
         raise NoticeMalformed("The body names no payment.")
     if not verified(fields, config.integrity_salt):
         raise BadSignature("pp_SecureHash is missing or does not fit.")
@@ -157,7 +157,7 @@ def _key(signed: Mapping[str, str], salt: str) -> str:
 def _kept(signed: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value if name in _CLEAR else _MASK for name, value in signed.items() if name in _PUBLISHED}
     if _MESSAGE in signed:
-        kept[_MESSAGE] = formats.message_of(signed[_MESSAGE]) or ""
+        kept[_MESSAGE] = values.message_of(signed[_MESSAGE]) or ""
     return kept
 
 
@@ -182,7 +182,7 @@ def _outcome(proven: _Proven, reference: str) -> Outcome:
             live_mode=proven.live_mode,
         )
     paid = codes.PAID_LATER if proven.kind is Kind.IPN else codes.PAID_AT_ONCE
-    found = codes.meaning(formats.code_of(proven.fields.get(_CODE)), paid=paid)
+    found = codes.meaning(values.code_of(proven.fields.get(_CODE)), paid=paid)
     return outcome_of(proven.fields, found, reference=reference, live_mode=proven.live_mode)
 
 

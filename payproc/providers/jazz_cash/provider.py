@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import assert_never
 
+from payproc.domain.money import LARGEST_MINOR
+from payproc.domain.settlement import RefundOutcome
 from payproc.errors import InvalidRequest, OperationNotSupported
-from payproc.money import LARGEST_MINOR
 from payproc.providers.base import (
     Operation,
     Outcome,
@@ -23,11 +24,10 @@ from payproc.providers.base import (
     StoredCall,
     StoredReading,
 )
-from payproc.providers.http import Http
-from payproc.providers.jazz_cash import answers, formats, guide, notices, wire
+from payproc.providers.jazz_cash import answers, guide, notices, values, wire
 from payproc.providers.jazz_cash.client import JazzCashApi
-from payproc.providers.jazz_cash.config import Dialect, JazzCashConfig
-from payproc.providers.settlement import RefundOutcome
+from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
+from payproc.providers.transport.http import Http
 
 # Between whose hosts the gateway moves the browser, as it has moved its API from year to year.
 _SITES = ("https://*.jazzcash.com.pk",)
@@ -56,7 +56,7 @@ class JazzCashProvider:
 
         Raises InvalidRequest.
         """
-        if request.money.currency.code != formats.CURRENCY.lower():
+        if request.money.currency.code != values.CURRENCY.lower():
             raise InvalidRequest("JazzCash takes PKR only.", code="currency_unsupported", field="currency")
         if not 0 < request.money.amount_minor <= LARGEST_MINOR:
             raise InvalidRequest("JazzCash cannot take this amount.", code="amount_invalid", field="amount")

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
-from payproc.providers.jazz_cash.formats import is_plain
+from payproc.providers.jazz_cash.values import is_plain
 
 SECURE_HASH = "pp_SecureHash"
 _PREFIX = "pp"  # of `ppmpf_…` and `ppmbf_…` too

@@ -3,11 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
+from payproc.domain.money import Money
 from payproc.errors import Refusal, RequestRefused
-from payproc.money import Money
 from payproc.providers.base import RefundRequest, StartRequest, StoredCall
-from payproc.providers.jazz_cash import formats
-from payproc.providers.jazz_cash.config import Dialect, JazzCashConfig
+from payproc.providers.jazz_cash import values
+from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
 from payproc.providers.jazz_cash.signature import sign
 
 # The gateway's 2026 guide: exactly one day after the transaction.
@@ -78,13 +78,13 @@ def _common(request: StartRequest, config: JazzCashConfig) -> dict[str, str]:
         "pp_BankID": "",
         "pp_ProductID": "",
         "pp_TxnRefNo": request.reference,
-        "pp_Amount": formats.paisa(request.money),
-        "pp_TxnCurrency": formats.CURRENCY,
+        "pp_Amount": values.paisa(request.money),
+        "pp_TxnCurrency": values.CURRENCY,
         # Of the payment, not of this moment: the same payment is always asked for in the same words.
-        "pp_TxnDateTime": formats.local_stamp(request.created_at),
-        "pp_TxnExpiryDateTime": formats.local_stamp(request.created_at + _OPEN_FOR),
+        "pp_TxnDateTime": values.local_stamp(request.created_at),
+        "pp_TxnExpiryDateTime": values.local_stamp(request.created_at + _OPEN_FOR),
         "pp_BillReference": request.reference,
-        "pp_Description": formats.description(request.description, reference=request.reference),
+        "pp_Description": values.description(request.description, reference=request.reference),
     }
 
 
@@ -98,8 +98,8 @@ def refund_parameters(request: RefundRequest, config: JazzCashConfig) -> dict[st
     """Words of a refund as they may be stored."""
     return {
         "pp_TxnRefNo": request.payment.reference,
-        "pp_Amount": formats.paisa(request.money),
-        "pp_TxnCurrency": formats.CURRENCY,
+        "pp_Amount": values.paisa(request.money),
+        "pp_TxnCurrency": values.CURRENCY,
         "pp_MerchantID": config.merchant_id,
     }
 
@@ -112,4 +112,4 @@ def refund_fields(call: StoredCall, config: JazzCashConfig) -> dict[str, str]:
 
 def asked(call: StoredCall) -> Money | None:
     """Return the amount that a stored call names."""
-    return formats.money_of(call.parameters.get("pp_Amount"))
+    return values.money_of(call.parameters.get("pp_Amount"))

@@ -7,9 +7,9 @@ from typing import Any
 import stripe
 
 from payproc.errors import OutcomeUncertain, ProviderError, ProviderUnavailable, Refusal, RequestRefused
-from payproc.providers.circuits import Circuits
-from payproc.providers.http import never_connected
-from payproc.providers.stripe.config import StripeConfig
+from payproc.providers.stripe.settings import StripeConfig
+from payproc.providers.transport.circuit_breakers import Circuits
+from payproc.providers.transport.http import never_connected
 
 # A start may need two calls. Two tries each of (3 s connect + 8 s read), and their pauses, stay below a task's soft
 # limit of 50 s; after that the job tries again, under the same keys.

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from payproc.domain.references import References
 from payproc.providers.base import DisputeNotice, Ignored, Notice, Outcome, Postponed, RefundNotice, StoredReading
-from payproc.providers.references import References
-from payproc.providers.stripe import dispute_wire, refund_wire, wire
+from payproc.providers.stripe.wire import checkout, disputes, refunds
 
 Json = Mapping[str, Any]
 
@@ -13,16 +13,16 @@ _Reader = Callable[[Json], tuple[References, Outcome]]
 
 
 def _session(found: Json) -> tuple[References, Outcome]:
-    return wire.session_references(found), wire.session_outcome(found)
+    return checkout.session_references(found), checkout.session_outcome(found)
 
 
 def _intent(found: Json) -> tuple[References, Outcome]:
-    return wire.intent_references(found), wire.intent_outcome(found)
+    return checkout.intent_references(found), checkout.intent_outcome(found)
 
 
 def _failed_session(found: Json) -> tuple[References, Outcome]:
     # The event says it failed; the session inside still says "complete, unpaid" and has no intent to look at.
-    return wire.session_references(found), wire.failed_session_outcome(found)
+    return checkout.session_references(found), checkout.failed_session_outcome(found)
 
 
 # Every event of stripe.md §2.4 that concerns a payment.
@@ -87,7 +87,8 @@ def read(event: Json, *, live_mode: bool) -> StoredReading:
 
 
 def _our_id(found: Json) -> str | None:
-    return wire.text(wire.metadata(found).get(wire.PAYMENT_ID)) or wire.text(found.get("client_reference_id"))
+    named = checkout.metadata(found).get(checkout.PAYMENT_ID)
+    return checkout.text(named) or checkout.text(found.get("client_reference_id"))
 
 
 def _why_ignored(kind: str) -> str:
@@ -96,15 +97,15 @@ def _why_ignored(kind: str) -> str:
 
 
 def _refund(key: str, kind: str, found: Json) -> StoredReading:
-    refund = refund_wire.remote(found)
+    refund = refunds.remote(found)
     if refund is None or refund.money is None:
         return Postponed(key=key, kind=kind, reason="its refund has no id or amount that we can read")
     return RefundNotice(key=key, kind=kind, refund=refund, dialects=_DIALECTS)
 
 
 def _dispute(key: str, kind: str, found: Json, *, created: object) -> StoredReading:
-    told_at = wire.moment(created)
-    dispute = dispute_wire.remote(found, told_at=told_at) if told_at else None
+    told_at = checkout.moment(created)
+    dispute = disputes.remote(found, told_at=told_at) if told_at else None
     if dispute is None or dispute.money is None:
         return Postponed(key=key, kind=kind, reason="its dispute has no id, time or amount that we can read")
     return DisputeNotice(key=key, kind=kind, dispute=dispute, dialects=_DIALECTS)

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from payproc.domain.references import Reference
+from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.errors import InvalidRequest, OperationNotSupported, RequestRefused
 from payproc.providers.base import (
     Customer,
@@ -19,13 +21,12 @@ from payproc.providers.base import (
     StoredReading,
     Verdict,
 )
-from payproc.providers.circuits import Circuits
-from payproc.providers.references import Reference
-from payproc.providers.settlement import RefundOutcome, RefundVerdict
-from payproc.providers.stripe import notices, refund_wire, signature, wire
+from payproc.providers.stripe import notices, signature
 from payproc.providers.stripe.client import StripeApi
-from payproc.providers.stripe.config import StripeConfig
-from payproc.providers.stripe.listing import StripeListing
+from payproc.providers.stripe.lists import StripeListing
+from payproc.providers.stripe.settings import StripeConfig
+from payproc.providers.stripe.wire import checkout, refunds
+from payproc.providers.transport.circuit_breakers import Circuits
 
 # Stripe stamps objects with whole seconds of its own clock, ours may differ a little.
 _CLOCK_SLACK_SECONDS = 300
@@ -53,7 +54,7 @@ class StripeProvider(StripeListing):
 
     def plan_customer(self, customer: Customer) -> Plan:
         """Put a new customer into Stripe's words."""
-        return Plan(operation=Operation.CREATE_CUSTOMER, parameters=wire.customer_parameters(customer))
+        return Plan(operation=Operation.CREATE_CUSTOMER, parameters=checkout.customer_parameters(customer))
 
     def create_customer(self, call: StoredCall) -> str:
         """Send a stored creation and return the `cus_…`."""
@@ -69,11 +70,11 @@ class StripeProvider(StripeListing):
 
     def plan_start(self, request: StartRequest) -> Plan:
         """Put a Checkout session into Stripe's words."""
-        return Plan(operation=Operation.START, parameters=wire.session_parameters(request))
+        return Plan(operation=Operation.START, parameters=checkout.session_parameters(request))
 
     def start(self, call: StoredCall) -> StartResult:
         """Create the Checkout session, or get the one this key has made before."""
-        return wire.start_result(self._api.create_session(call.parameters, key=call.idempotency_key))
+        return checkout.start_result(self._api.create_session(call.parameters, key=call.idempotency_key))
 
     def find_start(self, call: StoredCall) -> StartResult | None:
         """Look for the session by our id among the customer's since the first sending."""
@@ -81,7 +82,7 @@ class StripeProvider(StripeListing):
         payment_id = call.parameters["client_reference_id"]
         for session in self._api.sessions_since(since, customer=call.parameters["customer"]):
             if session.get("client_reference_id") == payment_id:
-                return wire.start_result(session)
+                return checkout.start_result(session)
         return None
 
     def plan_cancel(self, ref: PaymentRef) -> Plan:
@@ -92,9 +93,9 @@ class StripeProvider(StripeListing):
         """Expire the session. One that is not open any more is refused: then how it ended is the answer."""
         session_id = call.parameters["session"]
         try:
-            return wire.session_outcome(self._api.expire_session(session_id, key=call.idempotency_key))
+            return checkout.session_outcome(self._api.expire_session(session_id, key=call.idempotency_key))
         except RequestRefused:
-            outcome = wire.session_outcome(self._api.session(session_id))
+            outcome = checkout.session_outcome(self._api.session(session_id))
             if outcome.verdict is Verdict.PENDING:
                 # Still open and yet refused: the refusal was about something else.
                 raise
@@ -110,19 +111,19 @@ class StripeProvider(StripeListing):
         Raises OperationNotSupported for a payment whose intent Stripe never told us.
         """
         _intent_of(request.payment)
-        return Plan(operation=Operation.REFUND, parameters=refund_wire.parameters(request))
+        return Plan(operation=Operation.REFUND, parameters=refunds.parameters(request))
 
     def refund(self, call: StoredCall) -> RefundOutcome:
         """Make the refund, or get the one that this key has made before."""
-        return refund_wire.outcome(self._api.create_refund(call.parameters, key=call.idempotency_key))
+        return refunds.outcome(self._api.create_refund(call.parameters, key=call.idempotency_key))
 
     def inquire_refund(self, request: RefundRequest) -> RefundOutcome:
         """Ask for the refund by Stripe's id of it, or look for ours among the payment's."""
         if request.provider_id is not None:
-            return refund_wire.outcome(self._api.refund(request.provider_id))
+            return refunds.outcome(self._api.refund(request.provider_id))
         for found in self._api.refunds_of(_intent_of(request.payment)):
-            if wire.metadata(found).get(refund_wire.REFUND_ID) == request.refund_id:
-                return refund_wire.outcome(found)
+            if checkout.metadata(found).get(refunds.REFUND_ID) == request.refund_id:
+                return refunds.outcome(found)
         return RefundOutcome(verdict=RefundVerdict.NOT_FOUND)
 
     def can_inquire(self, ref: PaymentRef) -> bool:
@@ -135,7 +136,7 @@ class StripeProvider(StripeListing):
 
     def inquire(self, ref: PaymentRef) -> Outcome:
         """Ask how the session stands, with its intent."""
-        return wire.session_outcome(self._api.session(_session_of(ref)))
+        return checkout.session_outcome(self._api.session(_session_of(ref)))
 
     def read_notice(self, raw: RawNotice) -> StoredReading:
         """Verify and read a webhook."""

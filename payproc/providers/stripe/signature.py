@@ -9,7 +9,7 @@ import stripe
 
 from payproc.errors import BadSignature, NoticeMalformed
 from payproc.providers.base import RawNotice
-from payproc.providers.stripe import wire
+from payproc.providers.stripe.wire import checkout
 
 # Stripe's own default. The SDK checks the past side only; a clock from the future is as wrong.
 _TOLERANCE_SECONDS = 300
@@ -82,5 +82,5 @@ def parsed_event(body: bytes) -> Mapping[str, Any]:
 
 def _names(value: object) -> bool:
     # Stripe's ids have 28 characters; one that our unique index cannot hold would be delivered again for ever.
-    name = wire.text(value)
+    name = checkout.text(value)
     return name is not None and 0 < len(name) <= _LONGEST_NAME

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from payproc.providers.names import PaymentMethod
+from payproc.domain.payment_methods import PaymentMethod
 
 FAKE = PaymentMethod("fake")
 

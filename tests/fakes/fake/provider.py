@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+from payproc.domain.settlement import RefundOutcome
 from payproc.errors import InvalidRequest, Refusal, RequestRefused
 from payproc.providers.base import (
     Operation,
@@ -19,8 +20,7 @@ from payproc.providers.base import (
     StoredCall,
     StoredReading,
 )
-from payproc.providers.http import Call, Http
-from payproc.providers.settlement import RefundOutcome
+from payproc.providers.transport.http import Call, Http
 from tests.fakes.fake import wire
 from tests.fakes.fake.config import FakeConfig
 

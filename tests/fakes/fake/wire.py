@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from payproc.domain.money import Money
+from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.errors import BadSignature, InvalidRequest, NoticeMalformed, Refusal, RequestRefused
-from payproc.money import Money
 from payproc.providers.base import (
     AwaitCustomer,
     Notice,
@@ -20,7 +21,6 @@ from payproc.providers.base import (
     StartResult,
     Verdict,
 )
-from payproc.providers.settlement import RefundOutcome, RefundVerdict
 
 Json = Mapping[str, Any]
 

@@ -8,8 +8,9 @@ from functools import cached_property
 
 import requests
 
-from payproc.ids import Prefix, new_id
-from payproc.money import Money
+from payproc.domain.ids import Prefix, new_id
+from payproc.domain.money import Money
+from payproc.domain.settlement import RefundOutcome
 from payproc.providers.base import (
     Hint,
     Notice,
@@ -29,7 +30,6 @@ from payproc.providers.base import (
     StoredCall,
     Verdict,
 )
-from payproc.providers.settlement import RefundOutcome
 from tests.providers.contract.case import PATIENCE, Begun, Case, End, Operation
 from tests.providers.contract.played import Played
 from tests.providers.contract.scripted import Failure, ScriptedGateway, Seen

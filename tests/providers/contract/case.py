@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from payproc.ids import Prefix, new_id, new_reference
-from payproc.money import Money
+from payproc.domain.ids import Prefix, new_id, new_reference
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import PaymentMethod
 from payproc.providers.base import (
     Customer,
     Outcome,
@@ -23,9 +24,8 @@ from payproc.providers.base import (
     StoredCall,
     Verdict,
 )
-from payproc.providers.circuits import Circuits
-from payproc.providers.http import Http
-from payproc.providers.names import PaymentMethod
+from payproc.providers.transport.circuit_breakers import Circuits
+from payproc.providers.transport.http import Http
 from tests.providers.contract.played import RETURN_URL, Played
 from tests.providers.contract.scripted import Seen
 

@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import ClassVar
 from urllib.parse import urlencode
 
-from payproc.money import Money
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import EASY_PAISA
 from payproc.providers.base import PostForm, Provider, RawNotice, StartMode, StartRequest
-from payproc.providers.easy_paisa.config import Dialect, EasyPaisaConfig, PaymentType
 from payproc.providers.easy_paisa.provider import EasyPaisaProvider
-from payproc.providers.names import EASY_PAISA
+from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig, PaymentType
 from sandbox.easypaisa.amounts import json_number
 from sandbox.easypaisa.envelope import Plain, Signed
 from tests.providers.contract.case import Edit, End, Operation, fields_of_form

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from payproc.money import Money
+from payproc.domain.money import Money
 from payproc.providers.base import PostForm, Provider, RawNotice, StartMode, StartRequest
 from tests.fakes.fake.config import FAKE, FakeConfig
 from tests.fakes.fake.provider import FakeProvider

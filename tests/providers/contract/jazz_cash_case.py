@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode
 
-from payproc.money import Money
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import JAZZ_CASH
 from payproc.providers.base import PostForm, Provider, RawNotice, StartMode, StartRequest
-from payproc.providers.jazz_cash.config import Dialect, JazzCashConfig
 from payproc.providers.jazz_cash.endpoints import Preset, endpoints_of
 from payproc.providers.jazz_cash.provider import JazzCashProvider
-from payproc.providers.names import JAZZ_CASH
+from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
 from sandbox.jazzcash.secure_hash import FIELD, signed
 from tests.providers.contract.case import Edit, End, Operation, fields_of_form
 from tests.providers.contract.played import MERCHANT, MERCHANT_PASSWORD, MPIN, RETURN_URL, SALT

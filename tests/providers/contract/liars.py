@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.errors import OutcomeUncertain
 from payproc.providers.base import (
     Outcome,
@@ -16,7 +17,6 @@ from payproc.providers.base import (
     StoredReading,
     Verdict,
 )
-from payproc.providers.settlement import RefundOutcome, RefundVerdict
 from tests.fakes.fake.config import FakeConfig
 from tests.fakes.fake.provider import FakeProvider
 from tests.providers.contract.fake_case import FakeCase

@@ -11,7 +11,7 @@ import requests
 from sandbox.easypaisa.config import EasyPaisaAccount
 from sandbox.gateway import GatewayConfig, RunningGateway, start_gateway
 from sandbox.jazzcash.config import JazzCashAccount
-from sandbox.memory import Memory
+from sandbox.stack.memory import Memory
 from sandbox.wallets.config import WalletTimes
 from tests.fakes.gateway import FakeGateway, fake_gateway
 from tests.providers.contract.listener import Listener, listening

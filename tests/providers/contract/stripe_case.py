@@ -8,7 +8,9 @@ from urllib.parse import parse_qs
 
 import stripe
 
-from payproc.money import Money
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import STRIPE
+from payproc.domain.references import Reference
 from payproc.providers.base import (
     KeepingCustomers,
     PaymentRef,
@@ -19,10 +21,8 @@ from payproc.providers.base import (
     StartRequest,
     StoredCall,
 )
-from payproc.providers.names import STRIPE
-from payproc.providers.references import Reference
-from payproc.providers.stripe.config import StripeConfig
 from payproc.providers.stripe.provider import StripeProvider
+from payproc.providers.stripe.settings import StripeConfig
 from sandbox.stripe.config import API_VERSION
 from tests.providers.contract.case import Begun, Case, End, Operation
 from tests.providers.contract.played import WEBHOOK_SECRET, Played

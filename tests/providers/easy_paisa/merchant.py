@@ -6,13 +6,13 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from payproc.money import Money
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import EASY_PAISA
 from payproc.providers.base import Customer, Payer, PaymentRef, RawNotice, StartRequest, StoredCall
-from payproc.providers.circuits import Circuits
-from payproc.providers.easy_paisa.config import Dialect, EasyPaisaConfig
 from payproc.providers.easy_paisa.provider import EasyPaisaProvider
-from payproc.providers.http import Http
-from payproc.providers.names import EASY_PAISA
+from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig
+from payproc.providers.transport.circuit_breakers import Circuits
+from payproc.providers.transport.http import Http
 
 NOW = datetime(2026, 9, 1, 7, tzinfo=UTC)  # noon in Pakistan
 REFERENCE = "P23456789ABCDEFGHJKL"

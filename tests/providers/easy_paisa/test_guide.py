@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from payproc.domain.money import Money
+from payproc.domain.references import Reference
 from payproc.errors import Refusal, RequestRefused
-from payproc.money import Money
 from payproc.providers.base import AwaitCustomer, Outcome, StartResult, Verdict
 from payproc.providers.easy_paisa import guide
-from payproc.providers.easy_paisa.config import Dialect
-from payproc.providers.references import Reference
+from payproc.providers.easy_paisa.settings import Dialect
 from tests.providers.easy_paisa.merchant import PHONE, REFERENCE, ref, request
 
 WORDS = guide.start_parameters(

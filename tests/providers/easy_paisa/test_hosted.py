@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payproc.domain.money import Money
 from payproc.errors import NoticeMalformed, OperationNotSupported
-from payproc.money import Money
 from payproc.providers.base import Customer, Payer, PostForm
-from payproc.providers.easy_paisa.config import Dialect
+from payproc.providers.easy_paisa.settings import Dialect
 from payproc.providers.easy_paisa.signature import merchant_hashed_req
 from tests.providers.easy_paisa.merchant import REFERENCE, config, delivered, provider, request
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from payproc.domain.money import Money
+from payproc.domain.references import Reference
 from payproc.errors import (
     InvalidRequest,
     OperationNotSupported,
@@ -18,7 +20,6 @@ from payproc.errors import (
     RequestRefused,
     SettingsInvalid,
 )
-from payproc.money import Money
 from payproc.providers.base import (
     AwaitCustomer,
     Operation,
@@ -31,11 +32,10 @@ from payproc.providers.base import (
     StoredCall,
     Verdict,
 )
-from payproc.providers.circuits import CallTimedOut
 from payproc.providers.easy_paisa import signature
-from payproc.providers.easy_paisa.config import Dialect, EasyPaisaConfig, PaymentType, default_base_url
 from payproc.providers.easy_paisa.provider import EasyPaisaProvider
-from payproc.providers.references import Reference
+from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig, PaymentType, default_base_url
+from payproc.providers.transport.circuit_breakers import CallTimedOut
 from tests.providers.easy_paisa.gateway import Gateway
 from tests.providers.easy_paisa.merchant import (
     ACCOUNT,

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payproc.errors import SettingsInvalid
-from payproc.providers.easy_paisa import signature, strict_json
+from payproc.providers.easy_paisa import signature
 from payproc.providers.easy_paisa.envelope import Envelope, NotSigned
+from payproc.providers.transport import strict_json
 from tests.providers.easy_paisa.merchant import GATEWAY_KEY, OUR_KEY, private_pem, public_pem
 
 KEY = b"ABCDEFGHIJKLMNOP"

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payproc.domain.money import Money
+from payproc.domain.references import Reference
 from payproc.errors import Refusal, RequestRefused
-from payproc.money import Money
 from payproc.providers.base import AwaitCustomer, Outcome, StartResult, Verdict
 from payproc.providers.easy_paisa import wire
 from payproc.providers.easy_paisa.codes import Meaning, meaning
-from payproc.providers.easy_paisa.config import PaymentType
-from payproc.providers.references import Reference
+from payproc.providers.easy_paisa.settings import PaymentType
 from tests.providers.easy_paisa.merchant import ACCOUNT, PHONE, REFERENCE, ref, request
 
 PUSH = wire.start_parameters(request(), store_id="1234", payment_type=PaymentType.MOBILE_ACCOUNT)

@@ -11,16 +11,16 @@ from urllib.parse import urlencode
 
 import pytest
 
-from payproc.money import Money
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import JAZZ_CASH
+from payproc.domain.references import Reference
 from payproc.providers.base import Customer, Payer, PaymentRef, RawNotice, StartRequest, StoredCall
-from payproc.providers.circuits import Circuits
-from payproc.providers.http import Http
-from payproc.providers.jazz_cash.config import Dialect, JazzCashConfig
 from payproc.providers.jazz_cash.endpoints import Preset, endpoints_of
 from payproc.providers.jazz_cash.provider import JazzCashProvider
+from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
 from payproc.providers.jazz_cash.signature import sign
-from payproc.providers.names import JAZZ_CASH
-from payproc.providers.references import Reference
+from payproc.providers.transport.circuit_breakers import Circuits
+from payproc.providers.transport.http import Http
 
 REFERENCE = "T20260901120000001"
 # Noon in Karachi.

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from payproc.errors import SettingsInvalid
-from payproc.providers.jazz_cash.config import Dialect, JazzCashConfig
 from payproc.providers.jazz_cash.endpoints import Preset, endpoints_of
+from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
 
 SANDBOX = "https://sandbox.jazzcash.com.pk"
 PAGE = "/CustomerPortal/transactionmanagement/merchantform"

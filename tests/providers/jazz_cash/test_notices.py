@@ -8,12 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from payproc.domain.money import Money
+from payproc.domain.references import Reference
 from payproc.errors import BadSignature, NoticeMalformed
-from payproc.money import Money
 from payproc.providers.base import Hint, Notice, RawNotice, StartRequest, Verdict
 from payproc.providers.jazz_cash.provider import JazzCashProvider
 from payproc.providers.jazz_cash.signature import SECURE_HASH, secure_hash, verified
-from payproc.providers.references import Reference
 
 REFERENCE = "T20260901120000001"
 REAL = {"hosted-1.1", "hosted-2.0", "mwallet-1.1", "mwallet-2.0"}

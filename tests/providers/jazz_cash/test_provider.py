@@ -6,6 +6,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from payproc.domain.money import LARGEST_MINOR, Money
+from payproc.domain.settlement import RefundVerdict
 from payproc.errors import (
     InvalidRequest,
     OperationNotSupported,
@@ -14,7 +16,6 @@ from payproc.errors import (
     ProviderUnavailable,
     RequestRefused,
 )
-from payproc.money import LARGEST_MINOR, Money
 from payproc.providers.base import (
     Payer,
     PaymentRef,
@@ -29,12 +30,11 @@ from payproc.providers.base import (
     StoredCall,
     Verdict,
 )
-from payproc.providers.circuits import CallTimedOut
-from payproc.providers.http import Call
-from payproc.providers.jazz_cash.config import Dialect
 from payproc.providers.jazz_cash.provider import JazzCashProvider
+from payproc.providers.jazz_cash.settings import Dialect
 from payproc.providers.jazz_cash.signature import SECURE_HASH, verified
-from payproc.providers.settlement import RefundVerdict
+from payproc.providers.transport.circuit_breakers import CallTimedOut
+from payproc.providers.transport.http import Call
 
 REFERENCE = "T20260901120000001"
 REJECTED = b"<html><title>Request Rejected</title>Your support ID is: 18446744073709551615</html>"

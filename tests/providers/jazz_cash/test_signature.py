@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payproc.providers.jazz_cash.formats import is_plain
 from payproc.providers.jazz_cash.signature import (
     SECURE_HASH,
     guide_form_digest,
@@ -14,6 +13,7 @@ from payproc.providers.jazz_cash.signature import (
     sign,
     verified,
 )
+from payproc.providers.jazz_cash.values import is_plain
 
 SALT = "TESTSALT01"
 ACCOUNT = {"pp_MerchantID": "MC00001", "pp_Password": "pw12345678"}

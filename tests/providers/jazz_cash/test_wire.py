@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payproc.domain.money import LARGEST_MINOR, Money
 from payproc.errors import OperationNotSupported, Refusal, RequestRefused
-from payproc.money import LARGEST_MINOR, Money
 from payproc.providers.base import Payer, PaymentRef, PostForm, RefundRequest, StartRequest, StoredCall
 from payproc.providers.jazz_cash import wire
-from payproc.providers.jazz_cash.config import Dialect, JazzCashConfig
 from payproc.providers.jazz_cash.provider import JazzCashProvider
+from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
 from payproc.providers.jazz_cash.signature import SECURE_HASH, guide_form_digest, secure_hash, verified
 
 RequestIn = Callable[..., StartRequest]

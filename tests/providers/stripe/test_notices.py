@@ -7,15 +7,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from stripe import WebhookSignature
 
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import STRIPE
+from payproc.domain.references import Reference
 from payproc.errors import BadSignature, NoticeMalformed
-from payproc.money import Money
 from payproc.providers.base import Ignored, Notice, Postponed, RawNotice, StoredReading, Verdict
-from payproc.providers.circuits import Circuits
-from payproc.providers.names import STRIPE
-from payproc.providers.references import Reference
-from payproc.providers.stripe.config import StripeConfig
 from payproc.providers.stripe.notices import read
 from payproc.providers.stripe.provider import StripeProvider
+from payproc.providers.stripe.settings import StripeConfig
+from payproc.providers.transport.circuit_breakers import Circuits
 
 SECRET = "whsec_9fJ3kL7mN2pQ5rS8tV"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Commands that hold our rows against what providers have."""

@@ -1,0 +1,1 @@
+"""What every command shares: the edge, tables, progress."""

@@ -1,0 +1,1 @@
+"""The way to PostgreSQL, its tables, and what must always be true of them."""

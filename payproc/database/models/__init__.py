@@ -1,0 +1,67 @@
+"""The tables. Importing this package maps them all."""
+
+from payproc.database.models.base import Base
+from payproc.database.models.circuits import Circuit
+from payproc.database.models.disputes import Dispute, DisputeEvent
+from payproc.database.models.emails import Email, EmailKind
+from payproc.database.models.idempotency import IdempotencyKey
+from payproc.database.models.jobs import Job, JobState
+from payproc.database.models.ledger import Account, Journal, JournalKind, LedgerEntry, SettlementLine
+from payproc.database.models.notices import Notice, NoticeState
+from payproc.database.models.orders import Order, OrderStatus
+from payproc.database.models.payments import Payment, PaymentEvent, Source
+from payproc.database.models.provider_calls import CallState, ProviderCall
+from payproc.database.models.reconciliation import (
+    FindingKind,
+    Loop,
+    ReconciliationFinding,
+    ReconciliationMark,
+    ReconciliationRun,
+    RunState,
+)
+from payproc.database.models.refunds import Refund, RefundEvent
+from payproc.database.models.reviews import Review, ReviewKind
+from payproc.database.models.ticks import Tick
+from payproc.database.models.users import ApiKey, Locale, Role, Scope, User
+
+__all__ = [
+    "Account",
+    "ApiKey",
+    "Base",
+    "CallState",
+    "Circuit",
+    "Dispute",
+    "DisputeEvent",
+    "Email",
+    "EmailKind",
+    "FindingKind",
+    "IdempotencyKey",
+    "Job",
+    "JobState",
+    "Journal",
+    "JournalKind",
+    "LedgerEntry",
+    "Locale",
+    "Loop",
+    "Notice",
+    "NoticeState",
+    "Order",
+    "OrderStatus",
+    "Payment",
+    "PaymentEvent",
+    "ProviderCall",
+    "ReconciliationFinding",
+    "ReconciliationMark",
+    "ReconciliationRun",
+    "Refund",
+    "RefundEvent",
+    "Review",
+    "ReviewKind",
+    "Role",
+    "RunState",
+    "Scope",
+    "SettlementLine",
+    "Source",
+    "Tick",
+    "User",
+]

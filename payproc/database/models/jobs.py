@@ -1,0 +1,59 @@
+"""Work to be done. The row is the record; a Celery message only rings for it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from payproc.database.models.base import Base, closed_set
+from payproc.domain.ids import Prefix, new_id
+
+
+class JobState(StrEnum):
+    """`ready` includes running: the lease tells."""
+
+    READY = "ready"
+    DONE = "done"
+    DEAD = "dead"
+
+
+class Job(Base):
+    """One piece of work about one subject."""
+
+    __tablename__ = "jobs"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id(Prefix.JOB))
+    kind: Mapped[str]
+    # Which workers it is for: a payment's work goes to those of its provider, and no other provider's waits for it.
+    queue: Mapped[str]
+    subject: Mapped[str]
+    # Equal while open means the same work: staging it twice leaves one row.
+    dedupe_key: Mapped[str]
+    payload: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    state: Mapped[JobState] = mapped_column(closed_set(JobState, "state"), server_default=JobState.READY)
+    due_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    # Starts so far, whatever became of them.
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    # Starts that ended in a crash or a bug: after a few the job is buried, because it may be the killer.
+    strikes: Mapped[int] = mapped_column(server_default=text("0"))
+    leased_until: Mapped[datetime | None]
+    # Changes at every ring and every start, so that a message delivered twice starts once.
+    lease_token: Mapped[UUID | None]
+    started_at: Mapped[datetime | None]
+    # Staged again while running: the run may have looked before the new reason arose, so it runs once more.
+    wanted_again: Mapped[bool] = mapped_column(server_default=text("false"))
+    last_error: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("uq_jobs_open", "dedupe_key", unique=True, postgresql_where=text("state = 'ready'")),
+        Index("ix_jobs_due", "due_at", postgresql_where=text("state = 'ready'")),
+        Index("ix_jobs_leased", "queue", postgresql_where=text("leased_until IS NOT NULL")),
+        Index("ix_jobs_subject", "subject"),
+        Index("ix_jobs_finished_at", "finished_at", postgresql_where=text("state = 'done'")),
+    )

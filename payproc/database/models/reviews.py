@@ -1,0 +1,49 @@
+"""What a person must decide."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from payproc.database.models.base import Base, closed_set
+from payproc.domain.ids import Prefix, new_id
+
+
+class ReviewKind(StrEnum):
+    """Why a person is needed."""
+
+    PAID_MISMATCH = "paid_mismatch"
+    PAID_LATE = "paid_late"
+    PAID_TWICE = "paid_twice"
+    ORPHAN_NOTICE = "orphan_notice"
+    JOB_DEAD = "job_dead"
+    UNSETTLED = "unsettled"
+    INVARIANT_BROKEN = "invariant_broken"
+    REVERSED = "reversed"
+    REFUND_MANUAL = "refund_manual"
+    REFUND_UNSETTLED = "refund_unsettled"
+    REFUND_APPROVAL = "refund_approval"
+    REFUND_UNDONE = "refund_undone"
+    REFUND_MISMATCH = "refund_mismatch"
+    DISPUTE_OPEN = "dispute_open"
+    FINDING = "finding"
+
+
+class Review(Base):
+    """One open question about one subject."""
+
+    __tablename__ = "reviews"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id(Prefix.REVIEW))
+    kind: Mapped[ReviewKind] = mapped_column(closed_set(ReviewKind, "kind"))
+    subject: Mapped[str]
+    payment_id: Mapped[str | None] = mapped_column(ForeignKey("payments.id"), index=True)
+    detail: Mapped[str]
+    opened_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    resolved_at: Mapped[datetime | None]
+    resolution: Mapped[str | None]
+
+    __table_args__ = (
+        Index("uq_reviews_open", "kind", "subject", unique=True, postgresql_where=text("resolved_at IS NULL")),
+    )

@@ -1,0 +1,82 @@
+"""People and the keys they call with."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ARRAY, ForeignKey, Index, Text, func, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from payproc.database.models.base import Base, closed_set
+from payproc.domain.ids import Prefix, new_id
+
+
+class Role(StrEnum):
+    """What a user may do: customers see their own, operators see all, admins also move money back."""
+
+    CUSTOMER = "customer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class Locale(StrEnum):
+    """The languages we write to people in."""
+
+    ENGLISH = "en"
+    URDU = "ur"
+
+
+class Scope(StrEnum):
+    """What one key of a user may do."""
+
+    READ = "payments:read"
+    WRITE = "payments:write"
+
+
+class User(Base):
+    """A customer or a member of the merchant's staff."""
+
+    __tablename__ = "users"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id(Prefix.USER))
+    email: Mapped[str]
+    full_name: Mapped[str]
+    role: Mapped[Role] = mapped_column(closed_set(Role, "role"))
+    locale: Mapped[Locale] = mapped_column(closed_set(Locale, "locale"), server_default=Locale.ENGLISH)
+    # `sub` of the token that brought this user; null for those the merchant made by hand.
+    token_subject: Mapped[str | None] = mapped_column(unique=True)
+    stripe_customer_id: Mapped[str | None] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    keys: Mapped[list["ApiKey"]] = relationship(back_populates="user")
+
+    __table_args__ = (
+        # Two people of one identity provider may share an address; two users made by hand may not.
+        Index(
+            "uq_users_email",
+            text("lower(email)"),
+            unique=True,
+            postgresql_where=text("token_subject IS NULL"),
+        ),
+    )
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether this user may see other people's payments."""
+        return self.role in (Role.OPERATOR, Role.ADMIN)
+
+
+class ApiKey(Base):
+    """A key's hash: the key itself is shown once and stored nowhere."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id(Prefix.API_KEY))
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
+    # The first characters, so that a person can tell which key a log line means.
+    prefix: Mapped[str]
+    hash: Mapped[bytes] = mapped_column(unique=True)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    revoked_at: Mapped[datetime | None]
+
+    user: Mapped[User] = relationship(back_populates="keys")

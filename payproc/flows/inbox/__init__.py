@@ -1,0 +1,1 @@
+"""What providers and returning browsers tell us."""

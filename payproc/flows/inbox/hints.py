@@ -1,0 +1,61 @@
+"""Hints: notices that anybody could have sent. They move nothing; at most they bring our own question forward."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from payproc import jobs
+from payproc.application import Application
+from payproc.database.models import Notice, NoticeState, Payment
+from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.states import PaymentStatus
+from payproc.providers.base import Hint
+from payproc.records import payments
+
+# However many hints come, the gateway is asked about one payment no more often than this.
+_ASKED_EVERY = timedelta(seconds=10)
+# A payment that ended without money may still have been paid. One that was paid has nothing to learn from a hint.
+_WORTH_ASKING = frozenset(PaymentStatus) - {PaymentStatus.COMPLETED, PaymentStatus.REFUNDED}
+
+
+def take_hint(app: Application, method: PaymentMethod, hint: Hint, *, body: bytes, received_at: datetime) -> None:
+    """Have the provider asked about the payment that a hint names, soon.
+
+    A reference that is not ours costs one look into an index: no row, no job and no call. Whoever sent the hint is
+    told the same in every case.
+    """
+    with app.database.transaction() as session:
+        payment = payments.find_by_our_reference(session, hint.reference, method=method)
+        if payment is None or payment.status not in _WORTH_ASKING:
+            return
+        _keep(session, payment, hint, body=body, received_at=received_at)
+        # Even where its row stands for it already: the question before this hint may have come too early.
+        due_at = _next_question(session, payment)
+        jobs.stage(session, jobs.Kind.INQUIRE_PAYMENT, payment.id, method=method, due_at=due_at)
+
+
+def _next_question(session: Session, payment: Payment) -> datetime:
+    now = session.scalars(select(func.now())).one()
+    return now if payment.asked_at is None else max(now, payment.asked_at + _ASKED_EVERY)
+
+
+def _keep(session: Session, payment: Payment, hint: Hint, *, body: bytes, received_at: datetime) -> None:
+    # One row a payment and interval: what a flood leaves behind is bounded by time and not by its own size.
+    interval = int(received_at.timestamp() // _ASKED_EVERY.total_seconds())
+    session.execute(
+        insert(Notice)
+        .values(
+            provider=payment.payment_method,
+            key=f"hint:{hint.reference}:{interval}",
+            kind=hint.kind,
+            body=body,
+            headers={},
+            state=NoticeState.APPLIED,
+            reason="unsigned: the provider is asked",
+            payment_id=payment.id,
+            settled_at=func.now(),
+        )
+        .on_conflict_do_nothing(index_elements=[Notice.provider, Notice.key])
+    )

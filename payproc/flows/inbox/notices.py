@@ -1,0 +1,269 @@
+"""Notices: store once, answer, work later."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import assert_never
+
+from sqlalchemy import Interval, cast, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from payproc import jobs
+from payproc.application import Application
+from payproc.database.models import Notice as NoticeRow
+from payproc.database.models import NoticeState, Payment, ReviewKind, Source
+from payproc.domain.ids import Prefix, new_id
+from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.references import References
+from payproc.domain.states import PaymentStatus
+from payproc.flows import poll
+from payproc.flows.inbox import hints
+from payproc.providers.base import DisputeNotice, Hint, Ignored, Notice, Postponed, RawNotice, RefundNotice, Verdict
+from payproc.providers.listing import RemoteEvent
+from payproc.records import disputes, outcomes, payments, refunds
+from payproc.records.payments import Told
+from payproc.records.reviews import open_review
+
+# What helps to tell where a delivery came from; never cookies or authorization.
+_KEPT_HEADERS = ("stripe-signature", "content-type", "user-agent")
+_POSTPONED_FOR = timedelta(days=1)
+
+# One statement is atomic by itself: notice and job in one round trip, without BEGIN and COMMIT. This is the hot path
+# (docs/performance.md has the figures).
+_STORE = """
+WITH stored AS (
+    INSERT INTO notices (id, provider, key, kind, body, headers, state, reason, settled_at)
+    VALUES (%(id)s, %(provider)s, %(key)s, %(kind)s, %(body)s, %(headers)s::jsonb, %(state)s::text, %(reason)s::text,
+            CASE WHEN %(state)s::text = 'ignored' THEN now() END)
+    ON CONFLICT (provider, key) DO NOTHING
+    RETURNING id
+), staged AS (
+    INSERT INTO jobs (id, kind, queue, subject, dedupe_key)
+    SELECT %(job)s::text, 'notice.apply', 'notices', id, 'notice.apply:' || id
+    FROM stored WHERE %(state)s::text <> 'ignored'
+)
+SELECT id FROM stored
+"""
+
+
+AnyNotice = Notice | RefundNotice | DisputeNotice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """What became of a delivery.
+
+    `notice_id` is None where nothing new was kept. `answer` is what the provider wants to hear; None for our usual
+    words.
+    """
+
+    notice_id: str | None
+    answer: Mapping[str, str] | None = None
+
+
+def accept_notice(
+    app: Application, method: PaymentMethod, raw: RawNotice, *, admits_hint: Callable[[], bool] = lambda: True
+) -> Accepted:
+    """Verify a delivery and keep it, with the job that will apply it; or take a hint, where the caller admits it.
+
+    Raises BadSignature or NoticeMalformed, and then nothing is kept; a database error means the provider must
+    deliver again.
+    """
+    provider = app.provider(method)
+    reading = provider.read_notice(raw)
+    if isinstance(reading, Hint):
+        # Who sends too many is told the same as everybody, and nothing is looked up.
+        if admits_hint():
+            hints.take_hint(app, method, reading, body=provider.storable(raw), received_at=raw.received_at)
+        return Accepted(notice_id=None, answer=reading.answer)
+    ignored = isinstance(reading, Ignored)
+    parameters = {
+        "id": new_id(Prefix.NOTICE),
+        "job": new_id(Prefix.JOB),
+        "provider": method,
+        "key": reading.key,
+        "kind": reading.kind,
+        "body": provider.storable(raw),
+        "headers": json.dumps({name: raw.headers[name] for name in _KEPT_HEADERS if name in raw.headers}),
+        "state": (NoticeState.IGNORED if ignored else NoticeState.NEW).value,
+        "reason": reading.reason if isinstance(reading, Ignored) else None,
+    }
+    stored: str | None = app.database.single_statement(_STORE, parameters)
+    return Accepted(notice_id=stored, answer=reading.answer if isinstance(reading, Notice) else None)
+
+
+def keep_listed(app: Application, session: Session, method: PaymentMethod, event: RemoteEvent) -> bool:
+    """Keep a notice that the provider's own list has, unless it has arrived; return whether it was kept here.
+
+    It was fetched with our key over our own connection, so it needs no signature.
+    """
+    reading = app.provider(method).reread_notice(event.body)
+    ignored = isinstance(reading, Ignored)
+    kept = session.scalar(
+        insert(NoticeRow)
+        .values(
+            provider=method,
+            key=reading.key,
+            kind=reading.kind,
+            body=event.body,
+            headers={"listed": "by the provider"},
+            state=NoticeState.IGNORED if ignored else NoticeState.NEW,
+            reason=reading.reason if isinstance(reading, Ignored) else None,
+            settled_at=func.now() if ignored else None,
+        )
+        .on_conflict_do_nothing(index_elements=[NoticeRow.provider, NoticeRow.key])
+        .returning(NoticeRow.id)
+    )
+    if kept is not None and not ignored:
+        jobs.stage(session, jobs.Kind.APPLY_NOTICE, kept)
+    return kept is not None
+
+
+def unknown_keys(session: Session, method: PaymentMethod, keys: Sequence[str]) -> set[str]:
+    """Return those of a provider's keys under which no notice has arrived."""
+    known = select(NoticeRow.key).where(NoticeRow.provider == method, NoticeRow.key.in_(keys))
+    return set(keys) - set(session.scalars(known))
+
+
+def apply_notice(app: Application, job: jobs.Begun) -> None:
+    """Run a `notice.apply` job: effect and finish in one transaction."""
+    with app.database.transaction() as session:
+        row = session.get_one(NoticeRow, job.subject, with_for_update=True)
+        if row.state not in (NoticeState.NEW, NoticeState.PARKED):
+            jobs.finish(session, job)
+            return
+        reading = app.provider(PaymentMethod(row.provider)).reread_notice(row.body)
+        match reading:
+            case Ignored():
+                _settle(session, row, NoticeState.IGNORED, reason=reading.reason)
+                jobs.finish(session, job)
+            case Postponed():
+                _park(session, job, row, reason=reading.reason, after=_POSTPONED_FOR)
+            case Notice() | RefundNotice() | DisputeNotice():
+                _apply(app, session, job, row=row, notice=reading)
+            case _:
+                assert_never(reading)
+
+
+def _apply(app: Application, session: Session, job: jobs.Begun, *, row: NoticeRow, notice: AnyNotice) -> None:
+    payment = _payment_of(session, notice, method=PaymentMethod(row.provider))
+    if payment is None:
+        _wait_for_payment(app, session, job, row=row)
+        return
+    told = Told(source=Source.NOTICE, evidence=row.id)
+    if payment.dialect not in notice.dialects or payment.environment != app.settings.environment:
+        problem = f"told in words that no {payment.dialect} payment of {payment.environment} is told in"
+        outcomes.note_mismatch(session, payment.id, problem, told=told)
+    else:
+        _tell(app, session, payment, notice, told=told)
+    row.payment_id = payment.id
+    _settle(session, row, NoticeState.APPLIED)
+    jobs.finish(session, job)
+
+
+def _tell(app: Application, session: Session, payment: Payment, notice: AnyNotice, *, told: Told) -> None:
+    match notice:
+        case Notice():
+            _tell_outcome(app, session, payment, notice, told=told)
+        case RefundNotice():
+            refunds.record_remote(session, payment, notice.refund, told=told)
+            _ask_whether_paid(session, payment)
+        case DisputeNotice():
+            disputes.record_remote(
+                session, payment, notice.dispute, told=told, operator_mail=app.settings.operator_mail
+            )
+            _ask_whether_paid(session, payment)
+        case _:
+            assert_never(notice)
+
+
+def _tell_outcome(app: Application, session: Session, payment: Payment, notice: Notice, *, told: Told) -> None:
+    payment = outcomes.apply_outcome(session, payment.id, notice.outcome, told=told)
+    if notice.outcome.verdict is Verdict.UNKNOWN:
+        # A status that we have no word for: what it means, we ask.
+        poll.stage_now(session, payment)
+    else:
+        poll.stage_last_look(app, session, payment)
+
+
+def _ask_whether_paid(session: Session, payment: Payment) -> None:
+    # Only what was paid can be refunded or disputed: the event that says it was paid is late, or lost.
+    if payment.status not in (PaymentStatus.COMPLETED, PaymentStatus.REFUNDED):
+        poll.stage_now(session, payment)
+
+
+def _payment_of(session: Session, notice: AnyNotice, *, method: PaymentMethod) -> Payment | None:
+    references, payment_id = _names(notice)
+    found = payments.find_by_reference(session, references)
+    if found is None and isinstance(notice, Notice):
+        found = payments.find_by_our_reference(session, notice.reference, method=method)
+    if found is None and payment_id:
+        # A notice may beat the answer that carries the provider's id. Ours was committed before the call.
+        found = session.get(Payment, payment_id)
+    # One provider's word never moves another's payment.
+    return found if found is not None and found.payment_method == method else None
+
+
+def _names(notice: AnyNotice) -> tuple[References, str | None]:
+    match notice:
+        case Notice():
+            return notice.references, notice.payment_id
+        case RefundNotice():
+            return notice.refund.references, notice.refund.payment_id
+        case DisputeNotice():
+            return notice.dispute.references, notice.dispute.payment_id
+        case _:
+            assert_never(notice)
+
+
+def _wait_for_payment(app: Application, session: Session, job: jobs.Begun, *, row: NoticeRow) -> None:
+    reason = "no payment of ours has these ids"
+    waiting_since = func.coalesce(NoticeRow.replayed_at, NoticeRow.received_at)
+    age: timedelta = session.scalars(
+        select(cast(func.now() - waiting_since, Interval)).where(NoticeRow.id == row.id)
+    ).one()
+    left = app.settings.orphan_notice_after - age
+    if left > timedelta(0):
+        wait = jobs.backoff(job.attempts, base=app.settings.retry_base, jitter=0)
+        _park(session, job, row, reason=reason, after=min(wait, left))
+        return
+    _settle(session, row, NoticeState.DEAD, reason=reason)
+    open_review(
+        session,
+        ReviewKind.ORPHAN_NOTICE,
+        row.id,
+        detail=f"{row.provider} told of {row.kind} ({row.key}), but {reason}: perhaps a charge made elsewhere.",
+    )
+    jobs.finish(session, job)
+
+
+def _park(session: Session, job: jobs.Begun, row: NoticeRow, *, reason: str, after: timedelta) -> None:
+    row.state = NoticeState.PARKED
+    row.reason = reason
+    jobs.retry_later(session, job, error=reason, after=after)
+
+
+def _settle(session: Session, row: NoticeRow, state: NoticeState, *, reason: str | None = None) -> None:
+    row.state = state
+    row.reason = reason
+    row.settled_at = session.scalars(select(func.now())).one()
+
+
+def bury_notice(session: Session, notice_id: str, *, error: str) -> None:
+    """Mark a notice dead whose job was buried, so that it counts as settled only with its reason."""
+    row = session.get(NoticeRow, notice_id, with_for_update=True)
+    if row is not None and row.state in (NoticeState.NEW, NoticeState.PARKED):
+        _settle(session, row, NoticeState.DEAD, reason=error)
+
+
+def replay_notice(session: Session, notice_id: str) -> NoticeRow:
+    """Apply a stored notice once more, as if it had just come. Applying twice changes nothing twice."""
+    row = session.get_one(NoticeRow, notice_id, with_for_update=True)
+    row.state = NoticeState.NEW
+    row.reason = None
+    row.settled_at = None
+    row.replayed_at = session.scalars(select(func.now())).one()
+    jobs.stage(session, jobs.Kind.APPLY_NOTICE, row.id)
+    return row

@@ -1,0 +1,68 @@
+"""A payment in the words that a provider is asked in."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from payproc.application import Application
+from payproc.database.models import Payment, User
+from payproc.domain.money import Money
+from payproc.domain.references import Reference
+from payproc.providers.base import (
+    Customer,
+    Payer,
+    PaymentRef,
+    Refunding,
+    RefundMode,
+    StartRequest,
+)
+
+# Where a provider set no end itself. The hosted pages promise a day, and a wallet's push is over in minutes.
+USUAL_LIFE = timedelta(hours=24)
+# After its end the provider may still be settling what was begun before it.
+GRACE = timedelta(hours=1)
+
+
+def payment_ref(payment: Payment) -> PaymentRef:
+    """Return everything a provider needs to find the payment again."""
+    known = {reference: getattr(payment, reference) for reference in Reference}
+    return PaymentRef(
+        payment_id=payment.id,
+        reference=payment.reference,
+        references={reference: value for reference, value in known.items() if value},
+        dialect=payment.dialect,
+        money=Money.of(payment.amount_minor, payment.currency),
+        created_at=payment.created_at,
+        overdue=datetime.now(UTC) > end_of(payment) + GRACE,
+    )
+
+
+def end_of(payment: Payment) -> datetime:
+    """Return until when the customer can begin to pay (UTC)."""
+    return payment.expires_at or payment.created_at + USUAL_LIFE
+
+
+def start_request(
+    session: Session, payment: Payment, *, payer: Payer | None = None, customer_id: str | None = None
+) -> StartRequest:
+    """Say what a provider is asked to begin; the same payment always gives the same request."""
+    user = session.get_one(User, payment.user_id)
+    return StartRequest(
+        payment_id=payment.id,
+        reference=payment.reference,
+        dialect=payment.dialect,
+        money=Money.of(payment.amount_minor, payment.currency),
+        description=payment.description,
+        customer=Customer(user_id=user.id, email=user.email, name=user.full_name, provider_id=customer_id),
+        created_at=payment.created_at,
+        payer=payer or Payer(),
+        success_url=payment.success_url,
+        cancel_url=payment.cancel_url,
+        order_id=payment.order_id,
+    )
+
+
+def refund_mode_of(app: Application, payment: Payment) -> RefundMode:
+    """Return how this payment's provider gives money back."""
+    provider = app.provider_of(payment)
+    return provider.refund_mode(payment.dialect) if isinstance(provider, Refunding) else RefundMode.BY_HAND

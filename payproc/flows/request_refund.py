@@ -1,0 +1,92 @@
+"""Asking for money back: what may be given back, by whom, and how much is left to give.
+
+The money is reserved under the payment's row lock: what has been given back, is on its way, or waits for a person never
+exceeds what was paid.
+"""
+
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from payproc.application import Application
+from payproc.database.models import Payment, Refund, User
+from payproc.domain.money import Money
+from payproc.domain.states import REFUND_OPEN, PaymentStatus, RefundStatus
+from payproc.errors import Conflict, InvalidRequest
+from payproc.flows.provider_requests import refund_mode_of
+from payproc.providers.base import RefundMode
+from payproc.records import disputes, payments, refunded, refunds
+from payproc.settings.types import RefundByOwner
+
+
+def request_refund(
+    app: Application, session: Session, payment_id: str, *, user: User, money: Money | None, reason: str | None = None
+) -> Refund:
+    """Reserve money to give back, and stage the call that does; nobody is called here.
+
+    Without `money` all that is left goes back. Where the provider has no call for it the refund is `manual`, and a
+    person is asked; where owners only ask (REFUND_BY_OWNER) an owner's is `requested`, and an operator decides. Raises
+    NotFound, InvalidRequest or Conflict, and then nothing is written.
+    """
+    payments.visible_payment(session, payment_id, user=user)
+    payment = payments.locked(session, payment_id)
+    mode = refund_mode_of(app, payment)
+    _check_refundable(app, session, payment)
+    _check_alone(session, payment, mode)
+    left = Money.of(payment.amount_minor, payment.currency) - refunded.held_back(session, payment)
+    wanted = money or left
+    _check_covered(payment, wanted, left=left)
+    status = _first_status(app, user, mode)
+    return refunds.begin(session, payment, wanted, status=status, mode=mode, user=user, reason=reason)
+
+
+def _check_refundable(app: Application, session: Session, payment: Payment) -> None:
+    if payment.status is not PaymentStatus.COMPLETED or payment.completed_at is None:
+        raise Conflict(
+            f"Payment {payment.id} is {payment.status}; only a completed payment can be refunded.",
+            code="payment_not_refundable",
+            subject=payment.id,
+        )
+    # The database's clock stamped the completion, and only it can say how long ago that was.
+    age = session.scalars(select(func.now())).one() - payment.completed_at
+    if age > timedelta(days=app.settings.refund_window_days):
+        raise Conflict(
+            f"Payment {payment.id} was completed more than {app.settings.refund_window_days} days ago.",
+            code="refund_window_over",
+            subject=payment.id,
+        )
+    if (dispute := disputes.open_dispute(session, payment)) is not None:
+        raise Conflict(
+            f"Payment {payment.id} is disputed ({dispute.provider_dispute_id}): a refund beside the dispute could pay "
+            "the customer back twice.",
+            code="payment_disputed",
+            subject=payment.id,
+        )
+
+
+def _check_alone(session: Session, payment: Payment, mode: RefundMode) -> None:
+    if mode is RefundMode.BY_KEY:
+        return
+    in_flight = select(Refund.id).where(Refund.payment_id == payment.id, Refund.status.in_(REFUND_OPEN))
+    if (other := session.scalar(in_flight)) is not None:
+        raise Conflict(
+            f"Refund {other} of this payment is still on its way; wait for it.", code="refund_in_flight", subject=other
+        )
+
+
+def _check_covered(payment: Payment, wanted: Money, *, left: Money) -> None:
+    if wanted.currency != left.currency:
+        raise InvalidRequest(f"Payment {payment.id} is in {left.currency.code.upper()}.", field="amount")
+    if wanted.amount_minor > left.amount_minor or left.amount_minor <= 0:
+        raise Conflict(
+            f"Of payment {payment.id} {left} is left to refund, not {wanted}.",
+            code="refund_exceeds_payment",
+            subject=payment.id,
+        )
+
+
+def _first_status(app: Application, user: User, mode: RefundMode) -> RefundStatus:
+    if app.settings.refund_by_owner is RefundByOwner.REQUEST and not user.is_staff:
+        return RefundStatus.REQUESTED
+    return RefundStatus.MANUAL if mode is RefundMode.BY_HAND else RefundStatus.PENDING

@@ -1,0 +1,203 @@
+"""Carry refunds to their provider: intent, call, outcome. In doubt, ask; never send one twice."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from payproc import jobs
+from payproc.application import Application
+from payproc.database.models import CallState, Payment, Refund, ReviewKind, Source
+from payproc.domain.money import Money
+from payproc.domain.settlement import RefundOutcome, RefundVerdict
+from payproc.domain.states import REFUND_OPEN, RefundFact, RefundStatus
+from payproc.errors import OperationNotSupported, OutcomeUncertain, ProviderUnavailable, RequestRefused
+from payproc.flows.provider_requests import payment_ref, refund_mode_of
+from payproc.providers.base import Operation, Provider, Refunding, RefundMode, RefundRequest
+from payproc.records import provider_calls, refunded, refunds
+from payproc.records.payments import Told
+from payproc.records.provider_calls import Intent
+from payproc.records.reviews import open_review
+
+# A gateway without an id for refunds tells little: a person knows sooner than an eleventh answer would.
+_ASK_ONCE = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
+# One with ids knows each, and a bank may take a month: asked daily, beside the webhook that usually tells.
+_ASK_BY_KEY = (timedelta(seconds=10), timedelta(minutes=10), timedelta(hours=1), *[timedelta(days=1)] * 45)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Errand:
+    provider: Refunding
+    request: RefundRequest
+    mode: RefundMode
+
+
+def send_refund(app: Application, job: jobs.Begun) -> None:
+    """Run a `refund.send` job.
+
+    Raises ProviderUnavailable, after which it is tried again: it was surely not sent.
+    """
+    planned = _intend(app, job)
+    if planned is None:
+        return
+    errand, intent = planned
+    if not intent.fresh and not _may_repeat(errand, intent, job):
+        # An earlier run wrote this call down and did not live to tell whether it was sent.
+        _leave_in_doubt(app, job, errand)
+        return
+    try:
+        outcome = errand.provider.refund(intent.call)
+    except OutcomeUncertain:
+        _leave_in_doubt(app, job, errand)
+    except ProviderUnavailable as unavailable:
+        if errand.mode is RefundMode.ONCE:
+            # A call under a key stays as it is: the client library may have sent it twice, and only the second sending
+            # surely did not arrive.
+            with app.database.transaction() as session:
+                provider_calls.record_refusal(session, intent, f"not sent: {unavailable.message}")
+        raise
+    except RequestRefused as refused:
+        _refuse(app, job, intent, refused)
+    else:
+        with app.database.transaction() as session:
+            provider_calls.record_answer(session, intent, outcome.provider_id or outcome.verdict)
+            told = Told(source=Source.API, evidence=intent.id)
+            _apply(session, job, errand, outcome, told=told, asked=0)
+
+
+def _may_repeat(errand: _Errand, intent: Intent, job: jobs.Begun) -> bool:
+    # The provider was asked and has no such refund, and it still knows the key: the same words make it once.
+    looked = bool(job.payload.get("looked"))
+    return looked and errand.mode is RefundMode.BY_KEY and not intent.key_may_be_forgotten
+
+
+def inquire_refund(app: Application, job: jobs.Begun) -> None:
+    """Run a `refund.inquire` job.
+
+    Raises ProviderUnavailable. Running out of questions never fails a refund: then a person is asked.
+    """
+    with app.database.transaction() as session:
+        refund = session.get_one(Refund, job.subject)
+        if refund.status not in REFUND_OPEN:
+            jobs.finish(session, job)
+            return
+        errand = _errand(app, session, refund)
+    outcome = errand.provider.inquire_refund(errand.request)
+    with app.database.transaction() as session:
+        told = Told(source=Source.POLL, evidence=job.id)
+        _apply(session, job, errand, outcome, told=told, asked=job.payload.get("asked", 0) + 1)
+
+
+def _intend(app: Application, job: jobs.Begun) -> tuple[_Errand, Intent] | None:
+    with app.database.transaction() as session:
+        refund, payment = refunds.locked(session, job.subject)
+        if refund.status is not RefundStatus.PENDING:
+            jobs.finish(session, job)
+            return None
+        if refund_mode_of(app, payment) is RefundMode.BY_HAND:
+            refunds.hand_over(session, refund.id, told=Told(source=Source.API, evidence=job.id))
+            jobs.finish(session, job)
+            return None
+        errand = _errand(app, session, refund)
+        intent = provider_calls.intend(
+            session,
+            Operation.REFUND,
+            refund.id,
+            provider=payment.payment_method,
+            environment=payment.environment,
+            dialect=payment.dialect,
+            plan=lambda: errand.provider.plan_refund(errand.request),
+        )
+        return errand, intent
+
+
+def _errand(app: Application, session: Session, refund: Refund) -> _Errand:
+    payment = session.get_one(Payment, refund.payment_id)
+    request = RefundRequest(
+        refund_id=refund.id,
+        payment=payment_ref(payment),
+        money=Money.of(refund.amount_minor, refund.currency),
+        already=refunded.given_back(session, payment),
+        provider_id=refund.provider_refund_id,
+    )
+    provider = _refunding(app.provider_of(payment), payment)
+    return _Errand(provider=provider, request=request, mode=provider.refund_mode(payment.dialect))
+
+
+def _refunding(provider: Provider, payment: Payment) -> Refunding:
+    if not isinstance(provider, Refunding):
+        raise OperationNotSupported(f"{payment.payment_method} gives nothing back by a call.", subject=payment.id)
+    return provider
+
+
+def _leave_in_doubt(app: Application, job: jobs.Begun, errand: _Errand) -> None:
+    with app.database.transaction() as session:
+        _ask_later(session, job, errand, asked=0)
+
+
+def _refuse(app: Application, job: jobs.Begun, intent: Intent, refused: RequestRefused) -> None:
+    with app.database.transaction() as session:
+        if refused.refusal.settles_call:
+            provider_calls.record_refusal(session, intent, refused.message)
+            told = Told(source=Source.API, evidence=intent.id)
+            refunds.apply_fact(
+                session, job.subject, RefundFact.FAILED, told=told, code=refused.code, message=refused.message
+            )
+            jobs.finish(session, job)
+            return
+    raise refused
+
+
+def _apply(
+    session: Session, job: jobs.Begun, errand: _Errand, outcome: RefundOutcome, *, told: Told, asked: int
+) -> None:
+    refund = refunds.apply_outcome(session, job.subject, outcome, told=told)
+    if refund.status not in REFUND_OPEN:
+        jobs.finish(session, job)
+        return
+    unanswered = provider_calls.state_of(session, Operation.REFUND, refund.id) is CallState.SENT
+    if outcome.verdict is RefundVerdict.NOT_FOUND and unanswered:
+        _send_again(session, job)
+    else:
+        _ask_later(session, job, errand, asked=asked)
+
+
+def _send_again(session: Session, job: jobs.Begun) -> None:
+    jobs.finish(session, job)
+    refund = session.get_one(Refund, job.subject)
+    payment = session.get_one(Payment, refund.payment_id)
+    if not provider_calls.is_repeatable(session, Operation.REFUND, refund.id):
+        _ask_person(session, refund, payment)
+        return
+    jobs.stage(session, jobs.Kind.SEND_REFUND, refund.id, method=payment.payment_method, payload={"looked": True})
+
+
+def _ask_later(session: Session, job: jobs.Begun, errand: _Errand, *, asked: int) -> None:
+    jobs.finish(session, job)
+    refund = session.get_one(Refund, job.subject)
+    payment = session.get_one(Payment, refund.payment_id)
+    schedule = _ASK_BY_KEY if errand.mode is RefundMode.BY_KEY else _ASK_ONCE
+    if asked >= len(schedule):
+        _ask_person(session, refund, payment)
+        return
+    jobs.stage(
+        session,
+        jobs.Kind.INQUIRE_REFUND,
+        refund.id,
+        method=payment.payment_method,
+        due_at=datetime.now(UTC) + schedule[asked],
+        payload={"asked": asked},
+    )
+
+
+def _ask_person(session: Session, refund: Refund, payment: Payment) -> None:
+    open_review(
+        session,
+        ReviewKind.REFUND_UNSETTLED,
+        refund.id,
+        payment_id=payment.id,
+        detail=(
+            f"Nobody knows whether refund {refund.id} of {payment.reference} was carried out: look it up in the "
+            f"portal of {payment.payment_method}, then resolve this with --as refunded or not_refunded."
+        ),
+    )

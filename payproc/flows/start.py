@@ -1,0 +1,193 @@
+"""Carry a new payment to its provider: intent, call, outcome."""
+
+from datetime import UTC, datetime
+from typing import assert_never
+
+from sqlalchemy.orm import Session
+
+from payproc import jobs
+from payproc.application import Application
+from payproc.database.models import CallState, Payment, Source, User
+from payproc.domain.states import OPEN
+from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
+from payproc.flows import poll
+from payproc.flows.provider_requests import start_request
+from payproc.providers.base import Customer, KeepingCustomers, Operation, Provider, StartMode, StartResult
+from payproc.records import outcomes, payments, provider_calls
+from payproc.records.payments import Told
+from payproc.records.provider_calls import Intent
+
+
+def start_payment(app: Application, job: jobs.Begun) -> None:
+    """Run a `payment.start` or a `payment.push` job.
+
+    Raises ProviderUnavailable or OutcomeUncertain, after which the same words go out again under the same key, and
+    RequestRefused for what an operator must mend. A refusal of the input ends the payment instead. A push in doubt is
+    never sent again: its provider is asked.
+    """
+    try:
+        _start(app, job)
+    except RequestRefused as refused:
+        if refused.refusal is not Refusal.CUSTOMER_GONE:
+            raise
+        # Deleted at Stripe since we made them. The refused call is closed and the customer forgotten: once more.
+        _start(app, job)
+
+
+def _start(app: Application, job: jobs.Begun) -> None:
+    with app.database.transaction() as session:
+        payment = session.get_one(Payment, job.subject)
+        provider = app.provider_of(payment)
+    customer_id = None
+    if isinstance(provider, KeepingCustomers):
+        customer_id = _customer_at(app, job, provider)
+        if customer_id is None:
+            return
+    intent = _intend(app, job, provider, customer_id=customer_id)
+    if intent is None:
+        return
+    match provider.start_mode(payment.dialect):
+        case StartMode.BY_KEY:
+            _start_by_key(app, job, provider, intent)
+        case StartMode.ONCE:
+            _start_once(app, job, provider, intent)
+        case StartMode.BY_FORM:
+            # Handed out when the payment was made: there is nothing to send.
+            raise AssertionError(f"{job.subject} begins by a form")
+        case mode:
+            assert_never(mode)
+
+
+def _start_by_key(app: Application, job: jobs.Begun, provider: Provider, intent: Intent) -> None:
+    # A refused look-up says nothing about the call, so it stands outside.
+    found = provider.find_start(intent.call) if intent.key_may_be_forgotten else None
+    try:
+        result = found or provider.start(intent.call)
+    except RequestRefused as refused:
+        _refuse(app, job, intent, refused)
+        return
+    _record(app, job, intent, result)
+
+
+def _start_once(app: Application, job: jobs.Begun, provider: Provider, intent: Intent) -> None:
+    if not intent.fresh:
+        # An earlier run wrote this call down and did not live to tell whether it was sent.
+        _leave_in_doubt(app, job)
+        return
+    try:
+        result = provider.start(intent.call)
+    except OutcomeUncertain:
+        _leave_in_doubt(app, job)
+    except ProviderUnavailable as unavailable:
+        _not_sent(app, job, intent, unavailable)
+    except RequestRefused as refused:
+        _refuse(app, job, intent, refused)
+    else:
+        _record(app, job, intent, result)
+
+
+def _leave_in_doubt(app: Application, job: jobs.Begun) -> None:
+    """Never send it again; ask, from now on by the schedule."""
+    with app.database.transaction() as session:
+        payment = payments.locked(session, job.subject)
+        payment.sealed_payer = None
+        poll.stage_now(session, payment)
+        jobs.finish(session, job)
+
+
+def _not_sent(app: Application, job: jobs.Begun, intent: Intent, unavailable: ProviderUnavailable) -> None:
+    """Close a call that surely never arrived, so that the next try may send it; give up while somebody still waits."""
+    with app.database.transaction() as session:
+        provider_calls.record_refusal(session, intent, f"not sent: {unavailable.message}")
+        payment = session.get_one(Payment, job.subject)
+        if datetime.now(UTC) - payment.created_at > app.settings.push_patience:
+            # A prompt to type the MPIN, long after the customer has gone, is worse than a clear no.
+            message = "The wallet could not be reached. Nothing was charged; try again."
+            told = Told(source=Source.API, evidence=intent.id)
+            payments.fail(session, job.subject, told=told, code=unavailable.code, message=message)
+            jobs.finish(session, job)
+            return
+    raise unavailable
+
+
+def _intend(app: Application, job: jobs.Begun, provider: Provider, *, customer_id: str | None) -> Intent | None:
+    with app.database.transaction() as session:
+        payment = payments.locked(session, job.subject)
+        started = provider_calls.state_of(session, Operation.START, payment.id) is CallState.ANSWERED
+        if started or payment.status not in OPEN:
+            jobs.finish(session, job)
+            return None
+        payer = app.sealer.open(payment.sealed_payer)
+        return provider_calls.intend(
+            session,
+            Operation.START,
+            payment.id,
+            provider=payment.payment_method,
+            environment=payment.environment,
+            dialect=payment.dialect,
+            payer=payer,
+            plan=lambda: provider.plan_start(start_request(session, payment, payer=payer, customer_id=customer_id)),
+        )
+
+
+def _record(app: Application, job: jobs.Begun, intent: Intent, result: StartResult) -> None:
+    with app.database.transaction() as session:
+        provider_calls.record_answer(session, intent, ", ".join(result.references.values()) or "accepted")
+        told = Told(source=Source.API, evidence=intent.id)
+        payment = outcomes.record_start(session, job.subject, result, told=told)
+        poll.stage_after_start(app, session, payment, result.outcome)
+        jobs.finish(session, job)
+
+
+def _refuse(app: Application, job: jobs.Begun, intent: Intent, refused: RequestRefused) -> None:
+    """Close a refused call; end the payment where its input is at fault, and raise where somebody else must act."""
+    with app.database.transaction() as session:
+        if refused.refusal.settles_call:
+            provider_calls.record_refusal(session, intent, refused.message)
+        if refused.refusal is Refusal.CUSTOMER_GONE:
+            _forget_customer(session, job.subject, intent)
+        if refused.refusal is Refusal.INPUT:
+            told = Told(source=Source.API, evidence=intent.id)
+            payments.fail(session, job.subject, told=told, code=refused.code, message=refused.message)
+            jobs.finish(session, job)
+            return
+    raise refused
+
+
+def _forget_customer(session: Session, payment_id: str, intent: Intent) -> None:
+    user_id = session.get_one(Payment, payment_id).user_id
+    user = session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+    # Another payment may have made the new customer already.
+    if user.stripe_customer_id == intent.call.parameters.get("customer"):
+        user.stripe_customer_id = None
+
+
+def _customer_at(app: Application, job: jobs.Begun, provider: KeepingCustomers) -> str | None:
+    """Return the customer's id at the provider, made now if need be; None when the provider refuses this customer."""
+    with app.database.transaction() as session:
+        payment = session.get_one(Payment, job.subject)
+        # Locked: between a look at the user and one at the last call, another worker could finish both.
+        user = session.get_one(User, payment.user_id, with_for_update=True)
+        if user.stripe_customer_id:
+            return user.stripe_customer_id
+        customer = Customer(user_id=user.id, email=user.email, name=user.full_name)
+        intent = provider_calls.intend(
+            session,
+            Operation.CREATE_CUSTOMER,
+            user.id,
+            provider=payment.payment_method,
+            environment=payment.environment,
+            dialect=payment.dialect,
+            plan=lambda: provider.plan_customer(customer),
+        )
+    created = provider.find_customer(intent.call) if intent.key_may_be_forgotten else None
+    try:
+        customer_id = created or provider.create_customer(intent.call)
+    except RequestRefused as refused:
+        _refuse(app, job, intent, refused)
+        return None
+    with app.database.transaction() as session:
+        provider_calls.record_answer(session, intent, customer_id)
+        user = session.get_one(User, customer.user_id, with_for_update=True)
+        user.stripe_customer_id = user.stripe_customer_id or customer_id
+        return user.stripe_customer_id

@@ -1,0 +1,64 @@
+"""English."""
+
+from payproc.database.models import EmailKind, Locale
+from payproc.mail.languages.vocabulary import Said, Vocabulary
+
+ENGLISH = Vocabulary(
+    locale=Locale.ENGLISH,
+    direction="ltr",
+    zone="UTC",
+    greeting="Dear {name},",
+    letters={
+        EmailKind.RECEIPT: Said(
+            subject="Receipt: {amount}, {reference}",
+            heading="Receipt",
+            lines=("Thank you. We have received your payment.",),
+            amount="Amount",
+            moment="Paid on",
+        ),
+        EmailKind.FAILURE: Said(
+            subject="Your payment did not go through: {amount}, {reference}",
+            heading="Payment failed",
+            lines=(
+                "Your payment did not go through, and nothing you ordered with it is paid for. You can try again.",
+                "If money has left your account for it all the same, write to us and name the reference below.",
+            ),
+            amount="Amount",
+            moment="Failed on",
+        ),
+        EmailKind.REFUND: Said(
+            subject="Refund: {amount}, {reference}",
+            heading="Refund",
+            lines=(
+                "We have given back {amount} of your payment.",
+                "It returns to where you paid from.",
+                "Your bank may take 5 to 10 business days to show it.",
+            ),
+            amount="Given back",
+            moment="Given back on",
+        ),
+        EmailKind.REFUND_FAILED: Said(
+            subject="Your refund did not reach you: {amount}, {reference}",
+            heading="Refund failed",
+            lines=(
+                "We tried to give back {amount} of your payment, and could not.",
+                "If we wrote before that it was given back, that no longer holds.",
+                "We will be in touch with you about it. There is nothing you need to do.",
+            ),
+            amount="Not given back",
+            moment="Failed on",
+        ),
+    },
+    description="For",
+    order="Order",
+    reference="Reference",
+    refund="Refund",
+    test="This was a test payment: no money moved.",
+    keep="Please keep this mail. If you write to us about this payment, name its reference.",
+    moment="{day} {month} {year}, {clock} UTC",
+    months=(
+        *("January", "February", "March", "April", "May", "June"),
+        *("July", "August", "September", "October", "November", "December"),
+    ),
+    day_parts=("",) * 24,  # its clock has 24 hours
+)

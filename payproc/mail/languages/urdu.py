@@ -1,0 +1,66 @@
+"""Urdu. Sentences leave the customer's gender open."""
+
+# ruff: noqa: RUF001 (Urdu ends its sentences with a letter that looks like a hyphen to it)
+
+from payproc.database.models import EmailKind, Locale
+from payproc.mail.languages.vocabulary import Said, Vocabulary
+
+URDU = Vocabulary(
+    locale=Locale.URDU,
+    direction="rtl",
+    zone="Asia/Karachi",
+    greeting="السلام علیکم {name}،",
+    letters={
+        EmailKind.RECEIPT: Said(
+            subject="رسید: {amount}، {reference}",
+            heading="رسید",
+            lines=("شکریہ! ہمیں آپ کی ادائیگی موصول ہو گئی ہے۔",),
+            amount="رقم",
+            moment="ادائیگی کا وقت",
+        ),
+        EmailKind.FAILURE: Said(
+            subject="آپ کی ادائیگی نہیں ہو سکی: {amount}، {reference}",
+            heading="ادائیگی نہیں ہو سکی",
+            lines=(
+                "آپ کی ادائیگی نہیں ہو سکی، اس لیے خریداری کی رقم ابھی ادا نہیں ہوئی۔ دوبارہ کوشش کی جا سکتی ہے۔",
+                "اگر پھر بھی آپ کے اکاؤنٹ سے رقم کٹ گئی ہے تو ہمیں لکھیں اور نیچے دیا گیا حوالہ نمبر بتائیں۔",
+            ),
+            amount="رقم",
+            moment="ناکامی کا وقت",
+        ),
+        EmailKind.REFUND: Said(
+            subject="رقم کی واپسی: {amount}، {reference}",
+            heading="رقم کی واپسی",
+            lines=(
+                "ہم نے آپ کی ادائیگی میں سے {amount} کی رقم واپس کر دی ہے۔",
+                "رقم وہیں واپس جاتی ہے جہاں سے ادا کی گئی تھی۔",
+                "آپ کے بینک میں اسے نظر آنے میں 5 سے 10 کاروباری دن لگ سکتے ہیں۔",
+            ),
+            amount="واپس کی گئی رقم",
+            moment="واپسی کا وقت",
+        ),
+        EmailKind.REFUND_FAILED: Said(
+            subject="رقم آپ تک واپس نہیں پہنچ سکی: {amount}، {reference}",
+            heading="رقم واپس نہیں ہو سکی",
+            lines=(
+                "ہم نے آپ کی ادائیگی میں سے {amount} کی رقم واپس کرنے کی کوشش کی، مگر یہ رقم واپس نہیں ہو سکی۔",
+                "اگر ہم پہلے لکھ چکے ہیں کہ یہ رقم واپس کر دی گئی ہے تو وہ اب درست نہیں۔",
+                "اس بارے میں ہم خود آپ سے رابطہ کریں گے۔ آپ کو کچھ کرنے کی ضرورت نہیں۔",
+            ),
+            amount="رقم جو واپس نہیں ہوئی",
+            moment="ناکامی کا وقت",
+        ),
+    },
+    description="برائے",
+    order="آرڈر",
+    reference="حوالہ نمبر",
+    refund="واپسی نمبر",
+    test="یہ آزمائشی ادائیگی تھی: کوئی رقم منتقل نہیں ہوئی۔",
+    keep="براہِ کرم یہ ای میل سنبھال کر رکھیں۔ اس ادائیگی کے بارے میں ہمیں لکھتے وقت اس کا حوالہ نمبر بتائیں۔",
+    moment="{day} {month} {year}، {part} {half_day_clock} بجے (پاکستان کا وقت)",
+    months=(
+        *("جنوری", "فروری", "مارچ", "اپریل", "مئی", "جون"),
+        *("جولائی", "اگست", "ستمبر", "اکتوبر", "نومبر", "دسمبر"),
+    ),
+    day_parts=("رات",) * 4 + ("صبح",) * 8 + ("دوپہر",) * 4 + ("شام",) * 4 + ("رات",) * 4,
+)

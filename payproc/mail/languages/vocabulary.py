@@ -1,0 +1,43 @@
+"""What every language of our mails must be able to say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from payproc.database.models import EmailKind, Locale
+from payproc.mail.phrases import Direction
+
+# What customers are told; operators are written to in English.
+TOLD_TO_CUSTOMERS = (EmailKind.RECEIPT, EmailKind.FAILURE, EmailKind.REFUND, EmailKind.REFUND_FAILED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """A kind of mail's words. `amount` names the amount beside it, `moment` the time of what happened."""
+
+    subject: str  # {amount} {reference}
+    heading: str
+    lines: tuple[str, ...]
+    amount: str
+    moment: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """All the words of one language. `months` begin with January, `day_parts` with midnight's hour."""
+
+    locale: Locale
+    direction: Direction
+    zone: str  # whose clock `moment` shows
+
+    greeting: str  # {name}
+    letters: Mapping[EmailKind, Said]
+    description: str
+    order: str
+    reference: str
+    refund: str
+    test: str
+    keep: str
+
+    moment: str  # {day} {month} {year} {clock} {half_day_clock} {part}
+    months: tuple[str, ...]
+    day_parts: tuple[str, ...]

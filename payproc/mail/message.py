@@ -1,0 +1,38 @@
+"""A mail before it is text or HTML."""
+
+from dataclasses import dataclass
+
+from payproc.database.models import Locale
+from payproc.mail.phrases import Direction, Phrase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One thing named and told."""
+
+    label: str
+    value: Phrase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A list below the rows."""
+
+    heading: str
+    items: tuple[Phrase, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """What one mail says, in one language. `figure` is what its reader looks for first."""
+
+    locale: Locale
+    direction: Direction
+    subject: Phrase
+    heading: str
+    figure: Phrase
+    lines: tuple[Phrase, ...]
+    rows: tuple[Row, ...] = ()
+    sections: tuple[Section, ...] = ()
+    warning: Phrase | None = None
+    closing: Phrase | None = None

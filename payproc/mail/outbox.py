@@ -1,0 +1,60 @@
+"""Owing mail: a row and its job, inside the transaction of what they tell. Owing the same twice owes it once."""
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from payproc import jobs
+from payproc.database.models import Dispute, Email, EmailKind, Payment, Refund, User
+from payproc.domain.states import DisputeStatus
+
+
+def stage_receipt(session: Session, payment: Payment) -> None:
+    """Owe the customer a receipt. A payment that completes twice (refund undone) owes no second one."""
+    _stage_for_customer(session, EmailKind.RECEIPT, payment)
+
+
+def stage_failure(session: Session, payment: Payment) -> None:
+    """Owe the customer word that a payment failed. What expired or was called off ended by the customer's own doing."""
+    _stage_for_customer(session, EmailKind.FAILURE, payment)
+
+
+def stage_refund(session: Session, refund: Refund, payment: Payment) -> None:
+    """Owe the customer word that money was given back; to be called when the refund has succeeded."""
+    _stage_for_customer(session, EmailKind.REFUND, payment, about=refund.id)
+
+
+def stage_refund_failed(session: Session, refund: Refund, payment: Payment) -> None:
+    """Owe the customer word that money could not be given back, perhaps after they were told that it had been."""
+    _stage_for_customer(session, EmailKind.REFUND_FAILED, payment, about=refund.id)
+
+
+def stage_dispute(
+    session: Session, dispute: Dispute, payment: Payment, *, told: DisputeStatus, operator_mail: str | None
+) -> None:
+    """Owe the operators word of a dispute, once for each status its provider told, in whatever order.
+
+    Without their address nothing is owed.
+    """
+    if operator_mail:
+        _stage(session, EmailKind.DISPUTE, payment.id, about=f"{dispute.id}:{told}", recipient=operator_mail)
+
+
+def stage_digest(session: Session, period: str, *, operator_mail: str) -> None:
+    """Owe the operators one digest for the period that starts at `period` (ISO 8601, UTC)."""
+    _stage(session, EmailKind.DIGEST, None, about=period, recipient=operator_mail)
+
+
+def _stage_for_customer(session: Session, kind: EmailKind, payment: Payment, *, about: str = "") -> None:
+    user = session.get_one(User, payment.user_id)
+    _stage(session, kind, payment.id, about=about, recipient=user.email)
+
+
+def _stage(session: Session, kind: EmailKind, payment_id: str | None, *, about: str, recipient: str) -> None:
+    email_id = session.scalar(
+        insert(Email)
+        .values(payment_id=payment_id, kind=kind, about=about, recipient=recipient)
+        .on_conflict_do_nothing(index_elements=[Email.payment_id, Email.kind, Email.about])
+        .returning(Email.id)
+    )
+    if email_id is not None:
+        jobs.stage(session, jobs.Kind.SEND_MAIL, email_id)

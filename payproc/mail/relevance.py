@@ -1,0 +1,29 @@
+"""Whether what a mail tells still holds when its turn comes."""
+
+from typing import assert_never
+
+from sqlalchemy.orm import Session
+
+from payproc.database.models import Email, EmailKind, Payment, Refund
+from payproc.domain.states import RefundStatus
+from payproc.mail.digest import questions
+
+_NOT_GIVEN_BACK = frozenset({RefundStatus.FAILED, RefundStatus.CANCELLED})
+
+
+def still_holds(session: Session, email: Email) -> bool:
+    """Return whether a mail may go out. What it was owed for never comes back, so a withdrawn one stays withdrawn."""
+    match email.kind:
+        case EmailKind.RECEIPT | EmailKind.DISPUTE:
+            # A receipt holds after a refund, too. A dispute's mail says what was told and, beside it, what stands now.
+            return True
+        case EmailKind.FAILURE:
+            return session.get_one(Payment, email.payment_id).completed_at is None
+        case EmailKind.REFUND:
+            return session.get_one(Refund, email.about).status is RefundStatus.SUCCEEDED
+        case EmailKind.REFUND_FAILED:
+            return session.get_one(Refund, email.about).status in _NOT_GIVEN_BACK
+        case EmailKind.DIGEST:
+            return questions(session, email.about).new > 0
+        case _:
+            assert_never(email.kind)

@@ -1,0 +1,170 @@
+"""What an operator decides: to ask again, to requeue, to bury, to settle a question.
+
+Each leaves a payment with work or with a person, never with neither. Locks are taken payment first.
+"""
+
+from enum import StrEnum
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from payproc import jobs
+from payproc.database.models import Job, JobState, Payment, Review, ReviewKind, Source
+from payproc.domain.states import OPEN, Fact, PaymentStatus, RefundFact, RefundStatus
+from payproc.errors import Conflict, NotFound
+from payproc.flows import poll
+from payproc.flows.inbox import notices
+from payproc.records import payments, refunds, reviews
+from payproc.records.payments import Told
+
+
+class Decision(StrEnum):
+    """What a person may decide about a payment, or about a refund."""
+
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+    NOT_REFUNDED = "not_refunded"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+_OF_PAYMENTS = {
+    Decision.COMPLETED: (Fact.PAID, PaymentStatus.COMPLETED),
+    Decision.CANCELLED: (Fact.CANCELLED, PaymentStatus.CANCELLED),
+}
+_OF_REFUNDS = {
+    Decision.REFUNDED: (RefundFact.SUCCEEDED, RefundStatus.SUCCEEDED),
+    Decision.NOT_REFUNDED: (RefundFact.FAILED, RefundStatus.FAILED),
+}
+_ABOUT_REFUNDS = frozenset({ReviewKind.REFUND_MANUAL, ReviewKind.REFUND_UNSETTLED})
+
+
+def ask_again(session: Session, payment: Payment) -> jobs.Kind:
+    """Have the provider asked now; return what was staged. A payment that was never started is then started instead.
+
+    Raises Conflict when the payment has ended.
+    """
+    if payment.status not in OPEN:
+        raise Conflict(
+            f"Payment {payment.id} is {payment.status}; only an open payment is asked about.",
+            code="payment_ended",
+            subject=payment.id,
+        )
+    poll.stage_now(session, payment)
+    return jobs.Kind.INQUIRE_PAYMENT
+
+
+def requeue_job(session: Session, job: Job) -> None:
+    """Bring a dead job back, due now and with a clean slate; a notice that died with it lives again.
+
+    Raises Conflict when it is not dead, or the same work is open already.
+    """
+    if job.state is not JobState.DEAD:
+        raise Conflict(f"Job {job.id} is {job.state}; only a dead job is requeued.", code="job_not_dead")
+    open_twin = select(Job.id).where(Job.dedupe_key == job.dedupe_key, Job.state == JobState.READY)
+    twin = session.scalar(open_twin)
+    if twin is not None:
+        raise Conflict(f"The same work is open already as {twin}.", code="job_open", subject=twin)
+    jobs.requeue(session, job)
+    session.flush()
+    reviews.close_if_open(session, ReviewKind.JOB_DEAD, job.id, resolution="requeued")
+    if job.kind == jobs.Kind.APPLY_NOTICE:
+        notices.replay_notice(session, job.subject)
+
+
+def bury_job(session: Session, job: Job, *, reason: str) -> None:
+    """Set an open job aside; a payment that was waiting for it becomes a question for a person.
+
+    Raises Conflict when it is not open.
+    """
+    if job.state is not JobState.READY:
+        raise Conflict(f"Job {job.id} is {job.state}; only an open job is buried.", code="job_not_open")
+    jobs.bury_by_hand(session, job, error=reason)
+    session.flush()
+    if job.kind == jobs.Kind.APPLY_NOTICE:
+        notices.bury_notice(session, job.subject, error=reason)
+    payment = session.get(Payment, job.subject)
+    if payment is not None and payment.status in OPEN:
+        reviews.open_review(
+            session,
+            ReviewKind.JOB_DEAD,
+            job.id,
+            payment_id=payment.id,
+            detail=f"{job.kind} of {payment.id} was buried by hand: {reason}.",
+        )
+
+
+def resolve_review(
+    session: Session, review_id: str, *, resolution: str, decision: Decision | None
+) -> tuple[Review, Payment | None]:
+    """Close a question with the person's answer, and carry out what they decided about its payment or refund.
+
+    Without a decision a payment that is still open goes back to being asked about; a refund needs one. Raises NotFound,
+    or Conflict when the question was answered before, or the decision comes too late or is about something else.
+    """
+    review = session.get(Review, review_id)
+    if review is None:
+        raise NotFound(f"There is no review {review_id}.", subject=review_id)
+    payment = payments.locked(session, review.payment_id) if review.payment_id else None
+    review = reviews.resolve(session, review_id, resolution=resolution)
+    if review.kind in _ABOUT_REFUNDS:
+        _settle_refund(session, review, decision)
+    elif review.kind is ReviewKind.REFUND_APPROVAL:
+        _decide_request(session, review, decision)
+    elif decision is not None:
+        _decide(session, review, decision)
+    elif payment is not None and payment.status in OPEN:
+        ask_again(session, payment)
+    return review, payment
+
+
+def _settle_refund(session: Session, review: Review, decision: Decision | None) -> None:
+    if decision not in _OF_REFUNDS:
+        raise Conflict(
+            f"Review {review.id} is about a refund: decide refunded or not_refunded.",
+            code="decision_unfit",
+            subject=review.id,
+        )
+    told = Told(source=Source.OPERATOR, evidence=review.id)
+    fact, wanted = _OF_REFUNDS[decision]
+    refund = refunds.apply_fact(session, review.subject, fact, told=told, message=review.resolution)
+    if refund.status is not wanted:
+        raise Conflict(
+            f"Refund {refund.id} is {refund.status} already; nothing was changed.",
+            code="decision_too_late",
+            subject=refund.id,
+        )
+
+
+def _decide_request(session: Session, review: Review, decision: Decision | None) -> None:
+    told = Told(source=Source.OPERATOR, evidence=review.id)
+    match decision:
+        case Decision.APPROVED:
+            refunds.approve(session, review.subject, told=told)
+        case Decision.REJECTED:
+            refunds.apply_fact(
+                session, review.subject, RefundFact.CANCELLED, told=told, code="rejected", message=review.resolution
+            )
+        case _:
+            raise Conflict(
+                f"Review {review.id} is about a refund that was asked for: decide approved or rejected.",
+                code="decision_unfit",
+                subject=review.id,
+            )
+
+
+def _decide(session: Session, review: Review, decision: Decision) -> None:
+    if review.payment_id is None:
+        raise Conflict(f"Review {review.id} is about no payment: there is nothing to decide.", code="review_no_payment")
+    if decision not in _OF_PAYMENTS:
+        raise Conflict(f"Review {review.id} is about no refund.", code="decision_unfit", subject=review.id)
+    fact, wanted = _OF_PAYMENTS[decision]
+    told = Told(source=Source.OPERATOR, evidence=review.id)
+    payment = payments.apply_fact(session, review.payment_id, fact, told=told, detail=review.resolution)
+    if payment.status is not wanted:
+        raise Conflict(
+            f"Payment {payment.id} is {payment.status} and cannot become {wanted}; nothing was changed.",
+            code="decision_too_late",
+            subject=payment.id,
+        )

@@ -1,0 +1,89 @@
+"""Clock work: each period once, however many clocks tick."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import CursorResult, Delete, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+from sqlalchemy.types import Interval
+
+from payproc import jobs
+from payproc.application import Application
+from payproc.database.models import IdempotencyKey, Job, JobState, ReviewKind, Tick
+from payproc.mail import outbox
+from payproc.mail.digest import questions
+from payproc.operations import doctor
+from payproc.records.reviews import open_review
+
+# Done work is kept a week for people who ask what happened; ticks a month.
+_DONE_JOBS_LIFE = timedelta(days=7)
+_TICKS_LIFE = timedelta(days=30)
+_AT_ONCE = 5000
+
+PERIODS: dict[jobs.Kind, timedelta] = {
+    jobs.Kind.PRUNE: timedelta(hours=1),
+    jobs.Kind.CHECK_INVARIANTS: timedelta(minutes=15),
+    jobs.Kind.DIGEST: timedelta(hours=1),
+    jobs.Kind.RECONCILE_EVENTS: timedelta(minutes=5),
+    jobs.Kind.RECONCILE_OBJECTS: timedelta(hours=1),
+    jobs.Kind.RECONCILE_ALL_OBJECTS: timedelta(days=1),
+    jobs.Kind.RECONCILE_MONEY: timedelta(days=1),
+    jobs.Kind.RECONCILE_WALLETS: timedelta(hours=1),
+}
+
+
+def tick(session: Session, kind: jobs.Kind, *, now: datetime) -> bool:
+    """Stage this period's clock work unless it was staged before; `now` is UTC. Return whether it was staged here."""
+    period = PERIODS[kind]
+    start = datetime.fromtimestamp(now.timestamp() // period.total_seconds() * period.total_seconds(), UTC)
+    first = session.scalar(
+        insert(Tick).values(kind=kind, period_start=start).on_conflict_do_nothing().returning(Tick.kind)
+    )
+    if first is None:
+        return False
+    jobs.stage(session, kind, start.isoformat())
+    return True
+
+
+def prune(app: Application, job: jobs.Begun) -> None:
+    """Run a `clock.prune` job: forget what nobody will ask for again."""
+    old_jobs = select(Job.id).where(Job.state == JobState.DONE, Job.finished_at < _ago(_DONE_JOBS_LIFE))
+    # By thousands: after an outage one statement over all of them could outlast its time limit, each time again.
+    while _deleted(app, delete(Job).where(Job.id.in_(old_jobs.limit(_AT_ONCE)))) == _AT_ONCE:
+        pass
+    with app.database.transaction() as session:
+        life = app.settings.idempotency_key_life
+        session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < _ago(life)))
+        session.execute(delete(Tick).where(Tick.created_at < _ago(_TICKS_LIFE)))
+        jobs.finish(session, job)
+
+
+def _deleted(app: Application, statement: Delete) -> int:
+    with app.database.transaction() as session:
+        removed = session.execute(statement.execution_options(synchronize_session=False))
+        assert isinstance(removed, CursorResult)
+        return removed.rowcount
+
+
+def check_invariants(app: Application, job: jobs.Begun) -> None:
+    """Run a `clock.check_invariants` job: a broken promise becomes a question for a person."""
+    with app.database.transaction() as session:
+        for broken in doctor.broken_invariants(session):
+            open_review(session, ReviewKind.INVARIANT_BROKEN, f"{broken.name}:{broken.subject}", detail=broken.sentence)
+        jobs.finish(session, job)
+
+
+def digest(app: Application, job: jobs.Begun) -> None:
+    """Run a `clock.digest` job: owe the operators one mail where something new waits for a person.
+
+    Without OPERATOR_MAIL nobody is told; what waits stands in `review list` all the same.
+    """
+    with app.database.transaction() as session:
+        operators, period = app.settings.operator_mail, job.subject
+        if operators and questions(session, period).new:
+            outbox.stage_digest(session, period, operator_mail=operators)
+        jobs.finish(session, job)
+
+
+def _ago(age: timedelta) -> object:
+    return func.now() - literal(age, Interval)

@@ -1,0 +1,1 @@
+"""Stripe's objects and ours, both ways. Pure."""

@@ -1,0 +1,216 @@
+"""Stripe's words and ours, both ways. Pure functions; only fields that have been stable for years are read."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from payproc.domain.money import Money
+from payproc.domain.references import Reference, References
+from payproc.errors import InvalidRequest
+from payproc.providers.base import Customer, Outcome, Redirect, StartRequest, StartResult, Verdict
+
+Json = Mapping[str, Any]
+
+# Our id travels on everything Stripe makes for us, because it copies nothing from a session to its intent.
+PAYMENT_ID = "payment_id"
+
+# Stripe's own bound of a product's name.
+_LONGEST_NAME = 5000
+
+
+def text(value: object) -> str | None:
+    """Return a text that a database can hold, or None: JSON also knows NUL and half a surrogate pair."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        return None
+    return None if any("\ud800" <= letter <= "\udfff" for letter in value) else value
+
+
+def metadata(found: Json) -> Json:
+    """Read what we wrote on an object; nothing where there is none."""
+    written = found.get("metadata")
+    return written if isinstance(written, Mapping) else {}
+
+
+def id_of(value: object) -> str | None:
+    """Read the id of an object that is named or, where it was expanded, shown."""
+    return text(value.get("id")) if isinstance(value, Mapping) else text(value)
+
+
+def customer_parameters(customer: Customer) -> dict[str, Any]:
+    """Words of POST /v1/customers."""
+    return {"email": customer.email, "name": customer.name, "metadata": {"user_id": customer.user_id}}
+
+
+def session_parameters(request: StartRequest) -> dict[str, Any]:
+    """Words of POST /v1/checkout/sessions.
+
+    No `payment_method_types`: the endive API refuses it, and leaving it out lets the Dashboard decide.
+    """
+    marks = {PAYMENT_ID: request.payment_id, "reference": request.reference}
+    if request.order_id:
+        marks["order_id"] = request.order_id
+    price = {
+        "currency": request.money.currency.code,
+        "unit_amount": request.money.amount_minor,
+        "product_data": {"name": request.description[:_LONGEST_NAME]},
+    }
+    return {
+        "mode": "payment",
+        "client_reference_id": request.payment_id,
+        "customer": request.customer.provider_id,
+        "line_items": [{"price_data": price, "quantity": 1}],
+        "success_url": request.success_url,
+        "cancel_url": request.cancel_url,
+        "metadata": marks,
+        "payment_intent_data": {"metadata": marks},
+    }
+
+
+def start_result(session: Json) -> StartResult:
+    """Read a created session."""
+    return StartResult(
+        # Only an open session has a URL; one that was found again may have ended.
+        next_action=Redirect(url=url) if (url := text(session.get("url"))) else None,
+        references=session_references(session),
+        expires_at=moment(session.get("expires_at")),
+    )
+
+
+def moment(seconds: object) -> datetime | None:
+    """Read Unix seconds as a time in UTC, or None."""
+    if not isinstance(seconds, int) or isinstance(seconds, bool):
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def session_references(session: Json) -> References:
+    """Read the ids a session carries; its intent is an id, or an object where it was expanded."""
+    intent = session.get("payment_intent")
+    if not isinstance(intent, Mapping):
+        return known({Reference.STRIPE_SESSION: session.get("id"), Reference.STRIPE_PAYMENT_INTENT: intent})
+    return known({Reference.STRIPE_SESSION: session.get("id")}) | intent_references(intent)
+
+
+def intent_references(intent: Json) -> dict[Reference, str]:
+    """Read the ids a payment intent carries."""
+    charge = intent.get("latest_charge")
+    if isinstance(charge, Mapping):
+        charge = charge.get("id")
+    # A failed try leaves its charge here too: only the one that paid is the payment's.
+    paid = intent.get("status") == "succeeded"
+    return known(
+        {
+            Reference.STRIPE_PAYMENT_INTENT: intent.get("id"),
+            Reference.STRIPE_CHARGE: charge if paid else None,
+        }
+    )
+
+
+def session_outcome(session: Json) -> Outcome:
+    """Read how a session stands (stripe.md §2.5). Its intent decides only where it is expanded."""
+    paid = money(session.get("amount_total"), session.get("currency"))
+    verdict = _provable(_session_verdict(session), paid)
+    return Outcome(
+        verdict=verdict,
+        references=session_references(session),
+        money=paid,
+        live_mode=_flag(session.get("livemode")),
+        **_failure(session.get("payment_intent")) if verdict is Verdict.DECLINED else {},
+    )
+
+
+def failed_session_outcome(session: Json) -> Outcome:
+    """Read a session whose delayed payment failed, which only its event says."""
+    if _session_verdict(session) is Verdict.PAID:
+        return Outcome(verdict=Verdict.UNKNOWN, references=session_references(session))
+    return Outcome(
+        verdict=Verdict.DECLINED,
+        references=session_references(session),
+        live_mode=_flag(session.get("livemode")),
+        failure_code="async_payment_failed",
+        failure_message="The delayed payment did not arrive.",
+    )
+
+
+def intent_outcome(intent: Json) -> Outcome:
+    """Read how a payment intent stands. A refused card is no end: the session lets the customer try another."""
+    paid = money(intent.get("amount_received"), intent.get("currency"))
+    verdict = _provable(_intent_verdict(intent.get("status")), paid)
+    return Outcome(
+        verdict=verdict,
+        references=intent_references(intent),
+        money=paid if verdict is Verdict.PAID else None,
+        live_mode=_flag(intent.get("livemode")),
+        **_failure(intent),
+    )
+
+
+def _session_verdict(session: Json) -> Verdict:
+    intent = session.get("payment_intent")
+    intent_status = intent.get("status") if isinstance(intent, Mapping) else None
+    match session.get("status"), session.get("payment_status"), intent_status:
+        # The intent is where the money is: "expired" beside "succeeded" is a contradiction, and it was paid.
+        case _, "paid", _:
+            return Verdict.PAID
+        case _, _, "succeeded":
+            return Verdict.PAID
+        case "open", "unpaid", _:
+            return Verdict.PENDING
+        case "complete", "unpaid", "requires_payment_method" | "canceled":
+            return Verdict.DECLINED
+        case "complete", "unpaid", _:
+            return Verdict.PROCESSING
+        case "expired", "unpaid", _:
+            return Verdict.EXPIRED
+        case _:
+            return Verdict.UNKNOWN
+
+
+def _intent_verdict(status: object) -> Verdict:
+    match status:
+        case "succeeded":
+            return Verdict.PAID
+        case "processing":
+            return Verdict.PROCESSING
+        case "canceled":
+            return Verdict.CANCELLED
+        case "requires_payment_method" | "requires_confirmation" | "requires_action" | "requires_capture":
+            return Verdict.PENDING
+        case _:
+            return Verdict.UNKNOWN
+
+
+def _provable(verdict: Verdict, paid: Money | None) -> Verdict:
+    # "Paid" without an amount we can read cannot be held against what we asked for.
+    return Verdict.UNKNOWN if verdict is Verdict.PAID and paid is None else verdict
+
+
+def money(amount: object, code: object) -> Money | None:
+    """Read an amount in minor units with its currency; None where either is none of ours."""
+    if not isinstance(amount, int) or isinstance(amount, bool) or not isinstance(code, str):
+        return None
+    try:
+        return Money.of(amount, code)
+    except InvalidRequest:
+        # A currency outside our table was never ours to ask for; without money the payment stays as it is.
+        return None
+
+
+def _failure(intent: object) -> dict[str, str | None]:
+    error = intent.get("last_payment_error") if isinstance(intent, Mapping) else None
+    if not isinstance(error, Mapping):
+        return {}
+    code = text(error.get("decline_code")) or text(error.get("code"))
+    return {"failure_code": code, "failure_message": text(error.get("message"))}
+
+
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def known(references: Mapping[Reference, object]) -> dict[Reference, str]:
+    """Keep the ids that are there."""
+    return {reference: named for reference, value in references.items() if (named := text(value))}

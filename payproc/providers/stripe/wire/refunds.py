@@ -1,0 +1,81 @@
+"""Stripe's words for refunds and ours, both ways. Pure functions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from payproc.domain.references import Reference
+from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteRefund
+from payproc.providers.base import RefundRequest
+from payproc.providers.stripe.wire import checkout
+
+Json = Mapping[str, Any]
+
+# Stripe copies nothing from a charge to its refund: ours is known by what we set.
+REFUND_ID = "refund_id"
+
+
+def parameters(request: RefundRequest) -> dict[str, Any]:
+    """Words of POST /v1/refunds.
+
+    No `reason`: of its three words `fraudulent` puts the customer on a block list, and ours is free text.
+    """
+    return {
+        "payment_intent": request.payment.references[Reference.STRIPE_PAYMENT_INTENT],
+        "amount": request.money.amount_minor,
+        "metadata": {
+            REFUND_ID: request.refund_id,
+            checkout.PAYMENT_ID: request.payment.payment_id,
+            "reference": request.payment.reference,
+        },
+    }
+
+
+def outcome(refund: Json) -> RefundOutcome:
+    """Read how a refund stands. `succeeded` means sent: a bank may return it for a month, and then it is `failed`."""
+    verdict = _verdict(refund.get("status"))
+    return RefundOutcome(
+        verdict=verdict,
+        provider_id=checkout.text(refund.get("id")),
+        failure_code=_failure_code(refund) if verdict in (RefundVerdict.FAILED, RefundVerdict.CANCELLED) else None,
+    )
+
+
+def _verdict(status: object) -> RefundVerdict:
+    match status:
+        case "succeeded":
+            return RefundVerdict.SUCCEEDED
+        case "pending" | "requires_action":
+            return RefundVerdict.PENDING
+        case "failed":
+            return RefundVerdict.FAILED
+        case "canceled":
+            return RefundVerdict.CANCELLED
+        case _:
+            return RefundVerdict.UNKNOWN
+
+
+def _failure_code(refund: Json) -> str:
+    return checkout.text(refund.get("failure_reason")) or str(refund.get("status"))
+
+
+def remote(refund: Json) -> RemoteRefund | None:
+    """Read a refund as Stripe shows it; None for what has no id."""
+    provider_id = checkout.text(refund.get("id"))
+    if provider_id is None:
+        return None
+    metadata = checkout.metadata(refund)
+    return RemoteRefund(
+        provider_id=provider_id,
+        references=checkout.known(
+            {
+                Reference.STRIPE_PAYMENT_INTENT: checkout.id_of(refund.get("payment_intent")),
+                Reference.STRIPE_CHARGE: checkout.id_of(refund.get("charge")),
+            }
+        ),
+        money=checkout.money(refund.get("amount"), refund.get("currency")),
+        outcome=outcome(refund),
+        refund_id=checkout.text(metadata.get(REFUND_ID)),
+        payment_id=checkout.text(metadata.get(checkout.PAYMENT_ID)),
+        reason=checkout.text(refund.get("reason")),
+        created_at=checkout.moment(refund.get("created")),
+    )

@@ -1,0 +1,1 @@
+"""What every call to a gateway goes through."""

@@ -1,0 +1,1 @@
+"""A provider's balance, line by line, and its payouts."""

@@ -1,0 +1,167 @@
+"""What each line of a provider's balance is about, and whether our books explain it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import literal, select
+from sqlalchemy.orm import Session
+
+from payproc.database.models import Dispute, FindingKind, Journal, JournalKind, Payment, ReconciliationRun, Refund
+from payproc.database.models import SettlementLine as KeptLine
+from payproc.domain.money import Money
+from payproc.domain.references import Reference
+from payproc.domain.settlement import LineKind, SettlementLine
+from payproc.domain.states import REFUND_OPEN
+from payproc.reconcile import findings
+from payproc.reconcile.findings import Difference
+from payproc.records.ledger import journal
+
+# Whose a line is, the sweep may still find out: until then it is not booked against suspense.
+_PATIENCE = timedelta(days=3)
+# Both sides round once.
+_ROUNDING_MINOR = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """A line and what our books moved for it. `waits`: its payment or refund has not come to its end here."""
+
+    line: SettlementLine
+    ours: str = ""
+    payment_id: str | None = None
+    origin: Money | None = None
+    waits: bool = False
+
+
+class Books:
+    """Our rows behind one page of lines, fetched together."""
+
+    def __init__(
+        self, session: Session, run: ReconciliationRun, page: Sequence[SettlementLine], *, listed_by: Reference
+    ) -> None:
+        sources = {line.source for line in page if line.source}
+        column = getattr(Payment, listed_by)
+        of_provider = select(Payment).where(Payment.payment_method == run.provider)
+        self._payments = {
+            getattr(payment, listed_by): payment for payment in session.scalars(of_provider.where(column.in_(sources)))
+        }
+        found = session.scalars(select(Refund).where(Refund.provider_refund_id.in_(sources)))
+        self._refunds = {refund.provider_refund_id: refund for refund in found}
+        told = select(Dispute).where(Dispute.provider == run.provider, Dispute.provider_dispute_id.in_(sources))
+        self._disputes = {dispute.provider_dispute_id: dispute for dispute in session.scalars(told)}
+        kept = select(KeptLine.line_id).where(
+            KeptLine.provider == run.provider,
+            KeptLine.line_id.in_([line.id for line in page]),
+            # One that was kept before its payout was named has that to learn.
+            KeptLine.payout.is_not(None) | literal(all(line.payout is None for line in page)),
+        )
+        self.known = set(session.scalars(kept))
+        self._booked = set(session.scalars(select(Journal.key).where(Journal.key.in_(self._keys()))))
+        self._old = run.window_end - _PATIENCE
+
+    def _keys(self) -> list[str]:
+        kinds = (JournalKind.REFUND, JournalKind.REFUND_UNDONE)
+        return [f"{kind}:{refund.id}" for refund in self._refunds.values() for kind in kinds]
+
+    def explain(self, line: SettlementLine) -> Explained:
+        """Say what a line is about."""
+        match line.kind:
+            case LineKind.CHARGE:
+                return self._charge(line)
+            case LineKind.REFUND:
+                return self._refund(line, JournalKind.REFUND)
+            case LineKind.REFUND_FAILURE:
+                return self._refund(line, JournalKind.REFUND_UNDONE)
+            case LineKind.DISPUTE:
+                dispute = self._disputes.get(line.source or "")
+                return Explained(line=line, payment_id=dispute.payment_id if dispute else None)
+            case LineKind.FEE | LineKind.PAYOUT | LineKind.OTHER:
+                return Explained(line=line)
+
+    def _charge(self, line: SettlementLine) -> Explained:
+        payment = self._payments.get(line.source)
+        if payment is None:
+            return Explained(line=line, waits=self._is_young(line.created_at))
+        origin = Money.of(payment.amount_minor, payment.currency)
+        waits = payment.completed_at is None
+        return Explained(line=line, ours=payment.id, payment_id=payment.id, origin=origin, waits=waits)
+
+    def _refund(self, line: SettlementLine, booked_as: JournalKind) -> Explained:
+        refund = self._refunds.get(line.source)
+        if refund is None:
+            return Explained(line=line, waits=self._is_young(line.created_at))
+        booked = f"{booked_as}:{refund.id}" in self._booked
+        origin = Money.of(refund.amount_minor, refund.currency) if booked else None
+        waits = refund.status in REFUND_OPEN or (booked_as is JournalKind.REFUND_UNDONE and self._stands(refund))
+        return Explained(line=line, ours=refund.id, payment_id=refund.payment_id, origin=origin, waits=waits)
+
+    def _stands(self, refund: Refund) -> bool:
+        # The bank has sent it back, and we have not been told: booked now, it would be booked once more then.
+        return f"{JournalKind.REFUND}:{refund.id}" in self._booked and (
+            f"{JournalKind.REFUND_UNDONE}:{refund.id}" not in self._booked
+        )
+
+    def _is_young(self, moment: datetime) -> bool:
+        return moment > self._old
+
+
+def book_all(session: Session, run: ReconciliationRun, page: Sequence[SettlementLine], *, listed_by: Reference) -> None:
+    """Book a page of lines, but for those that wait, and write down what our books cannot explain of them."""
+    books = Books(session, run, page, listed_by=listed_by)
+    findings.mark(session, run, *{f"line:{line.source}" for line in page if line.source})
+    done = Counter(_book(session, run, books.explain(line), known=books.known) for line in page)
+    for what, times in done.items():
+        findings.count(run, "lines", what, by=times)
+
+
+def _book(session: Session, run: ReconciliationRun, explained: Explained, *, known: set[str]) -> str:
+    line = explained.line
+    if explained.waits:
+        return "waiting"
+    difference = _unexplained(explained)
+    if difference is not None:
+        findings.record(session, run, difference)
+    if line.id in known:
+        return "known"
+    if run.dry_run:
+        return "would be booked"
+    new = journal.record_line(session, run.provider, line, origin=explained.origin, payment_id=explained.payment_id)
+    return "booked" if new else "known"
+
+
+def _unexplained(explained: Explained) -> Difference | None:
+    line, origin = explained.line, explained.origin
+    if origin is None:
+        return None
+    gross = Money.of(abs(line.gross), line.currency)
+    if gross.currency == origin.currency:
+        if gross == origin:
+            return None
+        return _difference(explained, FindingKind.LEDGER_IMBALANCE, f"{gross} there, and {origin} in our books")
+    if line.exchange_rate is None:
+        return _difference(explained, FindingKind.FX_UNEXPLAINED, f"{origin} became {gross} without a rate")
+    expected = _converted(origin, line.exchange_rate, gross)
+    if abs(expected - gross.amount_minor) <= _ROUNDING_MINOR:
+        return None
+    said = f"{origin} became {gross}, and its rate of {line.exchange_rate} says otherwise"
+    return _difference(explained, FindingKind.FX_UNEXPLAINED, said)
+
+
+def _converted(origin: Money, rate: Decimal, gross: Money) -> Decimal:
+    # The rate is of whole units; the two currencies may have other numbers of decimals.
+    return (origin.major * rate).scaleb(gross.currency.exponent)
+
+
+def _difference(explained: Explained, kind: FindingKind, sentence: str) -> Difference:
+    line = explained.line
+    return Difference(
+        kind=kind,
+        ours=explained.ours,
+        theirs=line.id,
+        payment_id=explained.payment_id,
+        subject_at=line.created_at,
+        detail=f"Line {line.id} ({line.category}) of {explained.ours}: {sentence}.",
+    )

@@ -1,0 +1,163 @@
+"""The money: each line of the balance into the ledger, each payment's line there, each payout the sum of its lines."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from payproc.database.models import FindingKind, Payment, ReconciliationMark, ReconciliationRun
+from payproc.database.models import SettlementLine as KeptLine
+from payproc.domain.money import Money
+from payproc.domain.settlement import LineKind, SettlementLine
+from payproc.providers.listing import RemotePayout, Window
+from payproc.reconcile import findings
+from payproc.reconcile.balance import lines
+from payproc.reconcile.findings import Difference
+from payproc.reconcile.objects import pages
+from payproc.reconcile.runs import Batch, Step, Steps, Work
+
+# The line of a refund waits for the refund's end, which a bank may put off for a month (stripe.md §6.2 says 45 days),
+# and a payout names its lines days later. What is known already costs its page and no more.
+OVERLAP = timedelta(days=45)
+_SETTLING = timedelta(minutes=10)
+# Within a day of its payment a line has been written.
+_LINE_DUE_AFTER = timedelta(days=1)
+_OURS_AT_ONCE = 200
+# A payout of a busy day has thousands of lines: a few payouts fill a slice of work.
+_PAYOUTS_AT_ONCE = 3
+_LINES_AT_ONCE = 500
+
+
+def window(now: datetime, *, last_end: datetime | None) -> Window:
+    """Say which lines and payouts to list: since the last look, with an overlap (UTC)."""
+    return Window(begin=(last_end or now) - OVERLAP, end=now - _SETTLING)
+
+
+def _fetch_lines(work: Work, cursor: str | None) -> Batch[SettlementLine]:
+    return pages.page_of(work, lambda: work.listing.list_lines(work.window, cursor=cursor))
+
+
+def _settle_lines(session: Session, work: Work, run: ReconciliationRun, batch: Batch[SettlementLine]) -> None:
+    pages.report_unreadable(session, run, batch.unreadable)
+    lines.book_all(session, run, batch.items, listed_by=work.listing.lines_name)
+
+
+def _fetch_without_line(work: Work, cursor: str | None) -> Batch[Payment]:
+    with work.app.database.transaction() as session:
+        rows = list(session.scalars(_without_line(work, cursor)))
+    return Batch(items=rows, cursor=rows[-1].id if len(rows) == _OURS_AT_ONCE else None)
+
+
+def _without_line(work: Work, cursor: str | None) -> Select[Payment]:
+    charge = getattr(Payment, work.listing.lines_name)
+    # Kept by an earlier run, or met by this one: a dry run keeps none.
+    kept = select(KeptLine.line_id).where(KeptLine.provider == work.method, KeptLine.source == charge)
+    met = select(ReconciliationMark.name).where(
+        ReconciliationMark.run_id == work.run_id, ReconciliationMark.name == "line:" + charge
+    )
+    return (
+        select(Payment)
+        .where(
+            Payment.payment_method == work.method,
+            Payment.environment == work.app.settings.environment,
+            charge.is_not(None),
+            Payment.completed_at >= work.window.begin,
+            Payment.completed_at < work.window.end - _LINE_DUE_AFTER,
+            ~kept.exists(),
+            ~met.exists(),
+            Payment.id > (cursor or ""),
+        )
+        .order_by(Payment.id)
+        .limit(_OURS_AT_ONCE)
+    )
+
+
+def _settle_without_line(session: Session, work: Work, run: ReconciliationRun, batch: Batch[Payment]) -> None:
+    for payment in batch.items:
+        charge = getattr(payment, work.listing.lines_name)
+        difference = Difference(
+            kind=FindingKind.FEE_MISSING,
+            ours=payment.id,
+            theirs=charge,
+            payment_id=payment.id,
+            subject_at=payment.completed_at or payment.created_at,
+            detail=f"{payment.id} is paid, and {charge} has no line in the balance of {run.provider}: no fee, no net.",
+        )
+        findings.record(session, run, difference)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaidOut:
+    """A payout and the lines it is made of."""
+
+    payout: RemotePayout
+    lines: tuple[SettlementLine, ...]
+
+
+def _fetch_payouts(work: Work, cursor: str | None) -> Batch[PaidOut]:
+    # The place inside a page of payouts is ours: the provider's cursor names only whole pages.
+    page_cursor, _, done = (cursor or "|0").rpartition("|")
+    page = work.pace.ask(lambda: work.listing.list_payouts(work.window, cursor=page_cursor or None))
+    first, last = int(done), int(done) + _PAYOUTS_AT_ONCE
+    part = [PaidOut(payout=payout, lines=_lines_of(work, payout)) for payout in page.items[first:last]]
+    if last < len(page.items):
+        following: str | None = f"{page_cursor}|{last}"
+    else:
+        following = f"{page.next_cursor}|0" if page.next_cursor else None
+    return Batch(items=part, cursor=following, unreadable=page.unreadable if first == 0 else ())
+
+
+def _lines_of(work: Work, payout: RemotePayout) -> tuple[SettlementLine, ...]:
+    return tuple(_all_lines(work, payout.provider_id)) if payout.itemised else ()
+
+
+def _all_lines(work: Work, payout_id: str) -> Iterator[SettlementLine]:
+    cursor: str | None = None
+    while True:
+        place = cursor
+        page = work.pace.ask(lambda: work.listing.list_payout_lines(payout_id, cursor=place))  # noqa: B023 (asked at once)
+        yield from page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _settle_payouts(session: Session, work: Work, run: ReconciliationRun, batch: Batch[PaidOut]) -> None:
+    pages.report_unreadable(session, run, batch.unreadable)
+    for paid in batch.items:
+        # A busy day's payout has thousands of lines, and a statement takes only so many values.
+        for first in range(0, len(paid.lines), _LINES_AT_ONCE):
+            part = paid.lines[first : first + _LINES_AT_ONCE]
+            lines.book_all(session, run, part, listed_by=work.listing.lines_name)
+        if paid.payout.itemised:
+            _check_sum(session, run, paid)
+
+
+def _check_sum(session: Session, run: ReconciliationRun, paid: PaidOut) -> None:
+    payout = paid.payout
+    net = sum(line.net for line in paid.lines if not _is_own(line, payout))
+    others = {line.currency for line in paid.lines} - {payout.money.currency.code}
+    if net == payout.money.amount_minor and not others:
+        return
+    total = Money.of(net, payout.money.currency.code)
+    mixed = f", and lines in {', '.join(sorted(others))}" if others else ""
+    difference = Difference(
+        kind=FindingKind.PAYOUT_SUM_MISMATCH,
+        theirs=payout.provider_id,
+        subject_at=payout.created_at,
+        detail=f"Payout {payout.provider_id} of {payout.money} is made of lines over {total}{mixed}.",
+    )
+    findings.record(session, run, difference)
+
+
+def _is_own(line: SettlementLine, payout: RemotePayout) -> bool:
+    return line.kind is LineKind.PAYOUT and line.source == payout.provider_id
+
+
+STEPS: Steps = (
+    Step(name="lines", fetch=_fetch_lines, settle=_settle_lines),
+    Step(name="payments without a line", fetch=_fetch_without_line, settle=_settle_without_line),
+    Step(name="payouts", fetch=_fetch_payouts, settle=_settle_payouts),
+)

@@ -1,0 +1,251 @@
+"""The wallets, which list nothing: payments past their end are asked about, and of those that ended a sample."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy import ColumnElement, Interval, Select, and_, func, literal, or_, select
+from sqlalchemy.orm import Session
+
+from payproc.database.models import (
+    FindingKind,
+    Loop,
+    Payment,
+    ReconciliationFinding,
+    ReconciliationMark,
+    ReconciliationRun,
+    Source,
+)
+from payproc.domain.money import Money
+from payproc.domain.states import OPEN, TERMINAL, PaymentStatus
+from payproc.errors import ProviderUnavailable
+from payproc.flows.provider_requests import GRACE, USUAL_LIFE, end_of, payment_ref
+from payproc.providers.base import Outcome, Verdict
+from payproc.providers.listing import Window
+from payproc.reconcile import findings
+from payproc.reconcile.findings import Difference
+from payproc.reconcile.runs import Batch, Step, Steps, Work
+from payproc.records import outcomes, payments
+from payproc.records.payments import Told
+from payproc.records.reviews import is_questioned
+
+# A wallet gives money back weeks later, and says so only to who asks.
+_LENGTH = timedelta(days=45)
+# What is younger may still be on its way to us by a notice: nothing is late yet.
+_SETTLING = timedelta(minutes=10)
+_AT_ONCE = 20
+# A gateway may take as long over each answer as we let it. A page ends after the answer that passes this: with one
+# time-out (11 s) behind it, and a slice's 15 s before it, the longest stays far below the soft limit of 50 s.
+_PAGE_SECONDS = 8
+# One in ten of those that ended: each comes up every few hours while that is few, and within a week where a shop has
+# fifty thousand. Sixteenths of an MD5 name the tenth: 0x1999… of 0xffff….
+_SAMPLED_BELOW = "1999999999999999"
+_MOST_SAMPLED = 300
+
+_PAID = frozenset({PaymentStatus.COMPLETED, PaymentStatus.REFUNDED})
+_UNDECIDED = frozenset({Verdict.UNKNOWN, Verdict.PENDING, Verdict.PROCESSING})
+
+
+def window(now: datetime) -> Window:
+    """Say which creation times to ask about (UTC)."""
+    return Window(begin=now - _LENGTH, end=now - _SETTLING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """A payment of ours, and what the gateway said of it; None where it said nothing that we can read."""
+
+    payment_id: str
+    outcome: Outcome | None
+
+
+def _fetch_open(work: Work, cursor: str | None) -> Batch[Looked]:
+    end = func.coalesce(Payment.expires_at, Payment.created_at + literal(USUAL_LIFE, Interval))
+    # Before its end a payment is its poller's concern.
+    overdue = Payment.status.in_(OPEN) & (end < func.now() - literal(GRACE, Interval))
+    return _fetch_by_id(work, cursor, overdue & _in_window(work))
+
+
+def _fetch_questioned(work: Work, cursor: str | None) -> Batch[Looked]:
+    # What a run does not find again is closed: so each run looks at all that is open, whatever its sample.
+    finding = (
+        select(ReconciliationFinding.id)
+        .where(
+            ReconciliationFinding.payment_id == Payment.id,
+            ReconciliationFinding.closed_at.is_(None),
+            _waits_for_an_answer(),
+        )
+        .exists()
+    )
+    return _fetch_by_id(work, cursor, Payment.status.in_(TERMINAL) & finding)
+
+
+def _waits_for_an_answer() -> ColumnElement[bool]:
+    # A statement that says "paid" is not believed: what it found is settled by the gateway's own answer.
+    by_statement = and_(
+        ReconciliationFinding.loop == Loop.STATEMENT, ReconciliationFinding.kind == FindingKind.MISSED_EVENT
+    )
+    return or_(ReconciliationFinding.loop == Loop.WALLETS, by_statement)
+
+
+def _fetch_by_id(work: Work, cursor: str | None, wanted: ColumnElement[bool]) -> Batch[Looked]:
+    query = _askable(work).where(wanted, Payment.id > (cursor or "")).order_by(Payment.id)
+    with work.app.database.transaction() as session:
+        rows = list(session.scalars(query.limit(_AT_ONCE)))
+    return _asked(work, rows, place=lambda last, _: last.id)
+
+
+def _fetch_sample(work: Work, cursor: str | None) -> Batch[Looked]:
+    """Ask about the next of the sample: of those that ended, whose id and the run's period make a small number."""
+    done, _, after = (cursor or "0|").partition("|")
+    left = min(_AT_ONCE, _MOST_SAMPLED - int(done))
+    with work.app.database.transaction() as session:
+        period = session.get_one(ReconciliationRun, work.run_id).period
+        # Not by id: whoever is cut off by the cap today must not be tomorrow.
+        draw = func.md5(Payment.id + period)
+        ended = func.coalesce(Payment.completed_at, Payment.updated_at) < work.window.end
+        query = _askable(work).where(
+            Payment.status.in_(TERMINAL), _in_window(work), ended, draw < _SAMPLED_BELOW, draw > after
+        )
+        drawn = session.execute(query.add_columns(draw).order_by(draw).limit(left)).all()
+    draws = {payment.id: place for payment, place in drawn}
+    return _asked(
+        work,
+        [payment for payment, _ in drawn],
+        place=lambda last, asked: (
+            f"{int(done) + asked}|{draws[last.id]}" if int(done) + asked < _MOST_SAMPLED else None
+        ),
+    )
+
+
+def _askable(work: Work) -> Select[Payment]:
+    met = select(ReconciliationMark.name).where(
+        ReconciliationMark.run_id == work.run_id, ReconciliationMark.name == Payment.id
+    )
+    return select(Payment).where(
+        Payment.payment_method == work.method,
+        # Another environment's payments are at another gateway, which would say that there are none.
+        Payment.environment == work.app.settings.environment,
+        Payment.live_mode.is_(work.provider.live_mode),
+        ~met.exists(),
+    )
+
+
+def _in_window(work: Work) -> ColumnElement[bool]:
+    return and_(Payment.created_at >= work.window.begin, Payment.created_at < work.window.end)
+
+
+def _asked(work: Work, rows: list[Payment], *, place: Callable[[Payment, int], str | None]) -> Batch[Looked]:
+    """Ask about each, until the page's time is over; `place` says where to go on after so many."""
+    started = time.monotonic()
+    looked: list[Looked] = []
+    for payment in rows:
+        looked.append(Looked(payment_id=payment.id, outcome=_answer(work, payment)))
+        if time.monotonic() - started > _PAGE_SECONDS:
+            break
+    return Batch(items=looked, cursor=place(rows[len(looked) - 1], len(looked)) if rows else None)
+
+
+def _answer(work: Work, payment: Payment) -> Outcome | None:
+    ref = payment_ref(payment)
+    if not work.provider.can_inquire(ref):
+        return None
+    try:
+        return work.pace.ask(lambda: work.provider.inquire(ref))
+    except ProviderUnavailable as trouble:
+        # Asked again it would be the same: it must not hold up everything behind it.
+        if trouble.code != "unreadable_answer":
+            raise
+        return None
+
+
+def _settle(session: Session, work: Work, run: ReconciliationRun, batch: Batch[Looked]) -> None:
+    assert work.run_id == run.id
+    # In one order, so that two who lock several payments never wait for each other.
+    for looked in sorted(batch.items, key=lambda each: each.payment_id):
+        # Read again: its notice may have come while the gateway was asked.
+        payment = payments.locked(session, looked.payment_id)
+        findings.mark(session, run, payment.id)
+        if looked.outcome is None or _says_nothing(session, payment, looked.outcome):
+            _keep_findings(session, run, payment)
+        else:
+            _compare(session, run, payment, looked.outcome)
+
+
+def _says_nothing(session: Session, payment: Payment, outcome: Outcome) -> bool:
+    if outcome.verdict is Verdict.PAID and outcome.money is None and payment.status not in _PAID:
+        # "Paid" without an amount takes nothing back of an answer that named another: a person decides.
+        return is_questioned(session, payment.id)
+    return outcome.verdict is Verdict.UNKNOWN or (outcome.verdict in _UNDECIDED and payment.status not in _PAID)
+
+
+def _keep_findings(session: Session, run: ReconciliationRun, payment: Payment) -> None:
+    for finding in _open_findings(session, run, payment):
+        findings.mark(session, run, findings.name_of(finding))
+
+
+def _open_findings(session: Session, run: ReconciliationRun, payment: Payment) -> list[ReconciliationFinding]:
+    query = select(ReconciliationFinding).where(
+        ReconciliationFinding.payment_id == payment.id,
+        ReconciliationFinding.provider == run.provider,
+        ReconciliationFinding.closed_at.is_(None),
+        _waits_for_an_answer(),
+    )
+    return list(session.scalars(query.order_by(ReconciliationFinding.id)))
+
+
+def _compare(session: Session, run: ReconciliationRun, payment: Payment, outcome: Outcome) -> None:
+    found = _kind(payment, outcome)
+    difference = None if found is None else _difference(payment, *found)
+    if difference is not None:
+        findings.record(session, run, difference, repair=partial(_repair, session, run, payment, outcome))
+    if run.dry_run:
+        return
+    # Here and not only at the end of the run: a question may be older than its window.
+    for finding in _open_findings(session, run, payment):
+        if finding.loop is Loop.WALLETS:
+            if difference is None or findings.name_of(finding) != difference.name:
+                findings.close(session, finding, resolution="no longer there")
+        elif outcome.verdict is Verdict.PAID and payment.status in _PAID:
+            findings.close(session, finding, resolution="the gateway's own answer agrees")
+
+
+def _repair(session: Session, run: ReconciliationRun, payment: Payment, outcome: Outcome) -> None:
+    outcomes.apply_outcome(session, payment.id, outcome, told=Told(source=Source.RECONCILE, evidence=run.id))
+
+
+def _difference(payment: Payment, kind: FindingKind, sentence: str) -> Difference:
+    return Difference(
+        kind=kind,
+        ours=payment.id,
+        theirs=payment.reference,
+        payment_id=payment.id,
+        subject_at=payment.created_at,
+        detail=f"{payment.id} ({payment.reference}): {sentence}.",
+    )
+
+
+def _kind(payment: Payment, outcome: Outcome) -> tuple[FindingKind, str] | None:
+    verdict, asked = outcome.verdict, Money.of(payment.amount_minor, payment.currency)
+    both = f"{payment.status} here, and {verdict} there"
+    if verdict is Verdict.PAID:
+        if outcome.money is not None and outcome.money != asked:
+            return FindingKind.AMOUNT_MISMATCH, f"paid {outcome.money}, asked for {asked}"
+        return None if payment.status in _PAID else (FindingKind.MISSED_EVENT, both)
+    if payment.status in OPEN:
+        return FindingKind.STUCK, f"{both}, past its end at {end_of(payment):%Y-%m-%d %H:%M} UTC"
+    if payment.status not in _PAID:
+        return None
+    if verdict is not Verdict.REVERSED:
+        return FindingKind.LOCAL_AHEAD, both
+    # All of it has gone back: what we know of that already is no difference.
+    return (FindingKind.STATUS_MISMATCH, both) if payment.status is PaymentStatus.COMPLETED else None
+
+
+STEPS: Steps = (
+    Step(name="open payments", fetch=_fetch_open, settle=_settle),
+    Step(name="payments in question", fetch=_fetch_questioned, settle=_settle),
+    Step(name="a sample of the ended", fetch=_fetch_sample, settle=_settle),
+)

@@ -1,0 +1,29 @@
+"""The sweep over payments, refunds and disputes, both ways."""
+
+from datetime import datetime, timedelta
+
+from payproc.providers.listing import Window
+from payproc.reconcile.objects import disputes, payments, refunds
+from payproc.reconcile.runs import Step, Steps
+
+# What is younger may still be on its way to us by a webhook: nothing is late yet.
+_SETTLING = timedelta(minutes=10)
+# Sessions live a day, and a delayed payment may take days: what the hourly look misses, the nightly one has.
+NARROW = timedelta(hours=26)
+# A bank returns a refund within a month, and Stripe says to look for 45 days (stripe.md §6.2).
+WIDE = timedelta(days=45)
+
+
+def window(now: datetime, *, length: timedelta) -> Window:
+    """Say which creation times to compare (UTC)."""
+    return Window(begin=now - length, end=now - _SETTLING)
+
+
+STEPS: Steps = (
+    Step(name="payments", fetch=payments.fetch_remote, settle=payments.settle_remote),
+    Step(name="our payments", fetch=payments.fetch_ours, settle=payments.settle_ours),
+    Step(name="refunds", fetch=refunds.fetch_remote, settle=refunds.settle_remote),
+    Step(name="our refunds", fetch=refunds.fetch_ours, settle=refunds.settle_ours),
+    Step(name="disputes", fetch=disputes.fetch_remote, settle=disputes.settle_remote),
+    Step(name="our disputes", fetch=disputes.fetch_ours, settle=disputes.settle_ours),
+)

@@ -1,0 +1,1 @@
+"""A wallet's statement, imported from its portal's file."""

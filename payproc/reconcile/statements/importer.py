@@ -1,0 +1,296 @@
+"""A statement from a wallet's portal against our rows: each movement there once, its fee into the ledger.
+
+Nothing is believed of a file that moves a payment: what it says is paid is asked of the gateway, whose answer counts.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+from sqlalchemy import Select, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from payproc.application import Application
+from payproc.database import models
+from payproc.database.models import (
+    FindingKind,
+    Loop,
+    Payment,
+    ReconciliationFinding,
+    ReconciliationMark,
+    ReconciliationRun,
+    RunState,
+)
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.settlement import LineKind
+from payproc.domain.states import PaymentStatus
+from payproc.errors import InvalidRequest
+from payproc.flows import poll
+from payproc.providers.listing import Listing, Window
+from payproc.reconcile import findings, runs
+from payproc.reconcile.findings import Difference
+from payproc.reconcile.runs import Batch, Step, Steps, Work
+from payproc.reconcile.statements import files, refunds
+from payproc.reconcile.statements.fields import LineType, StatementLine
+from payproc.reconcile.statements.files import Statement
+from payproc.reconcile.statements.lines import Known, line_mark, sale_mark, settlement_line
+from payproc.records.ledger import journal
+
+_LINES_AT_ONCE = 500
+_OURS_AT_ONCE = 200
+_PAID = frozenset({PaymentStatus.COMPLETED, PaymentStatus.REFUNDED})
+
+
+def import_statement(
+    app: Application,
+    method: PaymentMethod,
+    path: Path,
+    *,
+    dry_run: bool = False,
+    progress: Callable[[ReconciliationRun, Statement], None] = lambda _run, _statement: None,
+) -> ReconciliationRun:
+    """Check a statement and import it; the same file once more changes nothing, unless a line of it waited.
+
+    Raises StatementInvalid with every bad line, and then nothing is imported; Conflict while another import is going
+    on; OperationNotSupported or InvalidRequest for a method that has no statements.
+    """
+    if isinstance(app.provider(method), Listing):
+        raise InvalidRequest(f"{method} lists what it has, and needs no statement.", field="method")
+    statement = files.check(path)
+    run = _begun(app, method, statement, dry_run=dry_run)
+    return runs.carry_on(app, run.id, steps(statement), progress=lambda moved: progress(moved, statement))
+
+
+def _begun(app: Application, method: PaymentMethod, statement: Statement, *, dry_run: bool) -> ReconciliationRun:
+    window = Window(begin=statement.begin, end=statement.end)
+    # A dry run must not stand in the way of the real one, nor of the next dry one.
+    name = f"dry:{statement.sha256}" if dry_run else statement.sha256
+    for again in count():
+        period = f"{name}:{again}" if again else name
+        run = runs.begin(app, Loop.STATEMENT, method, period=period, window=window, dry_run=dry_run)
+        if run.state is RunState.RUNNING or not (dry_run or _left_something(run)):
+            return run
+    raise AssertionError("unreachable")
+
+
+def _left_something(run: ReconciliationRun) -> bool:
+    # A line whose payment was not completed here was not booked: imported again, the file books it.
+    return run.state is RunState.ABANDONED or bool(run.counts.get("lines", {}).get("waiting"))
+
+
+def steps(statement: Statement) -> Steps:
+    """Say how a checked statement is gone through."""
+    return (
+        Step(name="lines", fetch=partial(_fetch_lines, statement), settle=_settle_lines),
+        Step(name="charges made twice", fetch=_fetch_doubled, settle=_settle_doubled),
+        Step(name="our payments", fetch=_fetch_unlisted, settle=_settle_unlisted),
+        Step(name="refunds", fetch=refunds.fetch, settle=refunds.settle),
+        Step(name="what it does not speak of", fetch=_fetch_nothing, settle=_keep_unspoken),
+    )
+
+
+def _fetch_lines(statement: Statement, _work: Work, cursor: str | None) -> Batch[StatementLine]:
+    lines, following = files.read(statement, cursor=cursor, limit=_LINES_AT_ONCE)
+    return Batch(items=lines, cursor=following)
+
+
+def _settle_lines(session: Session, work: Work, run: ReconciliationRun, batch: Batch[StatementLine]) -> None:
+    moved = [line for line in batch.items if line.moved]
+    if len(moved) < len(batch.items):
+        findings.count(run, "lines", "not paid", by=len(batch.items) - len(moved))
+    known = Known(session, work, moved)
+    named = [(line, known.payment_of(line)) for line in moved]
+    findings.mark(session, run, *(mark for line, payment in named for mark in _marks(line, payment)))
+    for line, payment in named:
+        if payment is None:
+            _report_unknown(session, run, line)
+        elif line.type is LineType.SALE:
+            _settle_sale(session, run, known, payment, line)
+
+
+def _marks(line: StatementLine, payment: Payment | None) -> Iterator[str]:
+    yield line_mark(line)
+    if payment is not None and line.type is LineType.SALE:
+        yield sale_mark(payment.id, line.id)
+    elif payment is not None:
+        # Refunds have no name of their own at a wallet: they are compared together, payment by payment.
+        yield refunds.mark_of(payment, line)
+
+
+def _report_unknown(session: Session, run: ReconciliationRun, line: StatementLine) -> None:
+    difference = Difference(
+        kind=FindingKind.MISSING_LOCAL,
+        theirs=line.id,
+        subject_at=line.at,
+        detail=f"{run.provider} has a {line.type} of {_money(line.gross)} as {line.transaction_id} "
+        f"({line.reference or 'no reference'}), which no payment of ours names.",
+    )
+    findings.record(session, run, difference)
+
+
+def _settle_sale(session: Session, run: ReconciliationRun, known: Known, payment: Payment, line: StatementLine) -> None:
+    asked = Money.of(payment.amount_minor, payment.currency)
+    if _money(line.gross) != asked:
+        sentence = f"{_money(line.gross)} there, and {asked} here"
+        _report(session, run, payment, line, kind=FindingKind.AMOUNT_MISMATCH, sentence=sentence)
+    elif payment.status not in _PAID:
+        sentence = f"paid there, and {payment.status} here; the gateway is asked"
+        _report(session, run, payment, line, kind=FindingKind.MISSED_EVENT, sentence=sentence)
+    if payment.completed_at is not None:
+        _book(session, run, known, payment, line)
+        return
+    findings.count(run, "lines", "waiting")
+    if not run.dry_run:
+        poll.stage_now(session, payment)
+
+
+def _book(session: Session, run: ReconciliationRun, known: Known, payment: Payment, line: StatementLine) -> None:
+    settled = settlement_line(line)
+    before = known.kept(line)
+    if before is not None and (before.gross, before.fee) != (settled.gross, settled.fee):
+        sentence = "it was imported before with another amount or fee, and what was booked then stands"
+        _report(session, run, payment, line, kind=FindingKind.LEDGER_IMBALANCE, sentence=sentence)
+    if run.dry_run:
+        return
+    # Our books have the sale once: what a second charge moved is for a person to explain.
+    sold = Money.of(payment.amount_minor, payment.currency)
+    origin = None if known.is_charged_otherwise(payment, line) else sold
+    new = journal.record_line(session, run.provider, settled, origin=origin, payment_id=payment.id)
+    known.note_charge(payment, line)
+    findings.count(run, "lines", "booked" if new else "known")
+
+
+def _report(
+    session: Session,
+    run: ReconciliationRun,
+    payment: Payment,
+    line: StatementLine,
+    *,
+    kind: FindingKind,
+    sentence: str,
+) -> None:
+    difference = Difference(
+        kind=kind,
+        ours=payment.id,
+        theirs=line.id,
+        payment_id=payment.id,
+        subject_at=line.at,
+        detail=f"{payment.id} ({line.transaction_id}): {sentence}.",
+    )
+    findings.record(session, run, difference)
+
+
+def _fetch_doubled(work: Work, _cursor: str | None) -> Batch[tuple[str, list[str]]]:
+    """Find the payments of this statement that were charged more than once, by it or by an earlier one."""
+    of, name = (func.split_part(ReconciliationMark.name, "|", place) for place in (2, 3))
+    listed = select(of.label("payment_id"), name.label("line_id")).where(
+        ReconciliationMark.run_id == work.run_id, func.split_part(ReconciliationMark.name, "|", 1) == "sale"
+    )
+    kept = select(models.SettlementLine.payment_id, models.SettlementLine.line_id).where(
+        models.SettlementLine.provider == work.method,
+        models.SettlementLine.kind == LineKind.CHARGE,
+        models.SettlementLine.payment_id.in_(select(listed.subquery().c.payment_id)),
+    )
+    charges = listed.union(kept).subquery()
+    doubled = (
+        select(charges.c.payment_id, func.array_agg(charges.c.line_id))
+        .group_by(charges.c.payment_id)
+        .having(func.count() > 1)
+        .order_by(charges.c.payment_id)
+    )
+    with work.app.database.transaction() as session:
+        rows = [(payment_id, sorted(lines)) for payment_id, lines in session.execute(doubled)]
+    return Batch(items=rows, cursor=None)
+
+
+def _settle_doubled(session: Session, _work: Work, run: ReconciliationRun, batch: Batch[tuple[str, list[str]]]) -> None:
+    for payment_id, lines in batch.items:
+        payment = session.get_one(Payment, payment_id)
+        difference = Difference(
+            kind=FindingKind.DUPLICATE_CHARGE,
+            ours=payment.id,
+            payment_id=payment.id,
+            subject_at=payment.completed_at or payment.created_at,
+            detail=f"{payment.id} was charged {len(lines)} times: {', '.join(lines)}.",
+        )
+        findings.record(session, run, difference)
+
+
+def _fetch_unlisted(work: Work, cursor: str | None) -> Batch[Payment]:
+    with work.app.database.transaction() as session:
+        rows = list(session.scalars(_unlisted(work, cursor)))
+    return Batch(items=rows, cursor=rows[-1].id if len(rows) == _OURS_AT_ONCE else None)
+
+
+def _unlisted(work: Work, cursor: str | None) -> Select[Payment]:
+    listed = func.split_part(ReconciliationMark.name, "|", 2)
+    named = select(listed).where(
+        ReconciliationMark.run_id == work.run_id, func.split_part(ReconciliationMark.name, "|", 1) == "sale"
+    )
+    return (
+        select(Payment)
+        .where(
+            Payment.payment_method == work.method,
+            Payment.environment == work.app.settings.environment,
+            Payment.live_mode.is_(work.provider.live_mode),
+            # Begun and completed within its days: what we heard of late, the statement before may have.
+            Payment.created_at >= work.window.begin,
+            Payment.completed_at < work.window.end,
+            Payment.id.not_in(named),
+            Payment.id > (cursor or ""),
+        )
+        .order_by(Payment.id)
+        .limit(_OURS_AT_ONCE)
+    )
+
+
+def _settle_unlisted(session: Session, _work: Work, run: ReconciliationRun, batch: Batch[Payment]) -> None:
+    for payment in batch.items:
+        difference = Difference(
+            kind=FindingKind.MISSING_REMOTE,
+            ours=payment.id,
+            payment_id=payment.id,
+            subject_at=_completed_at(payment),
+            detail=f"{payment.id} ({payment.reference}) is {payment.status} here, and the statement of {run.provider} "
+            "over its day has no sale of it.",
+        )
+        findings.record(session, run, difference)
+
+
+def _completed_at(payment: Payment) -> datetime:
+    assert payment.completed_at is not None
+    return payment.completed_at
+
+
+def _fetch_nothing(_work: Work, _cursor: str | None) -> Batch[None]:
+    return Batch(items=[], cursor=None)
+
+
+def _keep_unspoken(session: Session, _work: Work, run: ReconciliationRun, _batch: Batch[None]) -> None:
+    """Leave what was found about lines of other statements open.
+
+    A run closes what it does not find again. A part of a day has not the lines of the whole one, and proves nothing of
+    them; and a payment that was charged twice does not become one that was not.
+    """
+    if run.dry_run:
+        return
+    finding = ReconciliationFinding
+    spoken = select(ReconciliationMark.name).where(
+        ReconciliationMark.run_id == run.id, ReconciliationMark.name == func.concat("line|", finding.theirs)
+    )
+    unspoken = select(literal(run.id), func.concat_ws("|", finding.kind, finding.ours, finding.theirs)).where(
+        finding.loop == run.loop,
+        finding.provider == run.provider,
+        finding.closed_at.is_(None),
+        or_((finding.theirs != "") & ~spoken.exists(), finding.kind == FindingKind.DUPLICATE_CHARGE),
+    )
+    mark = insert(ReconciliationMark).from_select(["run_id", "name"], unspoken)
+    session.execute(mark.on_conflict_do_nothing())
+
+
+def _money(paisa: int) -> Money:
+    return Money.of(paisa, "pkr")

@@ -1,0 +1,108 @@
+"""A statement's lines in the ledger's words, and our rows behind a batch of them."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session
+
+from payproc.database import models
+from payproc.database.models import Payment
+from payproc.domain.references import Reference
+from payproc.domain.settlement import LineKind, SettlementLine
+from payproc.reconcile.runs import Work
+from payproc.reconcile.statements.fields import LineType, StatementLine
+
+_BY_THEIR_NAME = (Reference.JAZZ_CASH, Reference.EASY_PAISA)
+
+
+def line_mark(line: StatementLine) -> str:
+    """Name the mark of a line that a run has come across."""
+    return f"line|{line.id}"
+
+
+def sale_mark(payment_id: str, line_id: str) -> str:
+    """Name the mark of a sale line and its payment."""
+    return f"sale|{payment_id}|{line_id}"
+
+
+def settlement_line(line: StatementLine) -> SettlementLine:
+    """Put a line into the ledger's words: a refund takes money from the balance, and gives back its part of the fee."""
+    sign = 1 if line.type is LineType.SALE else -1
+    return SettlementLine(
+        id=line.id,
+        kind=LineKind.CHARGE if line.type is LineType.SALE else LineKind.REFUND,
+        category=line.type,
+        currency="pkr",
+        gross=sign * line.gross,
+        fee=sign * line.fee,
+        net=sign * line.net,
+        source=line.transaction_id,
+        created_at=line.at,
+    )
+
+
+class Known:
+    """Our payments that a batch of lines speaks of, and what was booked of them, fetched together."""
+
+    def __init__(self, session: Session, work: Work, lines: Sequence[StatementLine]) -> None:
+        self._session = session
+        self._work = work
+        self._by_reference: dict[str, Payment] = {}
+        self._by_their_name: dict[str, list[Payment]] = {}
+        self._find(lines)
+        found = {payment.id for payment in self._by_reference.values()}
+        found |= {payment.id for group in self._by_their_name.values() for payment in group}
+        self._kept: dict[str, models.SettlementLine] = {}
+        self._charges: dict[str, set[str]] = {}
+        self._find_kept(found, lines)
+
+    def _find(self, lines: Sequence[StatementLine]) -> None:
+        references = {line.reference for line in lines if line.reference}
+        for payment in self._payments(Payment.reference.in_(references)):
+            self._by_reference[payment.reference] = payment
+        left = {line.transaction_id for line in lines if line.reference not in self._by_reference}
+        if not left:
+            return
+        columns = [*(getattr(Payment, reference) for reference in _BY_THEIR_NAME), Payment.provider_receipt]
+        for payment in self._payments(or_(*(column.in_(left) for column in columns))):
+            names: set[str] = {value for column in columns if (value := getattr(payment, column.key))}
+            for name in names & left:
+                self._by_their_name.setdefault(name, []).append(payment)
+
+    def _payments(self, which: ColumnElement[bool]) -> list[Payment]:
+        query = select(Payment).where(
+            Payment.payment_method == self._work.method,
+            Payment.environment == self._work.app.settings.environment,
+            Payment.live_mode.is_(self._work.provider.live_mode),
+            which,
+        )
+        return list(self._session.scalars(query))
+
+    def _find_kept(self, payment_ids: set[str], lines: Sequence[StatementLine]) -> None:
+        line = models.SettlementLine
+        mine = or_(line.line_id.in_({each.id for each in lines}), line.payment_id.in_(payment_ids))
+        for kept in self._session.scalars(select(line).where(line.provider == self._work.method, mine)):
+            self._kept[kept.line_id] = kept
+            if kept.kind is LineKind.CHARGE and kept.payment_id is not None:
+                self._charges.setdefault(kept.payment_id, set()).add(kept.line_id)
+
+    def payment_of(self, line: StatementLine) -> Payment | None:
+        """Return the payment that a line is about: by our reference, else by the gateway's names of it."""
+        found = self._by_reference.get(line.reference)
+        if found is not None:
+            return found
+        # A receipt may be used again by a bank: where it names two payments it names none.
+        named = self._by_their_name.get(line.transaction_id, [])
+        return named[0] if len(named) == 1 else None
+
+    def kept(self, line: StatementLine) -> models.SettlementLine | None:
+        """Return the line as an earlier import booked it."""
+        return self._kept.get(line.id)
+
+    def is_charged_otherwise(self, payment: Payment, line: StatementLine) -> bool:
+        """Whether the books have another charge of the payment."""
+        return bool(self._charges.get(payment.id, set()) - {line.id})
+
+    def note_charge(self, payment: Payment, line: StatementLine) -> None:
+        """Remember a charge that was booked just now."""
+        self._charges.setdefault(payment.id, set()).add(line.id)

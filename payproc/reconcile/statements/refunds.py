@@ -1,0 +1,216 @@
+"""A statement's refunds against ours. A wallet's refund has no name that we know, so a payment's are paired by amount.
+
+All of a payment's are compared at once, in an order of their own: which line of a file came first decides nothing.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from payproc.database import models
+from payproc.database.models import FindingKind, Payment, ReconciliationMark, ReconciliationRun, Refund
+from payproc.domain.money import Money
+from payproc.domain.settlement import LineKind
+from payproc.domain.states import REFUND_HOLDING, RefundStatus
+from payproc.reconcile import findings
+from payproc.reconcile.findings import Difference
+from payproc.reconcile.runs import Batch, Work
+from payproc.reconcile.statements.fields import LineType, StatementLine
+from payproc.reconcile.statements.lines import settlement_line
+from payproc.records.ledger import journal
+
+_AT_ONCE = 50
+
+
+def mark_of(payment: Payment, line: StatementLine) -> str:
+    """Name the mark of a refund line: all of it, so that it is at hand when its payment's turn comes."""
+    told = [line.number, line.reference, line.transaction_id, line.at.isoformat(), line.gross, line.fee, line.net]
+    return f"refund|{payment.id}|{json.dumps(told)}"
+
+
+def _line_of(mark: str) -> StatementLine:
+    number, reference, transaction_id, at, gross, fee, net = json.loads(mark.split("|", 2)[2])
+    return StatementLine(
+        number=number,
+        reference=reference,
+        transaction_id=transaction_id,
+        at=datetime.fromisoformat(at),
+        type=LineType.REFUND,
+        moved=True,
+        gross=gross,
+        fee=fee,
+        net=net,
+    )
+
+
+def fetch(work: Work, cursor: str | None) -> Batch[str]:
+    """Find the next payments that have a refund in the statement, or one of ours within its days."""
+    of = func.split_part(ReconciliationMark.name, "|", 2)
+    told = select(of.label("payment_id")).where(
+        ReconciliationMark.run_id == work.run_id, func.split_part(ReconciliationMark.name, "|", 1) == "refund"
+    )
+    ours = (
+        select(Refund.payment_id)
+        .join(Payment, Payment.id == Refund.payment_id)
+        .where(
+            Payment.payment_method == work.method,
+            Payment.environment == work.app.settings.environment,
+            Payment.live_mode.is_(work.provider.live_mode),
+            Refund.status == RefundStatus.SUCCEEDED,
+            Refund.created_at >= work.window.begin,
+            Refund.settled_at < work.window.end,
+        )
+    )
+    either = told.union(ours).subquery()
+    following = select(either.c.payment_id).where(either.c.payment_id > (cursor or "")).order_by(either.c.payment_id)
+    with work.app.database.transaction() as session:
+        rows = list(session.scalars(following.limit(_AT_ONCE)))
+    return Batch(items=rows, cursor=rows[-1] if len(rows) == _AT_ONCE else None)
+
+
+def settle(session: Session, _work: Work, run: ReconciliationRun, batch: Batch[str]) -> None:
+    """Compare the refunds of some payments."""
+    named = func.split_part(ReconciliationMark.name, "|", 2)
+    query = select(ReconciliationMark.name).where(
+        ReconciliationMark.run_id == run.id,
+        func.split_part(ReconciliationMark.name, "|", 1) == "refund",
+        named.in_(batch.items),
+    )
+    lines: dict[str, list[StatementLine]] = {}
+    for mark in session.scalars(query):
+        lines.setdefault(mark.split("|", 2)[1], []).append(_line_of(mark))
+    for payment_id in batch.items:
+        payment = session.get_one(Payment, payment_id)
+        theirs = sorted(lines.get(payment_id, []), key=lambda line: line.id)
+        _compare(session, run, _Sides(payment=payment, lines=theirs, refunds=_ours(session, run, payment, theirs)))
+
+
+def _ours(session: Session, run: ReconciliationRun, payment: Payment, lines: list[StatementLine]) -> list[Refund]:
+    """Return our refunds that this statement may speak of: without those that earlier ones have spoken of."""
+    held = select(Refund).where(Refund.payment_id == payment.id, Refund.status.in_(REFUND_HOLDING))
+    # Those that succeeded first: between two of one amount it is the one to pair with.
+    refunds = sorted(session.scalars(held), key=lambda each: (each.status is not RefundStatus.SUCCEEDED, each.id))
+    kept = models.SettlementLine
+    others = select(kept.gross).where(
+        kept.provider == run.provider,
+        kept.payment_id == payment.id,
+        kept.kind == LineKind.REFUND,
+        kept.line_id.not_in([line.id for line in lines]),
+    )
+    for gross in session.scalars(others.order_by(kept.line_id)).all():
+        spoken = next((each for each in refunds if _is_done(each) and each.amount_minor == -gross), None)
+        if spoken is not None:
+            refunds.remove(spoken)
+    return refunds
+
+
+def _is_done(refund: Refund) -> bool:
+    return refund.status is RefundStatus.SUCCEEDED
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sides:
+    """The refunds of one payment, there and here; what is paired leaves both lists."""
+
+    payment: Payment
+    lines: list[StatementLine]
+    refunds: list[Refund]
+
+    def pairs(self, fit: Callable[[StatementLine, Refund], bool]) -> list[tuple[StatementLine, Refund]]:
+        """Take out each line with the first refund that fits it."""
+        taken: list[tuple[StatementLine, Refund]] = []
+        for line in list(self.lines):
+            refund = next((each for each in self.refunds if fit(line, each)), None)
+            if refund is not None:
+                self.lines.remove(line)
+                self.refunds.remove(refund)
+                taken.append((line, refund))
+        return taken
+
+
+def _compare(session: Session, run: ReconciliationRun, sides: _Sides) -> None:
+    same = [
+        *sides.pairs(lambda line, refund: refund.provider_refund_id == line.transaction_id),
+        *sides.pairs(lambda line, refund: refund.amount_minor == line.gross),
+        # What is left on both sides is one thing told in two amounts.
+        *sides.pairs(lambda _, refund: _is_done(refund) and _is_within(run, refund)),
+    ]
+    for line, refund in same:
+        _settle_pair(session, run, sides.payment, line, refund)
+    for line in sides.lines:
+        sentence = f"gave {_money(line.gross)} of it back, and we have no refund of that"
+        _report(session, run, FindingKind.REFUND_MISSING_LOCAL, line=line, payment=sides.payment, sentence=sentence)
+    # Once a person has written it down here, the same file books it.
+    if sides.lines:
+        findings.count(run, "lines", "waiting", by=len(sides.lines))
+    for refund in sides.refunds:
+        if _is_done(refund) and _is_within(run, refund):
+            _report_missing(session, run, refund)
+
+
+def _is_within(run: ReconciliationRun, refund: Refund) -> bool:
+    return (
+        refund.created_at >= run.window_begin and refund.settled_at is not None and refund.settled_at < run.window_end
+    )
+
+
+def _settle_pair(
+    session: Session, run: ReconciliationRun, payment: Payment, line: StatementLine, refund: Refund
+) -> None:
+    given = Money.of(refund.amount_minor, refund.currency)
+    if _money(line.gross) != given:
+        sentence = f"gave {_money(line.gross)} of it back, and {given} by {refund.id} here"
+        kind = FindingKind.REFUND_AMOUNT_MISMATCH
+        _report(session, run, kind, line=line, payment=payment, sentence=sentence, refund=refund)
+    elif not _is_done(refund):
+        sentence = f"gave {given} of it back, and {refund.id} is {refund.status} here"
+        kind = FindingKind.STATUS_MISMATCH
+        _report(session, run, kind, line=line, payment=payment, sentence=sentence, refund=refund)
+    if not _is_done(refund):
+        findings.count(run, "lines", "waiting")
+    elif not run.dry_run:
+        new = journal.record_line(
+            session, run.provider, settlement_line(line), origin=given, payment_id=refund.payment_id
+        )
+        findings.count(run, "lines", "booked" if new else "known")
+
+
+def _report(
+    session: Session,
+    run: ReconciliationRun,
+    kind: FindingKind,
+    *,
+    line: StatementLine,
+    payment: Payment,
+    sentence: str,
+    refund: Refund | None = None,
+) -> None:
+    difference = Difference(
+        kind=kind,
+        ours=payment.id if refund is None else refund.id,
+        theirs=line.id,
+        payment_id=payment.id,
+        subject_at=line.at,
+        detail=f"{payment.id} ({line.transaction_id}): {run.provider} {sentence}.",
+    )
+    findings.record(session, run, difference)
+
+
+def _report_missing(session: Session, run: ReconciliationRun, refund: Refund) -> None:
+    difference = Difference(
+        kind=FindingKind.MISSING_REMOTE,
+        ours=refund.id,
+        payment_id=refund.payment_id,
+        subject_at=refund.settled_at or refund.created_at,
+        detail=f"{refund.id} of {refund.payment_id} succeeded here, and the statement of {run.provider} over its day "
+        "has no such refund.",
+    )
+    findings.record(session, run, difference)
+
+
+def _money(paisa: int) -> Money:
+    return Money.of(paisa, "pkr")

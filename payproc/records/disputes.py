@@ -1,0 +1,185 @@
+"""Disputes: the only code that writes one's status.
+
+A customer's bank asks for money back. We record what the provider says of it, in whatever order it says so, and hold
+refunds meanwhile; the merchant answers in the provider's dashboard.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from payproc.database.models import Dispute, DisputeEvent, Payment, ReviewKind, User
+from payproc.domain.money import Money
+from payproc.domain.pagination import cursor_of, read_cursor
+from payproc.domain.settlement import RemoteDispute
+from payproc.domain.states import DISPUTE_CLOSED, DISPUTE_OPEN, DisputeStanding, DisputeStatus, Effect, dispute_effect
+from payproc.mail import outbox
+from payproc.records import payments
+from payproc.records.ledger import journal
+from payproc.records.payments import Told
+from payproc.records.reviews import close_if_open, open_review
+
+# Where somebody must answer; a word that we do not know may ask for one.
+_WANTS_ANSWER = frozenset(
+    {
+        DisputeStatus.INQUIRY,
+        DisputeStatus.UNKNOWN,
+        DisputeStatus.NEEDS_RESPONSE,
+        DisputeStatus.APPEAL_NEEDS_RESPONSE,
+    }
+)
+
+
+def open_dispute(session: Session, payment: Payment) -> Dispute | None:
+    """Return a dispute of the payment that has not been closed."""
+    return session.scalar(
+        select(Dispute).where(Dispute.payment_id == payment.id, Dispute.status.in_(DISPUTE_OPEN)).limit(1)
+    )
+
+
+def record_remote(
+    session: Session, payment: Payment, remote: RemoteDispute, *, told: Told, operator_mail: str | None
+) -> Dispute:
+    """Apply how a dispute stands that a provider shows; write it down first where we did not know it.
+
+    Operators are told of each status once, at `operator_mail`. Locks are taken payment first.
+    """
+    payments.locked(session, payment.id)
+    dispute = _known(session, payment, remote)
+    if dispute is None:
+        dispute = _write(session, payment, remote, told=told)
+    else:
+        _apply(session, dispute, remote, told=told)
+    for line in remote.lines:
+        # Each word lists all that the dispute has moved so far: whichever comes first books it.
+        journal.record_line(session, dispute.provider, line, origin=None, payment_id=payment.id)
+    _ask_for_answer(session, payment, dispute)
+    outbox.stage_dispute(session, dispute, payment, told=remote.status, operator_mail=operator_mail)
+    return dispute
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisputePage:
+    """Disputes and where the next page begins; None on the last."""
+
+    disputes: list[Dispute]
+    next_cursor: str | None
+
+
+def page_of_disputes(
+    session: Session, *, user: User, payment_id: str | None, is_open: bool | None, limit: int, cursor: str | None
+) -> DisputePage:
+    """Return up to `limit` disputes, newest first: of one's own payments, or everybody's for staff.
+
+    Raises InvalidRequest for a cursor that is not one of ours.
+    """
+    query = select(Dispute).order_by(Dispute.created_at.desc(), Dispute.id.desc()).limit(limit + 1)
+    if not user.is_staff:
+        query = query.where(Dispute.payment_id.in_(select(Payment.id).where(Payment.user_id == user.id)))
+    if payment_id is not None:
+        query = query.where(Dispute.payment_id == payment_id)
+    if is_open is not None:
+        query = query.where(Dispute.status.in_(DISPUTE_OPEN if is_open else DISPUTE_CLOSED))
+    if cursor is not None:
+        query = query.where(tuple_(Dispute.created_at, Dispute.id) < read_cursor(cursor))
+    found = list(session.scalars(query))
+    last = found[limit - 1] if len(found) > limit else None
+    return DisputePage(disputes=found[:limit], next_cursor=cursor_of(last.created_at, last.id) if last else None)
+
+
+def disputes_of(session: Session, payment: Payment) -> list[Dispute]:
+    """Return the disputes of a payment, oldest first."""
+    of_payment = select(Dispute).where(Dispute.payment_id == payment.id)
+    return list(session.scalars(of_payment.order_by(Dispute.created_at, Dispute.id)))
+
+
+def _known(session: Session, payment: Payment, remote: RemoteDispute) -> Dispute | None:
+    return session.scalar(
+        select(Dispute).where(
+            Dispute.provider == payment.payment_method, Dispute.provider_dispute_id == remote.provider_id
+        )
+    )
+
+
+def _write(session: Session, payment: Payment, remote: RemoteDispute, *, told: Told) -> Dispute:
+    assert remote.money is not None  # who reads the wire keeps what cannot be read away from here
+    dispute = Dispute(
+        payment_id=payment.id,
+        provider=payment.payment_method,
+        provider_dispute_id=remote.provider_id,
+        amount_minor=remote.money.amount_minor,
+        currency=remote.money.currency.code,
+        status=remote.status,
+        reason=remote.reason,
+        evidence_due_at=remote.evidence_due_at,
+        told_at=remote.told_at,
+    )
+    session.add(dispute)
+    session.flush()
+    _stamp(session, dispute)
+    _record(session, dispute, remote.status, effect=Effect.MOVED, told=told, before=None)
+    return dispute
+
+
+def _apply(session: Session, dispute: Dispute, remote: RemoteDispute, *, told: Told) -> None:
+    assert remote.money is not None
+    before = dispute.status
+    new = DisputeStanding(status=remote.status, told_at=remote.told_at)
+    effect = dispute_effect(DisputeStanding(status=before, told_at=dispute.told_at), new)
+    if remote.told_at >= dispute.told_at and effect is not Effect.LATE:
+        dispute.status = remote.status
+        dispute.told_at = remote.told_at
+        dispute.amount_minor = remote.money.amount_minor
+        dispute.reason = remote.reason or dispute.reason
+        dispute.evidence_due_at = remote.evidence_due_at
+    _stamp(session, dispute)
+    _record(session, dispute, remote.status, effect=effect, told=told, before=before)
+
+
+def _stamp(session: Session, dispute: Dispute) -> None:
+    if dispute.status not in DISPUTE_CLOSED:
+        dispute.closed_at = None
+    elif dispute.closed_at is None:
+        dispute.closed_at = session.scalars(select(func.now())).one()
+
+
+def _ask_for_answer(session: Session, payment: Payment, dispute: Dispute) -> None:
+    if dispute.status not in _WANTS_ANSWER:
+        close_if_open(session, ReviewKind.DISPUTE_OPEN, dispute.id, resolution=f"the dispute is {dispute.status}")
+        return
+    money = Money.of(dispute.amount_minor, dispute.currency)
+    until = f" until {dispute.evidence_due_at:%Y-%m-%d %H:%M} UTC" if dispute.evidence_due_at else ""
+    open_review(
+        session,
+        ReviewKind.DISPUTE_OPEN,
+        dispute.id,
+        payment_id=payment.id,
+        detail=(
+            f"{money} of {payment.id} is disputed ({dispute.provider_dispute_id}, {dispute.reason or 'no reason'}): "
+            f"answer it in the dashboard of {dispute.provider}{until}, or accept it there."
+        ),
+    )
+
+
+def _record(
+    session: Session,
+    dispute: Dispute,
+    status: DisputeStatus,
+    *,
+    effect: Effect,
+    told: Told,
+    before: DisputeStatus | None,
+) -> None:
+    session.add(
+        DisputeEvent(
+            dispute_id=dispute.id,
+            told=status,
+            effect=effect,
+            from_status=before,
+            to_status=dispute.status,
+            source=told.source,
+            evidence=told.evidence,
+        )
+    )
+    session.flush()

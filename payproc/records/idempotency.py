@@ -1,0 +1,101 @@
+"""A client's Idempotency-Key: the same request twice is one payment, or one refund, and one answer.
+
+The key's row is written in the transaction of what it makes, so there is no moment in which one exists without the
+other. A second request with the key waits on the unique index until the first has committed.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Interval, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from payproc.database.models import IdempotencyKey, User
+from payproc.errors import Conflict, IdempotencyKeyReused, InvalidRequest
+
+_LONGEST_KEY = 255
+
+# A waiting answer (`Prefer: wait`) takes at most 30 s; past this its process is dead and a retry takes over.
+_LOCK = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the first request was answered; `body` is JSON text. `replayed`: it was answered before."""
+
+    status: int
+    location: str | None
+    body: str
+    replayed: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fresh:
+    """The key is new: carry the request out, and `remember` what came of it and its answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumed:
+    """The first request died before its answer: what it made exists, only the answer is missing."""
+
+    subject: str
+
+
+Begun = Fresh | Resumed | Answer
+
+
+def fingerprint(method: str, path: str, body: Any) -> bytes:  # noqa: ANN401 (parsed JSON)
+    """Boil a request down to what must be the same: its order of keys and white space may differ."""
+    canonical = json.dumps([method, path, body], sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).digest()
+
+
+def check_key(key: str) -> None:
+    """Raise InvalidRequest unless the key is 1 to 255 printable ASCII characters."""
+    if not (0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
+        raise InvalidRequest(
+            "Idempotency-Key must be 1 to 255 printable ASCII characters.", code="idempotency_key_invalid"
+        )
+
+
+def begin(session: Session, user: User, key: str, *, fingerprint: bytes) -> Begun:
+    """Take the key, or return what came of the request that took it first.
+
+    Raises IdempotencyKeyReused for another request, Conflict while the first is still being answered.
+    """
+    lock = func.now() + literal(_LOCK, Interval)
+    taken = session.scalar(
+        insert(IdempotencyKey)
+        .values(user_id=user.id, key=key, fingerprint=fingerprint, locked_until=lock)
+        .on_conflict_do_nothing()
+        .returning(IdempotencyKey.key)
+    )
+    if taken is not None:
+        return Fresh()
+    row = session.get_one(IdempotencyKey, (user.id, key), with_for_update=True, populate_existing=True)
+    if row.fingerprint != fingerprint:
+        raise IdempotencyKeyReused("This Idempotency-Key was used for another request.")
+    if row.answer is not None and row.status is not None:
+        return Answer(status=row.status, location=row.location, body=row.answer, replayed=True)
+    if row.locked_until > session.scalars(select(func.now())).one():
+        raise Conflict(
+            "The first request with this Idempotency-Key is still being answered.", code="idempotency_key_in_use"
+        )
+    assert row.subject is not None  # written in the transaction that took the key
+    row.locked_until = session.scalars(select(lock)).one()
+    return Resumed(subject=row.subject)
+
+
+def remember_subject(session: Session, user: User, key: str, *, subject: str) -> None:
+    """Tie the key to the payment or refund it made, in the transaction that makes both."""
+    session.get_one(IdempotencyKey, (user.id, key)).subject = subject
+
+
+def remember_answer(session: Session, user: User, key: str, answer: Answer) -> None:
+    """Keep the answer for replays."""
+    row = session.get_one(IdempotencyKey, (user.id, key), with_for_update=True)
+    row.status, row.location, row.answer = answer.status, answer.location, answer.body

@@ -1,0 +1,158 @@
+"""Who calls: API keys and tokens of the merchant's identity provider."""
+
+import hashlib
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import jwt
+from sqlalchemy import func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from payproc.database.engine import Database
+from payproc.database.models import ApiKey, Locale, Role, Scope, User
+from payproc.errors import Conflict, InvalidRequest, NotFound, PayprocError
+from payproc.records.identity.jwks import SigningKeys
+from payproc.settings import Settings
+
+_SHOWN = 12  # characters of a key that may appear in lists and logs
+_KEY_BYTES = 32
+_LEAST_PREFIX = 6
+
+ALL_SCOPES = frozenset(Scope)
+
+
+class NotAuthenticated(PayprocError):
+    """No credential, or one we do not accept. The message never says which part was wrong."""
+
+    code = "not_authenticated"
+
+
+class NotAllowed(PayprocError):
+    """A good credential that may not do this."""
+
+    code = "not_allowed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """A user and what this credential of theirs may do."""
+
+    user: User
+    scopes: Collection[Scope]
+
+
+def create_user(session: Session, *, email: str, name: str, role: Role, locale: Locale = Locale.ENGLISH) -> User:
+    """Make a user by hand, who is written to in the language of `locale`.
+
+    Raises InvalidRequest for an address without an @, Conflict when it is taken.
+    """
+    if email.count("@") != 1 or email != email.strip() or any(c.isspace() for c in email):
+        raise InvalidRequest(f"{email!r} is not an e-mail address.", code="email_invalid", field="email")
+    taken = select(User.id).where(func.lower(User.email) == email.lower(), User.token_subject.is_(None))
+    if session.scalar(taken):
+        raise Conflict(f"There is a user {email} already.", code="user_exists")
+    user = User(email=email, full_name=name, role=role, locale=locale)
+    session.add(user)
+    session.flush()
+    return user
+
+
+def issue_key(session: Session, user: User, *, scopes: Collection[Scope] = ALL_SCOPES) -> str:
+    """Make a key for the user and return it: the only time it is seen."""
+    key = f"pp_{secrets.token_urlsafe(_KEY_BYTES)}"
+    session.add(ApiKey(user_id=user.id, prefix=key[:_SHOWN], hash=_hash(key), scopes=sorted(scopes)))
+    return key
+
+
+def revoke_key(session: Session, prefix: str) -> ApiKey:
+    """End a key by its first characters or its id.
+
+    Raises NotFound, or Conflict when the characters fit several keys.
+    """
+    if len(prefix) < _LEAST_PREFIX:
+        raise NotFound("Name at least six characters of the key.", code="key_not_found")
+    fits = (ApiKey.id == prefix) | ApiKey.prefix.startswith(prefix, autoescape=True)
+    found = list(session.scalars(select(ApiKey).where(fits, ApiKey.revoked_at.is_(None))))
+    if not found:
+        raise NotFound(f"There is no key in force that starts with {prefix}.", code="key_not_found")
+    if len(found) > 1:
+        raise Conflict(f"{len(found)} keys start with {prefix}; name more of it.", code="key_ambiguous")
+    found[0].revoked_at = session.scalars(select(func.now())).one()
+    return found[0]
+
+
+def authenticate(database: Database, credential: str, *, settings: Settings, keys: SigningKeys | None = None) -> Caller:
+    """Return who presents this bearer credential: an API key, or a token where tokens are configured.
+
+    A token is checked before the transaction begins, because its key may have to be fetched. Raises NotAuthenticated,
+    or IdentityUnavailable.
+    """
+    if credential.count(".") == 2 and (settings.jwt_secret or keys):  # noqa: PLR2004 (header.claims.signature)
+        claims = _claims(credential, settings=settings, keys=keys)
+        with database.transaction() as session:
+            return Caller(user=_user_of(session, claims), scopes=ALL_SCOPES)
+    with database.transaction() as session:
+        return _by_key(session, credential)
+
+
+def _by_key(session: Session, key: str) -> Caller:
+    # 256 random bits need no slow hash, and looking one up by its hash leaks nothing by its timing.
+    row = session.scalar(select(ApiKey).where(ApiKey.hash == _hash(key), ApiKey.revoked_at.is_(None)))
+    if row is None:
+        raise NotAuthenticated("The API key is not valid.")
+    return Caller(user=row.user, scopes=frozenset(Scope(scope) for scope in row.scopes))
+
+
+def _claims(token: str, *, settings: Settings, keys: SigningKeys | None) -> dict[str, object]:
+    try:
+        claims: dict[str, object] = jwt.decode(
+            token,
+            keys.key_for(token) if keys else _shared_secret(settings),
+            # One family each: with both, a public key could be passed off as a shared secret.
+            algorithms=["RS256", "ES256"] if keys else ["HS256"],
+            audience=settings.jwt_audience,
+            issuer=settings.jwt_issuer,
+            options={"require": ["exp", "sub"], "verify_aud": settings.jwt_audience is not None},
+        )
+    except jwt.PyJWTError as refused:
+        raise NotAuthenticated("The token is not valid.") from refused
+    return claims
+
+
+def _shared_secret(settings: Settings) -> str:
+    assert settings.jwt_secret is not None
+    return settings.jwt_secret.get_secret_value()
+
+
+def _user_of(session: Session, claims: dict[str, object]) -> User:
+    email, subject, role = claims.get("email"), claims["sub"], claims.get("role", Role.CUSTOMER)
+    if not (isinstance(email, str) and isinstance(subject, str)) or role not in tuple(Role):
+        raise NotAuthenticated("The token needs the claims sub and email, and a role we know if any.")
+    if not (email + subject).isprintable() or email.count("@") != 1:
+        raise NotAuthenticated("The claims sub and email must be plain, and email an address.")
+    name = claims.get("name")
+    full_name = name if isinstance(name, str) and name.isprintable() else email
+    locale = _locale(claims.get("locale"))
+    values = {"email": email, "full_name": full_name, "role": role, "locale": locale}
+    # The token is the authority on its own user: a demotion there holds here from the next request on.
+    changed = insert(User).values(token_subject=subject, **values)
+    session.execute(
+        changed.on_conflict_do_update(
+            index_elements=[User.token_subject],
+            set_=values,
+            where=or_(*(getattr(User, column) != value for column, value in values.items())),
+        )
+    )
+    return session.scalars(select(User).where(User.token_subject == subject)).one()
+
+
+def _locale(claim: object) -> Locale:
+    # "ur", "ur-PK", and "ur_PK" as some identity providers write it (OpenID Connect Core §5.1).
+    language = claim.replace("_", "-").partition("-")[0].lower() if isinstance(claim, str) else ""
+    return Locale.URDU if language == Locale.URDU else Locale.ENGLISH
+
+
+def _hash(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()

@@ -1,0 +1,165 @@
+"""What a provider said about a payment: the one door for a start, a notice, a poll, a cancellation and a list."""
+
+from typing import Any, assert_never
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from payproc.database.models import Payment, ReviewKind
+from payproc.domain.money import Money
+from payproc.domain.references import Reference, References
+from payproc.domain.states import OPEN, Fact, PaymentStatus
+from payproc.providers.base import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
+from payproc.records import payments, refunds
+from payproc.records.payments import Told
+from payproc.records.reviews import is_questioned, open_review
+
+
+def record_start(session: Session, payment_id: str, result: StartResult, *, told: Told) -> Payment:
+    """Write down what the provider gave for a start: its ids, the customer's next step, until when, and its outcome.
+
+    A webhook may have been here first: what it has settled stays settled.
+    """
+    payment = payments.locked(session, payment_id)
+    _adopt(payment, result.references)
+    payment.expires_at = result.expires_at
+    if payment.status in OPEN and result.next_action is not None:
+        payment.next_action = _stored_action(result.next_action)
+    # The wallet has been told: nobody needs to know the customer's phone any more.
+    payment.sealed_payer = None
+    payments.move(session, payment, Fact.STARTED, told=told)
+    if result.outcome is not None:
+        return apply_outcome(session, payment_id, result.outcome, told=told)
+    return payment
+
+
+def _stored_action(action: NextAction) -> dict[str, Any]:
+    """Return what is kept of the customer's next step. A form's fields are drawn again: some of them are secrets."""
+    match action:
+        case Redirect():
+            return {"type": "redirect", "url": action.url}
+        case PostForm():
+            return {"type": "post_form", "url": action.url}
+        case AwaitCustomer():
+            return {"type": "await_customer", "token": action.token}
+        case _:
+            assert_never(action)
+
+
+def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, told: Told) -> Payment:
+    """Apply what a provider said about a payment; the one door for every source.
+
+    "Paid" counts only for the amount, currency, mode and session we asked for. Anything else stays where it is and
+    becomes a question for a person. A completed payment that was reversed is a refund made elsewhere.
+    """
+    payment = payments.locked(session, payment_id)
+    if outcome.verdict is Verdict.REVERSED and payment.completed_at is not None:
+        # Paid and given back, by whomever: nothing becomes of the payment itself but a refund made elsewhere.
+        refunds.record_reversal(session, payment, told=told)
+        return payment
+    fact = _fact(outcome)
+    foreign = _foreign(session, payment, outcome.references)
+    if fact is Fact.PAID and (problem := foreign or _mismatch(payment, outcome) or _held(session, payment, outcome)):
+        _report_mismatch(session, payment, problem, told=told)
+        return payment
+    if foreign is not None:
+        # What became of another session that names our payment ends nothing here, and its ids are not ours.
+        payments.move(session, payment, Fact.MISMATCH, told=told, detail=foreign)
+        return payment
+    _adopt(payment, outcome.references)
+    payment.provider_receipt = payment.provider_receipt or outcome.receipt
+    if fact is not None:
+        _move(session, payment, fact, outcome, told=told)
+    return payment
+
+
+def _move(session: Session, payment: Payment, fact: Fact, outcome: Outcome, *, told: Told) -> None:
+    moved = payments.move(session, payment, fact, told=told, detail=outcome.failure_code)
+    if moved and payment.status not in (PaymentStatus.COMPLETED, PaymentStatus.PROCESSING):
+        payment.failure_code = outcome.failure_code or fact
+        payment.failure_message = outcome.failure_message
+
+
+def learn_references(session: Session, payment_id: str, references: References) -> None:
+    """Keep ids of the provider's that we did not know; one that is known, or another payment's, is left alone."""
+    payment = payments.locked(session, payment_id)
+    if _foreign(session, payment, references) is None:
+        _adopt(payment, references)
+
+
+def note_mismatch(session: Session, payment_id: str, problem: str, *, told: Told) -> None:
+    """Record that somebody spoke of a payment who cannot mean it, and ask a person; nothing else changes."""
+    _report_mismatch(session, payments.locked(session, payment_id), problem, told=told)
+
+
+def _fact(outcome: Outcome) -> Fact | None:
+    match outcome.verdict:
+        case Verdict.PAID:
+            return Fact.PAID
+        case Verdict.PROCESSING:
+            return Fact.PROCESSING
+        case Verdict.DECLINED:
+            return Fact.DECLINED
+        case Verdict.CANCELLED:
+            return Fact.CANCELLED
+        case Verdict.EXPIRED:
+            return Fact.EXPIRED
+        case Verdict.REVERSED:
+            # Taken and given back before we counted it: it was never ours to keep.
+            return Fact.DECLINED
+        case Verdict.PENDING:
+            return Fact.ATTEMPT_DECLINED if outcome.failure_code else None
+        case Verdict.UNKNOWN:
+            return None
+        case _:
+            assert_never(outcome.verdict)
+
+
+def _mismatch(payment: Payment, outcome: Outcome) -> str | None:
+    asked = Money.of(payment.amount_minor, payment.currency)
+    if outcome.money is not None and outcome.money != asked:
+        return f"paid {outcome.money}, asked for {asked}"
+    if outcome.live_mode is not None and outcome.live_mode is not payment.live_mode:
+        return "paid in the other mode (live or test)"
+    return None
+
+
+def _held(session: Session, payment: Payment, outcome: Outcome) -> str | None:
+    # A wallet's notice says "paid" without saying how much. It takes nothing back of a notice that did say, and said
+    # something else.
+    if outcome.money is None and payment.completed_at is None and is_questioned(session, payment.id):
+        return "told again that it is paid, without an amount"
+    return None
+
+
+def _foreign(session: Session, payment: Payment, references: References) -> str | None:
+    for reference, theirs in references.items():
+        ours = getattr(payment, reference)
+        if reference.names_one_payment and ours and theirs and ours != theirs:
+            return f"told of {theirs}, ours is {ours}"
+        if theirs and ours != theirs and _is_anothers(session, payment, reference, theirs):
+            return f"told of {theirs}, which is another payment's"
+    return None
+
+
+def _is_anothers(session: Session, payment: Payment, reference: Reference, value: str) -> bool:
+    other = select(Payment.id).where(getattr(Payment, reference) == value, Payment.id != payment.id)
+    return session.scalar(other) is not None
+
+
+def _report_mismatch(session: Session, payment: Payment, problem: str, *, told: Told) -> None:
+    payments.move(session, payment, Fact.MISMATCH, told=told, detail=problem)
+    open_review(
+        session,
+        ReviewKind.PAID_MISMATCH,
+        payment.id,
+        payment_id=payment.id,
+        detail=f"{payment.id}: {problem}. Nothing was fulfilled; decide whether to accept it or to refund it.",
+    )
+
+
+def _adopt(payment: Payment, references: References) -> None:
+    # First come, first kept: an id never changes, and a second one for the same thing is no correction.
+    for reference, value in references.items():
+        if value and getattr(payment, reference) is None:
+            setattr(payment, reference, value)

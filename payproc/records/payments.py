@@ -1,0 +1,184 @@
+"""Payments: the only code that writes one's status.
+
+Webhook, poll, API, operator and reconciliation all end in `move`: what a provider said through `outcomes`, what was
+decided here through `apply_fact`. The row is locked, the grid in `states` is asked, and an event appended.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from payproc import jobs
+from payproc.database.models import Payment, PaymentEvent, ReviewKind, Source, User
+from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.references import References
+from payproc.domain.states import TERMINAL, Effect, Fact, PaymentStatus, transition
+from payproc.errors import NotFound
+from payproc.mail import outbox
+from payproc.records import refunded
+from payproc.records.ledger import journal
+from payproc.records.orders import follow_payments
+from payproc.records.reviews import open_review
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """Who told us something, and what proves it."""
+
+    source: Source
+    evidence: str | None = None
+
+
+def add(session: Session, payment: Payment, *, told: Told) -> None:
+    """Write a new payment down; it begins as pending."""
+    payment.status = PaymentStatus.PENDING
+    session.add(payment)
+    session.flush()
+    _record(session, payment, Fact.CREATED, effect=Effect.MOVED, told=told)
+
+
+def visible_payment(session: Session, payment_id: str, *, user: User) -> Payment:
+    """Return the payment if this user may see it.
+
+    Raises NotFound otherwise: another user's payment does not exist for this one.
+    """
+    payment = session.get(Payment, payment_id)
+    if payment is None or not (user.is_staff or payment.user_id == user.id):
+        raise NotFound(f"There is no payment {payment_id}.", code="payment_not_found", subject=payment_id)
+    return payment
+
+
+def locked(session: Session, payment_id: str) -> Payment:
+    """Return the payment under its row lock, freshly read.
+
+    Raises NotFound.
+    """
+    payment = session.get(Payment, payment_id, with_for_update=True, populate_existing=True)
+    if payment is None:
+        raise NotFound(f"There is no payment {payment_id}.", code="payment_not_found", subject=payment_id)
+    return payment
+
+
+def find_by_our_reference(session: Session, reference: str | None, *, method: PaymentMethod) -> Payment | None:
+    """Find a provider's payment by our own reference. A missing or an empty one matches nothing."""
+    if not reference:
+        return None
+    return session.scalar(select(Payment).where(Payment.reference == reference, Payment.payment_method == method))
+
+
+def find_by_reference(session: Session, references: References) -> Payment | None:
+    """Find the payment a provider means, by any of the ids the provider gave it. Empty ids match nothing."""
+    for reference, value in references.items():
+        if not value:
+            continue
+        found = session.scalar(select(Payment).where(getattr(Payment, reference) == value))
+        if found is not None:
+            return found
+    return None
+
+
+def ended_at(session: Session, payment: Payment) -> datetime:
+    """Return when a payment that has ended came to its present status (UTC)."""
+    moves = select(func.max(PaymentEvent.at)).where(
+        PaymentEvent.payment_id == payment.id, PaymentEvent.effect == Effect.MOVED
+    )
+    moment: datetime = session.scalars(moves).one()
+    return moment
+
+
+def fail(session: Session, payment_id: str, *, told: Told, code: str, message: str) -> Payment:
+    """End a payment whose start was refused for good: there is nothing the customer could pay."""
+    payment = locked(session, payment_id)
+    if move(session, payment, Fact.DECLINED, told=told, detail=message):
+        payment.failure_code = code
+        payment.failure_message = message
+    return payment
+
+
+def apply_fact(session: Session, payment_id: str, fact: Fact, *, told: Told, detail: str | None = None) -> Payment:
+    """Apply a fact that needs no check against the provider's words: our own decision, or an operator's."""
+    payment = locked(session, payment_id)
+    moved = move(session, payment, fact, told=told, detail=detail)
+    if moved and payment.status in (PaymentStatus.FAILED, PaymentStatus.CANCELLED):
+        payment.failure_code = payment.failure_code or fact
+        payment.failure_message = detail
+    return payment
+
+
+def move(session: Session, payment: Payment, fact: Fact, *, told: Told, detail: str | None = None) -> bool:
+    """Let a fact act on a payment whose row the caller has locked; return whether it moved.
+
+    Whatever a provider said is checked first: that is `outcomes`' concern.
+    """
+    cell = transition(payment.status, fact)
+    before = payment.status
+    if cell.effect is Effect.MOVED:
+        # Asked before the change: a query in between would flush a completed payment without its time.
+        now = session.scalars(select(func.now())).one()
+        payment.status = cell.to
+        _stamp(payment, now=now)
+    _record(session, payment, fact, effect=cell.effect, told=told, before=before, detail=detail)
+    if cell.effect is not Effect.MOVED:
+        return False
+    session.flush()
+    _follow_up(session, payment, told=told)
+    if cell.review:
+        open_review(
+            session,
+            ReviewKind.PAID_LATE,
+            payment.id,
+            payment_id=payment.id,
+            detail=f"{payment.id} was {before} and has been paid after all: fulfil it or refund it.",
+        )
+    return True
+
+
+def _stamp(payment: Payment, *, now: datetime) -> None:
+    if payment.status is PaymentStatus.COMPLETED and payment.completed_at is None:
+        payment.completed_at = now
+        payment.failure_code = payment.failure_message = None
+    if payment.status in TERMINAL:
+        payment.next_action = None
+        payment.sealed_payer = None
+
+
+def _follow_up(session: Session, payment: Payment, *, told: Told) -> None:
+    if payment.status in TERMINAL:
+        # One look at Stripe fewer for each payment whose webhook came in time.
+        jobs.withdraw(session, jobs.Kind.INQUIRE_PAYMENT, payment.id)
+    if payment.status is PaymentStatus.COMPLETED:
+        journal.record_sale(session, payment)
+        outbox.stage_receipt(session, payment)
+        if refunded.is_given_back(session, payment):
+            # Its refund was told before its payment was.
+            move(session, payment, Fact.REFUNDED, told=told)
+    if payment.status is PaymentStatus.FAILED:
+        outbox.stage_failure(session, payment)
+    if payment.order_id:
+        follow_payments(session, payment.order_id)
+
+
+def _record(
+    session: Session,
+    payment: Payment,
+    fact: Fact,
+    *,
+    effect: Effect,
+    told: Told,
+    before: PaymentStatus | None = None,
+    detail: str | None = None,
+) -> None:
+    session.add(
+        PaymentEvent(
+            payment_id=payment.id,
+            fact=fact,
+            effect=effect,
+            from_status=before,
+            to_status=payment.status,
+            source=told.source,
+            evidence=told.evidence,
+            detail=detail,
+        )
+    )

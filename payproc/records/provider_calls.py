@@ -1,0 +1,120 @@
+"""Intent, call, outcome: the rows that make a call safe to repeat."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from payproc.database.models import CallState, ProviderCall
+from payproc.domain.payment_methods import PaymentMethod
+from payproc.providers.base import Operation, Payer, Plan, StoredCall
+
+# Stripe may forget a key after 24 hours, and then the same key executes anew. From an hour before that on, a retry
+# looks for what the first sending made.
+_KEY_IS_TRUSTED = timedelta(hours=23)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intent:
+    """A call that is committed and may be sent."""
+
+    id: str
+    call: StoredCall
+    # Written down just now: no earlier run can have sent it.
+    fresh: bool
+
+    @property
+    def key_may_be_forgotten(self) -> bool:
+        """Whether the provider may have dropped the key since the first sending."""
+        return datetime.now(UTC) - self.call.first_sent_at > _KEY_IS_TRUSTED
+
+
+def intend(
+    session: Session,
+    operation: Operation,
+    subject: str,
+    *,
+    provider: PaymentMethod,
+    environment: str,
+    dialect: str,
+    plan: Callable[[], Plan],
+    payer: Payer | None = None,
+) -> Intent:
+    """Return the unanswered call of this operation, or write down a new one made by `plan`.
+
+    A new one is a new attempt under a new key, and comes only after an answer or a definite refusal. Two workers
+    asking at once get the same row, so the same key and the same words.
+    """
+    last = _last(session, operation, subject)
+    fresh = last is None or last.state is not CallState.SENT
+    if fresh:
+        attempt = last.attempt + 1 if last else 1
+        written = session.scalar(
+            insert(ProviderCall)
+            .values(
+                provider=provider,
+                operation=operation,
+                subject=subject,
+                attempt=attempt,
+                idempotency_key=f"{environment}:{operation}:{subject}:{attempt}",
+                parameters=plan().parameters,
+                state=CallState.SENT,
+            )
+            .on_conflict_do_nothing()
+            .returning(ProviderCall.id)
+        )
+        fresh = written is not None
+        last = _last(session, operation, subject)
+    assert last is not None
+    return Intent(
+        id=last.id,
+        fresh=fresh,
+        call=StoredCall(
+            parameters=last.parameters,
+            idempotency_key=last.idempotency_key,
+            first_sent_at=last.created_at,
+            dialect=dialect,
+            payer=payer or Payer(),
+        ),
+    )
+
+
+def record_answer(session: Session, intent: Intent, answer: str) -> None:
+    """Close a call with the provider's id or word for what it did."""
+    _close(session, intent, CallState.ANSWERED, answer)
+
+
+def record_refusal(session: Session, intent: Intent, reason: str) -> None:
+    """Close a call that was surely not executed; the next attempt may use new words under a new key."""
+    _close(session, intent, CallState.REFUSED, reason)
+
+
+def state_of(session: Session, operation: Operation, subject: str) -> CallState | None:
+    """Return how the last call of this operation stands; None when there was none."""
+    last = _last(session, operation, subject)
+    return last.state if last else None
+
+
+def is_repeatable(session: Session, operation: Operation, subject: str) -> bool:
+    """Whether the last call of this operation has no answer and its provider surely still knows its key."""
+    last = _last(session, operation, subject)
+    return last is not None and last.state is CallState.SENT and datetime.now(UTC) - last.created_at <= _KEY_IS_TRUSTED
+
+
+def _last(session: Session, operation: Operation, subject: str) -> ProviderCall | None:
+    return session.scalar(
+        select(ProviderCall)
+        .where(ProviderCall.operation == operation, ProviderCall.subject == subject)
+        .order_by(ProviderCall.attempt.desc())
+        .limit(1)
+    )
+
+
+def _close(session: Session, intent: Intent, state: CallState, answer: str) -> None:
+    row = session.get_one(ProviderCall, intent.id, with_for_update=True)
+    row.state = state
+    row.answer = answer
+    row.answered_at = session.scalars(select(func.now())).one()

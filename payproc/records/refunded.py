@@ -1,0 +1,32 @@
+"""How much of a payment has been given back or is held for it."""
+
+from collections.abc import Collection
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from payproc.database.models import Payment, Refund
+from payproc.domain.money import Money
+from payproc.domain.states import REFUND_HOLDING, RefundStatus
+
+
+def given_back(session: Session, payment: Payment) -> Money:
+    """Return how much has surely been given back."""
+    return _sum(session, payment, (RefundStatus.SUCCEEDED,))
+
+
+def held_back(session: Session, payment: Payment) -> Money:
+    """Return how much has been given back, is on its way, or waits for a person."""
+    return _sum(session, payment, REFUND_HOLDING)
+
+
+def is_given_back(session: Session, payment: Payment) -> bool:
+    """Whether nothing of the payment is left."""
+    return given_back(session, payment).amount_minor >= payment.amount_minor
+
+
+def _sum(session: Session, payment: Payment, statuses: Collection[RefundStatus]) -> Money:
+    total = select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(
+        Refund.payment_id == payment.id, Refund.status.in_(statuses)
+    )
+    return Money.of(int(session.scalars(total).one()), payment.currency)

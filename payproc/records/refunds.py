@@ -1,0 +1,397 @@
+"""Refunds: the only code that writes one's status.
+
+API, webhook, poll, operator and reconciliation all end in `apply_outcome` or `apply_fact`, which lock the rows, ask the
+grid in `states`, and append an event. Locks are taken payment first.
+"""
+
+from typing import assert_never
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from payproc import jobs
+from payproc.database.models import Payment, Refund, RefundEvent, ReviewKind, Source, User
+from payproc.domain.money import Money
+from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteRefund
+from payproc.domain.states import (
+    REFUND_OPEN,
+    Effect,
+    Fact,
+    PaymentStatus,
+    RefundFact,
+    RefundStatus,
+    Transition,
+    refund_transition,
+)
+from payproc.errors import NotFound
+from payproc.mail import outbox
+from payproc.providers.base import RefundMode
+from payproc.records import payments, refunded
+from payproc.records.ledger import journal
+from payproc.records.payments import Told
+from payproc.records.reviews import close_if_open, open_review
+
+# Questions about a refund that answer themselves when it ends.
+_ASKED_ABOUT_OPEN = (ReviewKind.REFUND_APPROVAL, ReviewKind.REFUND_MANUAL, ReviewKind.REFUND_UNSETTLED)
+
+
+def begin(
+    session: Session,
+    payment: Payment,
+    money: Money,
+    *,
+    status: RefundStatus,
+    mode: RefundMode,
+    user: User,
+    reason: str | None,
+) -> Refund:
+    """Write down a refund that was asked for, and set it going; whether it may be is `refund_requests`' concern."""
+    refund = Refund(
+        payment_id=payment.id,
+        amount_minor=money.amount_minor,
+        currency=money.currency.code,
+        status=status,
+        reason=reason,
+        requested_by=user.id,
+        alone=mode is not RefundMode.BY_KEY,
+    )
+    _write(session, refund, told=Told(source=Source.API, evidence=user.id))
+    _set_going(session, payment, refund)
+    return refund
+
+
+def _write(session: Session, refund: Refund, *, told: Told) -> None:
+    session.add(refund)
+    session.flush()
+    _record(session, refund, RefundFact.ASKED, effect=Effect.MOVED, told=told, before=None)
+
+
+def _set_going(session: Session, payment: Payment, refund: Refund) -> None:
+    match refund.status:
+        case RefundStatus.REQUESTED:
+            _ask_operator(session, payment, refund)
+        case RefundStatus.MANUAL:
+            _ask_for_hands(session, payment, refund)
+        case _:
+            jobs.stage(session, jobs.Kind.SEND_REFUND, refund.id, method=payment.payment_method)
+
+
+def _ask_operator(session: Session, payment: Payment, refund: Refund) -> None:
+    money = Money.of(refund.amount_minor, refund.currency)
+    open_review(
+        session,
+        ReviewKind.REFUND_APPROVAL,
+        refund.id,
+        payment_id=payment.id,
+        detail=(
+            f"The owner of {payment.id} asks for {money} back ({refund.reason or 'no reason given'}): resolve this "
+            "with --as approved or rejected."
+        ),
+    )
+
+
+def _ask_for_hands(session: Session, payment: Payment, refund: Refund) -> None:
+    open_review(
+        session,
+        ReviewKind.REFUND_MANUAL,
+        refund.id,
+        payment_id=payment.id,
+        detail=(
+            f"{payment.payment_method} gives nothing back by a call: return "
+            f"{Money.of(refund.amount_minor, refund.currency)} of {payment.reference} in its portal, then resolve this "
+            "with --as refunded (or not_refunded)."
+        ),
+    )
+
+
+def approve(session: Session, refund_id: str, *, told: Told) -> Refund:
+    """Let a requested refund go ahead. One that was decided before stays as it is."""
+    return _go_on(session, refund_id, RefundFact.APPROVED, told=told)
+
+
+def hand_over(session: Session, refund_id: str, *, told: Told) -> Refund:
+    """Give a refund to a person: its provider has no call for it, or none any more."""
+    return _go_on(session, refund_id, RefundFact.HANDED_OVER, told=told)
+
+
+def _go_on(session: Session, refund_id: str, fact: RefundFact, *, told: Told) -> Refund:
+    refund, payment = locked(session, refund_id)
+    if _move(session, payment, refund, fact, told=told):
+        _set_going(session, payment, refund)
+    return refund
+
+
+def apply_outcome(session: Session, refund_id: str, outcome: RefundOutcome, *, told: Told) -> Refund:
+    """Apply what a provider said about a refund; the one door for every source."""
+    refund, payment = locked(session, refund_id)
+    if outcome.provider_id and refund.provider_refund_id is None:
+        refund.provider_refund_id = outcome.provider_id
+    fact = _fact(outcome)
+    if fact is not None:
+        _apply(session, payment, refund, fact, told=told, code=outcome.failure_code, message=outcome.failure_message)
+    return refund
+
+
+def apply_fact(
+    session: Session,
+    refund_id: str,
+    fact: RefundFact,
+    *,
+    told: Told,
+    code: str | None = None,
+    message: str | None = None,
+) -> Refund:
+    """Apply a fact that needs no provider's words: a refusal of our call, or an operator's decision."""
+    refund, payment = locked(session, refund_id)
+    _apply(session, payment, refund, fact, told=told, code=code, message=message)
+    return refund
+
+
+def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, told: Told) -> Refund | None:
+    """Apply how a refund stands that a provider shows; write it down first where it was made elsewhere.
+
+    Returns None, with a question for a person, where it contradicts what we have: another amount than ours.
+    """
+    assert remote.money is not None  # who reads the wire keeps what cannot be read away from here
+    payments.locked(session, payment.id)
+    refund = _known(session, payment, remote)
+    if refund is None:
+        refund = _imported(session, payment, remote, money=remote.money, told=told)
+    elif (ours := Money.of(refund.amount_minor, refund.currency)) != remote.money:
+        problem = f"{remote.provider_id} gives back {remote.money}, and we asked for {ours}"
+        _report_mismatch(session, payment, refund.id, problem)
+        return None
+    apply_outcome(session, refund.id, remote.outcome, told=told)
+    _check_excess(session, payment, refund)
+    return refund
+
+
+def record_reversal(session: Session, payment: Payment, *, told: Told) -> None:
+    """Record that a provider says the whole of a completed payment went back.
+
+    Our refunds on their way are what it means; the rest somebody else gave back, and a person should know.
+    """
+    payments.locked(session, payment.id)
+    for refund in refunds_of(session, payment):
+        if refund.status in (RefundStatus.PENDING, RefundStatus.MANUAL):
+            apply_fact(session, refund.id, RefundFact.SUCCEEDED, told=told)
+    left = Money.of(payment.amount_minor, payment.currency) - refunded.given_back(session, payment)
+    if left.amount_minor <= 0:
+        return
+    refund = Refund(
+        payment_id=payment.id,
+        amount_minor=left.amount_minor,
+        currency=payment.currency,
+        status=RefundStatus.PENDING,
+        reason="reversed by the provider",
+        alone=False,
+    )
+    _write(session, refund, told=told)
+    apply_fact(session, refund.id, RefundFact.SUCCEEDED, told=told)
+    open_review(
+        session,
+        ReviewKind.REVERSED,
+        payment.id,
+        payment_id=payment.id,
+        detail=f"{payment.id} was completed, and the provider says that the money went back: hold what was sold.",
+    )
+    # A refund that waits for an operator still holds its money: there is none left for it.
+    _check_excess(session, payment, refund)
+
+
+def _known(session: Session, payment: Payment, remote: RemoteRefund) -> Refund | None:
+    found = session.scalar(select(Refund).where(Refund.provider_refund_id == remote.provider_id))
+    if found is not None or remote.refund_id is None:
+        return found
+    # Its event may beat the answer that carries its id. Ours was committed before the call.
+    ours = session.get(Refund, remote.refund_id)
+    unnamed = ours is not None and ours.payment_id == payment.id and ours.provider_refund_id is None
+    return ours if unnamed else None
+
+
+def _imported(session: Session, payment: Payment, remote: RemoteRefund, *, money: Money, told: Told) -> Refund:
+    refund = Refund(
+        payment_id=payment.id,
+        amount_minor=money.amount_minor,
+        currency=money.currency.code,
+        status=RefundStatus.PENDING,
+        reason=remote.reason,
+        provider_refund_id=remote.provider_id,
+        alone=False,
+    )
+    _write(session, refund, told=told)
+    return refund
+
+
+def _check_excess(session: Session, payment: Payment, refund: Refund) -> None:
+    held = refunded.held_back(session, payment)
+    if held.amount_minor > payment.amount_minor:
+        paid = Money.of(payment.amount_minor, payment.currency)
+        problem = f"{held} of {paid} has been given back or is on its way"
+        _report_mismatch(session, payment, refund.id, problem)
+
+
+def _report_mismatch(session: Session, payment: Payment, refund_id: str, problem: str) -> None:
+    open_review(
+        session,
+        ReviewKind.REFUND_MISMATCH,
+        refund_id,
+        payment_id=payment.id,
+        detail=f"{payment.id}, refund {refund_id}: {problem}. Look both up in the provider's dashboard.",
+    )
+
+
+def _fact(outcome: RefundOutcome) -> RefundFact | None:
+    match outcome.verdict:
+        case RefundVerdict.SUCCEEDED:
+            return RefundFact.SUCCEEDED
+        case RefundVerdict.PENDING:
+            return RefundFact.UNDER_WAY
+        case RefundVerdict.FAILED:
+            return RefundFact.FAILED
+        case RefundVerdict.CANCELLED:
+            return RefundFact.CANCELLED
+        case RefundVerdict.NOT_FOUND | RefundVerdict.UNKNOWN:
+            return None
+        case _:
+            assert_never(outcome.verdict)
+
+
+def _apply(
+    session: Session,
+    payment: Payment,
+    refund: Refund,
+    fact: RefundFact,
+    *,
+    told: Told,
+    code: str | None,
+    message: str | None,
+) -> None:
+    before = refund.status
+    moved = _move(session, payment, refund, fact, told=told, detail=message or code)
+    _owe_mail(session, payment, refund, fact)
+    if not moved:
+        return
+    refund.failure_code, refund.failure_message = code, message
+    _follow_up(session, payment, refund, before=before, told=told)
+
+
+def _owe_mail(session: Session, payment: Payment, refund: Refund, fact: RefundFact) -> None:
+    # By what was learned, not by what it changed: in whatever order the news come, the same mail is owed. What has
+    # come untrue when its turn comes is withdrawn.
+    if fact is RefundFact.SUCCEEDED:
+        outbox.stage_refund(session, refund, payment)
+    elif fact in (RefundFact.FAILED, RefundFact.CANCELLED):
+        outbox.stage_refund_failed(session, refund, payment)
+
+
+def _move(
+    session: Session,
+    payment: Payment,
+    refund: Refund,
+    fact: RefundFact,
+    *,
+    told: Told,
+    detail: str | None = None,
+) -> bool:
+    cell = refund_transition(refund.status, fact)
+    before = refund.status
+    refund.status = cell.to
+    if cell.effect is Effect.MOVED and refund.status not in REFUND_OPEN:
+        refund.settled_at = session.scalars(select(func.now())).one()
+    _record(session, refund, fact, effect=cell.effect, told=told, before=before, detail=detail)
+    session.flush()
+    if cell.review:
+        _report_undone(session, payment, refund, cell)
+    return cell.effect is Effect.MOVED
+
+
+def _follow_up(session: Session, payment: Payment, refund: Refund, *, before: RefundStatus, told: Told) -> None:
+    jobs.withdraw(session, jobs.Kind.INQUIRE_REFUND, refund.id)
+    for kind in _ASKED_ABOUT_OPEN:
+        close_if_open(session, kind, refund.id, resolution=f"the refund is {refund.status}")
+    if refund.status is RefundStatus.SUCCEEDED:
+        _count(session, payment, refund, told=told)
+    elif before is RefundStatus.SUCCEEDED:
+        _count_back(session, payment, refund, told=told)
+
+
+def _count(session: Session, payment: Payment, refund: Refund, *, told: Told) -> None:
+    journal.record_refund(session, refund, payment)
+    if payment.status is PaymentStatus.COMPLETED and refunded.is_given_back(session, payment):
+        payments.apply_fact(session, payment.id, Fact.REFUNDED, told=told, detail=refund.id)
+
+
+def _count_back(session: Session, payment: Payment, refund: Refund, *, told: Told) -> None:
+    journal.record_refund_undone(session, refund, payment)
+    if payment.status is PaymentStatus.REFUNDED:
+        payments.apply_fact(session, payment.id, Fact.REFUND_UNDONE, told=told, detail=refund.id)
+
+
+def _report_undone(session: Session, payment: Payment, refund: Refund, cell: Transition[RefundStatus]) -> None:
+    money = Money.of(refund.amount_minor, refund.currency)
+    open_review(
+        session,
+        ReviewKind.REFUND_UNDONE,
+        refund.id,
+        payment_id=payment.id,
+        detail=(
+            f"The refund of {money} of {payment.id} had succeeded and is now {cell.to}: the customer did not get it. "
+            "Agree with them how to pay it back; a new refund can be made."
+        ),
+    )
+
+
+def _record(
+    session: Session,
+    refund: Refund,
+    fact: RefundFact,
+    *,
+    effect: Effect,
+    told: Told,
+    before: RefundStatus | None,
+    detail: str | None = None,
+) -> None:
+    session.add(
+        RefundEvent(
+            refund_id=refund.id,
+            fact=fact,
+            effect=effect,
+            from_status=before,
+            to_status=refund.status,
+            source=told.source,
+            evidence=told.evidence,
+            detail=detail,
+        )
+    )
+
+
+def locked(session: Session, refund_id: str) -> tuple[Refund, Payment]:
+    """Return a refund and its payment under their row locks, freshly read.
+
+    Raises NotFound.
+    """
+    refund = session.get(Refund, refund_id)
+    if refund is None:
+        raise NotFound(f"There is no refund {refund_id}.", code="refund_not_found", subject=refund_id)
+    payment = payments.locked(session, refund.payment_id)
+    return session.get_one(Refund, refund_id, with_for_update=True, populate_existing=True), payment
+
+
+def refunds_of(session: Session, payment: Payment) -> list[Refund]:
+    """Return the refunds of a payment, oldest first."""
+    of_payment = select(Refund).where(Refund.payment_id == payment.id)
+    return list(session.scalars(of_payment.order_by(Refund.created_at, Refund.id)))
+
+
+def visible_refund(session: Session, refund_id: str, *, user: User) -> Refund:
+    """Return the refund if this user may see its payment.
+
+    Raises NotFound otherwise.
+    """
+    refund = session.get(Refund, refund_id)
+    if refund is not None:
+        payment = session.get_one(Payment, refund.payment_id)
+        if user.is_staff or payment.user_id == user.id:
+            return refund
+    raise NotFound(f"There is no refund {refund_id}.", code="refund_not_found", subject=refund_id)

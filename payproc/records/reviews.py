@@ -1,0 +1,64 @@
+"""Questions for a person."""
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from payproc.database.models import Review, ReviewKind
+from payproc.errors import Conflict, NotFound
+
+
+def open_review(
+    session: Session, kind: ReviewKind, subject: str, *, detail: str, payment_id: str | None = None
+) -> None:
+    """Ask a person about `subject`, once: the same open question is not asked twice."""
+    session.execute(
+        insert(Review)
+        .values(kind=kind, subject=subject, payment_id=payment_id, detail=detail)
+        .on_conflict_do_nothing(index_elements=[Review.kind, Review.subject], index_where=Review.resolved_at.is_(None))
+    )
+
+
+# Questions whose answer ends the payment: until then nobody else need ask the provider.
+_OWNING = (ReviewKind.UNSETTLED, ReviewKind.PAID_MISMATCH)
+
+
+def is_with_a_person(session: Session, payment_id: str) -> bool:
+    """Whether a person will end this payment, so that it need not be polled."""
+    owning = select(Review.id).where(
+        Review.payment_id == payment_id, Review.resolved_at.is_(None), Review.kind.in_(_OWNING)
+    )
+    return session.scalar(owning.limit(1)) is not None
+
+
+def is_questioned(session: Session, payment_id: str) -> bool:
+    """Whether somebody was told that this payment was paid otherwise than asked for, and has not decided yet."""
+    asked = select(Review.id).where(
+        Review.payment_id == payment_id, Review.resolved_at.is_(None), Review.kind == ReviewKind.PAID_MISMATCH
+    )
+    return session.scalar(asked.limit(1)) is not None
+
+
+def close_if_open(session: Session, kind: ReviewKind, subject: str, *, resolution: str) -> None:
+    """Close a question that has answered itself."""
+    session.execute(
+        update(Review)
+        .where(Review.kind == kind, Review.subject == subject, Review.resolved_at.is_(None))
+        .values(resolution=resolution, resolved_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def resolve(session: Session, review_id: str, *, resolution: str) -> Review:
+    """Close a question with the person's answer.
+
+    Raises NotFound, or Conflict when it was answered before.
+    """
+    review = session.get(Review, review_id, with_for_update=True)
+    if review is None:
+        raise NotFound(f"There is no review {review_id}.", subject=review_id)
+    if review.resolved_at is not None:
+        raise Conflict(f"Review {review_id} was resolved already.", code="review_resolved", subject=review_id)
+    review.resolution = resolution
+    review.resolved_at = session.scalars(select(func.now())).one()
+    return review

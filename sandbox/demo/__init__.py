@@ -1,0 +1,1 @@
+"""One payment of each kind, end to end."""

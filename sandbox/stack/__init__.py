@@ -1,0 +1,1 @@
+"""All of payproc on one machine."""

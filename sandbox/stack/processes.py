@@ -1,0 +1,146 @@
+"""The processes of a stack: what each runs, and how it is known to be up."""
+
+import sys
+from dataclasses import dataclass
+
+import requests
+from redis import Redis
+from redis.exceptions import RedisError
+
+from sandbox.stack.servers import redis_command
+from sandbox.stack.site import Site
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Up when this address answers 200."""
+
+    url: str
+    login: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Pings:
+    """Up when this Redis answers PING: it listens before it has read its file back."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class Says:
+    """Up when these words are in its log: it listens to nobody."""
+
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """One process: its name, its command, and the sign that it is up."""
+
+    name: str
+    command: tuple[str, ...]
+    up: Answers | Pings | Says
+
+
+def redis(site: Site) -> Process:
+    """Return the Redis-protocol server, which starts before the others and stops after them."""
+    command = redis_command(site.directory / "redis", port=site.ports.redis)
+    return Process(name="redis", command=command, up=Pings(site.broker_url))
+
+
+def processes(site: Site) -> tuple[Process, ...]:
+    """Return everything that runs above PostgreSQL and Redis."""
+    celery = (sys.executable, "-m", "celery", "-A", "tasks.app")
+    return (
+        _gateway(site),
+        _web(site),
+        Process(name="relay", command=(sys.executable, "-m", "tasks.relay"), up=Says("relay started")),
+        # A queue group a worker: a sick provider holds up neither the notices nor the mail.
+        _worker("notices", queues="notices", concurrency=1),
+        _worker("stripe", queues="provider.stripe", concurrency=2),
+        # Threads: a wallet's push waits for its customer, and dozens may wait at once.
+        _worker("jazz-cash", queues="provider.jazz_cash", concurrency=32, pool="threads"),
+        _worker("easy-paisa", queues="provider.easy_paisa", concurrency=32, pool="threads"),
+        _worker("mail", queues="mail,clock", concurrency=1),
+        _worker("reconcile", queues="reconcile", concurrency=1),
+        Process(
+            name="beat",
+            command=(*celery, "beat", "--schedule", str(site.directory / "beat-schedule"), "--loglevel", "INFO"),
+            up=Says("beat: Starting..."),
+        ),
+        Process(
+            name="flower",
+            command=(*celery, "flower", "--conf=tasks/flower_config.py"),
+            up=Answers(f"{site.flower_url}/", login=site.flower_login),
+        ),
+    )
+
+
+def _gateway(site: Site) -> Process:
+    return Process(
+        name="gateway",
+        command=(
+            *(sys.executable, "-m", "sandbox.gateway"),
+            *("--port", str(site.ports.gateway)),
+            *("--smtp-port", str(site.ports.smtp)),
+            *("--webhook-url", site.webhook_url),
+            *("--webhook-secret", site.memory.stripe_webhook_secret),
+            *("--wallets", str(site.wallets_file)),
+            *("--state", str(site.directory / "gateway.sqlite")),
+        ),
+        up=Answers(f"{site.gateway_url}/healthz"),
+    )
+
+
+def _web(site: Site) -> Process:
+    return Process(
+        name="web",
+        command=(
+            *(sys.executable, "-m", "granian", "--interface", "wsgi"),
+            *("--host", "127.0.0.1", "--port", str(site.ports.web)),
+            *("--workers", "2", "--blocking-threads", "4", "--no-ws", "--respawn-failed-workers"),
+            "web.wsgi:app",
+        ),
+        up=Answers(f"{site.web_url}/readyz"),
+    )
+
+
+def _worker(name: str, *, queues: str, concurrency: int, pool: str = "prefork") -> Process:
+    return Process(
+        name=f"worker-{name}",
+        command=(
+            *(sys.executable, "-m", "celery", "-A", "tasks.app", "worker"),
+            *("-n", f"{name}@%h", "-Q", queues, "-c", str(concurrency), "--pool", pool),
+            *("--without-mingle", "--without-gossip", "--loglevel", "INFO"),
+        ),
+        up=Says(" ready."),
+    )
+
+
+def is_up(process: Process, log: str) -> bool:
+    """Tell whether a process shows its sign; `log` is what it has written since it was started."""
+    match process.up:
+        case Answers(url=url, login=login):
+            return _answers(url, login)
+        case Pings(url=url):
+            return _pings(url)
+        case Says(words=words):
+            return words in log
+
+
+def _answers(url: str, login: tuple[str, str] | None) -> bool:
+    with requests.Session() as session:
+        # Neither a proxy nor somebody's .netrc has a say on loopback.
+        session.trust_env = False
+        try:
+            return session.get(url, auth=login, timeout=2, allow_redirects=False).ok
+        except requests.RequestException:
+            return False
+
+
+def _pings(url: str) -> bool:
+    with Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
+        try:
+            return bool(client.ping())
+        except RedisError:
+            return False

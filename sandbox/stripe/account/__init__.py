@@ -1,0 +1,1 @@
+"""What the simulated account has, and what becomes of it."""

@@ -1,0 +1,96 @@
+"""The lines of the account's balance: what moved, what it cost, and in which currency it settled."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sandbox.store import Json
+from sandbox.stripe.account.objects import new_id
+from sandbox.stripe.account.rates import settled
+from sandbox.stripe.store import Kind
+
+TWO_DAYS = 2 * 24 * 3600
+
+# In the minor unit of whatever the dispute settles in; winning does not bring it back.
+DISPUTE_FEE: Json = {"amount": 1500, "description": "Dispute fee", "type": "stripe_fee"}
+
+
+class LineType(StrEnum):
+    """The `type` of a balance transaction."""
+
+    CHARGE = "charge"
+    REFUND = "refund"
+    REFUND_FAILURE = "refund_failure"
+    ADJUSTMENT = "adjustment"
+    PAYOUT = "payout"
+    PAYOUT_FAILURE = "payout_failure"
+
+
+class Category(StrEnum):
+    """The `reporting_category`, which accountants go by."""
+
+    CHARGE = "charge"
+    REFUND = "refund"
+    REFUND_FAILURE = "refund_failure"
+    DISPUTE = "dispute"
+    DISPUTE_REVERSAL = "dispute_reversal"
+    PAYOUT = "payout"
+    PAYOUT_REVERSAL = "payout_reversal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Movement:
+    """Money on its way into or out of the balance: a signed amount, in the currency of what causes it."""
+
+    type: LineType
+    category: Category
+    amount: int
+    currency: str
+    source: str
+    description: str | None = None
+
+
+def processing_fee(amount: int) -> Json:
+    """Return the fee of a collected charge: 2.9 % of what it settles at, rounded half up."""
+    return {"amount": (amount * 29 + 500) // 1000, "description": "Processing", "type": "stripe_fee"}
+
+
+def charge_line(charge: Json, *, settlement: str, created: int) -> Json:
+    """Return the line of a collected charge."""
+    collected = Movement(
+        type=LineType.CHARGE,
+        category=Category.CHARGE,
+        amount=charge["amount"],
+        currency=charge["currency"],
+        source=charge["id"],
+        description=charge["description"],
+    )
+    body = line(collected, settlement=settlement, created=created)
+    return less(body, processing_fee(body["amount"]))
+
+
+def line(movement: Movement, *, settlement: str, created: int) -> Json:
+    """Return the balance transaction of a movement, free of charge; an empty settlement exchanges nothing."""
+    money = settled(movement.amount, movement.currency, into=settlement)
+    return {
+        "id": new_id("txn"),
+        "object": Kind.BALANCE_TRANSACTION,
+        "amount": money.amount,
+        "available_on": created + TWO_DAYS,
+        "created": created,
+        "currency": money.currency,
+        "description": movement.description,
+        "exchange_rate": money.exchange_rate,
+        "fee": 0,
+        "fee_details": [],
+        "net": money.amount,
+        "reporting_category": movement.category,
+        "source": movement.source,
+        "status": "pending",
+        "type": movement.type,
+    }
+
+
+def less(body: Json, fee: Json) -> Json:
+    """Return the line with a fee taken from it, in the line's own currency."""
+    detail = {**fee, "application": None, "currency": body["currency"]}
+    return {**body, "fee": fee["amount"], "fee_details": [detail], "net": body["amount"] - fee["amount"]}

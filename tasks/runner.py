@@ -1,0 +1,174 @@
+"""Run jobs, and decide what a failure means for them. The only place that catches whatever a handler met."""
+
+import contextvars
+import functools
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from payproc import jobs
+from payproc.application import Application
+from payproc.database.models import Payment, ReviewKind
+from payproc.errors import OutcomeUncertain, PayprocError, ProviderUnavailable
+from payproc.flows import cancel, poll, send_refund, start
+from payproc.flows.inbox import notices
+from payproc.jobs import Begun, Kind
+from payproc.mail import send
+from payproc.mail.smtp import MailUnavailable
+from payproc.operations import clock, logs
+from payproc.reconcile import schedule
+from payproc.records.reviews import open_review
+
+log = structlog.get_logger()
+
+Handler = Callable[[Application, Begun], None]
+
+HANDLERS: dict[Kind, Handler] = {
+    Kind.START_PAYMENT: start.start_payment,
+    Kind.PUSH_PAYMENT: start.start_payment,
+    Kind.INQUIRE_PAYMENT: poll.inquire_payment,
+    Kind.CANCEL_PAYMENT: cancel.cancel_payment,
+    Kind.SEND_REFUND: send_refund.send_refund,
+    Kind.INQUIRE_REFUND: send_refund.inquire_refund,
+    Kind.APPLY_NOTICE: notices.apply_notice,
+    Kind.SEND_MAIL: send.send_mail,
+    Kind.PRUNE: clock.prune,
+    Kind.CHECK_INVARIANTS: clock.check_invariants,
+    Kind.DIGEST: clock.digest,
+    Kind.RECONCILE_EVENTS: schedule.run_period,
+    Kind.RECONCILE_OBJECTS: schedule.run_period,
+    Kind.RECONCILE_ALL_OBJECTS: schedule.run_period,
+    Kind.RECONCILE_MONEY: schedule.run_period,
+    Kind.RECONCILE_WALLETS: schedule.run_period,
+}
+
+# Waiting 300 ms each they ask two hundred questions a second, more than one process can do the work of.
+_MOST_AT_ONCE = 64
+
+# Trouble that passes is waited out this long; then the customer is gone and a person should know.
+_PATIENCE = {Kind.START_PAYMENT: timedelta(hours=24), Kind.SEND_MAIL: timedelta(days=3)}
+
+
+def run(app: Application, rings: Sequence[tuple[str, UUID]]) -> int:
+    """Run the jobs whose ring is still good, as many at once as their kind allows; return how many were begun."""
+    with app.database.transaction() as session:
+        begun = jobs.begin(session, rings, lease=app.settings.work_lease, wait=app.settings.push_timeout)
+    for together in _at_once(begun):
+        _run_together(app, together)
+    return len(begun)
+
+
+def _at_once(begun: Sequence[Begun]) -> Iterator[Sequence[Begun]]:
+    # A message holds jobs of one kind.
+    width = jobs.POLICIES[begun[0].kind].side_by_side if begun else 1
+    for first in range(0, len(begun), width):
+        yield begun[first : first + width]
+
+
+def _run_together(app: Application, together: Sequence[Begun]) -> None:
+    if len(together) == 1:
+        _run_one(app, together[0])
+        return
+    # As many messages as there are workers' threads may arrive at once. The gateway, and our own database, are to see
+    # only so many calls of them, so they share one crew.
+    with _mustering:
+        threads = _crew(os.getpid())
+    running = [threads.submit(contextvars.copy_context().run, _run_one, app, job) for job in together]
+    for each in running:
+        each.result()
+
+
+_mustering = threading.Lock()
+
+
+@functools.cache
+def _crew(_pid: int) -> ThreadPoolExecutor:
+    # A fork has another number, and none of its parent's threads.
+    return ThreadPoolExecutor(max_workers=_MOST_AT_ONCE, thread_name_prefix="job")
+
+
+def _run_one(app: Application, job: Begun) -> None:
+    with structlog.contextvars.bound_contextvars(job=job.id, kind=job.kind.value, subject=job.subject):
+        if job.strikes >= jobs.MOST_STRIKES:
+            _settle(app, lambda s: _bury(s, job, f"its worker died {job.strikes} times"))
+            return
+        try:
+            HANDLERS[job.kind](app, job)
+        except jobs.LeaseLost:
+            log.warning("another run of this job took over; this one changed nothing")
+        except (ProviderUnavailable, OutcomeUncertain, MailUnavailable, OperationalError, PoolTimeout) as trouble:
+            _wait_out(app, job, trouble)
+        except PayprocError as refusal:
+            error = f"{refusal.code}: {refusal.message}"
+            _settle(app, lambda s: _bury(s, job, error))
+        except Exception as defect:  # noqa: BLE001 (an edge: a job must outlive any bug in its handler)
+            log.error("a handler failed", **logs.described(defect))  # noqa: TRY400 (its text may quote a row)
+            _strike(app, job, defect)
+
+
+def _wait_out(app: Application, job: Begun, trouble: Exception) -> None:
+    # A database error's text quotes the statement and its values: its type is enough.
+    error = trouble.message if isinstance(trouble, PayprocError) else type(trouble).__name__
+    patience = _PATIENCE.get(job.kind)
+    if patience is not None and datetime.now(UTC) - job.staged_at > patience:
+        _settle(app, lambda s: _bury(s, job, f"gave up after {patience}: {error}"))
+        return
+    after = _wait(app, job, trouble)
+    log.info("will try again", error=error, seconds=round(after.total_seconds(), 1))
+    _settle(app, lambda s: jobs.retry_later(s, job, error=error, after=after))
+
+
+def _strike(app: Application, job: Begun, defect: Exception) -> None:
+    error = f"defect: {type(defect).__name__}"
+    # Four times as long each time: five strikes take about seven minutes, which a bad deploy may last.
+    after = _backoff(app, 2 * job.strikes + 1)
+
+    def count(session: Session) -> None:
+        if not jobs.strike(session, job, error=error, after=after):
+            _bury(session, job, error)
+
+    _settle(app, count)
+
+
+def _wait(app: Application, job: Begun, trouble: Exception) -> timedelta:
+    named = trouble.retry_after if isinstance(trouble, ProviderUnavailable) else None
+    if named is None:
+        return _backoff(app, job.attempts)
+    # All that failed together was told the same moment: half as long again spreads it.
+    return named * (1 + secrets.randbelow(500) / 1000)
+
+
+def _backoff(app: Application, attempts: int) -> timedelta:
+    return jobs.backoff(attempts, base=app.settings.retry_base, jitter=secrets.randbelow(1000) / 1000)
+
+
+def _settle(app: Application, change: Callable[[Session], None]) -> None:
+    try:
+        with app.database.transaction() as session:
+            change(session)
+    except jobs.LeaseLost:
+        log.warning("another run of this job took over before its failure was noted")
+
+
+def _bury(session: Session, job: Begun, error: str) -> None:
+    log.error("job buried", error=error)
+    jobs.bury(session, job, error=error)
+    if job.kind is Kind.APPLY_NOTICE:
+        notices.bury_notice(session, job.subject, error=error)
+    payment = session.get(Payment, job.subject)
+    open_review(
+        session,
+        ReviewKind.JOB_DEAD,
+        job.id,
+        payment_id=payment.id if payment else None,
+        detail=f"{job.kind} of {job.subject} was given up: {error}. Mend the cause, then requeue {job.id}.",
+    )

@@ -1,0 +1,164 @@
+from collections import Counter
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from payproc.database.models import EmailKind, Locale, Payment, Refund, Source, User
+from payproc.domain.money import Money
+from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteRefund
+from payproc.domain.states import Fact, PaymentStatus, RefundFact, RefundStatus
+from payproc.mail import outbox
+from payproc.operations.doctor import broken_invariants
+from payproc.records import payments, refunds
+from payproc.records.ledger import journal
+from payproc.records.payments import Told
+from payproc.settings.types import RefundByOwner
+from tests.conftest import ROOT
+from tests.integration.conftest import World
+from tests.integration.test_card_refunds import STAYS_PENDING, given
+
+TOLD = Told(source=Source.OPERATOR, evidence="rev_1")
+
+
+def alembic(world: World) -> Config:
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = world.app.settings.database_url
+    return config
+
+
+def test_the_migrations_make_exactly_what_the_models_say(world: World) -> None:
+    command.check(alembic(world))
+
+
+def test_one_step_down_and_up_again_with_work_in_flight_loses_nothing(world: World) -> None:
+    done, open_one, fresh = world.started(), world.started(), world.checkout()
+    world.act(done, "pay")
+    world.deliver_all(done)
+    world.drain_once()
+    before = counts(world)
+
+    command.downgrade(alembic(world), "-1")
+    command.upgrade(alembic(world), "head")
+
+    assert counts(world) == before
+    world.drain()
+    assert world.status(done.id) is PaymentStatus.COMPLETED
+    assert world.status(open_one.id) is PaymentStatus.PENDING
+    assert world.payment(fresh.id).stripe_session_id is not None
+
+
+def test_the_release_below_keeps_its_receipts_and_sends_no_mail_it_does_not_know(world: World) -> None:
+    done, failed = world.started(), world.started()
+    with world.app.database.transaction() as session:
+        told = Told(source=Source.OPERATOR, evidence="rev_1")
+        payments.apply_fact(session, done.id, Fact.PAID, told=told)
+        payments.apply_fact(session, failed.id, Fact.DECLINED, told=told)
+        session.get_one(User, world.customer.id).locale = Locale.URDU
+        outbox.stage_digest(session, "2026-01-01T09:00:00+00:00", operator_mail="operators@shop.pk")
+    assert {email.kind for email in world.emails()} == {EmailKind.RECEIPT, EmailKind.FAILURE, EmailKind.DIGEST}
+
+    command.downgrade(alembic(world), "0005")
+    with world.app.database.transaction() as session:
+        assert list(session.scalars(text("SELECT kind FROM emails"))) == ["receipt"]
+        mails = "SELECT count(*) FROM jobs WHERE kind = 'mail.send' AND state = 'ready'"
+        assert session.scalar(text(mails)) == 1
+
+    command.upgrade(alembic(world), "head")
+    assert [(email.kind, email.about) for email in world.emails()] == [(EmailKind.RECEIPT, "")]
+    with world.app.database.transaction() as session:
+        assert session.get_one(User, world.customer.id).locale is Locale.ENGLISH
+    world.drain()
+    assert world.emails()[0].sent_at is not None
+
+
+def test_all_the_way_down_leaves_nothing_and_up_again_works(database_url: str) -> None:
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = database_url
+    command.downgrade(config, "base")
+    engine = create_engine(database_url)
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    command.upgrade(config, "head")
+    assert Payment.__tablename__ in inspect(engine).get_table_names()
+    engine.dispose()
+
+
+def test_the_books_of_before_the_ledger_are_written_on_the_way_up(world: World) -> None:
+    paid, _open = world.started(), world.started()
+    world.act(paid, "pay")
+    world.deliver_all(paid)
+    world.drain()
+    with world.app.database.transaction() as session:
+        for amount_minor, ended in ((500, RefundVerdict.SUCCEEDED), (300, RefundVerdict.FAILED)):
+            remote = RemoteRefund(
+                provider_id=f"re_{amount_minor}",
+                references={},
+                money=Money.of(amount_minor, "usd"),
+                outcome=RefundOutcome(verdict=ended),
+            )
+            refunds.record_remote(session, paid, remote, told=Told(source=Source.OPERATOR))
+    before = booked(world)
+    assert len(before) == 4
+
+    command.downgrade(alembic(world), "0005")
+    command.upgrade(alembic(world), "head")
+
+    assert booked(world) == before
+
+
+def test_refunds_of_every_kind_come_back_from_the_release_below(world: World) -> None:
+    careful = world.with_settings(refund_by_owner=RefundByOwner.REQUEST)
+    paid = world.paid(money=Money.of(3 * STAYS_PENDING, "usd"))
+    given(world, paid, 500)
+    for _ in range(2):
+        given(world, paid, STAYS_PENDING)
+    asked = given(careful, world.paid(), 700)
+    imported = given(world, world.paid(), 300)
+    with world.app.database.transaction() as session:
+        session.execute(text("UPDATE refunds SET requested_by = NULL WHERE id = :id"), {"id": imported.id})
+        refunds.apply_fact(session, given(careful, world.paid()).id, RefundFact.CANCELLED, told=TOLD)
+    disputed = world.paid()
+    world.at_stripe(f"payment_intents/{disputed.stripe_payment_intent_id}/dispute")
+    world.deliver_all(disputed)
+    world.drain()
+
+    command.downgrade(alembic(world), "0004")
+    with world.app.database.transaction() as session:
+        kept = Counter(session.scalars(text("SELECT status FROM refunds")))
+        # One refund a payment may be on its way below: the second goes to a person, and what was asked for does too.
+        assert kept == {"succeeded": 2, "pending": 1, "manual": 1, "failed": 2}
+        kinds = set(session.scalars(text("SELECT kind FROM reviews WHERE resolved_at IS NULL")))
+        assert kinds == {"refund_manual", "refund_unsettled", "unsettled"}
+    command.upgrade(alembic(world), "head")
+
+    with world.app.database.transaction() as session:
+        assert session.get_one(Refund, asked.id).status is RefundStatus.MANUAL
+        assert broken_invariants(session) == []
+
+
+def booked(world: World) -> set[tuple[Any, ...]]:
+    """Every entry of the ledger, but for the ids of journals."""
+    with world.app.database.transaction() as session:
+        return {
+            (e.key, e.kind, e.payment_id, e.evidence, e.at, e.account, e.provider, e.money)
+            for e in journal.entries(session)
+        }
+
+
+def test_an_event_can_be_neither_changed_nor_dropped(world: World) -> None:
+    world.checkout()
+    for statement in ("UPDATE payment_events SET fact = 'paid'", "DELETE FROM payment_events"):
+        with (
+            pytest.raises(DBAPIError, match="only ever added"),
+            world.app.database.transaction() as session,
+        ):
+            session.execute(text(statement))
+
+
+def counts(world: World) -> dict[str, int]:
+    tables = ("users", "payments", "payment_events", "jobs", "notices", "provider_calls", "emails", "ledger_entries")
+    with world.app.database.transaction() as session:
+        return {table: session.scalar(text(f"SELECT count(*) FROM {table}")) or 0 for table in tables}  # noqa: S608 (ours)

@@ -1,0 +1,422 @@
+"""What the containers run, read and are told exists in the code, and everything the code needs is there."""
+
+import ast
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import celeryconfig
+from payproc.errors import SettingsInvalid
+from payproc.jobs import POLICIES, Kind, Queue, provider_queue
+from payproc.operations.clock import PERIODS
+from payproc.providers.registry import CONSTRUCTORS
+from payproc.settings import Settings, load_settings
+from tasks import runner
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+
+# Read by docker-compose.yml itself, to make DATABASE_URL and BROKER_URL of.
+COMPOSE_ONLY = {"POSTGRES_PASSWORD", "REDIS_PASSWORD"}
+# What other people's images read.
+FOREIGN = {
+    "postgres": {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"},
+    "redis": {"REDISCLI_AUTH"},
+}
+WORKERS = (
+    "worker-notices",
+    "worker-stripe",
+    "worker-jazz-cash",
+    "worker-easy-paisa",
+    "worker-mail",
+    "worker-reconcile",
+)
+WALLETS = ("worker-jazz-cash", "worker-easy-paisa")
+OURS = ("migrate", "web", "relay", *WORKERS, "beat", "flower")
+REQUIRED = {
+    "DATABASE_URL": "postgresql://payproc@localhost/payproc",
+    "SECRET_KEY": "0123456789abcdef",
+    "STRIPE_SECRET_KEY": "sk_test_payproc",
+    "STRIPE_WEBHOOK_SECRET": "whsec_payproc",
+}
+
+
+def compose() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(_text("docker-compose.yml"))
+    return document
+
+
+def service(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = compose()["services"][name]
+    return found
+
+
+def example() -> dict[str, str]:
+    lines = [line for line in _text(".env.example").splitlines() if line and not line.startswith("#")]
+    pairs = [(name, value) for name, _, value in (line.partition("=") for line in lines)]
+    assert not [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
+    return dict(pairs)
+
+
+def flower_variables() -> set[str]:
+    return set(re.findall(r'os\.environ(?:\.get\(|\[)"(FLOWER_[A-Z_]+)"', _text("tasks/flower_config.py")))
+
+
+def read_by_the_code() -> set[str]:
+    return {name.upper() for name in Settings.model_fields} | flower_variables()
+
+
+def _text(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def _instructions() -> list[tuple[str, str]]:
+    joined = re.sub(r"\\\n(\s*#.*\n)*", " ", _text("Dockerfile"))
+    lines = [line for line in joined.splitlines() if line and not line.startswith("#")]
+    return [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in lines)]
+
+
+def _program_problems(command: list[str]) -> Iterator[str]:
+    if not (BIN / command[0]).exists():
+        yield f"there is no program {command[0]}"
+    for flag, value in pairwise(command):
+        if flag == "-m" and not _module_exists(value):
+            yield f"there is no module {value}"
+        if flag == "-A" and not _assigns(value, "app"):
+            yield f"{value} has no app"
+    for word in command:
+        module, colon, name = word.partition(":")
+        if colon and module.startswith("web.") and not _assigns(module, name):
+            yield f"there is no {word}"
+        if word.startswith("--conf=") and not (ROOT / word.removeprefix("--conf=")).is_file():
+            yield f"there is no file {word}"
+
+
+def _module_exists(name: str) -> bool:
+    try:
+        found = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        return False
+    if found is not None and found.submodule_search_locations:
+        return importlib.util.find_spec(f"{name}.__main__") is not None
+    return found is not None
+
+
+def _assigns(module: str, name: str) -> bool:
+    # Read, not imported: importing one of these reads the environment and makes an application.
+    file = ROOT / (module.replace(".", "/") + ".py")
+    if not file.is_file():
+        return False
+    targets = [t for node in ast.parse(file.read_text()).body if isinstance(node, ast.Assign) for t in node.targets]
+    return name in {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def _queues_of(name: str) -> list[str]:
+    command: list[str] = service(name)["command"]
+    return command[command.index("-Q") + 1].split(",")
+
+
+@pytest.fixture(scope="module")
+def registered() -> set[str]:
+    """Names of the tasks a worker knows; in its own process, because tasks.app reads the environment at import."""
+    lines = (
+        "import json",
+        "from tasks.app import app",
+        "app.loader.import_default_modules()",
+        "print(json.dumps(list(app.tasks)))",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        cwd=ROOT,
+        env=_environment(REQUIRED | {"BROKER_URL": "redis://127.0.0.1:9/0"}),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return set(json.loads(done.stdout))
+
+
+def _environment(told: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields} | dict(told)
+
+
+# --- docker-compose.yml -----------------------------------------------------------------------------------------------
+
+
+def test_compose_file_fits_the_compose_schema() -> None:
+    done = subprocess.run(
+        [BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_compose_runs_every_process_and_the_two_servers() -> None:
+    assert set(compose()["services"]) == {"postgres", "redis", *OURS}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_command_of_compose_exists(name: str) -> None:
+    assert list(_program_problems(service(name)["command"])) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["gunicron", "web.wsgi:app"],
+        ["python", "-m", "tasks.relais"],
+        ["python", "-m", "payproc.database.models"],
+        ["celery", "-A", "tasks.mail", "worker"],
+        ["granian", "web.wsgi:application_"],
+        ["celery", "-A", "tasks.app", "flower", "--conf=tasks/flower.py"],
+    ],
+)
+def test_a_command_that_does_not_exist_is_told(command: list[str]) -> None:
+    assert list(_program_problems(command))
+
+
+@pytest.mark.parametrize(
+    ("command", "of"),
+    [
+        (["granian"], ["web"]),
+        (["celery", "-A", "tasks.app", "worker"], WORKERS),
+        (["celery", "-A", "tasks.app", "beat"], ["beat"]),
+    ],
+)
+def test_every_option_of_a_command_is_one_its_program_knows(command: list[str], of: list[str]) -> None:
+    helped = subprocess.run(
+        [BIN / command[0], *command[1:], "--help"],
+        cwd=ROOT,
+        env=_environment(REQUIRED | {"COLUMNS": "200"}),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    used = {word.partition("=")[0] for name in of for word in service(name)["command"][1:] if word.startswith("--")}
+    assert {option for option in used if not re.search(rf"{option}\b", helped)} == set()
+
+
+def test_every_queue_is_consumed_by_exactly_one_worker() -> None:
+    consumed = Counter(queue for name in WORKERS for queue in _queues_of(name))
+    queues = {*(queue.value for queue in Queue), *(provider_queue(method) for method in CONSTRUCTORS)}
+    assert consumed == Counter(dict.fromkeys(queues, 1))
+    assert {queue.name for queue in celeryconfig.task_queues} == queues
+
+
+def test_compose_tells_our_processes_nothing_that_the_code_does_not_read() -> None:
+    told = {variable for name in OURS for variable in service(name)["environment"]}
+    assert told - read_by_the_code() == set()
+
+
+def test_compose_tells_foreign_images_only_what_they_read() -> None:
+    assert {name: set(service(name)["environment"]) for name in FOREIGN} == FOREIGN
+
+
+def test_compose_asks_env_only_for_what_stands_in_the_example() -> None:
+    asked = set(re.findall(r"\$\{([A-Z_]+)", _text("docker-compose.yml")))
+    assert asked - set(example()) == set()
+    assert asked - read_by_the_code() == COMPOSE_ONLY
+
+
+@pytest.mark.parametrize("variable", ["POSTGRES_PASSWORD", "REDIS_PASSWORD", "FLOWER_BASIC_AUTH"])
+def test_compose_refuses_to_start_without_its_own_secrets(variable: str) -> None:
+    # Flower takes an empty login for a login.
+    assert f"${{{variable}:?" in _text("docker-compose.yml")
+
+
+def test_flower_is_told_every_setting_of_its_own() -> None:
+    assert flower_variables() <= set(service("flower")["environment"])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_processes_wait_for_the_tables(name: str) -> None:
+    after = service(name)["depends_on"]
+    if name == "migrate":
+        assert after == {"postgres": {"condition": "service_healthy"}}
+    else:
+        assert after["migrate"] == {"condition": "service_completed_successfully"}
+
+
+def test_web_starts_without_a_broker() -> None:
+    assert "redis" not in service("web")["depends_on"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_processes_run_without_privileges_and_write_nowhere(name: str) -> None:
+    told = service(name)
+    assert told["read_only"] is True
+    assert told["cap_drop"] == ["ALL"]
+    assert told["security_opt"] == ["no-new-privileges:true"]
+
+
+@pytest.mark.parametrize("name", sorted(compose()["services"]))
+def test_every_process_but_the_migration_comes_back(name: str) -> None:
+    assert service(name)["restart"] == ("no" if name == "migrate" else "unless-stopped")
+
+
+def test_nothing_is_published_beyond_the_loopback() -> None:
+    published = {name: told["ports"] for name, told in compose()["services"].items() if "ports" in told}
+    assert published == {"web": ["127.0.0.1:8400:8400"], "flower": ["127.0.0.1:8404:8404"]}
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_worker_is_left_as_long_as_its_longest_task(name: str) -> None:
+    limit = 135 if name in WALLETS else 60  # of payment.push (tasks/payments.py), and of every other task
+    assert service(name)["stop_grace_period"] == f"{limit}s"
+    assert celeryconfig.task_time_limit <= 60
+
+
+def test_redis_keeps_what_it_was_told_and_evicts_nothing() -> None:
+    command = " ".join(service("redis")["command"])
+    assert "--appendonly yes" in command
+    assert "--maxmemory-policy noeviction" in command
+
+
+# --- .env.example -----------------------------------------------------------------------------------------------------
+
+
+def test_the_example_names_every_variable_and_no_other() -> None:
+    assert set(example()) == read_by_the_code() | COMPOSE_ONLY
+
+
+def test_the_values_of_the_example_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    _export(monkeypatch, example() | REQUIRED)
+    shown = load_settings()
+    defaults = load_settings(**{name.lower(): value for name, value in REQUIRED.items()})
+    assert shown == defaults
+
+
+def test_the_example_explains_every_variable() -> None:
+    blocks = [block.splitlines() for block in re.split(r"\n\s*\n", _text(".env.example"))]
+    bare = [block[0] for block in blocks if "=" in block[-1] and not block[0].startswith("#")]
+    assert bare == []
+
+
+def test_the_example_gives_no_secret_away() -> None:
+    secrets = {name for name in example() if re.search(r"SECRET|PASSWORD|_AUTH$", name)}
+    assert {"SECRET_KEY", "STRIPE_SECRET_KEY", "FLOWER_BASIC_AUTH", "POSTGRES_PASSWORD"} <= secrets
+    assert {name for name in secrets if example()[name]} == set()
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+def test_the_example_as_it_is_starts_nothing(monkeypatch: pytest.MonkeyPatch, environment: str) -> None:
+    _export(monkeypatch, example() | {"ENVIRONMENT": environment})
+    with pytest.raises(SettingsInvalid) as refused:
+        load_settings()
+    assert set(refused.value.problems) == {f"{name} is not set" for name in REQUIRED}
+
+
+def _export(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+# --- Dockerfile -------------------------------------------------------------------------------------------------------
+
+
+def test_the_image_runs_as_a_fixed_user_who_is_not_root() -> None:
+    users = [rest for word, rest in _instructions() if word == "USER"]
+    assert users
+    assert all(re.fullmatch(r"[1-9][0-9]{3,}:[1-9][0-9]{3,}", user) for user in users)
+
+
+def _copied() -> list[str]:
+    copies = [rest.split() for word, rest in _instructions() if word == "COPY" and not rest.startswith("--from")]
+    return [source.rstrip("/") for words in copies for source in words[:-1]]
+
+
+def test_the_image_copies_what_runs_and_nothing_else() -> None:
+    run = {"alembic.ini", "celeryconfig.py", "migrations", "payproc", "tasks", "web"}
+    assert set(_copied()) == run | {"requirements.txt"}
+    assert [source for source in _copied() if not (ROOT / source).exists()] == []
+
+
+def test_nothing_else_is_sent_to_the_builder() -> None:
+    lines = [line for line in _text(".dockerignore").splitlines() if line and not line.startswith("#")]
+    assert lines[0] == "*"
+    assert {line[1:] for line in lines if line.startswith("!")} == set(_copied())
+
+
+def test_the_image_installs_by_hash_and_builds_nothing() -> None:
+    installs = [rest for word, rest in _instructions() if word == "RUN" and "pip install" in rest]
+    assert len(installs) == 1
+    assert "--require-hashes" in installs[0]
+    assert "--only-binary=:all:" in installs[0]
+
+
+def test_the_image_leaves_out_what_only_the_sandbox_imports() -> None:
+    _, _, sandbox = _text("requirements.in").partition("sandbox/ alone imports these")
+    removed = re.search(r"pip uninstall --yes ((?!pip\b)[^&]+)&&", " ".join(rest for _, rest in _instructions()))
+    assert removed is not None
+    assert removed[1].split() == sandbox.split()[1:]
+
+
+def test_the_images_own_command_exists_in_exec_form() -> None:
+    commands = [rest for word, rest in _instructions() if word == "CMD"]
+    assert [list(_program_problems(json.loads(command))) for command in commands] == [[]]
+
+
+# --- The work ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_work_has_its_task(registered: set[str]) -> None:
+    assert {kind.value for kind in Kind} - registered == set()
+
+
+def test_every_task_of_ours_is_a_kind_of_work_or_the_clock(registered: set[str]) -> None:
+    ours = {name for name in registered if not name.startswith("celery.")}
+    assert ours == {kind.value for kind in Kind} | {"clock.tick"}
+
+
+def test_every_kind_of_work_has_a_handler_and_a_policy() -> None:
+    handlers: Mapping[Kind, Callable[..., None]] = runner.HANDLERS
+    assert set(handlers) == set(Kind)
+    assert set(POLICIES) == set(Kind)
+
+
+def test_every_beat_of_the_clock_rings_a_task_for_a_kind_with_a_period(registered: set[str]) -> None:
+    schedule: dict[str, dict[str, Any]] = celeryconfig.beat_schedule
+    assert {entry["task"] for entry in schedule.values()} <= registered
+    assert Counter(kind for entry in schedule.values() for kind in entry["args"]) == Counter(k.value for k in PERIODS)
+
+
+def test_the_clock_rings_more_often_than_its_periods_are_long() -> None:
+    schedule: dict[str, dict[str, Any]] = celeryconfig.beat_schedule
+    for entry in schedule.values():
+        assert entry["schedule"] < PERIODS[Kind(entry["args"][0])]
+
+
+def test_however_many_threads_ask_first_a_worker_makes_one_application() -> None:
+    lines = (
+        "from concurrent.futures import ThreadPoolExecutor",
+        "from tasks.app import application",
+        "with ThreadPoolExecutor(max_workers=16) as threads:",
+        "    print(len({id(made) for made in threads.map(lambda _: application(), range(64))}))",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        cwd=ROOT,
+        env=_environment(REQUIRED),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == "1"

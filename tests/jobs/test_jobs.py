@@ -1,0 +1,353 @@
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import func, select, text, update
+
+from payproc import jobs
+from payproc.database.engine import Database
+from payproc.database.models import Job, JobState
+from payproc.domain.payment_methods import STRIPE
+from payproc.jobs import Begun, Kind, LeaseLost, Ring
+
+MINUTE = timedelta(minutes=1)
+OVER = timedelta(0)  # a lease that has run out the moment its transaction ends
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    made = Database(database_url)
+    yield made
+    made.dispose()
+
+
+def stage(database: Database, subject: str = "pay_1", *, due_at: datetime | None = None) -> None:
+    with database.transaction() as session:
+        jobs.stage(session, Kind.INQUIRE_PAYMENT, subject, method=STRIPE, due_at=due_at)
+
+
+def ring(database: Database, *, limit: int = 10, lease: timedelta = MINUTE) -> list[Ring]:
+    with database.transaction() as session:
+        return jobs.ring(session, limit=limit, lease=lease)
+
+
+def begin(database: Database, rung: list[Ring], *, lease: timedelta = MINUTE) -> list[Begun]:
+    with database.transaction() as session:
+        return jobs.begin(session, [(one.job_id, one.token) for one in rung], lease=lease)
+
+
+def begun(database: Database, *, lease: timedelta = MINUTE) -> Begun:
+    stage(database)
+    [job] = begin(database, ring(database), lease=lease)
+    return job
+
+
+def only_job(database: Database) -> Job:
+    with database.transaction() as session:
+        return session.scalars(select(Job)).one()
+
+
+def make_due(database: Database) -> None:
+    with database.transaction() as session:
+        session.execute(update(Job).where(Job.state == JobState.READY).values(due_at=func.now()))
+
+
+def test_the_same_work_staged_twice_is_one_job(database: Database) -> None:
+    stage(database)
+    stage(database)
+    assert only_job(database).subject == "pay_1"
+
+
+def test_staging_works_on_a_connection_however_often_it_was_done_there(database: Database) -> None:
+    for _ in range(3):
+        with database.transaction() as session:
+            for number in range(20):
+                jobs.stage(session, Kind.INQUIRE_PAYMENT, f"pay_{number}", method=STRIPE)
+    assert len(ring(database, limit=100)) == 20
+
+
+def test_other_work_is_another_job(database: Database) -> None:
+    stage(database, "pay_1")
+    stage(database, "pay_2")
+    with database.transaction() as session:
+        jobs.stage(session, Kind.CANCEL_PAYMENT, "pay_1", method=STRIPE)
+    assert len(ring(database)) == 3
+
+
+def test_work_staged_anew_for_an_earlier_time_is_brought_forward(database: Database) -> None:
+    later, soon = datetime.now(UTC) + timedelta(hours=2), datetime.now(UTC) + timedelta(hours=1)
+    for due_at in (later, soon, later):
+        stage(database, due_at=due_at)
+    assert only_job(database).due_at == soon
+
+
+def test_work_staged_in_a_transaction_that_fails_does_not_exist(database: Database) -> None:
+    with contextlib.suppress(ZeroDivisionError), database.transaction() as session:
+        jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_1", method=STRIPE)
+        raise ZeroDivisionError
+    assert ring(database) == []
+
+
+def test_work_that_is_done_can_be_staged_again(database: Database) -> None:
+    job = begun(database)
+    with database.transaction() as session:
+        jobs.finish(session, job)
+        jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_1", method=STRIPE)
+    [rung] = ring(database)
+    assert rung.job_id != job.id
+
+
+def test_work_staged_while_it_runs_runs_once_more(database: Database) -> None:
+    job = begun(database)
+    stage(database)
+    with database.transaction() as session:
+        jobs.finish(session, job)
+    [again] = begin(database, ring(database))
+    assert again.id == job.id
+    assert again.strikes == 0
+    with database.transaction() as session:
+        jobs.finish(session, again)
+    assert only_job(database).state is JobState.DONE
+
+
+def test_what_is_not_due_yet_is_not_rung(database: Database) -> None:
+    stage(database, due_at=datetime.now(UTC) + timedelta(hours=1))
+    assert ring(database) == []
+
+
+def test_the_oldest_are_rung_first_and_only_as_many_as_asked_for(database: Database) -> None:
+    moment = datetime.now(UTC) - timedelta(hours=1)
+    for age in range(4):
+        stage(database, f"pay_{age}", due_at=moment - age * MINUTE)
+    assert {rung.subject for rung in ring(database, limit=2)} == {"pay_3", "pay_2"}
+    assert {rung.subject for rung in ring(database, limit=2)} == {"pay_1", "pay_0"}
+
+
+def test_a_rung_job_is_leased_and_not_rung_again(database: Database) -> None:
+    stage(database)
+    assert len(ring(database)) == 1
+    assert ring(database) == []
+
+
+def test_a_ring_that_nobody_answered_is_rung_again_under_another_token(database: Database) -> None:
+    stage(database)
+    [first] = ring(database, lease=OVER)
+    [second] = ring(database)
+    assert second.job_id == first.job_id
+    assert begin(database, [first]) == []
+    assert len(begin(database, [second])) == 1
+
+
+def test_two_relays_at_once_share_the_work_and_double_none(database: Database) -> None:
+    for number in range(40):
+        stage(database, f"pay_{number}")
+    with ThreadPoolExecutor(4) as relays:
+        rung = [one.subject for part in relays.map(lambda _: ring(database, limit=10), range(8)) for one in part]
+    assert len(rung) == len(set(rung))
+    rest = [one.subject for one in ring(database, limit=40)]
+    assert sorted(rung + rest) == sorted(f"pay_{number}" for number in range(40))
+
+
+def test_a_relay_passes_over_what_another_has_in_hand_without_waiting(database: Database) -> None:
+    stage(database)
+    with database.transaction() as first:
+        assert len(jobs.ring(first, limit=10, lease=MINUTE)) == 1
+        assert ring(database) == []
+
+
+def test_a_job_begins_once_however_often_its_message_comes(database: Database) -> None:
+    stage(database)
+    rung = ring(database)
+    assert len(begin(database, rung)) == 1
+    assert begin(database, rung) == []
+    assert only_job(database).attempts == 1
+
+
+def test_a_message_delivered_to_two_workers_at_once_begins_one(database: Database) -> None:
+    stage(database)
+    rung = ring(database)
+    with ThreadPoolExecutor(4) as workers:
+        starts = list(workers.map(lambda _: len(begin(database, rung)), range(4)))
+    assert sorted(starts) == [0, 0, 0, 1]
+
+
+def test_a_stale_token_begins_nothing(database: Database) -> None:
+    stage(database)
+    [rung] = ring(database)
+    with database.transaction() as session:
+        assert jobs.begin(session, [(rung.job_id, uuid4())], lease=MINUTE) == []
+    assert only_job(database).attempts == 0
+
+
+def test_no_ring_at_all_begins_nothing(database: Database) -> None:
+    stage(database)
+    ring(database)
+    with database.transaction() as session:
+        assert jobs.begin(session, [], lease=MINUTE) == []
+    assert only_job(database).attempts == 0
+
+
+def test_a_worker_that_died_leaves_the_job_due_and_a_strike_against_it(database: Database) -> None:
+    dead = begun(database, lease=OVER)
+    [next_one] = begin(database, ring(database))
+    assert next_one.id == dead.id
+    assert (next_one.attempts, next_one.strikes) == (2, 1)
+
+
+def test_a_run_whose_lease_was_taken_over_may_not_finish(database: Database) -> None:
+    slow = begun(database, lease=OVER)
+    begin(database, ring(database))
+    with pytest.raises(LeaseLost), database.transaction() as session:
+        jobs.finish(session, slow)
+    with pytest.raises(LeaseLost), database.transaction() as session:
+        jobs.retry_later(session, slow, error="slow", after=OVER)
+    with pytest.raises(LeaseLost), database.transaction() as session:
+        jobs.strike(session, slow, error="slow", after=OVER)
+    with pytest.raises(LeaseLost), database.transaction() as session:
+        jobs.bury(session, slow, error="slow")
+    assert only_job(database).state is JobState.READY
+
+
+def test_a_run_that_lost_its_lease_takes_its_effect_back(database: Database) -> None:
+    slow = begun(database, lease=OVER)
+    begin(database, ring(database))
+    with contextlib.suppress(LeaseLost), database.transaction() as session:
+        jobs.stage(session, Kind.SEND_MAIL, "eml_1")
+        jobs.finish(session, slow)
+    assert only_job(database).kind == Kind.INQUIRE_PAYMENT
+
+
+def test_a_job_cannot_be_finished_twice(database: Database) -> None:
+    job = begun(database)
+    with database.transaction() as session:
+        jobs.finish(session, job)
+    with pytest.raises(LeaseLost), database.transaction() as session:
+        jobs.finish(session, job)
+
+
+def test_a_job_put_back_waits_keeps_its_error_and_counts_no_strike(database: Database) -> None:
+    job = begun(database)
+    with database.transaction() as session:
+        jobs.retry_later(session, job, error="no answer", after=timedelta(hours=1))
+    assert ring(database) == []
+    row = only_job(database)
+    assert (row.last_error, row.strikes, row.leased_until, row.lease_token) == ("no answer", 0, None, None)
+    make_due(database)
+    [again] = begin(database, ring(database))
+    assert (again.attempts, again.strikes) == (2, 0)
+
+
+def test_five_strikes_are_enough(database: Database) -> None:
+    stage(database)
+    for count in range(1, jobs.MOST_STRIKES + 1):
+        [job] = begin(database, ring(database))
+        with database.transaction() as session:
+            may_go_on = jobs.strike(session, job, error="defect: KeyError", after=OVER)
+            assert may_go_on is (count < jobs.MOST_STRIKES)
+            if not may_go_on:
+                jobs.bury(session, job, error="defect: KeyError")
+    row = only_job(database)
+    assert (row.state, row.strikes, row.last_error) == (JobState.DEAD, 5, "defect: KeyError")
+    assert ring(database) == []
+
+
+def test_a_job_that_kills_its_workers_collects_strikes_until_it_is_known_for_it(database: Database) -> None:
+    stage(database)
+    strikes = [begin(database, ring(database), lease=OVER)[0].strikes for _ in range(jobs.MOST_STRIKES + 1)]
+    assert strikes == [0, 1, 2, 3, 4, 5]
+
+
+def test_dead_work_does_not_stop_the_same_work_from_being_staged(database: Database) -> None:
+    job = begun(database)
+    with database.transaction() as session:
+        jobs.bury(session, job, error="refused")
+    stage(database)
+    [rung] = ring(database)
+    assert rung.job_id != job.id
+
+
+def test_a_requeued_job_is_due_now_with_a_clean_slate(database: Database) -> None:
+    job = begun(database)
+    with database.transaction() as session:
+        session.execute(update(Job).values(strikes=5))
+        jobs.bury(session, job, error="refused")
+    with database.transaction() as session:
+        jobs.requeue(session, session.get_one(Job, job.id))
+    [again] = begin(database, ring(database))
+    assert (again.id, again.strikes) == (job.id, 0)
+    assert only_job(database).finished_at is None
+
+
+def test_a_job_buried_by_hand_is_taken_from_whoever_runs_it(database: Database) -> None:
+    job = begun(database)
+    with database.transaction() as session:
+        jobs.bury_by_hand(session, session.get_one(Job, job.id), error="not wanted")
+    with pytest.raises(LeaseLost), database.transaction() as session:
+        jobs.finish(session, job)
+    row = only_job(database)
+    assert (row.state, row.last_error) == (JobState.DEAD, "not wanted")
+
+
+def test_a_job_carries_its_payload_to_its_worker(database: Database) -> None:
+    with database.transaction() as session:
+        jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_1", method=STRIPE, payload={"polled": 3})
+    [job] = begin(database, ring(database))
+    assert job.payload == {"polled": 3}
+
+
+def test_every_kind_has_a_policy() -> None:
+    assert set(jobs.POLICIES) == set(Kind)
+    assert all(policy.batch >= 1 for policy in jobs.POLICIES.values())
+
+
+def test_the_database_itself_refuses_two_open_jobs_for_the_same_work(database: Database) -> None:
+    stage(database)
+    columns = "kind, queue, subject, dedupe_key"
+    copy = text(f"INSERT INTO jobs (id, {columns}) SELECT 'job_2', {columns} FROM jobs")  # noqa: S608 (our own words)
+    with pytest.raises(Exception, match="uq_jobs_open"), database.transaction() as session:
+        session.execute(copy)
+
+
+bases = st.timedeltas(min_value=timedelta(milliseconds=1), max_value=timedelta(minutes=10))
+jitters = st.floats(min_value=0, max_value=1, exclude_max=True)
+
+
+@given(st.integers(min_value=1, max_value=10**6), bases, jitters)
+def test_a_wait_is_between_half_and_all_of_its_step_and_never_over_ten_minutes(
+    attempts: int, base: timedelta, jitter: float
+) -> None:
+    step = min(base * 2 ** min(attempts - 1, 20), timedelta(minutes=10))
+    wait = jobs.backoff(attempts, base=base, jitter=jitter)
+    assert step / 2 <= wait <= step
+
+
+@given(st.integers(min_value=1, max_value=100), bases, jitters)
+def test_a_later_try_never_waits_less(attempts: int, base: timedelta, jitter: float) -> None:
+    wait = jobs.backoff(attempts, base=base, jitter=jitter)
+    assert jobs.backoff(attempts + 1, base=base, jitter=jitter) >= wait
+
+
+def test_a_kind_of_another_release_is_left_for_it_and_stops_nothing(database: Database) -> None:
+    stage(database)
+    columns = "kind, queue, subject, dedupe_key"
+    with database.transaction() as session:
+        session.execute(text(f"INSERT INTO jobs (id, {columns}) VALUES ('job_x', 'refund.start', 'mail', 's', 'd')"))  # noqa: S608 (our own words)
+    assert [one.kind for one in ring(database)] == [Kind.INQUIRE_PAYMENT]
+
+
+def test_a_job_that_may_wait_for_a_customer_is_held_longer_than_another(database: Database) -> None:
+    with database.transaction() as session:
+        jobs.stage(session, Kind.PUSH_PAYMENT, "pay_1", method=STRIPE)
+        jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_2", method=STRIPE)
+    with database.transaction() as session:
+        rung = [(ring.job_id, ring.token) for ring in jobs.ring(session, limit=10, lease=timedelta(seconds=20))]
+        jobs.begin(session, rung, lease=timedelta(seconds=60), wait=timedelta(seconds=100))
+    with database.transaction() as session:
+        held = {job.kind: (job.leased_until, job.started_at) for job in session.scalars(select(Job))}
+    lengths = {kind: until - started for kind, (until, started) in held.items() if until and started}
+    assert lengths == {"payment.push": timedelta(seconds=160), "payment.inquire": timedelta(seconds=60)}

@@ -1,0 +1,188 @@
+import re
+from email.message import EmailMessage
+
+import pytest
+from sqlalchemy import text
+
+from payproc.database.models import EmailKind, Locale
+from payproc.domain.states import Fact
+from tests.support.mailbox import PostRoom, parsed, part
+
+BOTH = pytest.mark.parametrize("locale", Locale)
+EVERY_KIND = pytest.mark.parametrize("kind", EmailKind)
+TO_CUSTOMERS = (EmailKind.RECEIPT, EmailKind.FAILURE, EmailKind.REFUND, EmailKind.REFUND_FAILED)
+ISOLATES = re.compile("[\u2066\u2067\u2068\u2069]")
+NAMES = {Locale.ENGLISH: "Amina Khan", Locale.URDU: "امینہ خان"}
+AMOUNTS = dict.fromkeys(EmailKind, "1,250.50 PKR") | dict.fromkeys(
+    (EmailKind.REFUND, EmailKind.REFUND_FAILED), "500.25 PKR"
+)
+
+
+def plain(text: str) -> str:
+    """Without what only turns directions or keeps words together."""
+    return ISOLATES.sub("", text).replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.fixture
+def told(room: PostRoom, locale: Locale) -> PostRoom:
+    """A mail of every kind is owed to a customer of this language."""
+    room.call_the_customer(locale=locale, full_name=NAMES[locale])
+    room.one_of_each()
+    return room
+
+
+@BOTH
+@EVERY_KIND
+def test_a_mail_reader_finds_everything_in_both_parts(told: PostRoom, locale: Locale, kind: EmailKind) -> None:
+    message = told.read(kind)
+    assert message.get_content_type() == "multipart/alternative"
+    assert [body.get_content_type() for body in message.iter_parts()] == ["text/plain", "text/html"]
+    for body in message.iter_parts():
+        assert body.get_content_charset() == "utf-8"
+        assert all(not part_.defects for part_ in message.walk())
+    language = locale if kind in TO_CUSTOMERS else Locale.ENGLISH
+    assert message["Content-Language"] == language
+    assert f'<html lang="{language}" dir="{"rtl" if language == "ur" else "ltr"}">' in part(message, "html")
+    if kind is not EmailKind.DIGEST:
+        for half in (plain(part(message, "plain")), plain(part(message, "html")), plain(str(message["Subject"]))):
+            assert AMOUNTS[kind] in half
+
+
+@BOTH
+@EVERY_KIND
+def test_a_mail_says_who_sent_it_to_whom_and_when(told: PostRoom, locale: Locale, kind: EmailKind) -> None:
+    message, email = told.read(kind), told.emails(kind)[0]
+    [recipient] = message["To"].addresses
+    to_customer = kind in TO_CUSTOMERS
+    assert recipient.addr_spec == ("amina@example.com" if to_customer else "operators@shop.pk")
+    assert recipient.display_name == (NAMES[locale] if to_customer else "")
+    assert message["From"].addresses[0].addr_spec == "shop@example.com"
+    assert message["Date"].datetime == email.created_at.replace(microsecond=0)
+    assert message["Message-ID"] == f"<{email.id}@example.com>"
+    assert message["Auto-Submitted"] == "auto-generated"
+
+
+@BOTH
+@EVERY_KIND
+def test_a_mail_is_sent_in_seven_bits_and_is_the_same_each_time(
+    told: PostRoom, locale: Locale, kind: EmailKind
+) -> None:
+    raw = told.read(kind).as_bytes()
+    assert raw.isascii()
+    assert max(len(line) for line in raw.splitlines()) < 998
+    assert told.read(kind)["Message-ID"] == told.read(kind)["Message-ID"]
+    assert locale in Locale
+
+
+@BOTH
+@pytest.mark.parametrize("kind", TO_CUSTOMERS)
+def test_a_customer_is_told_the_reference_and_the_name(told: PostRoom, locale: Locale, kind: EmailKind) -> None:
+    message = told.read(kind)
+    reference = told.payment_of(kind).reference
+    assert reference in str(message["Subject"])
+    for half in (plain(part(message, "plain")), part(message, "html")):
+        assert reference in half
+        assert NAMES[locale] in half
+
+
+@pytest.mark.parametrize("locale", [Locale.URDU])
+@pytest.mark.parametrize("kind", TO_CUSTOMERS)
+def test_in_urdu_each_amount_and_reference_stands_apart_from_left_to_right(
+    told: PostRoom, locale: Locale, kind: EmailKind
+) -> None:
+    message = told.read(kind)
+    assert message["Content-Language"] == locale
+    for value in (AMOUNTS[kind], told.payment_of(kind).reference):
+        for half in (part(message, "plain"), str(message["Subject"])):
+            assert half.count(value) == half.count(f"\u2066{value}\u2069") > 0
+        page = plain(part(message, "html")).partition("<body")[2]
+        assert page.count(value) == len(re.findall(rf'<bdi dir="ltr"[^>]*>{re.escape(value)}</bdi>', page)) > 0
+
+
+@BOTH
+@EVERY_KIND
+def test_what_is_turned_is_turned_back(told: PostRoom, locale: Locale, kind: EmailKind) -> None:
+    message = told.read(kind)
+    for line in (str(message["Subject"]), *part(message, "plain").splitlines()):
+        assert len(re.findall("[\u2066\u2068]", line)) == line.count("\u2069")
+    assert locale in Locale
+
+
+@BOTH
+@EVERY_KIND
+def test_no_mail_tells_a_phone_or_a_card(told: PostRoom, locale: Locale, kind: EmailKind) -> None:
+    for half in ("plain", "html"):
+        body = part(told.read(kind), half)
+        assert not re.search("0300|234567|345678|\\*\\*", body)
+        assert "{" not in body
+    assert locale in Locale
+
+
+@pytest.mark.parametrize("locale", [Locale.ENGLISH])
+def test_a_dispute_tells_operators_what_to_do_and_by_when(told: PostRoom, locale: Locale) -> None:
+    message = told.read(EmailKind.DISPUTE)
+    payment = told.payment_of(EmailKind.DISPUTE)
+    for half in ("plain", "html"):
+        body = part(message, half)
+        for fact in (
+            "We were told: evidence is asked for.",
+            "needs response: evidence is asked for",
+            "product not received",
+            "01 September 2026, 18:59 UTC".replace(" ", "\N{NO-BREAK SPACE}" if half == "html" else " "),
+            f"https://pay.shop.pk/api/v1/payments/{payment.id}",
+        ):
+            assert fact in body
+    assert locale is Locale.ENGLISH
+
+
+@BOTH
+def test_a_hostile_name_stays_a_name(room: PostRoom, locale: Locale) -> None:
+    hostile = "A\r\nBcc: x@example.com\x07 \u202e\u2069<script>alert(1)</script>{amount}"
+    room.call_the_customer(locale=locale, full_name=hostile)
+    room.payment(Fact.PAID, description="{{7*7}} <b>\u202e</b>\nSubject: free\u2069 mangoes")
+    message = room.read(EmailKind.RECEIPT)
+
+    assert message["Bcc"] is None
+    assert [address.addr_spec for address in message["To"].addresses] == ["amina@example.com"]
+    assert "\n" not in str(message["Subject"])
+    assert "<script>" not in part(message, "html")
+    assert "<b>" not in part(message, "html")
+    for half in ("plain", "html"):
+        assert "{{7*7}}" in part(message, half)
+        assert "{amount}" in part(message, half)
+        assert "\u202e" not in part(message, half)
+    assert all(not line.startswith(("Bcc", "Subject")) for line in part(message, "plain").splitlines())
+
+
+def test_the_parts_escape_each_in_its_own_way(room: PostRoom) -> None:
+    room.payment(Fact.PAID, description='Mangoes & "more"')
+    message = room.read(EmailKind.RECEIPT)
+    assert 'Mangoes & "more"' in part(message, "plain")
+    assert "Mangoes &amp; &#34;more&#34;" in part(message, "html")
+
+
+def test_a_language_that_changed_is_spoken_from_the_next_mail_on(room: PostRoom, posted: list[EmailMessage]) -> None:
+    room.payment(Fact.PAID)
+    room.work()
+    room.call_the_customer(locale=Locale.URDU)
+    room.payment(Fact.DECLINED)
+    room.work()
+    assert [parsed(message)["Content-Language"] for message in posted] == ["en", "ur"]
+
+
+@pytest.mark.parametrize(
+    ("locale", "written"),
+    [
+        (Locale.ENGLISH, "Paid on: 31 December 2026, 19:05 UTC"),
+        (
+            Locale.URDU,
+            "ادائیگی کا وقت: 1 جنوری 2027، رات 12:05 بجے (پاکستان کا وقت)",
+        ),
+    ],
+)
+def test_times_are_those_of_the_readers_clock(room: PostRoom, locale: Locale, written: str) -> None:
+    room.call_the_customer(locale=locale)
+    room.payment(Fact.PAID)
+    with room.app.database.transaction() as session:
+        session.execute(text("UPDATE emails SET created_at = '2026-12-31 19:05:00Z'"))
+    assert written in plain(part(room.read(EmailKind.RECEIPT), "plain")).splitlines()

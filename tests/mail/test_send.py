@@ -1,0 +1,121 @@
+from dataclasses import replace
+from email.message import EmailMessage
+
+import pytest
+from sqlalchemy import select, text
+
+from payproc.database.models import EmailKind, Job, JobState, Payment, ReviewKind
+from payproc.domain.states import DisputeStatus, Fact, RefundStatus
+from payproc.jobs import Kind
+from payproc.operations import timeline
+from tests.support.mailbox import PostRoom
+
+
+def subjects(posted: list[EmailMessage]) -> list[str]:
+    return [str(message["Subject"]).partition(":")[0] for message in posted]
+
+
+def open_jobs(room: PostRoom) -> list[str]:
+    with room.app.database.transaction() as session:
+        return list(session.scalars(select(Job.id).where(Job.kind == Kind.SEND_MAIL, Job.state != JobState.DONE)))
+
+
+def test_every_kind_is_sent_and_sent_once(room: PostRoom, posted: list[EmailMessage]) -> None:
+    room.one_of_each()
+    room.work()
+    assert {email.kind for email in room.emails() if email.sent_at} == set(EmailKind)
+    assert len(posted) == len(room.emails())
+    assert open_jobs(room) == []
+
+    with room.app.database.transaction() as session:
+        session.execute(text("UPDATE jobs SET state = 'ready' WHERE kind = 'mail.send'"))
+    room.work()
+    assert len(posted) == len(room.emails())
+
+
+def test_word_of_a_failure_is_withdrawn_once_the_payment_is_paid_after_all(
+    room: PostRoom, posted: list[EmailMessage]
+) -> None:
+    payment = room.payment(Fact.DECLINED, Fact.PAID)
+    room.work()
+
+    assert subjects(posted) == ["Receipt"]
+    [failure] = room.emails(EmailKind.FAILURE)
+    assert failure.withdrawn_at is not None
+    assert failure.sent_at is None
+    assert open_jobs(room) == []
+    with room.app.database.transaction() as session:
+        told = timeline.timeline(session, session.get_one(Payment, payment.id))
+    assert "failure not sent: it was no longer true" in [entry.sentence for entry in told]
+
+
+def test_word_of_a_failure_that_was_sent_is_followed_by_the_receipt(room: PostRoom, posted: list[EmailMessage]) -> None:
+    payment = room.payment(Fact.DECLINED)
+    room.work()
+    room.learn(payment, Fact.PAID)
+    room.work()
+    assert subjects(posted) == ["Your payment did not go through", "Receipt"]
+
+
+def test_word_of_a_refund_is_withdrawn_once_the_refund_has_failed(room: PostRoom, posted: list[EmailMessage]) -> None:
+    payment = room.payment(Fact.PAID)
+    refund = room.refund(payment)
+    room.settle(payment, refund, RefundStatus.FAILED)
+    room.work()
+    assert subjects(posted) == ["Receipt", "Your refund did not reach you"]
+    assert room.emails(EmailKind.REFUND)[0].withdrawn_at is not None
+
+
+def test_a_receipt_is_sent_although_the_money_went_back_meanwhile(room: PostRoom, posted: list[EmailMessage]) -> None:
+    room.refund(room.payment(Fact.PAID), minor=125050)
+    room.work()
+    assert sorted(subjects(posted)) == ["Receipt", "Refund"]
+
+
+def test_each_change_of_a_dispute_is_told_even_when_the_next_one_is_known(
+    room: PostRoom, posted: list[EmailMessage]
+) -> None:
+    room.dispute(room.payment(Fact.PAID), DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, DisputeStatus.WON)
+    room.work()
+    assert subjects(posted) == [
+        "Receipt",
+        "Dispute needs response",
+        "Dispute under review",
+        "Dispute won",
+    ]
+
+
+def test_a_digest_whose_questions_were_answered_is_withdrawn(room: PostRoom, posted: list[EmailMessage]) -> None:
+    room.ask("a")
+    room.digest()
+    with room.app.database.transaction() as session:
+        session.execute(text("UPDATE reviews SET resolved_at = now(), resolution = 'looked'"))
+    room.work()
+    assert posted == []
+    assert room.emails()[0].withdrawn_at is not None
+
+
+def test_a_run_that_lost_its_lease_while_the_mail_server_thought_writes_nothing(room: PostRoom) -> None:
+    room.payment(Fact.PAID)
+
+    def slow(_: EmailMessage) -> None:
+        with room.app.database.transaction() as session:
+            session.execute(text("UPDATE jobs SET lease_token = gen_random_uuid() WHERE kind = 'mail.send'"))
+
+    replace(room, app=replace(room.app, post=slow)).work()
+    assert [email.sent_at for email in room.emails()] == [None]
+    assert len(open_jobs(room)) == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["", "evil <x@example.com>", "a,b@example.com", "x@example.com\nBcc: y@example.com"]
+)
+def test_an_address_that_is_none_is_put_before_a_person(
+    room: PostRoom, posted: list[EmailMessage], address: str
+) -> None:
+    room.call_the_customer(email=address)
+    room.payment(Fact.PAID)
+    room.work()
+    assert posted == []
+    with room.app.database.transaction() as session:
+        assert list(session.scalars(text("SELECT kind FROM reviews"))) == [ReviewKind.JOB_DEAD]

@@ -1,0 +1,154 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import func, select, text
+
+from payproc.application import Application
+from payproc.database.models import Job, Payment, User
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import STRIPE
+from payproc.errors import Conflict, IdempotencyKeyReused, InvalidRequest
+from payproc.flows import checkout
+from payproc.flows.checkout import PaymentRequest
+from payproc.records import idempotency
+from payproc.records.idempotency import Answer, Fresh, Resumed, check_key, fingerprint
+
+PRINT, OTHER = fingerprint("POST", "/checkout", {"amount": 1}), fingerprint("POST", "/checkout", {"amount": 2})
+ANSWER = Answer(status=202, location="/api/v1/payments/pay_1", body='{"payment_id": "pay_1"}')
+
+
+def begin(app: Application, user: User, *, key: str = "key-1", said: bytes = PRINT) -> Any:
+    with app.database.transaction() as session:
+        return idempotency.begin(session, user, key, fingerprint=said)
+
+
+def check_out(app: Application, user: User, *, key: str = "key-1") -> str:
+    """Take the key and make its payment in one transaction, as the view does."""
+    request = PaymentRequest(
+        money=Money.of(1999, "usd"),
+        description="Two chairs",
+        success_url="https://example.com/thanks",
+        cancel_url="https://example.com/cart",
+    )
+    with app.database.transaction() as session:
+        assert idempotency.begin(session, user, key, fingerprint=PRINT) == Fresh()
+        payment = checkout.take_payment(app, session, request, user=user, method=STRIPE)
+        idempotency.remember_subject(session, user, key, subject=payment.id)
+    return payment.id
+
+
+def answer(app: Application, user: User) -> None:
+    with app.database.transaction() as session:
+        idempotency.remember_answer(session, user, "key-1", ANSWER)
+
+
+def let_its_lock_run_out(app: Application) -> None:
+    with app.database.transaction() as session:
+        session.execute(text("UPDATE idempotency_keys SET locked_until = now() - interval '1 second'"))
+
+
+def test_a_new_key_is_fresh(app: Application, customer: User) -> None:
+    assert begin(app, customer) == Fresh()
+
+
+def test_an_answered_request_is_answered_the_same_again(app: Application, customer: User) -> None:
+    check_out(app, customer)
+    answer(app, customer)
+    assert begin(app, customer) == ANSWER
+    assert begin(app, customer) == ANSWER
+
+
+def test_another_request_under_the_same_key_is_refused(app: Application, customer: User) -> None:
+    check_out(app, customer)
+    for _ in range(2):
+        with pytest.raises(IdempotencyKeyReused):
+            begin(app, customer, said=OTHER)
+        answer(app, customer)
+
+
+def test_a_request_that_is_still_being_answered_is_refused(app: Application, customer: User) -> None:
+    check_out(app, customer)
+    with pytest.raises(Conflict) as refused:
+        begin(app, customer)
+    assert refused.value.code == "idempotency_key_in_use"
+
+
+def test_a_request_whose_process_died_is_resumed_with_its_payment_by_one_retry(
+    app: Application, customer: User
+) -> None:
+    payment_id = check_out(app, customer)
+    let_its_lock_run_out(app)
+    assert begin(app, customer) == Resumed(subject=payment_id)
+    with pytest.raises(Conflict):
+        begin(app, customer)
+
+
+def test_a_request_that_failed_leaves_the_key_fresh(app: Application, customer: User) -> None:
+    def fail() -> None:
+        with app.database.transaction() as session:
+            idempotency.begin(session, customer, "key-1", fingerprint=PRINT)
+            raise InvalidRequest("The amount is wrong.")
+
+    with pytest.raises(InvalidRequest):
+        fail()
+    assert begin(app, customer, said=OTHER) == Fresh()
+
+
+def test_two_users_may_choose_the_same_key(app: Application, customer: User, operator: User) -> None:
+    check_out(app, customer)
+    answer(app, customer)
+    assert begin(app, operator, said=OTHER) == Fresh()
+
+
+def test_the_same_request_sent_many_times_at_once_makes_one_payment(app: Application, customer: User) -> None:
+    together = threading.Barrier(6)
+
+    def send(_: int) -> bool:
+        together.wait()
+        try:
+            check_out(app, customer)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as clients:
+        assert sorted(clients.map(send, range(6))) == [False] * 5 + [True]
+    with app.database.transaction() as session:
+        assert session.scalar(select(func.count()).select_from(Payment)) == 1
+        assert session.scalar(select(func.count()).select_from(Job)) == 1
+
+
+@pytest.mark.parametrize("key", ["a", "a" * 255, "9f8e-7d6c", "with space", "~!@#$%^&*()"])
+def test_a_key_is_up_to_255_printable_ascii_characters(key: str) -> None:
+    check_key(key)
+
+
+@pytest.mark.parametrize("key", ["", "a" * 256, "k\xe9y", "tab\t", "line\n", "\x00", "\x7f", "\N{SNOWMAN}"])
+def test_another_key_is_refused(key: str) -> None:
+    with pytest.raises(InvalidRequest):
+        check_key(key)
+
+
+values = st.none() | st.booleans() | st.integers() | st.text()
+bodies = st.dictionaries(st.text(), values | st.lists(values), max_size=5)
+
+
+@given(bodies)
+def test_the_order_of_a_bodys_keys_makes_no_other_request(body: dict[str, Any]) -> None:
+    turned = dict(reversed(body.items()))
+    assert fingerprint("POST", "/checkout", body) == fingerprint("POST", "/checkout", turned)
+
+
+@given(bodies, bodies)
+def test_another_body_is_another_request(one: dict[str, Any], other: dict[str, Any]) -> None:
+    same = fingerprint("POST", "/checkout", one) == fingerprint("POST", "/checkout", other)
+    assert same is (repr(sorted(one.items())) == repr(sorted(other.items())))
+
+
+def test_another_address_is_another_request() -> None:
+    assert fingerprint("POST", "/a", {}) != fingerprint("POST", "/b", {})
+    assert fingerprint("POST", "/a", {}) != fingerprint("PUT", "/a", {})

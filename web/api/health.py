@@ -1,0 +1,30 @@
+"""Whether this process lives, and whether it can serve."""
+
+from flask import Response
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
+
+from payproc.operations.circuit_board import states
+from payproc.operations.health import backlog
+from web.api.schemas.payments import AliveAnswer, Problem, ReadyAnswer
+from web.auth import application
+from web.json import json_answer, text_of
+
+blueprint = APIBlueprint("health", __name__, abp_tags=[Tag(name="health", description="For probes.")])
+
+
+@blueprint.get("/healthz", responses={"200": AliveAnswer})
+def healthz() -> Response:
+    """Answer 200 while the process lives. It asks nobody else: restarting us would not mend the database."""
+    return json_answer(text_of(AliveAnswer()))
+
+
+@blueprint.get("/readyz", responses={"200": ReadyAnswer, "503": Problem})
+def readyz() -> Response:
+    """Answer 200 when requests can be served: the database answers. Backlog and sick gateways are only shown.
+
+    The broker is not asked: without it we still accept payments and notices.
+    """
+    with application().database.transaction() as session:
+        waiting, circuits = backlog(session), states(session)
+    return json_answer(text_of(ReadyAnswer(backlog=waiting, circuits=circuits)))

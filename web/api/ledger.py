@@ -1,0 +1,57 @@
+"""The books, for the merchant's staff."""
+
+from contextlib import ExitStack
+from datetime import datetime
+
+from flask import Response
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
+
+from payproc.errors import InvalidRequest
+from payproc.records.identity.users import NotAllowed
+from payproc.records.ledger.exports import WRITERS, ExportFormat
+from payproc.records.ledger.journal import balances, entries
+from web.api.schemas.payments import BalanceAnswer, LedgerAnswer, LedgerQuery, Problem
+from web.auth import application, current_user, require_caller
+from web.json import json_answer, text_of
+
+_MEDIA_TYPES = {
+    ExportFormat.CSV: "text/csv; charset=utf-8",
+    ExportFormat.BEANCOUNT: "text/plain; charset=utf-8",
+}
+
+blueprint = APIBlueprint(
+    "ledger",
+    __name__,
+    url_prefix="/api/v1/ledger",
+    abp_tags=[Tag(name="ledger", description="What money moved, in double entry.")],
+    abp_security=[{"bearer": []}],
+    abp_responses={"401": Problem, "403": Problem, "422": Problem, "503": Problem},
+)
+blueprint.before_request(require_caller)
+
+
+@blueprint.get("", responses={"200": LedgerAnswer})
+def show(query: LedgerQuery) -> Response:
+    """Show what stands on each account, or export every entry as CSV or for beancount. Staff only."""
+    if not current_user().is_staff:
+        raise NotAllowed("The ledger is for staff.")
+    if query.at is not None and query.at.tzinfo is None:
+        raise InvalidRequest("at needs its offset, such as Z or +05:00.", code="time_naive", field="at")
+    if query.format != "json":
+        return _export(ExportFormat(query.format), query.at)
+    with application().database.transaction() as session:
+        shown = [BalanceAnswer.of(balance) for balance in balances(session, at=query.at)]
+    return json_answer(text_of(LedgerAnswer(at=query.at, balances=shown)))
+
+
+def _export(export_format: ExportFormat, at: datetime | None) -> Response:
+    with ExitStack() as stack:
+        session = stack.enter_context(application().database.transaction())
+        # Asked before the answer begins: afterwards a database that is down could no longer be answered as 503.
+        found = entries(session, at=at)
+        answer = Response(WRITERS[export_format](found), content_type=_MEDIA_TYPES[export_format])
+        answer.headers["Content-Disposition"] = f'attachment; filename="ledger.{export_format}"'
+        # The transaction, and with it a connection, lasts as long as the reader takes: staff alone may read.
+        answer.call_on_close(stack.pop_all().close)
+    return answer

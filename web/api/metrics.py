@@ -1,0 +1,95 @@
+"""What a Prometheus server scrapes. Counted in the database at each scrape, so every process gives the same answer."""
+
+from collections.abc import Iterator
+
+from flask import Response
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from sqlalchemy.orm import Session
+
+from payproc.operations.circuit_board import states
+from payproc.operations.health import backlog, payments_by_status
+from payproc.reconcile.report import last_runs, open_by_kind
+from payproc.reconcile.severity import severity_of
+from payproc.records.identity.users import NotAllowed
+from web.api.schemas.payments import Problem
+from web.auth import application, current_user, require_caller
+
+blueprint = APIBlueprint(
+    "metrics",
+    __name__,
+    abp_tags=[Tag(name="health", description="For probes.")],
+    abp_security=[{"bearer": []}],
+    abp_responses={"401": Problem, "403": Problem, "503": Problem},
+)
+blueprint.before_request(require_caller)
+
+_CIRCUIT = {"closed": 0, "half-open": 1, "open": 2}
+_TOLD = {
+    "jobs_due": "Jobs that wait for a worker.",
+    "oldest_due_seconds": "How long the oldest of them has waited.",
+    "jobs_dead": "Jobs that were given up.",
+    "reviews_open": "Questions that a person must decide.",
+}
+
+
+class _Counted(Collector):
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        for name, value in backlog(self._session).items():
+            yield GaugeMetricFamily(f"payproc_{name}", _TOLD[name], value=value)
+        yield self._payments()
+        yield self._circuits()
+        yield self._findings()
+        yield self._reconciled()
+
+    def _payments(self) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(
+            "payproc_open_payments", "Payments that have not ended.", labels=("payment_method", "status")
+        )
+        for (method, status), count in payments_by_status(self._session).items():
+            family.add_metric((method, status), count)
+        return family
+
+    def _circuits(self) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(
+            "payproc_circuit", "A gateway's fuse: 0 closed, 1 half-open, 2 open.", labels=("provider", "operation")
+        )
+        for name, state in states(self._session).items():
+            provider, _, operation = name.partition(" ")
+            family.add_metric((provider, operation), _CIRCUIT[state])
+        return family
+
+    def _findings(self) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(
+            "payproc_open_findings", "Differences that reconciliation found and are open.", labels=("kind", "severity")
+        )
+        for kind, count in open_by_kind(self._session).items():
+            family.add_metric((kind, severity_of(kind)), count)
+        return family
+
+    def _reconciled(self) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(
+            "payproc_reconciled_seconds_ago",
+            "How long ago the last run of a loop came to its end; a loop that never did is absent.",
+            labels=("loop", "provider"),
+        )
+        for last in last_runs(self._session):
+            family.add_metric((last.loop, last.provider), last.age.total_seconds())
+        return family
+
+
+@blueprint.get("/metrics", responses={"200": None})
+def metrics() -> Response:
+    """Show the figures that alerts are made of, as Prometheus reads them. Staff only."""
+    if not current_user().is_staff:
+        raise NotAllowed("Metrics are for operators: scrape with an operator's key.")
+    registry = CollectorRegistry()
+    with application().database.transaction() as session:
+        registry.register(_Counted(session))
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

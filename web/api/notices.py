@@ -1,0 +1,136 @@
+"""Webhooks and returning browsers: verify, store once, answer, work later. No broker and no session of a user."""
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+import structlog
+from flask import Response, redirect, request
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
+from flask_openapi.types import ResponseDict
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+from werkzeug.wrappers import Response as AnyResponse
+
+from payproc.database.models import Payment
+from payproc.domain.payment_methods import STRIPE, PaymentMethod
+from payproc.errors import BadSignature, NoticeMalformed
+from payproc.flows.inbox.notices import Accepted, accept_notice
+from payproc.flows.inbox.returns import take_return
+from payproc.providers.base import RawNotice
+from payproc.providers.registry import path_of
+from web.api.schemas.payments import Problem, ReceivedAnswer
+from web.auth import application
+from web.idempotent import PREFIX
+from web.json import json_answer, text_of
+from web.pay import links, page
+
+log = structlog.get_logger()
+
+_RECEIVED = text_of(ReceivedAnswer())
+_PROBLEMS: ResponseDict = {"400": Problem, "403": Problem, "404": Problem, "413": Problem, "503": Problem}
+
+View = Callable[[], AnyResponse]
+
+
+class HintCap:
+    """How many unsigned notices one address may leave behind in a minute, by each process of the front.
+
+    In memory on purpose: the front never talks to the broker, and a row per delivery would be the flood itself.
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        self._limit = RateLimitItemPerMinute(per_minute)
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+
+    def admits(self) -> bool:
+        """Count this delivery, and tell whether it is looked at."""
+        return self._limiter.hit(self._limit, request.remote_addr or "unknown")
+
+
+def blueprint_of(methods: Iterable[PaymentMethod], *, hints_per_minute: int) -> APIBlueprint:
+    """Make the routes on which these providers tell us things, and on which they send browsers back."""
+    blueprint = APIBlueprint(
+        "notices",
+        __name__,
+        url_prefix=PREFIX,
+        abp_tags=[Tag(name="notices", description="What providers tell us.")],
+        abp_responses=_PROBLEMS,
+    )
+    cap = HintCap(hints_per_minute)
+    blueprint.post("/webhook/stripe", responses={"200": ReceivedAnswer})(_named(stripe_webhook(cap), "stripe_webhook"))
+    for method in methods:
+        notify, returned = _notify(method, cap), _return(method)
+        for verb in (blueprint.post, blueprint.get):
+            name = f"{verb.__name__}_{method}"
+            verb(f"/{path_of(method)}/notify", responses={"200": ReceivedAnswer})(_named(notify, f"{name}_notify"))
+            verb(f"/{path_of(method)}/return", responses={"303": None})(_named(returned, f"{name}_return"))
+    return blueprint
+
+
+def _named(view: View, name: str) -> View:
+    def named() -> AnyResponse:
+        return view()
+
+    named.__name__, named.__doc__ = name, view.__doc__
+    return named
+
+
+def stripe_webhook(cap: HintCap) -> View:
+    """Make the view of Stripe's webhook."""
+    taken = _notify(STRIPE, cap)
+    taken.__doc__ = """Take a signed Stripe event.
+
+    200 means it is stored, now or before. 400: not an event. 403: not signed by our secret within five minutes.
+    503: not stored, deliver it again.
+    """
+    return taken
+
+
+def _notify(method: PaymentMethod, cap: HintCap) -> View:
+    def notify() -> Response:
+        """Take a notice of the provider.
+
+        200 means it is stored, or was taken for a hint. 400: not a notice. 403: signed, and not by the provider. 503:
+        not stored, deliver it again.
+        """
+        raw = _raw()
+        try:
+            accepted = accept_notice(application(), method, raw, admits_hint=cap.admits)
+        except (BadSignature, NoticeMalformed) as refused:
+            log.warning(
+                "notice refused", provider=method, code=refused.code, reason=refused.message, bytes=len(raw.body)
+            )
+            raise
+        log.debug("notice received", provider=method, notice=accepted.notice_id)
+        return json_answer(_words(accepted))
+
+    return notify
+
+
+def _words(accepted: Accepted) -> str:
+    return _RECEIVED if accepted.answer is None else json.dumps(dict(accepted.answer))
+
+
+def _return(method: PaymentMethod) -> View:
+    def returned() -> AnyResponse:
+        """Take a browser back from the provider's pages, and show it its payment."""
+        came = take_return(application(), method, _raw())
+        if isinstance(came, Payment):
+            # 303: what was posted to us is not posted on.
+            return redirect(f"{links.path_of(came.id)}?returned=1", 303)
+        return page.forward_page(came, method=method)
+
+    return returned
+
+
+def _raw() -> RawNotice:
+    return RawNotice(
+        # The bytes themselves: a signature covers nothing that was parsed and written again.
+        body=request.get_data(cache=False),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        query=request.query_string.decode("latin-1"),
+        received_at=datetime.now(UTC),
+    )

@@ -1,0 +1,117 @@
+"""Checkout, look-up, list, timeline and cancel."""
+
+from flask import Response
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
+from flask_openapi.types import ResponseDict
+
+from payproc.database.models import Payment
+from payproc.domain.payment_methods import STRIPE, PaymentMethod
+from payproc.errors import InvalidRequest
+from payproc.flows.cancel import request_cancel
+from payproc.operations import lists
+from payproc.operations.timeline import timeline
+from payproc.providers.registry import CONSTRUCTORS
+from payproc.records import payments
+from payproc.records.idempotency import Answer
+from web.api.schemas.payments import (
+    AcceptedAnswer,
+    CheckoutBody,
+    ListQuery,
+    PageAnswer,
+    PaymentAnswer,
+    PaymentPath,
+    Problem,
+    StartedAnswer,
+    StartHeader,
+    TimelineAnswer,
+)
+from web.api.starting import start
+from web.auth import application, current_user, require_caller
+from web.idempotent import PREFIX, location_of, respond
+from web.json import json_answer, text_of
+
+blueprint = APIBlueprint(
+    "payments",
+    __name__,
+    url_prefix=PREFIX,
+    abp_tags=[Tag(name="payments", description="Take a payment and follow it.")],
+    abp_security=[{"bearer": []}],
+    abp_responses={"401": Problem, "404": Problem, "409": Problem, "422": Problem, "503": Problem},
+)
+blueprint.before_request(require_caller)
+
+_STARTING_PROBLEMS: ResponseDict = {"400": Problem, "403": Problem, "413": Problem, "415": Problem}
+
+
+@blueprint.post("/checkout", responses={"201": StartedAnswer, "202": AcceptedAnswer, **_STARTING_PROBLEMS})
+def checkout(header: StartHeader, body: CheckoutBody) -> Response:
+    """Start a card payment through Stripe Checkout.
+
+    Answers 202 at once; with `Prefer: wait=N` (at most 30 seconds) 201 with the session's URL as soon as it is
+    there. `Idempotency-Key` makes a repeated request the same payment and the same answer for 72 hours.
+    """
+    return respond(start(body.request(), STRIPE, header=header, describe=_checkout_answer))
+
+
+def _checkout_answer(payment: Payment, wait: int) -> Answer:
+    location = location_of(payment.id)
+    if payment.next_action is None or payment.stripe_session_id is None:
+        accepted = AcceptedAnswer(payment_id=payment.id, status=payment.status)
+        return Answer(status=202, location=location, body=text_of(accepted))
+    started = StartedAnswer(
+        payment_id=payment.id,
+        status=payment.status,
+        session_id=payment.stripe_session_id,
+        url=payment.next_action["url"],
+    )
+    return Answer(status=201 if wait else 202, location=location, body=text_of(started))
+
+
+@blueprint.get("/<payment_id>", responses={"200": PaymentAnswer})
+def show(path: PaymentPath) -> Response:
+    """Show a payment as we know it; nobody else is asked."""
+    with application().database.transaction() as session:
+        payment = payments.visible_payment(session, path.payment_id, user=current_user())
+        return json_answer(text_of(PaymentAnswer.of(payment)))
+
+
+@blueprint.get("/", responses={"200": PageAnswer})
+def list_payments(query: ListQuery) -> Response:
+    """List payments, newest first: one's own, or everybody's for staff."""
+    wanted = lists.Filter(
+        status=query.status,
+        payment_method=_known_method(query.payment_method),
+        order_id=query.order_id,
+        user_id=query.user_id,
+        created_from=query.created_from,
+        created_to=query.created_to,
+    )
+    with application().database.transaction() as session:
+        page = lists.page_of_payments(session, wanted, user=current_user(), limit=query.limit, cursor=query.cursor)
+        shown = [PaymentAnswer.of(payment) for payment in page.payments]
+    return json_answer(text_of(PageAnswer(payments=shown, next_cursor=page.next_cursor)))
+
+
+def _known_method(name: str | None) -> PaymentMethod | None:
+    if name is None or name in CONSTRUCTORS or name in application().providers:
+        return None if name is None else PaymentMethod(name)
+    known = ", ".join(CONSTRUCTORS)
+    raise InvalidRequest(f"There is no payment method {name}; there are {known}.", field="payment_method")
+
+
+@blueprint.get("/<payment_id>/timeline", responses={"200": TimelineAnswer})
+def show_timeline(path: PaymentPath) -> Response:
+    """Explain why a payment is in its state."""
+    with application().database.transaction() as session:
+        payment = payments.visible_payment(session, path.payment_id, user=current_user())
+        return json_answer(text_of(TimelineAnswer.of(payment, timeline(session, payment))))
+
+
+@blueprint.post("/<payment_id>/cancel", responses={"202": AcceptedAnswer})
+def cancel(path: PaymentPath) -> Response:
+    """Call an open payment off. Stripe has the last word: it may have been paid a moment ago. Wallets do not do it."""
+    with application().database.transaction() as session:
+        payment = request_cancel(application(), session, path.payment_id, user=current_user())
+    accepted = AcceptedAnswer(payment_id=payment.id, status=payment.status)
+    return json_answer(text_of(accepted), status=202, location=location_of(payment.id))

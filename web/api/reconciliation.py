@@ -1,0 +1,95 @@
+"""What reconciliation did and found, for the merchant's staff."""
+
+from contextlib import ExitStack
+
+from flask import Response, request
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
+
+from payproc.reconcile import report
+from payproc.reconcile.report import Wanted
+from payproc.records.identity.users import NotAllowed
+from web.api.schemas.payments import Problem
+from web.api.schemas.reconciliation import (
+    DriftAnswer,
+    DriftQuery,
+    FindingAnswer,
+    FindingsAnswer,
+    FindingsQuery,
+    RunAnswer,
+    RunDetailAnswer,
+    RunPath,
+    RunsAnswer,
+    RunsQuery,
+)
+from web.auth import application, current_user, require_caller
+from web.json import json_answer, text_of
+
+blueprint = APIBlueprint(
+    "reconciliation",
+    __name__,
+    url_prefix="/api/v1/reconciliation",
+    abp_tags=[Tag(name="reconciliation", description="Our rows held against what providers have.")],
+    abp_security=[{"bearer": []}],
+    abp_responses={"401": Problem, "403": Problem, "422": Problem, "503": Problem},
+)
+
+
+@blueprint.before_request
+def _staff_only() -> None:
+    require_caller()
+    # A browser that asks beforehand whether it may ask brings no key.
+    if request.method != "OPTIONS" and not current_user().is_staff:
+        raise NotAllowed("Reconciliation is for staff.")
+
+
+@blueprint.get("", responses={"200": RunsAnswer})
+def runs(query: RunsQuery) -> Response:
+    """List the runs, newest first. Staff only."""
+    with application().database.transaction() as session:
+        page = report.runs(session, limit=query.limit, cursor=query.cursor)
+    shown = [RunAnswer.of(run) for run in page.runs]
+    return json_answer(text_of(RunsAnswer(runs=shown, next_cursor=page.next_cursor)))
+
+
+@blueprint.get("/findings", responses={"200": FindingsAnswer})
+def findings(query: FindingsQuery) -> Response:
+    """List the differences that were found, newest first, or export them all as CSV. Staff only."""
+    wanted = Wanted(is_open=query.is_open, kinds=frozenset({query.kind}) if query.kind else None)
+    if query.format == "csv":
+        return exported(wanted)
+    with application().database.transaction() as session:
+        page = report.findings(session, wanted, limit=query.limit, cursor=query.cursor)
+    shown = [FindingAnswer.of(finding) for finding in page.findings]
+    return json_answer(text_of(FindingsAnswer(findings=shown, next_cursor=page.next_cursor)))
+
+
+@blueprint.get("/drift", responses={"200": DriftAnswer})
+def drift(query: DriftQuery) -> Response:
+    """Count each day's findings by kind: opened, repaired, and open at its end. Staff only."""
+    with application().database.transaction() as session:
+        days = report.drift(session, days=query.days)
+    return json_answer(text_of(DriftAnswer.of(days)))
+
+
+@blueprint.get("/<run_id>", responses={"200": RunDetailAnswer, "404": Problem})
+def run(path: RunPath) -> Response:
+    """Show one run. Staff only."""
+    with application().database.transaction() as session:
+        found = report.run(session, path.run_id)
+    return json_answer(text_of(RunDetailAnswer.of(found)))
+
+
+def exported(wanted: Wanted) -> Response:
+    """Answer with findings as CSV, as they come out of the database."""
+    with ExitStack() as stack:
+        session = stack.enter_context(application().database.transaction())
+        # Asked before the answer begins: afterwards a database that is down could no longer be answered as 503.
+        found = report.every_finding(session, wanted)
+        # A HEAD, or a reader who hangs up, leaves rows unread.
+        stack.callback(found.close)
+        answer = Response(report.as_csv(found), content_type="text/csv; charset=utf-8")
+        answer.headers["Content-Disposition"] = 'attachment; filename="findings.csv"'
+        # The transaction, and with it a connection, lasts as long as the reader takes: staff alone may read.
+        answer.call_on_close(stack.pop_all().close)
+    return answer

@@ -1,0 +1,120 @@
+"""Give money back, and look up what became of it."""
+
+from flask import Response
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
+from sqlalchemy.orm import Session
+
+from payproc.database.models import Payment, Refund
+from payproc.domain.money import Money, parse_part_major, parse_part_minor
+from payproc.domain.states import REFUND_OPEN
+from payproc.errors import InvalidRequest
+from payproc.flows import request_refund
+from payproc.records import payments, refunds
+from payproc.records.idempotency import Answer
+from web.api.schemas.payments import (
+    PaymentPath,
+    Problem,
+    RefundAnswer,
+    RefundBody,
+    RefundPath,
+    RefundsAnswer,
+    StartHeader,
+)
+from web.auth import application, current_user, require_caller
+from web.idempotent import PREFIX, Undertaking, respond, take
+from web.json import json_answer, text_of
+
+blueprint = APIBlueprint(
+    "refunds",
+    __name__,
+    url_prefix=PREFIX,
+    abp_tags=[Tag(name="refunds", description="Give money back.")],
+    abp_security=[{"bearer": []}],
+    abp_responses={"401": Problem, "404": Problem, "409": Problem, "422": Problem, "503": Problem},
+)
+blueprint.before_request(require_caller)
+
+
+@blueprint.post(
+    "/refund/<payment_id>",
+    responses={
+        "200": RefundAnswer,
+        "202": RefundAnswer,
+        "400": Problem,
+        "403": Problem,
+        "413": Problem,
+        "415": Problem,
+    },
+)
+def refund(path: PaymentPath, header: StartHeader, body: RefundBody) -> Response:
+    """Give a payment's money back, all that is left or a part.
+
+    Answers 202 while the refund is open; with `Prefer: wait=N` (at most 30 seconds) 200 once the provider has said how
+    it ended. `pending` is on its way. `manual`: the provider has no call for it, and a person gives the money back in
+    its portal. `requested`: an operator decides first. A refund that has succeeded can still fail, when a bank returns
+    it; then it can be made again. `Idempotency-Key` makes a repeated request the same refund.
+    """
+    undertaking = Undertaking(
+        begin=lambda session: _begin(session, path.payment_id, body),
+        is_settled=_is_settled,
+        describe=_describe,
+        promise=_promise,
+    )
+    return respond(take(undertaking, header=header))
+
+
+def _begin(session: Session, payment_id: str, body: RefundBody) -> str:
+    payment = payments.visible_payment(session, payment_id, user=current_user())
+    money = _money(body, payment)
+    made = request_refund.request_refund(
+        application(), session, payment.id, user=current_user(), money=money, reason=body.reason
+    )
+    return made.id
+
+
+def _money(body: RefundBody, payment: Payment) -> Money | None:
+    if body.amount is not None and body.amount_minor is not None:
+        raise InvalidRequest("Say amount or amount_minor, not both.", code="amounts_differ", field="amount")
+    if body.amount is not None:
+        return parse_part_major(body.amount, payment.currency)
+    if body.amount_minor is not None:
+        return parse_part_minor(body.amount_minor, payment.currency)
+    return None
+
+
+def _is_settled(session: Session, refund_id: str) -> bool:
+    return session.get_one(Refund, refund_id).status not in REFUND_OPEN
+
+
+def _describe(refund_id: str, _wait: int) -> Answer:
+    with application().database.transaction() as session:
+        found = session.get_one(Refund, refund_id)
+    status = 202 if found.status in REFUND_OPEN else 200
+    return Answer(status=status, location=_location(refund_id), body=text_of(RefundAnswer.of(found)))
+
+
+def _promise(refund_id: str) -> Answer:
+    # Only its id is sure; what it stands at is asked for there.
+    return Answer(status=202, location=_location(refund_id), body=f'{{"refund_id": "{refund_id}"}}')
+
+
+def _location(refund_id: str) -> str:
+    return f"{PREFIX}/refund/{refund_id}"
+
+
+@blueprint.get("/refund/<refund_id>", responses={"200": RefundAnswer})
+def show(path: RefundPath) -> Response:
+    """Show a refund as we know it; nobody else is asked."""
+    with application().database.transaction() as session:
+        found = refunds.visible_refund(session, path.refund_id, user=current_user())
+        return json_answer(text_of(RefundAnswer.of(found)))
+
+
+@blueprint.get("/<payment_id>/refunds", responses={"200": RefundsAnswer})
+def list_of_payment(path: PaymentPath) -> Response:
+    """List the refunds of a payment, oldest first, those made in the provider's dashboard among them."""
+    with application().database.transaction() as session:
+        payment = payments.visible_payment(session, path.payment_id, user=current_user())
+        found = refunds.refunds_of(session, payment)
+        return json_answer(text_of(RefundsAnswer(refunds=[RefundAnswer.of(each) for each in found])))

@@ -1,0 +1,1 @@
+"""Bodies and answers, as the OpenAPI document shows them."""

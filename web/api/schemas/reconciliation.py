@@ -1,0 +1,175 @@
+"""What is asked and answered about reconciliation, as the OpenAPI document shows it."""
+
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from payproc.database.models import FindingKind, Loop, ReconciliationFinding, ReconciliationRun, RunState
+from payproc.reconcile.report import DriftDay
+from payproc.reconcile.severity import Severity, severity_of
+from web.api.schemas.payments import Answer
+
+
+class RunsQuery(BaseModel):
+    """Which page of runs; newest first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=20, ge=1, le=100)
+    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
+
+
+class RunPath(BaseModel):
+    """Which run."""
+
+    run_id: str = Field(max_length=64, examples=["run_01kaw5m0v7e1cbb4wsy0s9p6jd"])
+
+
+class FindingsQuery(BaseModel):
+    """Which findings, and what they are written in; newest first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    is_open: bool | None = Field(
+        default=None, alias="open", description="Only those that are still open, or only the closed ones."
+    )
+    kind: FindingKind | None = None
+    format: Literal["json", "csv"] = Field(default="json", description="csv: all of them, without pages.")
+    limit: int = Field(default=20, ge=1, le=100)
+    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
+
+
+class DriftQuery(BaseModel):
+    """How many days, up to today (UTC)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    days: int = Field(default=30, ge=1, le=366)
+
+
+class RunAnswer(Answer):
+    """One comparison of our rows with what a provider has."""
+
+    id: str = Field(examples=["run_01kaw5m0v7e1cbb4wsy0s9p6jd"])
+    loop: Loop
+    provider: str = Field(examples=["stripe"])
+    period: str = Field(description="What it was started for; no period is run twice.")
+    dry_run: bool
+    state: RunState
+    window_begin: datetime = Field(description="Things made from then on were compared,")
+    window_end: datetime = Field(description="and until then.")
+    counts: dict[str, dict[str, int]] = Field(
+        description="How many were compared, found, repaired and closed.",
+        examples=[{"compared": {"payments": 120}, "found": {"missing_local": 1}, "repaired": {"missed_event": 2}}],
+    )
+    calls: int = Field(description="Calls to the provider.")
+    started_at: datetime
+    finished_at: datetime | None
+    duration_ms: int | None = Field(description="Null until it is finished.", examples=[5300])
+
+    @classmethod
+    def of(cls, run: ReconciliationRun) -> "RunAnswer":
+        """Show a run."""
+        return cls(**_shown(run))
+
+
+class RunDetailAnswer(RunAnswer):
+    """A run with what a dry one found."""
+
+    sample: list[dict[str, Any]] = Field(description="Differences met by a dry run, which writes none down elsewhere.")
+
+    @classmethod
+    def of(cls, run: ReconciliationRun) -> "RunDetailAnswer":
+        """Show a run."""
+        return cls(**_shown(run), sample=run.sample)
+
+
+class RunsAnswer(Answer):
+    """One page of runs, newest first."""
+
+    runs: list[RunAnswer]
+    next_cursor: str | None = Field(description="Null on the last page.")
+
+
+class FindingAnswer(Answer):
+    """One thing that two records tell differently."""
+
+    id: str = Field(examples=["fnd_01kaw5m0v7e1cbb4wsy0s9p6jd"])
+    severity: Severity
+    kind: FindingKind
+    provider: str = Field(examples=["stripe"])
+    loop: Loop
+    ours: str = Field(description="Our id of it; empty where we have none.")
+    theirs: str = Field(description="The provider's id of it; empty where it has none.")
+    payment_id: str | None
+    detail: str
+    subject_at: datetime = Field(description="When the thing it is about was made.")
+    run_id: str = Field(description="The run that opened it.")
+    opened_at: datetime
+    repaired_at: datetime | None
+    closed_at: datetime | None
+
+    @classmethod
+    def of(cls, finding: ReconciliationFinding) -> "FindingAnswer":
+        """Show a finding."""
+        columns = {name: getattr(finding, name) for name in cls.model_fields if name != "severity"}
+        return cls(severity=severity_of(finding.kind), **columns)
+
+
+class FindingsAnswer(Answer):
+    """One page of findings, newest first."""
+
+    findings: list[FindingAnswer]
+    next_cursor: str | None = Field(description="Null on the last page.")
+
+
+class DriftOfKindAnswer(Answer):
+    """What became of one kind on one day."""
+
+    kind: FindingKind
+    severity: Severity
+    opened: int
+    repaired: int
+    open_at_end: int = Field(description="Today: open now.")
+
+
+class DriftDayAnswer(Answer):
+    """One day (UTC); kinds of which there was none are left out."""
+
+    day: date
+    kinds: list[DriftOfKindAnswer]
+
+
+class DriftAnswer(Answer):
+    """Each day's findings, oldest day first; the last is today."""
+
+    days: list[DriftDayAnswer]
+
+    @classmethod
+    def of(cls, days: list[DriftDay]) -> "DriftAnswer":
+        """Show the days."""
+        return cls(
+            days=[
+                DriftDayAnswer(
+                    day=each.day,
+                    kinds=[
+                        DriftOfKindAnswer(
+                            kind=of_kind.kind,
+                            severity=severity_of(of_kind.kind),
+                            opened=of_kind.opened,
+                            repaired=of_kind.repaired,
+                            open_at_end=of_kind.open_at_end,
+                        )
+                        for of_kind in each.kinds
+                    ],
+                )
+                for each in days
+            ]
+        )
+
+
+def _shown(run: ReconciliationRun) -> dict[str, Any]:
+    took = None if run.finished_at is None else (run.finished_at - run.started_at) // timedelta(milliseconds=1)
+    columns = {name: getattr(run, name) for name in RunAnswer.model_fields if name != "duration_ms"}
+    return columns | {"duration_ms": took}

@@ -1,0 +1,107 @@
+"""Payments by wallet: a route for each provider that is not Stripe, all alike."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask import Response, request
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
+from flask_openapi.types import ResponseDict
+
+from payproc.database.models import Payment
+from payproc.domain.payment_methods import PaymentMethod
+from payproc.errors import Conflict, InvalidRequest, ProviderError
+from payproc.flows import checkout
+from payproc.providers.base import PostForm
+from payproc.providers.registry import path_of
+from payproc.records.idempotency import Answer
+from web.api.schemas.payments import Problem, StartHeader, WalletAnswer, WalletBody, WalletQuery
+from web.api.starting import start
+from web.auth import application, require_caller
+from web.idempotent import PREFIX, location_of, respond
+from web.json import text_of
+from web.pay import links
+
+_PROBLEMS: ResponseDict = {str(status): Problem for status in (400, 401, 403, 404, 409, 413, 415, 422, 503)}
+_BY_HAND = "Answers 201 with `form_url` and `payload` where the customer's browser begins the payment by posting them"
+
+View = Callable[..., Response]
+
+
+def blueprint_of(methods: Iterable[PaymentMethod]) -> APIBlueprint:
+    """Make `POST /<provider>/initiate` for each of these providers."""
+    blueprint = APIBlueprint(
+        "wallets",
+        __name__,
+        url_prefix=PREFIX,
+        abp_tags=[Tag(name="wallets", description="Take a payment by wallet.")],
+        abp_security=[{"bearer": []}],
+        abp_responses=_PROBLEMS,
+    )
+    blueprint.before_request(require_caller)
+    for method in methods:
+        described = blueprint.post(
+            f"/{path_of(method)}/initiate",
+            summary=f"Start a payment by {method}.",
+            operation_id=f"initiate_{method}",
+            responses={"201": WalletAnswer, "202": WalletAnswer},
+        )
+        described(_view(method))
+    return blueprint
+
+
+def _view(method: PaymentMethod) -> View:
+    def initiate(header: StartHeader, query: WalletQuery, body: WalletBody) -> Response:
+        wanted = body.request(phone=_one_phone(body, query))
+        return respond(_dressed(start(wanted, method, header=header, describe=_wallet_answer)))
+
+    initiate.__name__ = f"initiate_{method}"
+    initiate.__doc__ = (
+        f"{_BY_HAND}; otherwise 202, and the customer approves on the phone. With `Prefer: wait=N` (at most 30 "
+        "seconds) the answer is held until the wallet has said something. `pay_url` is a page that leads the customer "
+        "through."
+    )
+    return initiate
+
+
+def _one_phone(body: WalletBody, query: WalletQuery) -> str | None:
+    # The guide has it in the query; in a body it does not end up in anybody's access log.
+    if body.phone and query.phone and body.phone != query.phone:
+        raise InvalidRequest("phone in the query and in the body differ.", code="phones_differ", field="phone")
+    return body.phone or query.phone
+
+
+def _wallet_answer(payment: Payment, wait: int) -> Answer:
+    begun = payment.next_action is not None or payment.completed_at is not None
+    shown = WalletAnswer.of(payment, pay_url=links.url_of(payment.id))
+    by_form = payment.next_action is not None and payment.next_action["type"] == "post_form"
+    status = 201 if by_form or (wait and begun) else 202
+    return Answer(status=status, location=location_of(payment.id), body=text_of(shown))
+
+
+def _dressed(answer: Answer) -> Answer:
+    """Add the form to an answer, drawn anew: some of its fields are secrets that must not be stored with it."""
+    body: dict[str, Any] = json.loads(answer.body)
+    form = _form_of(body["payment_id"])
+    if form is None:
+        return answer
+    body |= {"form_url": form.url, "payload": dict(form.fields)}
+    return Answer(status=answer.status, location=answer.location, body=json.dumps(body), replayed=answer.replayed)
+
+
+def _form_of(payment_id: str) -> PostForm | None:
+    with application().database.transaction() as session:
+        payment = session.get_one(Payment, payment_id)
+        if payment.next_action is None or payment.next_action["type"] != "post_form":
+            return None
+        try:
+            return checkout.payment_form(application(), session, payment)
+        except (Conflict, ProviderError):
+            # It ended meanwhile, or the account it was made with is gone: its state is the answer.
+            return None
+
+
+def is_initiation() -> bool:
+    """Tell whether the present request starts a payment by wallet."""
+    return bool(request.endpoint and request.endpoint.startswith("wallets."))

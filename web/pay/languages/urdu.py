@@ -1,0 +1,142 @@
+"""Urdu. Sentences leave the customer's gender open, and no verb agrees with a wallet's name."""
+
+# ruff: noqa: RUF001 (Urdu ends its sentences with a letter that looks like a hyphen to it)
+
+from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, STRIPE
+from web.pay.languages.vocabulary import Said, Vocabulary, Wallet
+from web.pay.reasons import Reason
+from web.pay.state import Scene
+
+_SCENES = {
+    Scene.FORM: Said(
+        heading="{actor} کے ذریعے ادائیگی",
+        lines=("ادائیگی کی منظوری {actor} کے اپنے صفحے پر دی جاتی ہے، پھر آپ یہیں واپس آ جائیں گے۔",),
+    ),
+    Scene.LEAVING: Said(
+        heading="آپ کو {actor} پر لے جایا جا رہا ہے…",
+        lines=("اگر کچھ نہ ہو تو بٹن دبائیں۔",),
+    ),
+    Scene.AGAIN: Said(
+        heading="ادائیگی ابھی مکمل نہیں ہوئی",
+        lines=("اگر منظوری دی جا چکی ہے تو یہیں انتظار کریں، یہ صفحہ خود بدل جائے گا۔ ورنہ {actor} پر جائیں۔",),
+    ),
+    Scene.RETURNED: Said(
+        heading="{actor} سے تصدیق کا انتظار ہے",
+        lines=(
+            "اس میں چند منٹ لگ سکتے ہیں۔ یہ صفحہ خود بدل جائے گا۔",
+            "اگر منظوری دیے بغیر واپس آ گئے ہیں تو {actor} کا صفحہ دوبارہ کھولیں۔",
+        ),
+    ),
+    Scene.STUCK: Said(
+        heading="یہ ادائیگی فی الحال یہاں آگے نہیں بڑھ سکتی",
+        lines=("براہِ کرم اسٹور سے رابطہ کریں اور یہ حوالہ نمبر بتائیں: {reference}",),
+    ),
+    Scene.PUSH: Said(
+        heading="اپنے فون پر منظوری دیں",
+        lines=("{phone} پر {actor} کی درخواست بھیجی جا رہی ہے۔ وہاں رقم دیکھ کر اپنے MPIN سے منظوری دیں۔",),
+    ),
+    Scene.WAITING: Said(
+        heading="{actor} سے تصدیق کا انتظار ہے",
+        lines=(
+            "اگر فون پر منظوری دے دی ہے تو مزید کچھ کرنے کی ضرورت نہیں۔ یہ صفحہ خود بدل جائے گا۔",
+            "اگر کوئی درخواست نظر نہیں آئی تو دوبارہ ادائیگی نہ کریں، اس ادائیگی کا نتیجہ آنے تک یہیں انتظار کریں۔",
+        ),
+    ),
+    Scene.COUNTER: Said(
+        heading="قریبی دکان پر نقد ادائیگی کریں",
+        lines=(
+            "کسی ایسی دکان پر جائیں جہاں {actor} کی ادائیگیاں وصول کی جاتی ہیں۔",
+            "یہ ٹوکن نمبر بتائیں اور {amount} نقد ادا کریں۔",
+            "رسید سنبھال کر رکھیں۔ رقم پہنچتے ہی یہ صفحہ بدل جائے گا۔",
+        ),
+    ),
+    Scene.REDIRECT: Said(
+        heading="ادائیگی کے صفحے پر جائیں",
+        lines=("آپ اپنی معلومات وہاں درج کریں گے، یہاں نہیں۔",),
+    ),
+    Scene.PREPARING: Said(heading="ایک لمحہ…", lines=("آپ کی ادائیگی تیار کی جا رہی ہے۔",)),
+    Scene.PROCESSING: Said(
+        heading="ادائیگی پر کارروائی جاری ہے",
+        lines=("ادائیگی اب {actor} کے پاس ہے اور اس میں کچھ وقت لگ سکتا ہے۔ یہ صفحہ خود بدل جائے گا۔",),
+    ),
+    Scene.COMPLETED: Said(heading="ادائیگی موصول ہو گئی", lines=("شکریہ! آپ کی ادائیگی مکمل ہو گئی ہے۔",)),
+    Scene.FAILED: Said(heading="ادائیگی نہیں ہو سکی"),
+    Scene.CANCELLED: Said(heading="ادائیگی منسوخ ہو گئی"),
+    Scene.EXPIRED: Said(heading="ادائیگی کا وقت ختم ہو گیا", lines=("مقررہ وقت میں ہمیں کوئی ادائیگی نہیں ملی۔",)),
+    Scene.REFUNDED: Said(
+        heading="رقم واپس کر دی گئی",
+        lines=("رقم وہیں واپس جاتی ہے جہاں سے ادا کی گئی تھی۔ اسے نظر آنے میں چند دن لگ سکتے ہیں۔",),
+    ),
+    Scene.FORWARD: Said(
+        heading="ایک مرحلہ باقی ہے",
+        lines=("ادائیگی کی تصدیق کے لیے آپ کو دوبارہ {actor} پر لے جایا جا رہا ہے…",),
+    ),
+    Scene.UNKNOWN_LINK: Said(
+        heading="یہ لنک درست نہیں ہے",
+        lines=("دیکھ لیں کہ پورا لنک کاپی ہوا ہے، یا اسٹور سے نیا لنک مانگیں۔",),
+    ),
+    Scene.OUT_OF_REACH: Said(
+        heading="آپ کی ادائیگی اس وقت دکھائی نہیں جا سکتی",
+        lines=("یہ صفحہ خود دوبارہ کوشش کرے گا۔ تب تک براہِ کرم دوبارہ ادائیگی نہ کریں۔",),
+    ),
+}
+
+_REASONS = {
+    Reason.LOW_BALANCE: "اکاؤنٹ میں رقم کافی نہیں تھی۔",
+    Reason.PIN: "درج کیا گیا PIN قبول نہیں ہوا۔",
+    Reason.NO_ANSWER: "مقررہ وقت میں ادائیگی کی منظوری نہیں ملی۔",
+    Reason.LIMIT: "یہ رقم اکاؤنٹ کی ایک بار یا ایک دن کی حد سے زیادہ ہے۔",
+    Reason.ACCOUNT: "اس اکاؤنٹ سے فی الحال ادائیگی نہیں ہو سکتی۔ اس بارے میں {actor} سے مدد مل سکتی ہے۔",
+    Reason.CARD: "کارڈ قبول نہیں ہوا۔ کوئی دوسرا کارڈ آزمایا جا سکتا ہے۔",
+    Reason.DETAILS: "موبائل نمبر یا رقم {actor} کے نظام میں قبول نہیں ہوئی۔",
+    Reason.UNREACHABLE: "{actor} سے رابطہ نہیں ہو سکا۔",
+    Reason.DECLINED: "{actor} کی طرف سے منظوری نہیں ملی۔",
+    Reason.CANCELLED: "منظوری سے پہلے ادائیگی روک دی گئی۔",
+    Reason.EXPIRED: "مقررہ وقت میں منظوری نہیں ملی۔",
+    Reason.UNKNOWN: "{actor} کی طرف سے ادائیگی مکمل نہیں ہوئی۔",
+}
+
+URDU = Vocabulary(
+    tag="ur",
+    name="اردو",
+    direction="rtl",
+    language="زبان",
+    amount="رقم",
+    description="برائے",
+    method="ذریعہ",
+    phone="موبائل",
+    reference="حوالہ نمبر",
+    receipt="رسید نمبر",
+    test="آزمائشی ادائیگی",
+    footer="اس صفحے پر PIN، MPIN یا کارڈ نمبر کبھی نہیں پوچھا جاتا۔",
+    scenes=_SCENES,
+    reasons=_REASONS,
+    wallets={
+        JAZZ_CASH: Wallet(label="جاز کیش", actor="جاز کیش"),
+        EASY_PAISA: Wallet(label="ایزی پیسہ", actor="ایزی پیسہ"),
+        STRIPE: Wallet(label="کارڈ", actor="آپ کے بینک"),
+    },
+    other_wallet=Wallet(label="والٹ", actor="والٹ"),
+    push_without_phone=("آپ کے فون پر {actor} کی درخواست بھیجی جا رہی ہے۔ وہاں رقم دیکھ کر اپنے MPIN سے منظوری دیں۔"),
+    mpin="اپنا MPIN صرف اپنے فون پر درج کریں۔ ہم کبھی MPIN نہیں پوچھتے، اور کسی اور کو بھی نہ بتائیں۔",
+    token="ٹوکن نمبر",  # noqa: S106 (the word on a label)
+    pay_until="{moment} تک ادا کریں (پاکستان کا وقت)۔",
+    nothing_charged="آپ سے کوئی رقم نہیں لی گئی۔",
+    if_money_left="اگر آپ کے اکاؤنٹ سے رقم کٹ گئی ہے تو اسٹور کو یہ حوالہ نمبر بتائیں: {reference}",
+    go_on="{actor} پر جائیں",
+    go_on_again="{actor} دوبارہ کھولیں",
+    open_page="ادائیگی کا صفحہ کھولیں",
+    already_approved="منظوری دے دی ہے؟ ادائیگی کی صورتِ حال دیکھیں۔",
+    back_to_shop="اسٹور پر واپس جائیں",
+    try_again="اسٹور پر جا کر دوبارہ کوشش کریں",
+    close_page="اب یہ صفحہ بند کیا جا سکتا ہے۔",
+    leaving_in="{seconds} سیکنڈ میں خود بخود واپسی",
+    stay="یہیں رہیں",
+    no_connection="اس وقت رابطہ نہیں ہو رہا۔ کوشش جاری ہے۔",
+    moment="{day} {month} {year}، {part} {clock} بجے",
+    months=(
+        *("جنوری", "فروری", "مارچ", "اپریل", "مئی", "جون"),
+        *("جولائی", "اگست", "ستمبر", "اکتوبر", "نومبر", "دسمبر"),
+    ),
+    day_parts=("رات",) * 4 + ("صبح",) * 8 + ("دوپہر",) * 4 + ("شام",) * 4 + ("رات",) * 4,
+)

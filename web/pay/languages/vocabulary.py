@@ -1,0 +1,79 @@
+"""What every language must be able to say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from payproc.domain.payment_methods import PaymentMethod
+from web.pay.reasons import Reason
+from web.pay.state import Scene
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wallet:
+    """A provider's name: `label` beside the amount, `actor` inside a sentence."""
+
+    label: str
+    actor: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """A scene's words."""
+
+    heading: str
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """All the words of one language.
+
+    What stands in braces is put in when it is said: {actor}, {phone}, {amount}, {reference}, {moment}, {seconds}.
+    `months` begin with January, `day_parts` with midnight's hour.
+    """
+
+    tag: str
+    name: str  # in itself
+    direction: Literal["ltr", "rtl"]
+
+    language: str
+    amount: str
+    description: str
+    method: str
+    phone: str
+    reference: str
+    receipt: str
+    test: str
+    footer: str
+
+    scenes: Mapping[Scene, Said]
+    reasons: Mapping[Reason, str]
+    wallets: Mapping[PaymentMethod, Wallet]
+    other_wallet: Wallet
+
+    push_without_phone: str
+    mpin: str
+    token: str
+    pay_until: str
+    nothing_charged: str
+    if_money_left: str
+
+    go_on: str  # to the wallet
+    go_on_again: str
+    open_page: str
+    already_approved: str
+    back_to_shop: str
+    try_again: str
+    close_page: str
+    leaving_in: str
+    stay: str
+    no_connection: str
+
+    moment: str  # {day} {month} {year} {clock} {part}
+    months: tuple[str, ...]
+    day_parts: tuple[str, ...]
+
+    def wallet(self, method: PaymentMethod) -> Wallet:
+        """Return what a provider is called; one we have no name for is called what it is."""
+        return self.wallets.get(method, self.other_wallet)

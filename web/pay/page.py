@@ -1,0 +1,210 @@
+"""The hosted pay page: shows a payment, leads the customer to the wallet, and follows what becomes of it.
+
+Whoever has the link sees the page, so it tells no more than the amount, what for, and how it stands.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, make_response, render_template, request
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from payproc.database.models import Payment
+from payproc.domain.money import Money
+from payproc.domain.payment_methods import PaymentMethod
+from payproc.errors import Conflict, NotFound, ProviderError
+from payproc.flows import checkout
+from payproc.providers.base import PostForm, StartMode
+from web.api.schemas.payments import PayStatusAnswer
+from web.auth import application
+from web.json import json_answer, text_of
+from web.pay import links
+from web.pay.languages import LANGUAGES, formatting
+from web.pay.languages.vocabulary import Vocabulary
+from web.pay.reasons import nothing_was_charged, reason_of
+from web.pay.state import Scene, follow, scene_of
+
+blueprint = Blueprint(
+    "pay", __name__, template_folder="templates", static_folder="static", static_url_path="/pay/assets"
+)
+
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+_LANGUAGE_COOKIE = "payproc_language"
+_YEAR_SECONDS = 365 * 24 * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shown:
+    payment: Payment
+    form: PostForm | None
+    scene: Scene
+
+
+@blueprint.get("/pay/<token>")
+def page(token: str) -> Response:
+    """Show a payment to its customer."""
+    try:
+        shown = _shown(token)
+    except NotFound:
+        if not _wants_html():
+            raise
+        return _message(Scene.UNKNOWN_LINK, status=404)
+    except (OperationalError, InterfaceError, PoolTimeout):
+        if not _wants_html():
+            raise
+        return _message(Scene.OUT_OF_REACH, status=503)
+    targets = _targets(shown.form) if shown.form else ()
+    return _page("pay.html", targets=targets, token=token, **_about(shown))
+
+
+@blueprint.get("/pay/<token>/status")
+def status(token: str) -> Response:
+    """Say how the payment stands, for the page that follows it."""
+    with application().database.transaction() as session:
+        payment = session.get(Payment, links.payment_id_of(token))
+    return json_answer(text_of(PayStatusAnswer.of(_found(payment))))
+
+
+def forward_page(form: PostForm, *, method: PaymentMethod) -> Response:
+    """Return the page between two of a wallet's own: its form goes on by itself, or by its button."""
+    wallet = _words().wallet(method)
+    return _page("forward.html", targets=_targets(form), form=form, wallet=wallet, scene=Scene.FORWARD)
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of an address, as a content security policy names them."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _shown(token: str) -> _Shown:
+    with application().database.transaction() as session:
+        payment = _found(session.get(Payment, links.payment_id_of(token)))
+        form = None
+        if payment.next_action is not None and payment.next_action["type"] == "post_form":
+            try:
+                form = checkout.payment_form(application(), session, payment)
+            except (Conflict, ProviderError):
+                # The account it was made with is gone. The page says so; an operator hears of it from the polls.
+                form = None
+    scene = scene_of(
+        payment, mode=_start_mode(payment), form=form, came_back="returned" in request.args, rings=_rings(payment)
+    )
+    return _Shown(payment=payment, form=form, scene=scene)
+
+
+def _found(payment: Payment | None) -> Payment:
+    if payment is None:
+        raise NotFound("There is no such payment page.", code="pay_link_invalid")
+    return payment
+
+
+def _start_mode(payment: Payment) -> StartMode | None:
+    provider = application().providers.get(payment.payment_method)
+    if provider is None:
+        return None
+    try:
+        return provider.start_mode(payment.dialect)
+    except ProviderError:
+        return None
+
+
+def _rings(payment: Payment) -> bool:
+    return _ringing_seconds(payment) > 0
+
+
+def _ringing_seconds(payment: Payment) -> int:
+    """Return how long the wallet's call goes on waiting for an MPIN."""
+    age = datetime.now(UTC) - payment.created_at
+    return int((application().settings.push_timeout - age).total_seconds())
+
+
+def _about(shown: _Shown) -> dict[str, object]:
+    payment = shown.payment
+    return {
+        "payment": payment,
+        "scene": shown.scene,
+        "follow": follow(shown.scene),
+        "form": shown.form,
+        "wallet": _words().wallet(payment.payment_method),
+        "amount": formatting.amount(Money.of(payment.amount_minor, payment.currency)),
+        "reason": reason_of(payment),
+        "nothing_was_charged": nothing_was_charged(payment),
+        "action": payment.next_action or {},
+        "changes_in": _ringing_seconds(payment) if shown.scene is Scene.PUSH else None,
+        "success_url": _web_address(payment.success_url),
+        "cancel_url": _web_address(payment.cancel_url),
+        "provider_url": _web_address((payment.next_action or {}).get("url")),
+    }
+
+
+def _web_address(url: str | None) -> str | None:
+    # Checked when the payment was made. A link that runs a script would be the end of every other care.
+    return url if url is not None and urlsplit(url).scheme in ("http", "https") else None
+
+
+def _message(scene: Scene, *, status: int) -> Response:
+    answer = _page("message.html", scene=scene)
+    answer.status_code = status
+    return answer
+
+
+def _page(template: str, *, targets: Iterable[str] = (), **about: object) -> Response:
+    words = _words()
+    others = [language for language in LANGUAGES.values() if language is not words]
+    html = render_template(
+        template, words=words, others=others, Scene=Scene, say=formatting.say, saying=formatting, **about
+    )
+    answer = make_response(html)
+    allowed = " ".join(targets) or "'none'"
+    answer.headers["Content-Security-Policy"] = f"{_POLICY}; form-action {allowed}"
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    answer.headers["X-Frame-Options"] = "DENY"
+    answer.headers["X-Robots-Tag"] = "noindex"
+    answer.headers["Cache-Control"] = "no-store"
+    if request.args.get("lang") == words.tag:
+        _remember_language(answer, words)
+    return answer
+
+
+def _targets(form: PostForm) -> list[str]:
+    """Return whom a form's post may reach: the wallet, and ourselves, where the wallet may send it straight back.
+
+    Chromium holds every redirect that follows a post against form-action as well, and shows the customer nothing where
+    one is refused.
+    """
+    settings = application().settings
+    ours = (settings.public_base_url, settings.jazz_cash_return_url, settings.easy_paisa_return_url)
+    return list(dict.fromkeys(("'self'", *(origin_of(url) for url in (form.url, *ours) if url), *form.sites)))
+
+
+def _words() -> Vocabulary:
+    """Return the language that was asked for: in the link, in an earlier one, or by the browser."""
+    for asked in (request.args.get("lang"), request.cookies.get(_LANGUAGE_COOKIE)):
+        if asked in LANGUAGES:
+            return LANGUAGES[asked]
+    tags = list(LANGUAGES)
+    return LANGUAGES[request.accept_languages.best_match(tags, default=tags[0])]
+
+
+def _remember_language(answer: Response, words: Vocabulary) -> None:
+    # The wallet sends the browser back without it.
+    answer.set_cookie(
+        _LANGUAGE_COOKIE,
+        words.tag,
+        max_age=_YEAR_SECONDS,
+        secure=application().settings.public_base_url.startswith("https://"),
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _wants_html() -> bool:
+    # Named, and not only admitted: a program says */*.
+    return any(kind == "text/html" and quality > 0 for kind, quality in request.accept_mimetypes)

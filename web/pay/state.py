@@ -1,0 +1,97 @@
+"""What the customer is looking at: one scene for every way a payment can stand."""
+
+from enum import StrEnum
+from typing import Any, assert_never
+
+from payproc.database.models import Payment
+from payproc.domain.states import PaymentStatus
+from payproc.providers.base import PostForm, StartMode
+from web.pay.reasons import Reason, reason_of
+
+
+class Scene(StrEnum):
+    """What the page has to say."""
+
+    # The browser has to post a form; the script moves between the first four by itself.
+    FORM = "form"
+    LEAVING = "leaving"  # the form is on its way
+    AGAIN = "again"  # back here without having paid, as far as we know
+    RETURNED = "returned"  # back from the wallet, and its word is still to come
+    STUCK = "stuck"  # there should be a form, and none can be drawn
+    PUSH = "push"  # the phone rings
+    WAITING = "waiting"  # it has rung, and nobody has said yes or no
+    COUNTER = "counter"  # a token to pay at a shop
+    REDIRECT = "redirect"  # the provider's own page
+    PREPARING = "preparing"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REFUNDED = "refunded"
+    # These are about no payment that we could show.
+    FORWARD = "forward"  # between two pages of a wallet
+    UNKNOWN_LINK = "unknown_link"
+    OUT_OF_REACH = "out_of_reach"
+
+
+class Follow(StrEnum):
+    """How closely the page keeps asking how the payment stands."""
+
+    CLOSELY = "closely"
+    LOOSELY = "loosely"  # it has failed, and may be paid after all
+    NOT = "not"
+
+
+_FOLLOWED_LOOSELY = frozenset({Scene.FAILED, Scene.CANCELLED, Scene.EXPIRED})
+_NOT_FOLLOWED = frozenset({Scene.COMPLETED, Scene.REFUNDED, Scene.FORWARD, Scene.UNKNOWN_LINK, Scene.OUT_OF_REACH})
+
+
+def follow(scene: Scene) -> Follow:
+    """Return how closely a scene is followed."""
+    if scene in _NOT_FOLLOWED:
+        return Follow.NOT
+    return Follow.LOOSELY if scene in _FOLLOWED_LOOSELY else Follow.CLOSELY
+
+
+def scene_of(payment: Payment, *, mode: StartMode | None, form: PostForm | None, came_back: bool, rings: bool) -> Scene:
+    """Choose the scene of a payment.
+
+    `mode` is how it begins, None where nobody can say; `form` is what the browser has to post. `came_back`: the
+    browser has been at the wallet. `rings`: a push as young as this may still be ringing.
+    """
+    match payment.status:
+        case PaymentStatus.COMPLETED:
+            return Scene.COMPLETED
+        case PaymentStatus.REFUNDED:
+            return Scene.REFUNDED
+        case PaymentStatus.FAILED:
+            return Scene.FAILED
+        case PaymentStatus.CANCELLED:
+            return Scene.EXPIRED if reason_of(payment) is Reason.EXPIRED else Scene.CANCELLED
+        case PaymentStatus.PROCESSING:
+            return Scene.PROCESSING
+        case PaymentStatus.PENDING:
+            return _begun(payment.next_action, mode=mode, form=form, came_back=came_back, rings=rings)
+        case _:
+            assert_never(payment.status)
+
+
+def _begun(
+    action: dict[str, Any] | None, *, mode: StartMode | None, form: PostForm | None, came_back: bool, rings: bool
+) -> Scene:
+    ringing = Scene.PUSH if rings else Scene.WAITING
+    match action:
+        case {"type": "post_form"}:
+            if form is None:
+                return Scene.STUCK
+            return Scene.RETURNED if came_back else Scene.FORM
+        case {"type": "await_customer", "token": str()}:
+            return Scene.COUNTER
+        case {"type": "await_customer"}:
+            return ringing
+        case {"type": "redirect"}:
+            return Scene.REDIRECT
+        case _:
+            # The call that charges a wallet is answered when the customer has typed the MPIN: it rings meanwhile.
+            return ringing if mode is StartMode.ONCE else Scene.PREPARING
