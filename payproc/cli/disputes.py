@@ -7,7 +7,6 @@ import typer
 from payproc.cli.terminal.edge import OPERATOR, Json, Limit, transaction
 from payproc.cli.terminal.rendering import show_list
 from payproc.database.models import Dispute
-from payproc.domain.money import Money
 from payproc.records import disputes
 
 app = typer.Typer(no_args_is_help=True)
@@ -45,7 +44,7 @@ def _row(dispute: Dispute) -> dict[str, Any]:
         "provider_dispute_id": dispute.provider_dispute_id,
         "payment_id": dispute.payment_id,
         "status": dispute.status,
-        "money": str(Money.of(dispute.amount_minor, dispute.currency)),
+        "money": str(dispute.money),
         "amount_minor": dispute.amount_minor,
         "currency": dispute.currency,
         "reason": dispute.reason,

@@ -9,7 +9,7 @@ from payproc.cli.terminal.edge import Json, Limit, transaction, written
 from payproc.cli.terminal.rendering import show_item, show_list
 from payproc.cli.users import named_user
 from payproc.database.models import Order
-from payproc.domain.money import Money, parse_major
+from payproc.domain.money import parse_major
 from payproc.records import orders
 
 app = typer.Typer(no_args_is_help=True)
@@ -46,7 +46,7 @@ def _row(order: Order) -> dict[str, Any]:
     return {
         "id": order.id,
         "reference": order.reference,
-        "money": str(Money.of(order.amount_minor, order.currency)),
+        "money": str(order.money),
         "amount_minor": order.amount_minor,
         "currency": order.currency,
         "status": order.status,

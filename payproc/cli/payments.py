@@ -9,7 +9,6 @@ from payproc import jobs
 from payproc.cli.terminal.edge import OPERATOR, Id, Json, Limit, application, transaction
 from payproc.cli.terminal.rendering import show_document, show_item, show_list, show_table
 from payproc.database.models import Payment
-from payproc.domain.money import Money
 from payproc.domain.states import PaymentStatus
 from payproc.flows.cancel import request_cancel
 from payproc.flows.provider_requests import payment_ref
@@ -65,7 +64,7 @@ def _row(payment: Payment) -> dict[str, Any]:
     return {
         "id": payment.id,
         "status": payment.status,
-        "money": str(Money.of(payment.amount_minor, payment.currency)),
+        "money": str(payment.money),
         "amount_minor": payment.amount_minor,
         "currency": payment.currency,
         "payment_method": payment.payment_method,

@@ -8,7 +8,6 @@ from sqlalchemy import select
 from payproc.cli.terminal.edge import OPERATOR, Id, Json, Limit, transaction
 from payproc.cli.terminal.rendering import show_item, show_list
 from payproc.database.models import Refund
-from payproc.domain.money import Money
 from payproc.domain.states import RefundStatus
 from payproc.records import refunds
 
@@ -42,7 +41,7 @@ def _row(refund: Refund) -> dict[str, Any]:
         "id": refund.id,
         "payment_id": refund.payment_id,
         "status": refund.status,
-        "money": str(Money.of(refund.amount_minor, refund.currency)),
+        "money": str(refund.money),
         "amount_minor": refund.amount_minor,
         "currency": refund.currency,
         "reason": refund.reason,

@@ -106,7 +106,7 @@ def _price(request: PaymentRequest, order: Order | None) -> Money:
                 "Say amount or amount_minor, or name an order_id.", code="amount_missing", field="amount"
             )
         return offered
-    due = Money.of(order.amount_minor, order.currency)
+    due = order.money
     if offered is not None and offered != due:
         raise InvalidRequest(
             f"Order {order.reference} is over {due}, not {offered}.", code="order_amount_differs", field="amount"

@@ -6,7 +6,6 @@ from sqlalchemy.orm import Session
 
 from payproc.application import Application
 from payproc.database.models import Payment, User
-from payproc.domain.money import Money
 from payproc.domain.references import Reference
 from payproc.providers.base import (
     Customer,
@@ -31,7 +30,7 @@ def payment_ref(payment: Payment) -> PaymentRef:
         reference=payment.reference,
         references={reference: value for reference, value in known.items() if value},
         dialect=payment.dialect,
-        money=Money.of(payment.amount_minor, payment.currency),
+        money=payment.money,
         created_at=payment.created_at,
         overdue=datetime.now(UTC) > end_of(payment) + GRACE,
     )
@@ -51,7 +50,7 @@ def start_request(
         payment_id=payment.id,
         reference=payment.reference,
         dialect=payment.dialect,
-        money=Money.of(payment.amount_minor, payment.currency),
+        money=payment.money,
         description=payment.description,
         customer=Customer(user_id=user.id, email=user.email, name=user.full_name, provider_id=customer_id),
         created_at=payment.created_at,

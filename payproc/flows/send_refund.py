@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import CallState, Payment, Refund, ReviewKind, Source
-from payproc.domain.money import Money
 from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.domain.states import REFUND_OPEN, RefundFact, RefundStatus
 from payproc.errors import OperationNotSupported, OutcomeUncertain, ProviderUnavailable, RequestRefused
@@ -116,7 +115,7 @@ def _errand(app: Application, session: Session, refund: Refund) -> _Errand:
     request = RefundRequest(
         refund_id=refund.id,
         payment=payment_ref(payment),
-        money=Money.of(refund.amount_minor, refund.currency),
+        money=refund.money,
         already=refunded.given_back(session, payment),
         provider_id=refund.provider_refund_id,
     )

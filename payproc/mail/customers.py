@@ -40,7 +40,7 @@ def customer_letter(session: Session, email: Email, *, user: User, payment: Paym
 
 
 def _amount(told: Payment | Refund) -> Money:
-    return Money.of(told.amount_minor, told.currency)
+    return told.money
 
 
 def _rows(session: Session, payment: Payment, refund: Refund | None, *, language: Vocabulary) -> list[Row]:

@@ -7,7 +7,6 @@ from itertools import groupby
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Dispute, Email, Locale, Payment, Review, ReviewKind
-from payproc.domain.money import Money
 from payproc.domain.states import DisputeStatus
 from payproc.mail.digest import Questions, questions
 from payproc.mail.message import Letter, Row, Section
@@ -35,7 +34,7 @@ def dispute_letter(session: Session, email: Email, *, settings: Settings) -> Let
     """Return word of one change of a dispute, beside what stands by the time it is sent."""
     dispute_id, _, told = email.about.partition(":")
     dispute, payment = session.get_one(Dispute, dispute_id), session.get_one(Payment, email.payment_id)
-    amount = code(Money.of(dispute.amount_minor, dispute.currency))
+    amount = code(dispute.money)
     return Letter(
         locale=Locale.ENGLISH,
         direction="ltr",
@@ -53,7 +52,7 @@ def dispute_letter(session: Session, email: Email, *, settings: Settings) -> Let
 
 def _dispute_rows(dispute: Dispute, payment: Payment, *, settings: Settings) -> tuple[Row, ...]:
     due = dispute.evidence_due_at
-    paid = Money.of(payment.amount_minor, payment.currency)
+    paid = payment.money
     return (
         Row(label="Stands now", value=Phrase(sentence=f"{_spelt(dispute.status)}: {DISPUTES[dispute.status]}")),
         Row(label="Reason", value=alone(words(_spelt(dispute.reason or "none given")))),

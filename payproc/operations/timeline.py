@@ -20,7 +20,6 @@ from payproc.database.models import (
     RefundEvent,
     Review,
 )
-from payproc.domain.money import Money
 from payproc.domain.states import Effect, Fact, RefundFact
 from payproc.jobs import Kind
 from payproc.records.disputes import disputes_of
@@ -145,7 +144,7 @@ def _refunds(session: Session, payment: Payment) -> list[Entry]:
 
 
 def _refund_events(session: Session, refund: Refund) -> list[Entry]:
-    money = Money.of(refund.amount_minor, refund.currency)
+    money = refund.money
     rows = session.scalars(select(RefundEvent).where(RefundEvent.refund_id == refund.id).order_by(RefundEvent.number))
     return [
         Entry(
@@ -171,7 +170,7 @@ def _disputes(session: Session, payment: Payment) -> list[Entry]:
 
 
 def _dispute_events(session: Session, dispute: Dispute) -> list[Entry]:
-    money = Money.of(dispute.amount_minor, dispute.currency)
+    money = dispute.money
     rows = session.scalars(
         select(DisputeEvent).where(DisputeEvent.dispute_id == dispute.id).order_by(DisputeEvent.number)
     )

@@ -10,7 +10,6 @@ from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Dispute, DisputeEvent, Payment, ReviewKind, User
-from payproc.domain.money import Money
 from payproc.domain.pagination import cursor_of, read_cursor
 from payproc.domain.settlement import RemoteDispute
 from payproc.domain.states import DISPUTE_CLOSED, DISPUTE_OPEN, DisputeStanding, DisputeStatus, Effect, dispute_effect
@@ -148,7 +147,7 @@ def _ask_for_answer(session: Session, payment: Payment, dispute: Dispute) -> Non
     if dispute.status not in _WANTS_ANSWER:
         close_if_open(session, ReviewKind.DISPUTE_OPEN, dispute.id, resolution=f"the dispute is {dispute.status}")
         return
-    money = Money.of(dispute.amount_minor, dispute.currency)
+    money = dispute.money
     until = f" until {dispute.evidence_due_at:%Y-%m-%d %H:%M} UTC" if dispute.evidence_due_at else ""
     open_review(
         session,

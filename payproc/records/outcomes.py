@@ -6,7 +6,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment, ReviewKind
-from payproc.domain.money import Money
 from payproc.domain.references import Reference, References
 from payproc.domain.states import OPEN, Fact, PaymentStatus
 from payproc.providers.base import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
@@ -116,7 +115,7 @@ def _fact(outcome: Outcome) -> Fact | None:
 
 
 def _mismatch(payment: Payment, outcome: Outcome) -> str | None:
-    asked = Money.of(payment.amount_minor, payment.currency)
+    asked = payment.money
     if outcome.money is not None and outcome.money != asked:
         return f"paid {outcome.money}, asked for {asked}"
     if outcome.live_mode is not None and outcome.live_mode is not payment.live_mode:

@@ -77,7 +77,7 @@ def _set_going(session: Session, payment: Payment, refund: Refund) -> None:
 
 
 def _ask_operator(session: Session, payment: Payment, refund: Refund) -> None:
-    money = Money.of(refund.amount_minor, refund.currency)
+    money = refund.money
     open_review(
         session,
         ReviewKind.REFUND_APPROVAL,
@@ -98,7 +98,7 @@ def _ask_for_hands(session: Session, payment: Payment, refund: Refund) -> None:
         payment_id=payment.id,
         detail=(
             f"{payment.payment_method} gives nothing back by a call: return "
-            f"{Money.of(refund.amount_minor, refund.currency)} of {payment.reference} in its portal, then resolve this "
+            f"{refund.money} of {payment.reference} in its portal, then resolve this "
             "with --as refunded (or not_refunded)."
         ),
     )
@@ -157,7 +157,7 @@ def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, t
     refund = _known(session, payment, remote)
     if refund is None:
         refund = _imported(session, payment, remote, money=remote.money, told=told)
-    elif (ours := Money.of(refund.amount_minor, refund.currency)) != remote.money:
+    elif (ours := refund.money) != remote.money:
         problem = f"{remote.provider_id} gives back {remote.money}, and we asked for {ours}"
         _report_mismatch(session, payment, refund.id, problem)
         return None
@@ -175,7 +175,7 @@ def record_reversal(session: Session, payment: Payment, *, told: Told) -> None:
     for refund in refunds_of(session, payment):
         if refund.status in (RefundStatus.PENDING, RefundStatus.MANUAL):
             apply_fact(session, refund.id, RefundFact.SUCCEEDED, told=told)
-    left = Money.of(payment.amount_minor, payment.currency) - refunded.given_back(session, payment)
+    left = payment.money - refunded.given_back(session, payment)
     if left.amount_minor <= 0:
         return
     refund = Refund(
@@ -226,7 +226,7 @@ def _imported(session: Session, payment: Payment, remote: RemoteRefund, *, money
 def _check_excess(session: Session, payment: Payment, refund: Refund) -> None:
     held = refunded.held_back(session, payment)
     if held.amount_minor > payment.amount_minor:
-        paid = Money.of(payment.amount_minor, payment.currency)
+        paid = payment.money
         problem = f"{held} of {paid} has been given back or is on its way"
         _report_mismatch(session, payment, refund.id, problem)
 
@@ -329,7 +329,7 @@ def _count_back(session: Session, payment: Payment, refund: Refund, *, told: Tol
 
 
 def _report_undone(session: Session, payment: Payment, refund: Refund, cell: Transition[RefundStatus]) -> None:
-    money = Money.of(refund.amount_minor, refund.currency)
+    money = refund.money
     open_review(
         session,
         ReviewKind.REFUND_UNDONE,

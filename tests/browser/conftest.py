@@ -162,7 +162,7 @@ class Shop:
 
     def end(self, payment: Payment, verdict: Verdict, **said: Any) -> None:
         if verdict is Verdict.PAID:
-            said = {"money": Money.of(payment.amount_minor, payment.currency)} | said
+            said = {"money": payment.money} | said
         with self.app.database.transaction() as session:
             outcome = Outcome(verdict=verdict, **said)
             outcomes.apply_outcome(

@@ -91,7 +91,7 @@ class PostRoom:
             remote = RemoteDispute(
                 provider_id=f"du_{payment.reference}",
                 references={},
-                money=Money.of(payment.amount_minor, payment.currency),
+                money=payment.money,
                 status=status,
                 told_at=NOON + timedelta(seconds=second),
                 reason="product_not_received",

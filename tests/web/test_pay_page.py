@@ -85,7 +85,7 @@ class Till:
 
     def end(self, payment: Payment, verdict: Verdict, **said: Any) -> Payment:
         if verdict is Verdict.PAID:
-            said = {"money": Money.of(payment.amount_minor, payment.currency)} | said
+            said = {"money": payment.money} | said
         told = Told(source=Source.POLL, evidence="job_of_a_test")
         with self.app.database.transaction() as session:
             outcomes.apply_outcome(session, payment.id, Outcome(verdict=verdict, **said), told=told)

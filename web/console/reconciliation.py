@@ -9,7 +9,6 @@ from flask import Blueprint, Response, render_template, request
 from sqlalchemy.orm import Session
 
 from payproc.database.models import FindingKind, Loop, ReconciliationFinding
-from payproc.domain.money import Money
 from payproc.operations.timeline import timeline
 from payproc.reconcile import report
 from payproc.reconcile.report import REPAIRED_OVER, Wanted
@@ -92,7 +91,7 @@ def payment(payment_id: str) -> str:
     with application().database.transaction() as session:
         found = payments.visible_payment(session, payment_id, user=current_user())
         entries = timeline(session, found)
-    amount = Money.of(found.amount_minor, found.currency)
+    amount = found.money
     return render_template("console/payment.html", payment=found, amount=amount, entries=entries, saying=formatting)
 
 

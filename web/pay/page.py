@@ -13,7 +13,6 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from payproc.database.models import Payment
-from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.errors import Conflict, NotFound, ProviderError
 from payproc.flows import checkout
@@ -133,7 +132,7 @@ def _about(shown: _Shown) -> dict[str, object]:
         "follow": follow(shown.scene),
         "form": shown.form,
         "wallet": _words().wallet(payment.payment_method),
-        "amount": formatting.amount(Money.of(payment.amount_minor, payment.currency)),
+        "amount": formatting.amount(payment.money),
         "reason": reason_of(payment),
         "nothing_was_charged": nothing_was_charged(payment),
         "action": payment.next_action or {},

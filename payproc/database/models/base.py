@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Enum, MetaData, TypeDecorator
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy import BigInteger, DateTime, Dialect, Enum, MetaData, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from payproc.domain.money import Money
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -50,3 +52,15 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {datetime: UtcTime, dict[str, Any]: None}  # noqa: RUF012 (SQLAlchemy's own shape)
+
+
+class Amounted:
+    """What is over an amount of money, kept as an integer of minor units and a currency."""
+
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str]
+
+    @property
+    def money(self) -> Money:
+        """The amount as a value."""
+        return Money.of(self.amount_minor, self.currency)

@@ -5,13 +5,13 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from payproc.database.models.base import Base, closed_set
+from payproc.database.models.base import Amounted, Base, closed_set
 from payproc.database.models.payments import Source
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.states import DisputeStatus, Effect
 
 
-class Dispute(Base):
+class Dispute(Amounted, Base):
     """One dispute, by the provider's id of it; a payment may have several."""
 
     __tablename__ = "disputes"
@@ -21,8 +21,6 @@ class Dispute(Base):
     provider: Mapped[str]
     provider_dispute_id: Mapped[str]
     # What is disputed; it may be less than the payment, or in another currency.
-    amount_minor: Mapped[int] = mapped_column(BigInteger)
-    currency: Mapped[str]
     status: Mapped[DisputeStatus] = mapped_column(closed_set(DisputeStatus, "status"))
     reason: Mapped[str | None]
     evidence_due_at: Mapped[datetime | None]

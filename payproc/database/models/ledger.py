@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Numeric, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from payproc.database.models.base import Base, closed_set
+from payproc.database.models.base import Amounted, Base, closed_set
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.settlement import LineKind
 
@@ -54,7 +54,7 @@ class Journal(Base):
     __table_args__ = (Index("ix_journals_at", "at", "id"),)
 
 
-class LedgerEntry(Base):
+class LedgerEntry(Amounted, Base):
     """One side of a journal, in minor units. Those of a journal sum to zero in every currency (a deferred trigger)."""
 
     __tablename__ = "ledger_entries"
@@ -64,8 +64,6 @@ class LedgerEntry(Base):
     account: Mapped[Account] = mapped_column(closed_set(Account, "account"))
     # Whose balance moved: the registry says which providers there are.
     provider: Mapped[str]
-    currency: Mapped[str]
-    amount_minor: Mapped[int] = mapped_column(BigInteger)
 
     __table_args__ = (
         CheckConstraint("amount_minor <> 0", name="amount_moves"),

@@ -3,10 +3,10 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint, func
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from payproc.database.models.base import Base, closed_set
+from payproc.database.models.base import Amounted, Base, closed_set
 from payproc.domain.ids import Prefix, new_id
 
 
@@ -19,7 +19,7 @@ class OrderStatus(StrEnum):
     REFUNDED = "refunded"
 
 
-class Order(Base):
+class Order(Amounted, Base):
     """One thing to be paid for, by any number of attempts, each of them a payment."""
 
     __tablename__ = "orders"
@@ -27,8 +27,6 @@ class Order(Base):
     id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id(Prefix.ORDER))
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
     reference: Mapped[str]
-    amount_minor: Mapped[int] = mapped_column(BigInteger)
-    currency: Mapped[str]
     status: Mapped[OrderStatus] = mapped_column(closed_set(OrderStatus, "status"), default=OrderStatus.OPEN)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from payproc.database.models.base import Base, closed_set
+from payproc.database.models.base import Amounted, Base, closed_set
 from payproc.domain.ids import Prefix, new_id, new_reference
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import Effect, Fact, PaymentStatus
@@ -24,7 +24,7 @@ class Source(StrEnum):
     OPERATOR = "operator"
 
 
-class Payment(Base):
+class Payment(Amounted, Base):
     """One attempt. Another try is another payment of the same order."""
 
     __tablename__ = "payments"
@@ -33,8 +33,6 @@ class Payment(Base):
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
     order_id: Mapped[str | None] = mapped_column(ForeignKey("orders.id"), index=True)
 
-    amount_minor: Mapped[int] = mapped_column(BigInteger)
-    currency: Mapped[str]
     status: Mapped[PaymentStatus] = mapped_column(closed_set(PaymentStatus, "status"))
     # The registry says which there are: a new provider needs no migration.
     payment_method: Mapped[PaymentMethod] = mapped_column(String)

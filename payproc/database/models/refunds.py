@@ -5,21 +5,19 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from payproc.database.models.base import Base, closed_set
+from payproc.database.models.base import Amounted, Base, closed_set
 from payproc.database.models.payments import Source
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.states import Effect, RefundFact, RefundStatus
 
 
-class Refund(Base):
+class Refund(Amounted, Base):
     """One refund of one payment: asked for here, or made in the provider's own dashboard (`requested_by` is null)."""
 
     __tablename__ = "refunds"
 
     id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id(Prefix.REFUND))
     payment_id: Mapped[str] = mapped_column(ForeignKey("payments.id"), index=True)
-    amount_minor: Mapped[int] = mapped_column(BigInteger)
-    currency: Mapped[str]
     status: Mapped[RefundStatus] = mapped_column(closed_set(RefundStatus, "status"))
     reason: Mapped[str | None]
     requested_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))

@@ -85,7 +85,7 @@ class Books:
         payment = self._payments.get(line.source)
         if payment is None:
             return Explained(line=line, waits=self._is_young(line.created_at))
-        origin = Money.of(payment.amount_minor, payment.currency)
+        origin = payment.money
         waits = payment.completed_at is None
         return Explained(line=line, ours=payment.id, payment_id=payment.id, origin=origin, waits=waits)
 
@@ -94,7 +94,7 @@ class Books:
         if refund is None:
             return Explained(line=line, waits=self._is_young(line.created_at))
         booked = f"{booked_as}:{refund.id}" in self._booked
-        origin = Money.of(refund.amount_minor, refund.currency) if booked else None
+        origin = refund.money if booked else None
         waits = refund.status in REFUND_OPEN or (booked_as is JournalKind.REFUND_UNDONE and self._stands(refund))
         return Explained(line=line, ours=refund.id, payment_id=refund.payment_id, origin=origin, waits=waits)
 

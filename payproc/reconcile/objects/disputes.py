@@ -7,7 +7,6 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Dispute, FindingKind, Payment, ReconciliationMark, ReconciliationRun, Source
-from payproc.domain.money import Money
 from payproc.domain.settlement import RemoteDispute
 from payproc.domain.states import DISPUTE_OPEN
 from payproc.reconcile import findings
@@ -74,7 +73,7 @@ def _record(session: Session, work: Work, run: ReconciliationRun, payment: Payme
 
 
 def _compare(session: Session, work: Work, run: ReconciliationRun, dispute: Dispute, remote: RemoteDispute) -> None:
-    ours = Money.of(dispute.amount_minor, dispute.currency)
+    ours = dispute.money
     if remote.status is dispute.status and remote.money == ours:
         return
     differs = remote.status is not dispute.status

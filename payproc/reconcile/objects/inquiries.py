@@ -18,7 +18,6 @@ from payproc.database.models import (
     ReconciliationRun,
     Source,
 )
-from payproc.domain.money import Money
 from payproc.domain.states import OPEN, TERMINAL, PaymentStatus
 from payproc.errors import ProviderUnavailable
 from payproc.flows.provider_requests import GRACE, USUAL_LIFE, end_of, payment_ref
@@ -228,7 +227,7 @@ def _difference(payment: Payment, kind: FindingKind, sentence: str) -> Differenc
 
 
 def _kind(payment: Payment, outcome: Outcome) -> tuple[FindingKind, str] | None:
-    verdict, asked = outcome.verdict, Money.of(payment.amount_minor, payment.currency)
+    verdict, asked = outcome.verdict, payment.money
     both = f"{payment.status} here, and {verdict} there"
     if verdict is Verdict.PAID:
         if outcome.money is not None and outcome.money != asked:

@@ -6,7 +6,6 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from payproc.database.models import FindingKind, Payment, ReconciliationMark, ReconciliationRun, Source
-from payproc.domain.money import Money
 from payproc.domain.states import OPEN, TRANSITIONS, Effect, Fact, PaymentStatus
 from payproc.flows.provider_requests import GRACE, end_of, payment_ref
 from payproc.providers.base import Outcome, Verdict
@@ -102,7 +101,7 @@ def _difference(payment: Payment, remote: RemotePayment) -> Difference | None:
 
 def _kind(payment: Payment, remote: RemotePayment) -> tuple[FindingKind, str] | None:
     outcome = remote.outcome
-    asked = Money.of(payment.amount_minor, payment.currency)
+    asked = payment.money
     paid_there, paid_here = outcome.verdict is Verdict.PAID, payment.status in _PAID
     if outcome.live_mode is not None and outcome.live_mode is not payment.live_mode:
         return FindingKind.LIVEMODE_MISMATCH, "theirs is of the other mode (live or test)"

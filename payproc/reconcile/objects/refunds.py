@@ -6,7 +6,6 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from payproc.database.models import FindingKind, Payment, ReconciliationMark, ReconciliationRun, Refund, Source
-from payproc.domain.money import Money
 from payproc.domain.settlement import RefundVerdict, RemoteRefund
 from payproc.domain.states import REFUND_OPEN, REFUND_TRANSITIONS, Effect, RefundFact, RefundStatus
 from payproc.reconcile import findings
@@ -95,7 +94,7 @@ def _compare(session: Session, run: ReconciliationRun, refund: Refund, remote: R
 
 
 def _kind(refund: Refund, remote: RemoteRefund) -> tuple[FindingKind, str] | None:
-    ours = Money.of(refund.amount_minor, refund.currency)
+    ours = refund.money
     verdict = remote.outcome.verdict
     if remote.money != ours:
         return FindingKind.REFUND_AMOUNT_MISMATCH, f"{ours} here, and {remote.money} there"

@@ -133,7 +133,7 @@ def _report_unknown(session: Session, run: ReconciliationRun, line: StatementLin
 
 
 def _settle_sale(session: Session, run: ReconciliationRun, known: Known, payment: Payment, line: StatementLine) -> None:
-    asked = Money.of(payment.amount_minor, payment.currency)
+    asked = payment.money
     if _money(line.gross) != asked:
         sentence = f"{_money(line.gross)} there, and {asked} here"
         _report(session, run, payment, line, kind=FindingKind.AMOUNT_MISMATCH, sentence=sentence)
@@ -157,7 +157,7 @@ def _book(session: Session, run: ReconciliationRun, known: Known, payment: Payme
     if run.dry_run:
         return
     # Our books have the sale once: what a second charge moved is for a person to explain.
-    sold = Money.of(payment.amount_minor, payment.currency)
+    sold = payment.money
     origin = None if known.is_charged_otherwise(payment, line) else sold
     new = journal.record_line(session, run.provider, settled, origin=origin, payment_id=payment.id)
     known.note_charge(payment, line)

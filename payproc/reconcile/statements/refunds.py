@@ -161,7 +161,7 @@ def _is_within(run: ReconciliationRun, refund: Refund) -> bool:
 def _settle_pair(
     session: Session, run: ReconciliationRun, payment: Payment, line: StatementLine, refund: Refund
 ) -> None:
-    given = Money.of(refund.amount_minor, refund.currency)
+    given = refund.money
     if _money(line.gross) != given:
         sentence = f"gave {_money(line.gross)} of it back, and {given} by {refund.id} here"
         kind = FindingKind.REFUND_AMOUNT_MISMATCH

@@ -54,7 +54,7 @@ class _Posting:
 
 def record_sale(session: Session, payment: Payment) -> None:
     """Book that a payment completed: the provider owes us what was sold. Once, even if it completes again."""
-    sold = Money.of(payment.amount_minor, payment.currency)
+    sold = payment.money
     _book(
         session,
         JournalKind.SALE,
@@ -68,14 +68,14 @@ def record_sale(session: Session, payment: Payment) -> None:
 
 def record_refund(session: Session, refund: Refund, payment: Payment) -> None:
     """Book, once, that a refund succeeded: the provider owes us that much less."""
-    given = Money.of(refund.amount_minor, refund.currency)
+    given = refund.money
     postings = _moved(given, debit=Account.REFUNDS, credit=Account.RECEIVABLE)
     _book_refund(session, JournalKind.REFUND, refund, payment=payment, postings=postings)
 
 
 def record_refund_undone(session: Session, refund: Refund, payment: Payment) -> None:
     """Book, once, that a refund which had succeeded came to nothing after all."""
-    back = Money.of(refund.amount_minor, refund.currency)
+    back = refund.money
     postings = _moved(back, debit=Account.RECEIVABLE, credit=Account.REFUNDS)
     _book_refund(session, JournalKind.REFUND_UNDONE, refund, payment=payment, postings=postings)
 
@@ -283,7 +283,7 @@ def _entry(journal: Journal, entry: LedgerEntry) -> Entry:
         at=journal.at,
         account=entry.account,
         provider=entry.provider,
-        money=Money.of(entry.amount_minor, entry.currency),
+        money=entry.money,
     )
 
 

@@ -299,7 +299,7 @@ class PaymentAnswer(Answer):
     @classmethod
     def of(cls, payment: Payment) -> "PaymentAnswer":
         """Show a payment."""
-        money = Money.of(payment.amount_minor, payment.currency)
+        money = payment.money
         return cls(
             id=payment.id,
             payment_id=payment.id,
@@ -412,7 +412,7 @@ class RefundAnswer(Answer):
         return cls(
             refund_id=refund.id,
             payment_id=refund.payment_id,
-            amount=Money.of(refund.amount_minor, refund.currency).major,
+            amount=refund.money.major,
             amount_minor=refund.amount_minor,
             currency=refund.currency,
             status=refund.status,
@@ -463,7 +463,7 @@ class DisputeAnswer(Answer):
             payment_id=dispute.payment_id,
             provider=dispute.provider,
             provider_dispute_id=dispute.provider_dispute_id,
-            amount=Money.of(dispute.amount_minor, dispute.currency).major,
+            amount=dispute.money.major,
             amount_minor=dispute.amount_minor,
             currency=dispute.currency,
             status=dispute.status,
