@@ -25,7 +25,7 @@ from payproc.providers.stripe import notices, signature
 from payproc.providers.stripe.client import StripeApi
 from payproc.providers.stripe.lists import StripeListing
 from payproc.providers.stripe.settings import StripeConfig
-from payproc.providers.stripe.wire import checkout, refunds
+from payproc.providers.stripe.wire import checkout, events, refunds
 from payproc.providers.transport.circuit_breakers import Circuits
 
 # Stripe stamps objects with whole seconds of its own clock, ours may differ a little.
@@ -149,7 +149,7 @@ class StripeProvider(StripeListing):
 
     def reread_notice(self, body: bytes) -> StoredReading:
         """Read a stored webhook."""
-        return notices.read(signature.parsed_event(body), live_mode=self._config.live_mode)
+        return notices.read(events.parsed_event(body), live_mode=self._config.live_mode)
 
 
 def _intent_of(ref: PaymentRef) -> str:

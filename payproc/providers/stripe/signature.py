@@ -1,6 +1,5 @@
-"""Whether a delivery is Stripe's, recent, and a snapshot event of the right shape."""
+"""Whether a delivery is Stripe's, and recent."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -9,11 +8,10 @@ import stripe
 
 from payproc.errors import BadSignature, NoticeMalformed
 from payproc.providers.base import RawNotice
-from payproc.providers.stripe.wire import checkout
+from payproc.providers.stripe.wire import events
 
 # Stripe's own default. The SDK checks the past side only; a clock from the future is as wrong.
 _TOLERANCE_SECONDS = 300
-_LONGEST_NAME = 255
 
 
 def verified_event(raw: RawNotice, secrets: tuple[str, ...]) -> Mapping[str, Any]:
@@ -34,7 +32,7 @@ def verified_event(raw: RawNotice, secrets: tuple[str, ...]) -> Mapping[str, Any
     )
     if not signed:
         raise BadSignature("The Stripe-Signature header does not fit this body, or is too old or in the future.")
-    return parsed_event(raw.body)
+    return events.parsed_event(raw.body)
 
 
 def _signed_by(secret: str, *, body: str, header: str, now: datetime) -> bool:
@@ -51,36 +49,3 @@ def _signed_at(header: str) -> int:
     # Exactly the SDK's reading of the header. Were ours kinder to a stray space, " t=now,t=then" would show us
     # another time than the one that was signed, and an old delivery could be replayed.
     return next(int(part.split("=", 2)[1]) for part in header.split(",") if part.split("=", 2)[0] == "t")
-
-
-def parsed_event(body: bytes) -> Mapping[str, Any]:
-    """Return the snapshot event in `body`.
-
-    Raises NoticeMalformed for anything else: `[]` and `null` can be signed as well as an object can.
-    """
-    try:
-        event = json.loads(body)
-    except (ValueError, RecursionError):
-        raise NoticeMalformed("The body is not JSON.") from None
-    if not isinstance(event, dict):
-        raise NoticeMalformed("The body is not a JSON object.")
-    named = event.get("object")
-    if isinstance(named, str) and named.startswith("v2."):
-        raise NoticeMalformed("This is a thin event; configure the endpoint for snapshot payloads.", code="notice_thin")
-    data = event.get("data")
-    shaped = (
-        named == "event"
-        and _names(event.get("id"))
-        and _names(event.get("type"))
-        and isinstance(data, dict)
-        and isinstance(data.get("object"), dict)
-    )
-    if not shaped:
-        raise NoticeMalformed("The body is not a Stripe event.")
-    return event
-
-
-def _names(value: object) -> bool:
-    # Stripe's ids have 28 characters; one that our unique index cannot hold would be delivered again for ever.
-    name = checkout.text(value)
-    return name is not None and 0 < len(name) <= _LONGEST_NAME

@@ -10,7 +10,8 @@ from stripe import WebhookSignature
 
 from payproc.errors import BadSignature, NoticeMalformed
 from payproc.providers.base import RawNotice
-from payproc.providers.stripe.signature import parsed_event, verified_event
+from payproc.providers.stripe.signature import verified_event
+from payproc.providers.stripe.wire.events import parsed_event
 
 SECRET, OLD_SECRET = "whsec_new_9fJ3kL7mN2pQ", "whsec_old_5rS8tV1wX4yZ"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

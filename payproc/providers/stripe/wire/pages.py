@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 from payproc.domain.settlement import RemoteDispute, RemoteRefund
 from payproc.errors import NoticeMalformed, ProviderUnavailable
 from payproc.providers.listing import Page, PayoutStatus, RemoteEvent, RemotePayment, RemotePayout, Window
-from payproc.providers.stripe import signature
-from payproc.providers.stripe.wire import checkout, disputes, refunds
+from payproc.providers.stripe.wire import checkout, disputes, events, refunds
 
 Json = Mapping[str, Any]
 Item = TypeVar("Item")
@@ -75,7 +74,7 @@ def event(found: Json) -> RemoteEvent | None:
     body = json.dumps(found).encode()
     created_at = checkout.moment(found.get("created"))
     try:
-        key = signature.parsed_event(body)["id"]
+        key = events.parsed_event(body)["id"]
     except NoticeMalformed:
         return None
     return RemoteEvent(key=key, body=body, created_at=created_at) if created_at else None
