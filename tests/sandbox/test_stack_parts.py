@@ -130,7 +130,7 @@ def test_one_that_does_not_listen_is_killed(site: Site, monkeypatch: pytest.Monk
 def test_a_directory_has_one_stack_at_a_time(tmp_path: Path) -> None:
     second = f"""
 from pathlib import Path
-from sandbox.leftovers import only_stack_in
+from sandbox.stack.leftovers import only_stack_in
 with only_stack_in(Path({str(tmp_path)!r})):
     pass
 """
