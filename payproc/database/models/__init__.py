@@ -1,16 +1,15 @@
 """The tables. Importing this package maps them all."""
 
 from payproc.database.models.base import Base
-from payproc.database.models.circuits import Circuit
 from payproc.database.models.disputes import Dispute, DisputeEvent
 from payproc.database.models.emails import Email, EmailKind
 from payproc.database.models.idempotency import IdempotencyKey
-from payproc.database.models.jobs import Job, JobState
+from payproc.database.models.jobs import Job, JobState, Tick
 from payproc.database.models.ledger import Account, Journal, JournalKind, LedgerEntry, SettlementLine
 from payproc.database.models.notices import Notice, NoticeState
 from payproc.database.models.orders import Order, OrderStatus
 from payproc.database.models.payments import Payment, PaymentEvent, Source
-from payproc.database.models.provider_calls import CallState, ProviderCall
+from payproc.database.models.provider_calls import CallState, Circuit, ProviderCall
 from payproc.database.models.reconciliation import (
     FindingKind,
     Loop,
@@ -21,7 +20,6 @@ from payproc.database.models.reconciliation import (
 )
 from payproc.database.models.refunds import Refund, RefundEvent
 from payproc.database.models.reviews import Review, ReviewKind
-from payproc.database.models.ticks import Tick
 from payproc.database.models.users import ApiKey, Locale, Role, Scope, User
 
 __all__ = [

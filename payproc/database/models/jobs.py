@@ -1,4 +1,4 @@
-"""Work to be done. The row is the record; a Celery message only rings for it."""
+"""Work to be done, and which periods of the clock's are begun. The row is the record; a message only rings for it."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -57,3 +57,13 @@ class Job(Base):
         Index("ix_jobs_subject", "subject"),
         Index("ix_jobs_finished_at", "finished_at", postgresql_where=text("state = 'done'")),
     )
+
+
+class Tick(Base):
+    """One period of one kind of clock work: two beats insert it once."""
+
+    __tablename__ = "ticks"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    period_start: Mapped[datetime] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,4 +1,4 @@
-"""Calls that change something at a provider, each written down before it is sent."""
+"""Calls that change something at a provider, each written down before it is sent, and gateways left alone."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -43,3 +43,14 @@ class ProviderCall(Base):
     answered_at: Mapped[datetime | None]
 
     __table_args__ = (UniqueConstraint("operation", "subject", "attempt"),)
+
+
+class Circuit(Base):
+    """The last word of any worker's fuse for one operation of one provider: open, half-open or closed."""
+
+    __tablename__ = "circuits"
+
+    provider: Mapped[str] = mapped_column(primary_key=True)
+    operation: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
