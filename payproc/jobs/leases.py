@@ -1,0 +1,190 @@
+"""What runs: a worker trades a ring's token for a token of its own, and says at the end what became of the job."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, case, false, func, null, or_, select, update
+from sqlalchemy.orm import Session
+
+from payproc.database.models import Job, JobState
+from payproc.jobs.kinds import POLICIES, Kind
+
+_WAITING_KINDS = tuple(kind.value for kind, policy in POLICIES.items() if policy.waits)
+
+# A job that killed its worker or met a bug this often is the likely cause: a person looks before it runs again.
+MOST_STRIKES = 5
+_LONGEST_RETRY = timedelta(minutes=10)
+
+
+class LeaseLost(Exception):
+    """Another run of this job has begun since ours did; what ours did in this transaction must not stand."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """A job as its worker holds it."""
+
+    id: str
+    kind: Kind
+    subject: str
+    token: UUID
+    payload: dict[str, Any]
+    attempts: int
+    strikes: int
+    staged_at: datetime
+
+
+def begin(
+    session: Session,
+    rings: Sequence[tuple[str, UUID]],
+    *,
+    lease: timedelta,
+    wait: timedelta = timedelta(0),
+) -> list[Begun]:
+    """Start the jobs whose ring is still good, and count the start before anything can go wrong.
+
+    `wait` is how much longer those that may wait for a customer are held.
+
+    A start that was never reported (its worker died) is a strike against the job.
+    """
+    good = or_(false(), *(and_(Job.id == job_id, Job.lease_token == token) for job_id, token in rings))
+    # No session holds these rows (nor those below): looking for them there cost a tenth of an inquiry.
+    rows = session.execute(
+        update(Job)
+        .where(Job.state == JobState.READY, good)
+        .values(
+            attempts=Job.attempts + 1,
+            strikes=Job.strikes + case((Job.started_at.is_not(None), 1), else_=0),
+            started_at=func.now(),
+            leased_until=case((Job.kind.in_(_WAITING_KINDS), func.now() + lease + wait), else_=func.now() + lease),
+            lease_token=func.gen_random_uuid(),
+        )
+        .returning(Job)
+        .execution_options(synchronize_session=False)
+    )
+    return [_begun(job) for job in rows.scalars()]
+
+
+def _begun(job: Job) -> Begun:
+    assert job.lease_token is not None
+    return Begun(
+        id=job.id,
+        kind=Kind(job.kind),
+        subject=job.subject,
+        token=job.lease_token,
+        payload=job.payload,
+        attempts=job.attempts,
+        strikes=job.strikes,
+        staged_at=job.created_at,
+    )
+
+
+def finish(session: Session, job: Begun) -> None:
+    """Mark the job done in the transaction of its effect, so that both stand or neither does.
+
+    Raises LeaseLost when another run has begun.
+    """
+    # One statement, for every job ends here. The same work may be staged again in this transaction: its insert must
+    # find this row closed.
+    again = Job.wanted_again
+    finished = session.scalar(
+        update(Job)
+        .where(Job.id == job.id, Job.lease_token == job.token, Job.state == JobState.READY)
+        .values(
+            state=case((again, JobState.READY.value), else_=JobState.DONE.value),
+            finished_at=case((again, null()), else_=func.now()),
+            wanted_again=false(),
+            leased_until=None,
+            lease_token=None,
+            started_at=None,
+        )
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    )
+    if finished is None:
+        raise LeaseLost(job.id)
+
+
+def retry_later(session: Session, job: Begun, *, error: str, after: timedelta) -> None:
+    """Put the job back, due `after` from now; `error` is kept for people to read."""
+    held = _held(session, job)
+    held.due_at = _now(session) + after
+    held.last_error = error
+    _release(held)
+
+
+def go_on(session: Session, job: Begun) -> None:
+    """Put the job back, due now: it has done a part of its work, and there is more."""
+    held = _held(session, job)
+    held.due_at = _now(session)
+    held.attempts = 0
+    held.last_error = None
+    _release(held)
+
+
+def strike(session: Session, job: Begun, *, error: str, after: timedelta) -> bool:
+    """Count a bug against the job and put it back. Return False once it had enough: then bury it."""
+    held = _held(session, job)
+    held.strikes += 1
+    if held.strikes >= MOST_STRIKES:
+        return False
+    retry_later(session, job, error=error, after=after)
+    return True
+
+
+def bury(session: Session, job: Begun, *, error: str) -> None:
+    """Set the job aside for a person. `last_error` says why; `requeue` brings it back."""
+    bury_by_hand(session, _held(session, job), error=error)
+
+
+def bury_by_hand(session: Session, job: Job, *, error: str) -> None:
+    """Set a job aside on an operator's word, whoever holds its lease."""
+    job.state = JobState.DEAD
+    job.last_error = error
+    job.finished_at = _now(session)
+    _release(job)
+
+
+def requeue(session: Session, job: Job) -> None:
+    """Make a dead job due now, with a clean slate."""
+    job.state = JobState.READY
+    job.due_at = _now(session)
+    job.strikes = job.attempts = 0
+    job.wanted_again = False
+    # Patience is counted from here: the time it lay dead was ours.
+    job.created_at = job.due_at
+    job.finished_at = None
+    _release(job)
+
+
+def backoff(attempts: int, *, base: timedelta, jitter: float) -> timedelta:
+    """Wait before try number `attempts` + 1: doubling from `base` to ten minutes.
+
+    `jitter` in [0, 1) spreads it over its upper half, so that what failed together does not return together.
+    """
+    full = min(base * 2 ** min(attempts - 1, 20), _LONGEST_RETRY)
+    spread: timedelta = full * (0.5 + jitter / 2)
+    return spread
+
+
+def _held(session: Session, job: Begun) -> Job:
+    found = session.scalar(
+        select(Job).where(Job.id == job.id, Job.lease_token == job.token, Job.state == JobState.READY).with_for_update()
+    )
+    if found is None:
+        raise LeaseLost(job.id)
+    return found
+
+
+def _release(job: Job) -> None:
+    job.leased_until = None
+    job.lease_token = None
+    job.started_at = None
+
+
+def _now(session: Session) -> datetime:
+    moment: datetime = session.scalars(select(func.now())).one()
+    return moment
