@@ -1,7 +1,5 @@
 """Celery's settings: data only. The reasons are measured (docs/decisions/0001)."""
 
-from datetime import timedelta
-
 from kombu.entity import Queue
 
 from payproc import jobs
@@ -23,9 +21,8 @@ result_backend = None
 task_acks_late = False
 task_retry_on_worker_lost = False
 
-# Longer than the two calls a start may need (46 s at worst), shorter than the lease of a job (90 s).
-task_soft_time_limit = 50
-task_time_limit = 60
+task_soft_time_limit = jobs.USUAL_LIMITS.soft
+task_time_limit = jobs.USUAL_LIMITS.hard
 
 worker_prefetch_multiplier = 1
 worker_max_tasks_per_child = 1000
@@ -64,53 +61,11 @@ task_queues = [
     *(Queue(jobs.provider_queue(method)) for method in CONSTRUCTORS),
 ]
 
-imports = (
-    "tasks.payments",
-    "tasks.refunds",
-    "tasks.notices",
-    "tasks.mail",
-    "tasks.reconcile",
-    "tasks.clock",
-)
+imports = ("tasks.tasks",)
 
-# The clock rings more often than the periods are long: a tick is keyed by its period, so repeats do nothing, and a
-# beat that was down catches up at once.
 timezone = "UTC"
 beat_schedule = {
-    "forget what nobody needs": {"task": "clock.tick", "schedule": timedelta(minutes=5), "args": ("clock.prune",)},
-    "check the invariants": {
-        "task": "clock.tick",
-        "schedule": timedelta(minutes=1),
-        "args": ("clock.check_invariants",),
-    },
-    "announce what waits for a person": {
-        "task": "clock.tick",
-        "schedule": timedelta(minutes=5),
-        "args": ("clock.digest",),
-    },
-    "fetch notices that never arrived": {
-        "task": "clock.tick",
-        "schedule": timedelta(minutes=1),
-        "args": ("reconcile.events",),
-    },
-    "compare payments, refunds and disputes": {
-        "task": "clock.tick",
-        "schedule": timedelta(minutes=5),
-        "args": ("reconcile.objects",),
-    },
-    "compare those of the last weeks": {
-        "task": "clock.tick",
-        "schedule": timedelta(minutes=15),
-        "args": ("reconcile.all_objects",),
-    },
-    "book the balance and add up payouts": {
-        "task": "clock.tick",
-        "schedule": timedelta(minutes=15),
-        "args": ("reconcile.money",),
-    },
-    "ask the wallets": {
-        "task": "clock.tick",
-        "schedule": timedelta(minutes=5),
-        "args": ("reconcile.wallets",),
-    },
+    kind.policy.purpose: {"task": "clock.tick", "schedule": kind.policy.clock.tick, "args": (kind.value,)}
+    for kind in jobs.Kind
+    if kind.policy.clock is not None
 }

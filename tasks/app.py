@@ -4,9 +4,7 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from celery import Celery
 from celery.signals import worker_process_init
@@ -17,7 +15,6 @@ from payproc.bootstrap import application_from
 from payproc.errors import SettingsInvalid
 from payproc.operations import logs
 from payproc.settings import load_settings
-from tasks import runner
 
 # Dozens of inquiries wait side by side, but a transaction is a few milliseconds long: they share these connections. A
 # worker that runs one job at a time opens one or two of them.
@@ -59,8 +56,3 @@ def application() -> Application:
 @worker_process_init.connect
 def _prepare(**_: Any) -> None:  # noqa: ANN401 (Celery's signal arguments)
     application()
-
-
-def run(jobs: Sequence[Mapping[str, str]]) -> int:
-    """Run the jobs that a message rings for: `{"job", "ring", "subject"}` each. Return how many were begun."""
-    return runner.run(application(), [(job["job"], UUID(job["ring"])) for job in jobs])

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.jobs import POLICIES, Kind, Ring
+from payproc.jobs import Kind, Ring
 from tasks.app import app as celery
 from tasks.app import application
 
@@ -50,7 +50,7 @@ def _messages(rings: Iterable[Ring]) -> Iterator[list[Ring]]:
         else:
             alike[ring.kind, ring.queue].append(ring)
     for (kind, _), found in alike.items():
-        size = POLICIES[kind].batch
+        size = kind.policy.batch
         for first in range(0, len(found), size):
             yield found[first : first + size]
 

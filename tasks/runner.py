@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pkgutil import resolve_name
 from uuid import UUID
 
 import structlog
@@ -19,43 +20,21 @@ from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import Payment, ReviewKind
 from payproc.errors import OutcomeUncertain, PayprocError, ProviderUnavailable
-from payproc.flows import cancel, poll, send_refund, start
 from payproc.flows.inbox import notices
 from payproc.jobs import Begun, Kind
-from payproc.mail import send
 from payproc.mail.smtp import MailUnavailable
-from payproc.operations import clock, logs
-from payproc.reconcile import schedule
+from payproc.operations import logs
 from payproc.records.reviews import open_review
 
 log = structlog.get_logger()
 
 Handler = Callable[[Application, Begun], None]
 
-HANDLERS: dict[Kind, Handler] = {
-    Kind.START_PAYMENT: start.start_payment,
-    Kind.PUSH_PAYMENT: start.start_payment,
-    Kind.INQUIRE_PAYMENT: poll.inquire_payment,
-    Kind.CANCEL_PAYMENT: cancel.cancel_payment,
-    Kind.SEND_REFUND: send_refund.send_refund,
-    Kind.INQUIRE_REFUND: send_refund.inquire_refund,
-    Kind.APPLY_NOTICE: notices.apply_notice,
-    Kind.SEND_MAIL: send.send_mail,
-    Kind.PRUNE: clock.prune,
-    Kind.CHECK_INVARIANTS: clock.check_invariants,
-    Kind.DIGEST: clock.digest,
-    Kind.RECONCILE_EVENTS: schedule.run_period,
-    Kind.RECONCILE_OBJECTS: schedule.run_period,
-    Kind.RECONCILE_ALL_OBJECTS: schedule.run_period,
-    Kind.RECONCILE_MONEY: schedule.run_period,
-    Kind.RECONCILE_WALLETS: schedule.run_period,
-}
+# All are resolved here and now: a worker that misses one does not start.
+HANDLERS: dict[Kind, Handler] = {kind: resolve_name(kind.policy.handler) for kind in Kind}
 
 # Waiting 300 ms each they ask two hundred questions a second, more than one process can do the work of.
 _MOST_AT_ONCE = 64
-
-# Trouble that passes is waited out this long; then the customer is gone and a person should know.
-_PATIENCE = {Kind.START_PAYMENT: timedelta(hours=24), Kind.SEND_MAIL: timedelta(days=3)}
 
 
 def run(app: Application, rings: Sequence[tuple[str, UUID]]) -> int:
@@ -69,7 +48,7 @@ def run(app: Application, rings: Sequence[tuple[str, UUID]]) -> int:
 
 def _at_once(begun: Sequence[Begun]) -> Iterator[Sequence[Begun]]:
     # A message holds jobs of one kind.
-    width = jobs.POLICIES[begun[0].kind].side_by_side if begun else 1
+    width = begun[0].kind.policy.side_by_side if begun else 1
     for first in range(0, len(begun), width):
         yield begun[first : first + width]
 
@@ -118,7 +97,7 @@ def _run_one(app: Application, job: Begun) -> None:
 def _wait_out(app: Application, job: Begun, trouble: Exception) -> None:
     # A database error's text quotes the statement and its values: its type is enough.
     error = trouble.message if isinstance(trouble, PayprocError) else type(trouble).__name__
-    patience = _PATIENCE.get(job.kind)
+    patience = job.kind.policy.patience
     if patience is not None and datetime.now(UTC) - job.staged_at > patience:
         _settle(app, lambda s: _bury(s, job, f"gave up after {patience}: {error}"))
         return

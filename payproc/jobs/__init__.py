@@ -7,7 +7,7 @@ own, so a message delivered twice starts once. Whatever dies, a lease runs out a
 All durations are measured by the database's clock: hosts disagree, the database does not disagree with itself.
 """
 
-from payproc.jobs.kinds import POLICIES, Kind, Policy, Queue, provider_queue
+from payproc.jobs.kinds import USUAL_LIMITS, Kind, Policy, Queue, provider_queue
 from payproc.jobs.leases import (
     MOST_STRIKES,
     Begun,
@@ -26,8 +26,8 @@ from payproc.jobs.queue import READY, Ring, ring, stage, withdraw
 
 __all__ = [
     "MOST_STRIKES",
-    "POLICIES",
     "READY",
+    "USUAL_LIMITS",
     "Begun",
     "Kind",
     "LeaseLost",

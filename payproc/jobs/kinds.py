@@ -1,7 +1,9 @@
-"""The kinds of work, and how each is sent for and run."""
+"""The kinds of work: one row of one table each, from which Celery's tasks, beat's schedule and the rest are made."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from datetime import timedelta
 from enum import StrEnum
+from typing import Self
 
 from payproc.domain.payment_methods import PaymentMethod
 
@@ -20,59 +22,171 @@ def provider_queue(method: PaymentMethod) -> str:
     return f"provider.{method}"
 
 
-class Kind(StrEnum):
-    """The closed list of work."""
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Seconds after which a task is interrupted, and after which its process is killed."""
 
-    START_PAYMENT = "payment.start"
-    PUSH_PAYMENT = "payment.push"  # a start that waits for the customer, and must not go out twice
-    INQUIRE_PAYMENT = "payment.inquire"
-    CANCEL_PAYMENT = "payment.cancel"
-    SEND_REFUND = "refund.send"
-    INQUIRE_REFUND = "refund.inquire"
-    APPLY_NOTICE = "notice.apply"
-    SEND_MAIL = "mail.send"
-    PRUNE = "clock.prune"
-    CHECK_INVARIANTS = "clock.check_invariants"
-    DIGEST = "clock.digest"
-    RECONCILE_EVENTS = "reconcile.events"
-    RECONCILE_OBJECTS = "reconcile.objects"
-    RECONCILE_ALL_OBJECTS = "reconcile.all_objects"
-    RECONCILE_MONEY = "reconcile.money"
-    RECONCILE_WALLETS = "reconcile.wallets"
+    soft: int
+    hard: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class Policy:
-    """How a kind of work is rung for and run.
+class Clock:
+    """Work that the clock starts, once in each `period`.
 
-    `queue`: None where the payment's provider decides. `batch`: ids in a message. `side_by_side`: how many of a message
-    run at once. `waits`: a customer may be waited for, so that it may take PUSH_TIMEOUT longer than other work.
+    Beat ticks more often than the periods are long: a tick is keyed by its period, so repeats do nothing, and a beat
+    that was down catches up at once.
     """
 
-    queue: Queue | None
-    batch: int = 1
-    side_by_side: int = 1
-    waits: bool = False
+    period: timedelta
+    tick: timedelta
 
 
-POLICIES: dict[Kind, Policy] = {
-    Kind.START_PAYMENT: Policy(queue=None),
-    # A gateway may hold a wallet's push until the customer has typed the MPIN.
-    Kind.PUSH_PAYMENT: Policy(queue=None, waits=True),
-    # Nearly all of an inquiry is waiting for the gateway: twenty wait together, for one message's cost.
-    Kind.INQUIRE_PAYMENT: Policy(queue=None, batch=20, side_by_side=20),
-    Kind.SEND_REFUND: Policy(queue=None),
-    Kind.INQUIRE_REFUND: Policy(queue=None),
-    Kind.CANCEL_PAYMENT: Policy(queue=None),
-    # A notice is a few rows and no call: fifty share one message's cost.
-    Kind.APPLY_NOTICE: Policy(queue=Queue.NOTICES, batch=50),
-    Kind.SEND_MAIL: Policy(queue=Queue.MAIL),
-    Kind.PRUNE: Policy(queue=Queue.CLOCK),
-    Kind.CHECK_INVARIANTS: Policy(queue=Queue.CLOCK),
-    Kind.DIGEST: Policy(queue=Queue.CLOCK),
-    Kind.RECONCILE_EVENTS: Policy(queue=Queue.RECONCILE),
-    Kind.RECONCILE_OBJECTS: Policy(queue=Queue.RECONCILE),
-    Kind.RECONCILE_ALL_OBJECTS: Policy(queue=Queue.RECONCILE),
-    Kind.RECONCILE_MONEY: Policy(queue=Queue.RECONCILE),
-    Kind.RECONCILE_WALLETS: Policy(queue=Queue.RECONCILE),
-}
+# Longer than the two calls a start may need (46 s at worst), shorter than the lease of a job (90 s).
+USUAL_LIMITS = Limits(soft=50, hard=60)
+# A gateway may hold a wallet's push until the customer has typed the MPIN: PUSH_TIMEOUT, 105 s at most, and a
+# connection before it. The lease of such a job is that much longer than others', 190 s as it comes.
+_WAITING_LIMITS = Limits(soft=125, hard=135)
+
+_FIVE_MINUTES = Clock(period=timedelta(minutes=5), tick=timedelta(minutes=1))
+_QUARTER_HOURLY = Clock(period=timedelta(minutes=15), tick=timedelta(minutes=1))
+_HOURLY = Clock(period=timedelta(hours=1), tick=timedelta(minutes=5))
+_DAILY = Clock(period=timedelta(days=1), tick=timedelta(minutes=15))
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a kind of work is named, sent for and run."""
+
+    name: str  # in the database, in messages and on the command line
+    purpose: str
+    _: KW_ONLY
+    handler: str  # takes the application and the job; named and not imported, for it stands above the jobs
+    queue: Queue | None = None  # None: that of the payment's provider
+    batch: int = 1  # ids in a message
+    side_by_side: int = 1  # how many of a message run at once
+    waits: bool = False  # a customer may be waited for, so that it may take PUSH_TIMEOUT longer than other work
+    limits: Limits = USUAL_LIMITS
+    patience: timedelta | None = None  # trouble that passes is waited out this long; then a person should know
+    clock: Clock | None = None
+
+
+class Kind(StrEnum):
+    """The closed list of work."""
+
+    START_PAYMENT = Policy(
+        "payment.start",
+        "Carry a new payment to its provider",
+        handler="payproc.flows.start:start_payment",
+        patience=timedelta(hours=24),  # by then the customer is gone
+    )
+    PUSH_PAYMENT = Policy(
+        "payment.push",
+        "Start a payment whose customer is waited for; it must not go out twice",
+        handler="payproc.flows.start:start_payment",
+        waits=True,
+        limits=_WAITING_LIMITS,
+    )
+    INQUIRE_PAYMENT = Policy(
+        "payment.inquire",
+        "Ask the provider how an open payment stands",
+        handler="payproc.flows.poll:inquire_payment",
+        # Nearly all of an inquiry is waiting for the gateway: twenty wait together, for one message's cost.
+        batch=20,
+        side_by_side=20,
+    )
+    CANCEL_PAYMENT = Policy(
+        "payment.cancel",
+        "Call an open payment off",
+        handler="payproc.flows.cancel:cancel_payment",
+    )
+    SEND_REFUND = Policy(
+        "refund.send",
+        "Send a refund to its provider, once",
+        handler="payproc.flows.send_refund:send_refund",
+    )
+    INQUIRE_REFUND = Policy(
+        "refund.inquire",
+        "Ask the provider how a refund in doubt stands",
+        handler="payproc.flows.send_refund:inquire_refund",
+    )
+    APPLY_NOTICE = Policy(
+        "notice.apply",
+        "Apply a stored notice to its payment",
+        handler="payproc.flows.inbox.notices:apply_notice",
+        queue=Queue.NOTICES,
+        batch=50,  # a notice is a few rows and no call: fifty share one message's cost
+    )
+    SEND_MAIL = Policy(
+        "mail.send",
+        "Hand mail to the mail server",
+        handler="payproc.mail.send:send_mail",
+        queue=Queue.MAIL,
+        patience=timedelta(days=3),
+    )
+    PRUNE = Policy(
+        "clock.prune",
+        "Forget what nobody will ask for again",
+        handler="payproc.operations.clock:prune",
+        queue=Queue.CLOCK,
+        clock=_HOURLY,
+    )
+    CHECK_INVARIANTS = Policy(
+        "clock.check_invariants",
+        "Check that the promises hold",
+        handler="payproc.operations.clock:check_invariants",
+        queue=Queue.CLOCK,
+        clock=_QUARTER_HOURLY,
+    )
+    DIGEST = Policy(
+        "clock.digest",
+        "Tell the operators what waits for them",
+        handler="payproc.operations.clock:digest",
+        queue=Queue.CLOCK,
+        clock=_HOURLY,
+    )
+    RECONCILE_EVENTS = Policy(
+        "reconcile.events",
+        "Fetch notices that never arrived",
+        handler="payproc.reconcile.schedule:run_period",
+        queue=Queue.RECONCILE,
+        clock=_FIVE_MINUTES,
+    )
+    RECONCILE_OBJECTS = Policy(
+        "reconcile.objects",
+        "Compare the last day's payments, refunds and disputes",
+        handler="payproc.reconcile.schedule:run_period",
+        queue=Queue.RECONCILE,
+        clock=_HOURLY,
+    )
+    RECONCILE_ALL_OBJECTS = Policy(
+        "reconcile.all_objects",
+        "Compare those of the last weeks: a refund may fail for a month",
+        handler="payproc.reconcile.schedule:run_period",
+        queue=Queue.RECONCILE,
+        clock=_DAILY,
+    )
+    RECONCILE_MONEY = Policy(
+        "reconcile.money",
+        "Bring the lines of the balance into the ledger, and add up payouts",
+        handler="payproc.reconcile.schedule:run_period",
+        queue=Queue.RECONCILE,
+        clock=_DAILY,
+    )
+    RECONCILE_WALLETS = Policy(
+        "reconcile.wallets",
+        "Ask the wallets, which list nothing, about late payments and a sample of the ended ones",
+        handler="payproc.reconcile.schedule:run_period",
+        queue=Queue.RECONCILE,
+        clock=_HOURLY,
+    )
+
+    policy: Policy
+
+    def __new__(cls, policy: Policy | str) -> Self:
+        """Make a member that is its policy's name; `str` is for mypy, which reads Kind("payment.start") as this."""
+        assert isinstance(policy, Policy)
+        kind = str.__new__(cls, policy.name)
+        kind._value_ = policy.name
+        kind.policy = policy
+        return kind

@@ -10,9 +10,9 @@ from sqlalchemy import and_, case, false, func, null, or_, select, update
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Job, JobState
-from payproc.jobs.kinds import POLICIES, Kind
+from payproc.jobs.kinds import Kind
 
-_WAITING_KINDS = tuple(kind.value for kind, policy in POLICIES.items() if policy.waits)
+_WAITING_KINDS = tuple(kind.value for kind in Kind if kind.policy.waits)
 
 # A job that killed its worker or met a bug this often is the likely cause: a person looks before it runs again.
 MOST_STRIKES = 5

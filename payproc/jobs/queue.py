@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from payproc.database.models import Job, JobState
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.jobs.kinds import POLICIES, Kind, provider_queue
+from payproc.jobs.kinds import Kind, provider_queue
 
 _KNOWN_KINDS = tuple(kind.value for kind in Kind)
 _MOST_RINGS_A_QUEUE = 1000
@@ -82,7 +82,7 @@ def withdraw(session: Session, kind: Kind, subject: str) -> None:
 
 
 def _queue(kind: Kind, method: PaymentMethod | None) -> str:
-    queue = POLICIES[kind].queue
+    queue = kind.policy.queue
     if queue is None:
         assert method is not None, f"{kind} needs a payment method"
         return provider_queue(method)

@@ -2,10 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import CursorResult, Delete, delete, func, literal, select
+from sqlalchemy import CursorResult, Delete, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
-from sqlalchemy.types import Interval
 
 from payproc import jobs
 from payproc.application import Application
@@ -20,22 +19,12 @@ _DONE_JOBS_LIFE = timedelta(days=7)
 _TICKS_LIFE = timedelta(days=30)
 _AT_ONCE = 5000
 
-PERIODS: dict[jobs.Kind, timedelta] = {
-    jobs.Kind.PRUNE: timedelta(hours=1),
-    jobs.Kind.CHECK_INVARIANTS: timedelta(minutes=15),
-    jobs.Kind.DIGEST: timedelta(hours=1),
-    jobs.Kind.RECONCILE_EVENTS: timedelta(minutes=5),
-    jobs.Kind.RECONCILE_OBJECTS: timedelta(hours=1),
-    jobs.Kind.RECONCILE_ALL_OBJECTS: timedelta(days=1),
-    jobs.Kind.RECONCILE_MONEY: timedelta(days=1),
-    jobs.Kind.RECONCILE_WALLETS: timedelta(hours=1),
-}
-
 
 def tick(session: Session, kind: jobs.Kind, *, now: datetime) -> bool:
     """Stage this period's clock work unless it was staged before; `now` is UTC. Return whether it was staged here."""
-    period = PERIODS[kind]
-    start = datetime.fromtimestamp(now.timestamp() // period.total_seconds() * period.total_seconds(), UTC)
+    assert kind.policy.clock is not None, f"{kind} has no period"
+    period = kind.policy.clock.period.total_seconds()
+    start = datetime.fromtimestamp(now.timestamp() // period * period, UTC)
     first = session.scalar(
         insert(Tick).values(kind=kind, period_start=start).on_conflict_do_nothing().returning(Tick.kind)
     )
@@ -47,14 +36,14 @@ def tick(session: Session, kind: jobs.Kind, *, now: datetime) -> bool:
 
 def prune(app: Application, job: jobs.Begun) -> None:
     """Run a `clock.prune` job: forget what nobody will ask for again."""
-    old_jobs = select(Job.id).where(Job.state == JobState.DONE, Job.finished_at < _ago(_DONE_JOBS_LIFE))
+    old_jobs = select(Job.id).where(Job.state == JobState.DONE, Job.finished_at < func.now() - _DONE_JOBS_LIFE)
     # By thousands: after an outage one statement over all of them could outlast its time limit, each time again.
     while _deleted(app, delete(Job).where(Job.id.in_(old_jobs.limit(_AT_ONCE)))) == _AT_ONCE:
         pass
     with app.database.transaction() as session:
         life = app.settings.idempotency_key_life
-        session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < _ago(life)))
-        session.execute(delete(Tick).where(Tick.created_at < _ago(_TICKS_LIFE)))
+        session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < func.now() - life))
+        session.execute(delete(Tick).where(Tick.created_at < func.now() - _TICKS_LIFE))
         jobs.finish(session, job)
 
 
@@ -83,7 +72,3 @@ def digest(app: Application, job: jobs.Begun) -> None:
         if operators and questions(session, period).new:
             outbox.stage_digest(session, period, operator_mail=operators)
         jobs.finish(session, job)
-
-
-def _ago(age: timedelta) -> object:
-    return func.now() - literal(age, Interval)

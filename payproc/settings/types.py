@@ -109,7 +109,7 @@ def _lease(length: timedelta) -> timedelta:
 
 
 def _push_timeout(length: timedelta) -> timedelta:
-    # Celery's limit of such a task is 125 s (tasks/payments.py), connection and commit included.
+    # Celery's limit of such a task is 125 s (payproc/jobs/kinds.py), connection and commit included.
     if length > _LONGEST_PUSH:
         raise ValueError("must be 105s at most")
     return length

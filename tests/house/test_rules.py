@@ -268,8 +268,9 @@ def messages_that_carry_more_than_ids(source: Source) -> Iterator[str]:
     for call, name in _calls(source.tree):
         if name in ("delay", "apply_async", "signature") or (name == "send_task" and source.path != "tasks/relay.py"):
             yield _at(call, f"{name}: the relay rings, from rows")
+    passed = {ast.unparse(each) for call, name in _calls(source.tree) if name == "task" for each in call.args}
     for node in ast.walk(source.tree):
-        if isinstance(node, _FUNCTION) and any(_is_task(decorator) for decorator in node.decorator_list):
+        if isinstance(node, _FUNCTION) and (node.name in passed or any(map(_is_task, node.decorator_list))):
             for argument in (*node.args.args, *node.args.kwonlyargs):
                 told = ast.unparse(argument.annotation) if argument.annotation else "nothing"
                 if told not in _TASK_ARGUMENTS:
@@ -383,6 +384,7 @@ _IN_TRANSACTION = "def f(app):\n    with app.database.transaction() as session:\
         (messages_that_carry_more_than_ids, "web/api/payments.py", "celery.send_task('payment.start')"),
         (messages_that_carry_more_than_ids, "tasks/x.py", "@app.task(name='a')\ndef f(payment: Payment): ..."),
         (messages_that_carry_more_than_ids, "tasks/x.py", "@app.task\ndef f(amount): ..."),
+        (messages_that_carry_more_than_ids, "tasks/x.py", "def f(amount): ...\napp.task(f, name='a')"),
     ],
 )
 def test_the_rule_catches(rule: Rule, path: str, text: str) -> None:

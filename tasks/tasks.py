@@ -1,0 +1,27 @@
+"""Celery's tasks: one for each kind of work, made from the table of kinds, and the clock's tick."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from payproc.jobs import Kind
+from payproc.operations import clock
+from tasks import runner
+from tasks.app import app, application
+
+
+@app.task(name="clock.tick")
+def tick(kind: str) -> bool:
+    """Stage this period's clock work, once however often it is asked for."""
+    with application().database.transaction() as session:
+        return clock.tick(session, Kind(kind), now=datetime.now(UTC))
+
+
+def run(jobs: Sequence[Mapping[str, str]]) -> int:
+    """Run the jobs that a message rings for: `{"job", "ring", "subject"}` each. Return how many were begun."""
+    return runner.run(application(), [(job["job"], UUID(job["ring"])) for job in jobs])
+
+
+for _kind in Kind:
+    _limits = _kind.policy.limits
+    app.task(run, name=_kind.value, soft_time_limit=_limits.soft, time_limit=_limits.hard)
