@@ -14,10 +14,10 @@ result_serializer = "json"
 task_ignore_result = True
 result_backend = None
 
-# A message is acknowledged when a process takes it up. What recovers work is its row's lease: it runs out and is rung
-# for anew, which also covers what Redis loses between pop and bookkeeping. A late acknowledgement would add only a
-# window as long as the job in which Redis can die: kombu 5.7 then acknowledges on a channel that is gone, and the
-# worker's main process ends with it.
+# A message is acknowledged when a process takes it up. What recovers work is its row's lease: it runs out and the row
+# is dispatched anew, which also covers what Redis loses between pop and bookkeeping. A late acknowledgement would add
+# only a window as long as the job in which Redis can die: kombu 5.7 then acknowledges on a channel that is gone, and
+# the worker's main process ends with it.
 task_acks_late = False
 task_retry_on_worker_lost = False
 
@@ -50,7 +50,7 @@ broker_transport_options = {
     "global_keyprefix": "payproc:",
 }
 
-# A message that repeats itself is dropped at once: its ring is stale. So one failed publish is not retried for long.
+# A message that repeats itself is dropped at once: its token is stale. So one failed publish is not retried for long.
 task_publish_retry_policy = {"max_retries": 1, "interval_start": 0.2}
 
 # A misspelt queue must fail, not fill.

@@ -1,4 +1,4 @@
-"""`python -m tasks.relay`: ring Celery for rows that are due. Two may run; they never ring for the same row.
+"""`python -m tasks.relay`: send the ids of rows that are due. Two may run; they never send the same row.
 
 It asks by polling, not by LISTEN: NOTIFY takes a lock at every commit of the hot path, while four small indexed
 queries a second are what an idle relay costs (docs/decisions/0006).
@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.jobs import Kind, Ring
+from payproc.jobs import Dispatched, Kind
 from tasks.app import app as celery
 from tasks.app import application
 
@@ -28,47 +28,47 @@ _IDLE_SECONDS = 0.25
 _TROUBLE_SECONDS = 1.0
 
 
-def ring_due(app: Application) -> int:
-    """Ring once for what is due; return how many rows that was.
+def dispatch_due(app: Application) -> int:
+    """Dispatch what is due; return how many rows that was.
 
     A message that cannot be sent is not mourned: its row's lease runs out and it is due again. Raises BrokerDown or
     SQLAlchemyError.
     """
     with app.database.transaction() as session:
-        rings = jobs.ring(session, limit=_BATCH, lease=app.settings.ring_lease)
-    for batch in _messages(rings):
+        dispatched = jobs.dispatch(session, limit=_BATCH, lease=app.settings.ring_lease)
+    for batch in _messages(dispatched):
         _send(batch)
-    return len(rings)
+    return len(dispatched)
 
 
-def _messages(rings: Iterable[Ring]) -> Iterator[list[Ring]]:
-    alike: dict[tuple[Kind, str], list[Ring]] = defaultdict(list)
-    for ring in rings:
-        if ring.strikes:
+def _messages(dispatched: Iterable[Dispatched]) -> Iterator[list[Dispatched]]:
+    alike: dict[tuple[Kind, str], list[Dispatched]] = defaultdict(list)
+    for job in dispatched:
+        if job.strikes:
             # It may have killed its worker: it is tried alone, so that it takes no others down with it.
-            yield [ring]
+            yield [job]
         else:
-            alike[ring.kind, ring.queue].append(ring)
+            alike[job.kind, job.queue].append(job)
     for (kind, _), found in alike.items():
         size = kind.policy.batch
         for first in range(0, len(found), size):
             yield found[first : first + size]
 
 
-def _send(batch: list[Ring]) -> None:
+def _send(batch: list[Dispatched]) -> None:
     kind, queue = batch[0].kind, batch[0].queue
-    arguments = [{"job": ring.job_id, "subject": ring.subject, "ring": str(ring.token)} for ring in batch]
+    arguments = [{"job": job.job_id, "subject": job.subject, "ring": str(job.token)} for job in batch]
     celery.send_task(kind.value, args=[arguments], queue=queue, ignore_result=True)
 
 
 def run(app: Application, stop: threading.Event) -> None:
-    """Ring until told to stop: at once while there is work, four times a second while there is none."""
+    """Dispatch until told to stop: at once while there is work, four times a second while there is none."""
     log.info("relay started")
     while not stop.is_set():
         try:
-            found = ring_due(app)
+            found = dispatch_due(app)
         except (BrokerDown, SQLAlchemyError, OSError) as trouble:
-            log.warning("cannot ring; the rows stay due", error=type(trouble).__name__)
+            log.warning("cannot dispatch; the rows stay due", error=type(trouble).__name__)
             stop.wait(_TROUBLE_SECONDS)
             continue
         stop.wait(_BUSY_SECONDS if found else _IDLE_SECONDS)

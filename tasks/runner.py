@@ -37,10 +37,10 @@ HANDLERS: dict[Kind, Handler] = {kind: resolve_name(kind.policy.handler) for kin
 _MOST_AT_ONCE = 64
 
 
-def run(app: Application, rings: Sequence[tuple[str, UUID]]) -> int:
-    """Run the jobs whose ring is still good, as many at once as their kind allows; return how many were begun."""
+def run(app: Application, dispatched: Sequence[tuple[str, UUID]]) -> int:
+    """Run the jobs whose token is still good, as many at once as their kind allows; return how many were begun."""
     with app.database.transaction() as session:
-        begun = jobs.begin(session, rings, lease=app.settings.work_lease, wait=app.settings.push_timeout)
+        begun = jobs.begin(session, dispatched, lease=app.settings.work_lease, wait=app.settings.push_timeout)
     for together in _at_once(begun):
         _run_together(app, together)
     return len(begun)

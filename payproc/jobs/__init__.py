@@ -1,8 +1,8 @@
-"""The job table: stage, ring, begin, finish, retry later, bury.
+"""The job table: stage, dispatch, begin, finish, retry later, bury.
 
 PostgreSQL is the record, Celery the doorbell. A row is staged in the transaction that causes the work. The relay
-*rings*: it leases due rows and sends their ids. A worker *begins*: it trades the ring's token for a token of its
-own, so a message delivered twice starts once. Whatever dies, a lease runs out and the row is due again.
+*dispatches*: it leases due rows and sends their ids. A worker *begins*: it trades the message's token for a token of
+its own, so a message delivered twice starts once. Whatever dies, a lease runs out and the row is due again.
 
 All durations are measured by the database's clock: hosts disagree, the database does not disagree with itself.
 """
@@ -22,28 +22,28 @@ from payproc.jobs.leases import (
     retry_later,
     strike,
 )
-from payproc.jobs.queue import READY, Ring, ring, stage, withdraw
+from payproc.jobs.queue import READY, Dispatched, dispatch, stage, withdraw
 
 __all__ = [
     "MOST_STRIKES",
     "READY",
     "USUAL_LIMITS",
     "Begun",
+    "Dispatched",
     "Kind",
     "LeaseLost",
     "Policy",
     "Queue",
-    "Ring",
     "backoff",
     "begin",
     "bury",
     "bury_by_hand",
+    "dispatch",
     "finish",
     "go_on",
     "provider_queue",
     "requeue",
     "retry_later",
-    "ring",
     "stage",
     "strike",
     "withdraw",

@@ -1,4 +1,4 @@
-"""What runs: a worker trades a ring's token for a token of its own, and says at the end what became of the job."""
+"""What runs: a worker trades a message's token for a token of its own, and says at the end what became of the job."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,18 +39,18 @@ class Begun:
 
 def begin(
     session: Session,
-    rings: Sequence[tuple[str, UUID]],
+    dispatched: Sequence[tuple[str, UUID]],
     *,
     lease: timedelta,
     wait: timedelta = timedelta(0),
 ) -> list[Begun]:
-    """Start the jobs whose ring is still good, and count the start before anything can go wrong.
+    """Start the jobs whose token is still good, and count the start before anything can go wrong.
 
     `wait` is how much longer those that may wait for a customer are held.
 
     A start that was never reported (its worker died) is a strike against the job.
     """
-    good = or_(false(), *(and_(Job.id == job_id, Job.lease_token == token) for job_id, token in rings))
+    good = or_(false(), *(and_(Job.id == job_id, Job.lease_token == token) for job_id, token in dispatched))
     # No session holds these rows (nor those below): looking for them there cost a tenth of an inquiry.
     rows = session.execute(
         update(Job)

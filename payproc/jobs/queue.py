@@ -14,7 +14,7 @@ from payproc.domain.payment_methods import PaymentMethod
 from payproc.jobs.kinds import Kind, provider_queue
 
 _KNOWN_KINDS = tuple(kind.value for kind in Kind)
-_MOST_RINGS_A_QUEUE = 1000
+_MOST_DISPATCHED_A_QUEUE = 1000
 
 # Spelt out, not a parameter: once a statement is prepared, PostgreSQL plans it without its parameters, and then it
 # can no longer prove that a partial index fits. ON CONFLICT would fail from the eleventh staging on.
@@ -22,7 +22,7 @@ READY = Job.state == literal_column("'ready'")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ring:
+class Dispatched:
     """A due job as the relay sends it."""
 
     job_id: str
@@ -93,8 +93,8 @@ def _dedupe_key(kind: Kind, subject: str) -> str:
     return f"{kind}:{subject}"
 
 
-def ring(session: Session, *, limit: int, lease: timedelta) -> list[Ring]:
-    """Lease up to `limit` due jobs for ringing, oldest first. Two relays never get the same one."""
+def dispatch(session: Session, *, limit: int, lease: timedelta) -> list[Dispatched]:
+    """Lease up to `limit` due jobs for sending, oldest first. Two relays never get the same one."""
     free = or_(Job.leased_until.is_(None), Job.leased_until < func.now())
     due = (
         select(Job.id)
@@ -113,7 +113,7 @@ def ring(session: Session, *, limit: int, lease: timedelta) -> list[Ring]:
         .execution_options(synchronize_session=False)
     )
     return [
-        Ring(
+        Dispatched(
             job_id=row.id,
             kind=Kind(row.kind),
             queue=row.queue,
@@ -126,11 +126,11 @@ def ring(session: Session, *, limit: int, lease: timedelta) -> list[Ring]:
 
 
 def _full_queues() -> Select[str]:
-    # A queue whose workers are away gets no more rings than they could answer when they come back: else every row
-    # would be rung again at the end of each lease, and Redis would fill with stale rings.
+    # A queue whose workers are away gets no more messages than they could answer when they come back: else every row
+    # would be dispatched again at the end of each lease, and Redis would fill with stale ones.
     return (
         select(Job.queue)
         .where(READY, Job.leased_until >= func.now(), Job.started_at.is_(None))
         .group_by(Job.queue)
-        .having(func.count() >= _MOST_RINGS_A_QUEUE)
+        .having(func.count() >= _MOST_DISPATCHED_A_QUEUE)
     )

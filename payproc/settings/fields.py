@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     # None: as the gateway's dialect suggests.
     poll_schedule_jazz_cash: Schedule | None = None
     poll_schedule_easy_paisa: Schedule | None = None
-    # A ring waits this long for a worker before the relay rings again: what a wiped broker costs.
+    # A dispatched job waits this long for a worker before the relay sends it again: what a wiped broker costs.
     ring_lease: Lease = timedelta(seconds=20)
     # Longer than the longest provider calls and Celery's hard limit of 60 s.
     work_lease: Lease = timedelta(seconds=90)

@@ -97,8 +97,8 @@ def test_a_wiped_broker_delays_a_refund_and_doubles_none(shop: Shop) -> None:
     payment_id = paid(shop)
     shop.stack.kill(WORKER, signal.SIGSTOP)
     refund_id = refund(shop, payment_id)
-    rung = "SELECT count(*) FROM jobs WHERE kind = 'refund.send' AND subject = :id AND lease_token IS NOT NULL"
-    wait_until(lambda: shop.count(rung, id=refund_id), what="a ring on its way")
+    sent = "SELECT count(*) FROM jobs WHERE kind = 'refund.send' AND subject = :id AND lease_token IS NOT NULL"
+    wait_until(lambda: shop.count(sent, id=refund_id), what="a message on its way")
     with Redis.from_url(shop.stack.broker_url) as broker:
         broker.flushall()
     shop.stack.kill(WORKER, signal.SIGCONT)

@@ -56,7 +56,7 @@ def test_a_wiped_broker_delays_pushes_and_doubles_none(shop: Shop) -> None:
     ids = [push(shop) for _ in range(5)]
     wait_until(
         lambda: shop.count("SELECT count(*) FROM jobs WHERE kind = 'payment.push' AND lease_token IS NOT NULL") >= 5,
-        what="five rings on their way",
+        what="five messages on their way",
     )
     with Redis.from_url(shop.stack.broker_url) as broker:
         broker.flushall()

@@ -48,7 +48,7 @@ def test_a_wiped_broker_delays_and_loses_nothing(shop: Shop) -> None:
     ids = [shop.checkout(wait=0)["payment_id"] for _ in range(5)]
     wait_until(
         lambda: shop.count("SELECT count(*) FROM jobs WHERE kind = 'payment.start' AND lease_token IS NOT NULL") >= 5,
-        what="five rings on their way",
+        what="five messages on their way",
     )
     with Redis.from_url(shop.stack.broker_url) as broker:
         broker.flushall()

@@ -267,7 +267,7 @@ _TASK_ARGUMENTS = frozenset({"Jobs", "Sequence[Mapping[str, str]]", "str"})
 def messages_that_carry_more_than_ids(source: Source) -> Iterator[str]:
     for call, name in _calls(source.tree):
         if name in ("delay", "apply_async", "signature") or (name == "send_task" and source.path != "tasks/relay.py"):
-            yield _at(call, f"{name}: the relay rings, from rows")
+            yield _at(call, f"{name}: the relay sends, from rows")
     passed = {ast.unparse(each) for call, name in _calls(source.tree) if name == "task" for each in call.args}
     for node in ast.walk(source.tree):
         if isinstance(node, _FUNCTION) and (node.name in passed or any(map(_is_task, node.decorator_list))):

@@ -68,8 +68,8 @@ class World:
 
     def drain_once(self) -> int:
         with self.app.database.transaction() as session:
-            rings = jobs.ring(session, limit=100, lease=timedelta(seconds=20))
-        return runner.run(self.app, [(ring.job_id, ring.token) for ring in rings]) if rings else 0
+            dispatched = jobs.dispatch(session, limit=100, lease=timedelta(seconds=20))
+        return runner.run(self.app, [(job.job_id, job.token) for job in dispatched]) if dispatched else 0
 
     def make_due(self) -> None:
         """Let all waiting be over."""

@@ -307,7 +307,7 @@ def test_a_key_that_stripe_may_have_forgotten_is_not_used_again(world: World, pa
 
 def test_a_call_that_lay_written_down_for_a_day_is_looked_for_and_not_sent(world: World, paid: Payment) -> None:
     made = refund(world, paid)
-    # The ring, the start, and the intent: nobody knows any more whether it was sent after that.
+    # The dispatch, the start, and the intent: nobody knows any more whether it was sent after that.
     assert live_and_die(world, commit=3, after=True)
     [call] = [call for call in world.rows(ProviderCall) if call.subject == made.id]
     world.age("provider_calls", call.id, created_at="24 hours")
@@ -323,7 +323,7 @@ def test_a_call_that_lay_written_down_for_a_day_is_looked_for_and_not_sent(world
 @pytest.mark.parametrize("commit", range(1, 4))
 def test_a_refund_that_dies_at_any_commit_is_made_once(world: World, paid: Payment, commit: int, after: bool) -> None:
     made = refund(world, paid, 6000)
-    # The ring, taken by the relay, is the first commit.
+    # The dispatch, by the relay, is the first commit.
     assert live_and_die(world, commit=commit + 1, after=after)
     for _ in range(3):
         world.make_due()

@@ -60,7 +60,7 @@ def live_and_die(world: World, *, commit: int, after: bool) -> bool:
 @pytest.mark.parametrize("commit", COMMITS)
 def test_a_start_that_dies_at_any_commit_ends_in_one_session(world: World, commit: int, after: bool) -> None:
     payment = world.checkout()
-    # One more commit than work.run has: the ring itself, taken by the relay, is the first.
+    # One more commit than runner.run has: the dispatch, by the relay, is the first.
     assert live_and_die(world, commit=commit + 1, after=after)
     world.drain()
 

@@ -143,8 +143,8 @@ def test_a_key_stripe_may_have_forgotten_is_not_trusted_but_looked_behind(world:
 def test_a_start_that_another_run_took_over_changes_nothing(world: World) -> None:
     payment = world.checkout()
     with world.app.database.transaction() as session:
-        [ring] = jobs.ring(session, limit=10, lease=world.app.settings.ring_lease)
-        [begun] = jobs.begin(session, [(ring.job_id, ring.token)], lease=world.app.settings.work_lease)
+        [dispatched] = jobs.dispatch(session, limit=10, lease=world.app.settings.ring_lease)
+        [begun] = jobs.begin(session, [(dispatched.job_id, dispatched.token)], lease=world.app.settings.work_lease)
     world.make_due()
     world.drain()
     settled = world.payment(payment.id)

@@ -13,7 +13,7 @@ from payproc import jobs
 from payproc.database.engine import Database
 from payproc.database.models import Job, JobState
 from payproc.domain.payment_methods import STRIPE
-from payproc.jobs import Begun, Kind, LeaseLost, Ring
+from payproc.jobs import Begun, Dispatched, Kind, LeaseLost
 
 MINUTE = timedelta(minutes=1)
 OVER = timedelta(0)  # a lease that has run out the moment its transaction ends
@@ -31,19 +31,19 @@ def stage(database: Database, subject: str = "pay_1", *, due_at: datetime | None
         jobs.stage(session, Kind.INQUIRE_PAYMENT, subject, method=STRIPE, due_at=due_at)
 
 
-def ring(database: Database, *, limit: int = 10, lease: timedelta = MINUTE) -> list[Ring]:
+def dispatch(database: Database, *, limit: int = 10, lease: timedelta = MINUTE) -> list[Dispatched]:
     with database.transaction() as session:
-        return jobs.ring(session, limit=limit, lease=lease)
+        return jobs.dispatch(session, limit=limit, lease=lease)
 
 
-def begin(database: Database, rung: list[Ring], *, lease: timedelta = MINUTE) -> list[Begun]:
+def begin(database: Database, dispatched: list[Dispatched], *, lease: timedelta = MINUTE) -> list[Begun]:
     with database.transaction() as session:
-        return jobs.begin(session, [(one.job_id, one.token) for one in rung], lease=lease)
+        return jobs.begin(session, [(one.job_id, one.token) for one in dispatched], lease=lease)
 
 
 def begun(database: Database, *, lease: timedelta = MINUTE) -> Begun:
     stage(database)
-    [job] = begin(database, ring(database), lease=lease)
+    [job] = begin(database, dispatch(database), lease=lease)
     return job
 
 
@@ -68,7 +68,7 @@ def test_staging_works_on_a_connection_however_often_it_was_done_there(database:
         with database.transaction() as session:
             for number in range(20):
                 jobs.stage(session, Kind.INQUIRE_PAYMENT, f"pay_{number}", method=STRIPE)
-    assert len(ring(database, limit=100)) == 20
+    assert len(dispatch(database, limit=100)) == 20
 
 
 def test_other_work_is_another_job(database: Database) -> None:
@@ -76,7 +76,7 @@ def test_other_work_is_another_job(database: Database) -> None:
     stage(database, "pay_2")
     with database.transaction() as session:
         jobs.stage(session, Kind.CANCEL_PAYMENT, "pay_1", method=STRIPE)
-    assert len(ring(database)) == 3
+    assert len(dispatch(database)) == 3
 
 
 def test_work_staged_anew_for_an_earlier_time_is_brought_forward(database: Database) -> None:
@@ -90,7 +90,7 @@ def test_work_staged_in_a_transaction_that_fails_does_not_exist(database: Databa
     with contextlib.suppress(ZeroDivisionError), database.transaction() as session:
         jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_1", method=STRIPE)
         raise ZeroDivisionError
-    assert ring(database) == []
+    assert dispatch(database) == []
 
 
 def test_work_that_is_done_can_be_staged_again(database: Database) -> None:
@@ -98,8 +98,8 @@ def test_work_that_is_done_can_be_staged_again(database: Database) -> None:
     with database.transaction() as session:
         jobs.finish(session, job)
         jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_1", method=STRIPE)
-    [rung] = ring(database)
-    assert rung.job_id != job.id
+    [dispatched] = dispatch(database)
+    assert dispatched.job_id != job.id
 
 
 def test_work_staged_while_it_runs_runs_once_more(database: Database) -> None:
@@ -107,7 +107,7 @@ def test_work_staged_while_it_runs_runs_once_more(database: Database) -> None:
     stage(database)
     with database.transaction() as session:
         jobs.finish(session, job)
-    [again] = begin(database, ring(database))
+    [again] = begin(database, dispatch(database))
     assert again.id == job.id
     assert again.strikes == 0
     with database.transaction() as session:
@@ -115,29 +115,29 @@ def test_work_staged_while_it_runs_runs_once_more(database: Database) -> None:
     assert only_job(database).state is JobState.DONE
 
 
-def test_what_is_not_due_yet_is_not_rung(database: Database) -> None:
+def test_what_is_not_due_yet_is_not_dispatched(database: Database) -> None:
     stage(database, due_at=datetime.now(UTC) + timedelta(hours=1))
-    assert ring(database) == []
+    assert dispatch(database) == []
 
 
-def test_the_oldest_are_rung_first_and_only_as_many_as_asked_for(database: Database) -> None:
+def test_the_oldest_are_dispatched_first_and_only_as_many_as_asked_for(database: Database) -> None:
     moment = datetime.now(UTC) - timedelta(hours=1)
     for age in range(4):
         stage(database, f"pay_{age}", due_at=moment - age * MINUTE)
-    assert {rung.subject for rung in ring(database, limit=2)} == {"pay_3", "pay_2"}
-    assert {rung.subject for rung in ring(database, limit=2)} == {"pay_1", "pay_0"}
+    assert {job.subject for job in dispatch(database, limit=2)} == {"pay_3", "pay_2"}
+    assert {job.subject for job in dispatch(database, limit=2)} == {"pay_1", "pay_0"}
 
 
-def test_a_rung_job_is_leased_and_not_rung_again(database: Database) -> None:
+def test_a_dispatched_job_is_leased_and_not_dispatched_again(database: Database) -> None:
     stage(database)
-    assert len(ring(database)) == 1
-    assert ring(database) == []
+    assert len(dispatch(database)) == 1
+    assert dispatch(database) == []
 
 
-def test_a_ring_that_nobody_answered_is_rung_again_under_another_token(database: Database) -> None:
+def test_a_message_that_nobody_took_is_sent_again_under_another_token(database: Database) -> None:
     stage(database)
-    [first] = ring(database, lease=OVER)
-    [second] = ring(database)
+    [first] = dispatch(database, lease=OVER)
+    [second] = dispatch(database)
     assert second.job_id == first.job_id
     assert begin(database, [first]) == []
     assert len(begin(database, [second])) == 1
@@ -147,46 +147,47 @@ def test_two_relays_at_once_share_the_work_and_double_none(database: Database) -
     for number in range(40):
         stage(database, f"pay_{number}")
     with ThreadPoolExecutor(4) as relays:
-        rung = [one.subject for part in relays.map(lambda _: ring(database, limit=10), range(8)) for one in part]
-    assert len(rung) == len(set(rung))
-    rest = [one.subject for one in ring(database, limit=40)]
-    assert sorted(rung + rest) == sorted(f"pay_{number}" for number in range(40))
+        parts = list(relays.map(lambda _: dispatch(database, limit=10), range(8)))
+    dispatched = [one.subject for part in parts for one in part]
+    assert len(dispatched) == len(set(dispatched))
+    rest = [one.subject for one in dispatch(database, limit=40)]
+    assert sorted(dispatched + rest) == sorted(f"pay_{number}" for number in range(40))
 
 
 def test_a_relay_passes_over_what_another_has_in_hand_without_waiting(database: Database) -> None:
     stage(database)
     with database.transaction() as first:
-        assert len(jobs.ring(first, limit=10, lease=MINUTE)) == 1
-        assert ring(database) == []
+        assert len(jobs.dispatch(first, limit=10, lease=MINUTE)) == 1
+        assert dispatch(database) == []
 
 
 def test_a_job_begins_once_however_often_its_message_comes(database: Database) -> None:
     stage(database)
-    rung = ring(database)
-    assert len(begin(database, rung)) == 1
-    assert begin(database, rung) == []
+    dispatched = dispatch(database)
+    assert len(begin(database, dispatched)) == 1
+    assert begin(database, dispatched) == []
     assert only_job(database).attempts == 1
 
 
 def test_a_message_delivered_to_two_workers_at_once_begins_one(database: Database) -> None:
     stage(database)
-    rung = ring(database)
+    dispatched = dispatch(database)
     with ThreadPoolExecutor(4) as workers:
-        starts = list(workers.map(lambda _: len(begin(database, rung)), range(4)))
+        starts = list(workers.map(lambda _: len(begin(database, dispatched)), range(4)))
     assert sorted(starts) == [0, 0, 0, 1]
 
 
 def test_a_stale_token_begins_nothing(database: Database) -> None:
     stage(database)
-    [rung] = ring(database)
+    [dispatched] = dispatch(database)
     with database.transaction() as session:
-        assert jobs.begin(session, [(rung.job_id, uuid4())], lease=MINUTE) == []
+        assert jobs.begin(session, [(dispatched.job_id, uuid4())], lease=MINUTE) == []
     assert only_job(database).attempts == 0
 
 
-def test_no_ring_at_all_begins_nothing(database: Database) -> None:
+def test_no_message_at_all_begins_nothing(database: Database) -> None:
     stage(database)
-    ring(database)
+    dispatch(database)
     with database.transaction() as session:
         assert jobs.begin(session, [], lease=MINUTE) == []
     assert only_job(database).attempts == 0
@@ -194,14 +195,14 @@ def test_no_ring_at_all_begins_nothing(database: Database) -> None:
 
 def test_a_worker_that_died_leaves_the_job_due_and_a_strike_against_it(database: Database) -> None:
     dead = begun(database, lease=OVER)
-    [next_one] = begin(database, ring(database))
+    [next_one] = begin(database, dispatch(database))
     assert next_one.id == dead.id
     assert (next_one.attempts, next_one.strikes) == (2, 1)
 
 
 def test_a_run_whose_lease_was_taken_over_may_not_finish(database: Database) -> None:
     slow = begun(database, lease=OVER)
-    begin(database, ring(database))
+    begin(database, dispatch(database))
     with pytest.raises(LeaseLost), database.transaction() as session:
         jobs.finish(session, slow)
     with pytest.raises(LeaseLost), database.transaction() as session:
@@ -215,7 +216,7 @@ def test_a_run_whose_lease_was_taken_over_may_not_finish(database: Database) -> 
 
 def test_a_run_that_lost_its_lease_takes_its_effect_back(database: Database) -> None:
     slow = begun(database, lease=OVER)
-    begin(database, ring(database))
+    begin(database, dispatch(database))
     with contextlib.suppress(LeaseLost), database.transaction() as session:
         jobs.stage(session, Kind.SEND_MAIL, "eml_1")
         jobs.finish(session, slow)
@@ -234,18 +235,18 @@ def test_a_job_put_back_waits_keeps_its_error_and_counts_no_strike(database: Dat
     job = begun(database)
     with database.transaction() as session:
         jobs.retry_later(session, job, error="no answer", after=timedelta(hours=1))
-    assert ring(database) == []
+    assert dispatch(database) == []
     row = only_job(database)
     assert (row.last_error, row.strikes, row.leased_until, row.lease_token) == ("no answer", 0, None, None)
     make_due(database)
-    [again] = begin(database, ring(database))
+    [again] = begin(database, dispatch(database))
     assert (again.attempts, again.strikes) == (2, 0)
 
 
 def test_five_strikes_are_enough(database: Database) -> None:
     stage(database)
     for count in range(1, jobs.MOST_STRIKES + 1):
-        [job] = begin(database, ring(database))
+        [job] = begin(database, dispatch(database))
         with database.transaction() as session:
             may_go_on = jobs.strike(session, job, error="defect: KeyError", after=OVER)
             assert may_go_on is (count < jobs.MOST_STRIKES)
@@ -253,12 +254,12 @@ def test_five_strikes_are_enough(database: Database) -> None:
                 jobs.bury(session, job, error="defect: KeyError")
     row = only_job(database)
     assert (row.state, row.strikes, row.last_error) == (JobState.DEAD, 5, "defect: KeyError")
-    assert ring(database) == []
+    assert dispatch(database) == []
 
 
 def test_a_job_that_kills_its_workers_collects_strikes_until_it_is_known_for_it(database: Database) -> None:
     stage(database)
-    strikes = [begin(database, ring(database), lease=OVER)[0].strikes for _ in range(jobs.MOST_STRIKES + 1)]
+    strikes = [begin(database, dispatch(database), lease=OVER)[0].strikes for _ in range(jobs.MOST_STRIKES + 1)]
     assert strikes == [0, 1, 2, 3, 4, 5]
 
 
@@ -267,8 +268,8 @@ def test_dead_work_does_not_stop_the_same_work_from_being_staged(database: Datab
     with database.transaction() as session:
         jobs.bury(session, job, error="refused")
     stage(database)
-    [rung] = ring(database)
-    assert rung.job_id != job.id
+    [dispatched] = dispatch(database)
+    assert dispatched.job_id != job.id
 
 
 def test_a_requeued_job_is_due_now_with_a_clean_slate(database: Database) -> None:
@@ -278,7 +279,7 @@ def test_a_requeued_job_is_due_now_with_a_clean_slate(database: Database) -> Non
         jobs.bury(session, job, error="refused")
     with database.transaction() as session:
         jobs.requeue(session, session.get_one(Job, job.id))
-    [again] = begin(database, ring(database))
+    [again] = begin(database, dispatch(database))
     assert (again.id, again.strikes) == (job.id, 0)
     assert only_job(database).finished_at is None
 
@@ -296,7 +297,7 @@ def test_a_job_buried_by_hand_is_taken_from_whoever_runs_it(database: Database) 
 def test_a_job_carries_its_payload_to_its_worker(database: Database) -> None:
     with database.transaction() as session:
         jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_1", method=STRIPE, payload={"polled": 3})
-    [job] = begin(database, ring(database))
+    [job] = begin(database, dispatch(database))
     assert job.payload == {"polled": 3}
 
 
@@ -337,7 +338,7 @@ def test_a_kind_of_another_release_is_left_for_it_and_stops_nothing(database: Da
     columns = "kind, queue, subject, dedupe_key"
     with database.transaction() as session:
         session.execute(text(f"INSERT INTO jobs (id, {columns}) VALUES ('job_x', 'refund.start', 'mail', 's', 'd')"))  # noqa: S608 (our own words)
-    assert [one.kind for one in ring(database)] == [Kind.INQUIRE_PAYMENT]
+    assert [one.kind for one in dispatch(database)] == [Kind.INQUIRE_PAYMENT]
 
 
 def test_a_job_that_may_wait_for_a_customer_is_held_longer_than_another(database: Database) -> None:
@@ -345,8 +346,8 @@ def test_a_job_that_may_wait_for_a_customer_is_held_longer_than_another(database
         jobs.stage(session, Kind.PUSH_PAYMENT, "pay_1", method=STRIPE)
         jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_2", method=STRIPE)
     with database.transaction() as session:
-        rung = [(ring.job_id, ring.token) for ring in jobs.ring(session, limit=10, lease=timedelta(seconds=20))]
-        jobs.begin(session, rung, lease=timedelta(seconds=60), wait=timedelta(seconds=100))
+        dispatched = [(one.job_id, one.token) for one in jobs.dispatch(session, limit=10, lease=timedelta(seconds=20))]
+        jobs.begin(session, dispatched, lease=timedelta(seconds=60), wait=timedelta(seconds=100))
     with database.transaction() as session:
         held = {job.kind: (job.leased_until, job.started_at) for job in session.scalars(select(Job))}
     lengths = {kind: until - started for kind, (until, started) in held.items() if until and started}

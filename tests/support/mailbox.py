@@ -124,12 +124,12 @@ class PostRoom:
 
     def work(self) -> None:
         """Do all work that is due, as relay and workers would."""
-        while rings := self._due():
-            runner.run(self.app, [(ring.job_id, ring.token) for ring in rings])
+        while dispatched := self._due():
+            runner.run(self.app, [(job.job_id, job.token) for job in dispatched])
 
-    def _due(self) -> list[jobs.Ring]:
+    def _due(self) -> list[jobs.Dispatched]:
         with self.app.database.transaction() as session:
-            return jobs.ring(session, limit=100, lease=timedelta(seconds=20))
+            return jobs.dispatch(session, limit=100, lease=timedelta(seconds=20))
 
     def emails(self, *kinds: EmailKind) -> list[Email]:
         """Every mail, or those of some kinds, in the order in which they were owed."""

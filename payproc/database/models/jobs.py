@@ -1,4 +1,4 @@
-"""Work to be done, and which periods of the clock's are begun. The row is the record; a message only rings for it."""
+"""Work to be done, and which periods of the clock's are begun. The row is the record; a message only names it."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -41,7 +41,7 @@ class Job(Base):
     # Starts that ended in a crash or a bug: after a few the job is buried, because it may be the killer.
     strikes: Mapped[int] = mapped_column(server_default=text("0"))
     leased_until: Mapped[datetime | None]
-    # Changes at every ring and every start, so that a message delivered twice starts once.
+    # Changes at every dispatch and every start, so that a message delivered twice starts once.
     lease_token: Mapped[UUID | None]
     started_at: Mapped[datetime | None]
     # Staged again while running: the run may have looked before the new reason arose, so it runs once more.
