@@ -30,7 +30,7 @@ def _broker_url() -> str:
 
 app = Celery("payproc", broker=_broker_url())
 app.config_from_object("celeryconfig")
-# What a worker has fetched and not begun need not go back into Redis when its connection ends: its row is
+# What a worker has fetched and not claimed need not go back into Redis when its connection ends: its row is
 # dispatched again within RING_LEASE. kombu 5.7 puts it back also where the connection is gone, and the worker's main
 # process ends with that (`restore_unacked_once` on a channel without a connection).
 RedisChannel.do_restore = False

@@ -21,14 +21,14 @@ from payproc.application import Application
 from payproc.database.models import Payment, ReviewKind
 from payproc.errors import OutcomeUncertain, PayprocError, ProviderUnavailable
 from payproc.flows.inbox import notices
-from payproc.jobs import Begun, Kind
+from payproc.jobs import Claimed, Kind
 from payproc.mail.smtp import MailUnavailable
 from payproc.operations import logs
 from payproc.records.reviews import open_review
 
 log = structlog.get_logger()
 
-Handler = Callable[[Application, Begun], None]
+Handler = Callable[[Application, Claimed], None]
 
 # All are resolved here and now: a worker that misses one does not start.
 HANDLERS: dict[Kind, Handler] = {kind: resolve_name(kind.policy.handler) for kind in Kind}
@@ -38,22 +38,22 @@ _MOST_AT_ONCE = 64
 
 
 def run(app: Application, dispatched: Sequence[tuple[str, UUID]]) -> int:
-    """Run the jobs whose token is still good, as many at once as their kind allows; return how many were begun."""
+    """Run the jobs whose token is still good, as many at once as their kind allows; return how many were claimed."""
     with app.database.transaction() as session:
-        begun = jobs.begin(session, dispatched, lease=app.settings.work_lease, wait=app.settings.push_timeout)
-    for together in _at_once(begun):
+        claimed = jobs.claim(session, dispatched, lease=app.settings.work_lease, wait=app.settings.push_timeout)
+    for together in _at_once(claimed):
         _run_together(app, together)
-    return len(begun)
+    return len(claimed)
 
 
-def _at_once(begun: Sequence[Begun]) -> Iterator[Sequence[Begun]]:
+def _at_once(claimed: Sequence[Claimed]) -> Iterator[Sequence[Claimed]]:
     # A message holds jobs of one kind.
-    width = begun[0].kind.policy.side_by_side if begun else 1
-    for first in range(0, len(begun), width):
-        yield begun[first : first + width]
+    width = claimed[0].kind.policy.side_by_side if claimed else 1
+    for first in range(0, len(claimed), width):
+        yield claimed[first : first + width]
 
 
-def _run_together(app: Application, together: Sequence[Begun]) -> None:
+def _run_together(app: Application, together: Sequence[Claimed]) -> None:
     if len(together) == 1:
         _run_one(app, together[0])
         return
@@ -75,7 +75,7 @@ def _crew(_pid: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=_MOST_AT_ONCE, thread_name_prefix="job")
 
 
-def _run_one(app: Application, job: Begun) -> None:
+def _run_one(app: Application, job: Claimed) -> None:
     with structlog.contextvars.bound_contextvars(job=job.id, kind=job.kind.value, subject=job.subject):
         if job.strikes >= jobs.MOST_STRIKES:
             _settle(app, lambda s: _bury(s, job, f"its worker died {job.strikes} times"))
@@ -94,7 +94,7 @@ def _run_one(app: Application, job: Begun) -> None:
             _strike(app, job, defect)
 
 
-def _wait_out(app: Application, job: Begun, trouble: Exception) -> None:
+def _wait_out(app: Application, job: Claimed, trouble: Exception) -> None:
     # A database error's text quotes the statement and its values: its type is enough.
     error = trouble.message if isinstance(trouble, PayprocError) else type(trouble).__name__
     patience = job.kind.policy.patience
@@ -106,7 +106,7 @@ def _wait_out(app: Application, job: Begun, trouble: Exception) -> None:
     _settle(app, lambda s: jobs.retry_later(s, job, error=error, after=after))
 
 
-def _strike(app: Application, job: Begun, defect: Exception) -> None:
+def _strike(app: Application, job: Claimed, defect: Exception) -> None:
     error = f"defect: {type(defect).__name__}"
     # Four times as long each time: five strikes take about seven minutes, which a bad deploy may last.
     after = _backoff(app, 2 * job.strikes + 1)
@@ -118,7 +118,7 @@ def _strike(app: Application, job: Begun, defect: Exception) -> None:
     _settle(app, count)
 
 
-def _wait(app: Application, job: Begun, trouble: Exception) -> timedelta:
+def _wait(app: Application, job: Claimed, trouble: Exception) -> timedelta:
     named = trouble.retry_after if isinstance(trouble, ProviderUnavailable) else None
     if named is None:
         return _backoff(app, job.attempts)
@@ -138,7 +138,7 @@ def _settle(app: Application, change: Callable[[Session], None]) -> None:
         log.warning("another run of this job took over before its failure was noted")
 
 
-def _bury(session: Session, job: Begun, error: str) -> None:
+def _bury(session: Session, job: Claimed, error: str) -> None:
     log.error("job buried", error=error)
     jobs.bury(session, job, error=error)
     if job.kind is Kind.APPLY_NOTICE:

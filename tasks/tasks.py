@@ -18,7 +18,7 @@ def tick(kind: str) -> bool:
 
 
 def run(jobs: Sequence[Mapping[str, str]]) -> int:
-    """Run the jobs of a message, `{"job", "ring", "subject"}` each: "ring" is the token. Return how many were begun."""
+    """Run a message's jobs, `{"job", "ring", "subject"}` each ("ring" is the token); return how many were claimed."""
     return runner.run(application(), [(job["job"], UUID(job["ring"])) for job in jobs])
 
 

@@ -14,7 +14,7 @@ from payproc.records.payments import Told
 from payproc.records.provider_calls import Intent
 
 
-def cancel_payment(app: Application, job: jobs.Begun) -> None:
+def cancel_payment(app: Application, job: jobs.Claimed) -> None:
     """Run a `payment.cancel` job.
 
     Raises ProviderUnavailable or OutcomeUncertain, and RequestRefused for what an operator must mend.
@@ -34,7 +34,7 @@ def cancel_payment(app: Application, job: jobs.Begun) -> None:
         jobs.finish(session, job)
 
 
-def _intend(app: Application, job: jobs.Begun, provider: Cancelling) -> Intent | None:
+def _intend(app: Application, job: jobs.Claimed, provider: Cancelling) -> Intent | None:
     with app.database.transaction() as session:
         payment = payments.locked(session, job.subject)
         if payment.status not in OPEN:

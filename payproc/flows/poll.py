@@ -23,7 +23,7 @@ _LAST_LOOK_AFTER = timedelta(days=1)
 _PAID = frozenset({PaymentStatus.COMPLETED, PaymentStatus.REFUNDED})
 
 
-def inquire_payment(app: Application, job: jobs.Begun) -> None:
+def inquire_payment(app: Application, job: jobs.Claimed) -> None:
     """Run a `payment.inquire` job.
 
     A payment that failed is asked about as well: a hint says that it may have been paid after all. Raises

@@ -31,7 +31,7 @@ class _Errand:
     mode: RefundMode
 
 
-def send_refund(app: Application, job: jobs.Begun) -> None:
+def send_refund(app: Application, job: jobs.Claimed) -> None:
     """Run a `refund.send` job.
 
     Raises ProviderUnavailable, after which it is tried again: it was surely not sent.
@@ -64,13 +64,13 @@ def send_refund(app: Application, job: jobs.Begun) -> None:
             _apply(session, job, errand, outcome, told=told, asked=0)
 
 
-def _may_repeat(errand: _Errand, intent: Intent, job: jobs.Begun) -> bool:
+def _may_repeat(errand: _Errand, intent: Intent, job: jobs.Claimed) -> bool:
     # The provider was asked and has no such refund, and it still knows the key: the same words make it once.
     looked = bool(job.payload.get("looked"))
     return looked and errand.mode is RefundMode.BY_KEY and not intent.key_may_be_forgotten
 
 
-def inquire_refund(app: Application, job: jobs.Begun) -> None:
+def inquire_refund(app: Application, job: jobs.Claimed) -> None:
     """Run a `refund.inquire` job.
 
     Raises ProviderUnavailable. Running out of questions never fails a refund: then a person is asked.
@@ -87,7 +87,7 @@ def inquire_refund(app: Application, job: jobs.Begun) -> None:
         _apply(session, job, errand, outcome, told=told, asked=job.payload.get("asked", 0) + 1)
 
 
-def _intend(app: Application, job: jobs.Begun) -> tuple[_Errand, Intent] | None:
+def _intend(app: Application, job: jobs.Claimed) -> tuple[_Errand, Intent] | None:
     with app.database.transaction() as session:
         refund, payment = refunds.locked(session, job.subject)
         if refund.status is not RefundStatus.PENDING:
@@ -129,12 +129,12 @@ def _refunding(provider: Provider, payment: Payment) -> Refunding:
     return provider
 
 
-def _leave_in_doubt(app: Application, job: jobs.Begun, errand: _Errand) -> None:
+def _leave_in_doubt(app: Application, job: jobs.Claimed, errand: _Errand) -> None:
     with app.database.transaction() as session:
         _ask_later(session, job, errand, asked=0)
 
 
-def _refuse(app: Application, job: jobs.Begun, intent: Intent, refused: RequestRefused) -> None:
+def _refuse(app: Application, job: jobs.Claimed, intent: Intent, refused: RequestRefused) -> None:
     with app.database.transaction() as session:
         if refused.refusal.settles_call:
             provider_calls.record_refusal(session, intent, refused.message)
@@ -148,7 +148,7 @@ def _refuse(app: Application, job: jobs.Begun, intent: Intent, refused: RequestR
 
 
 def _apply(
-    session: Session, job: jobs.Begun, errand: _Errand, outcome: RefundOutcome, *, told: Told, asked: int
+    session: Session, job: jobs.Claimed, errand: _Errand, outcome: RefundOutcome, *, told: Told, asked: int
 ) -> None:
     refund = refunds.apply_outcome(session, job.subject, outcome, told=told)
     if refund.status not in REFUND_OPEN:
@@ -161,7 +161,7 @@ def _apply(
         _ask_later(session, job, errand, asked=asked)
 
 
-def _send_again(session: Session, job: jobs.Begun) -> None:
+def _send_again(session: Session, job: jobs.Claimed) -> None:
     jobs.finish(session, job)
     refund = session.get_one(Refund, job.subject)
     payment = session.get_one(Payment, refund.payment_id)
@@ -171,7 +171,7 @@ def _send_again(session: Session, job: jobs.Begun) -> None:
     jobs.stage(session, jobs.Kind.SEND_REFUND, refund.id, method=payment.payment_method, payload={"looked": True})
 
 
-def _ask_later(session: Session, job: jobs.Begun, errand: _Errand, *, asked: int) -> None:
+def _ask_later(session: Session, job: jobs.Claimed, errand: _Errand, *, asked: int) -> None:
     jobs.finish(session, job)
     refund = session.get_one(Refund, job.subject)
     payment = session.get_one(Payment, refund.payment_id)

@@ -18,7 +18,7 @@ from payproc.records.payments import Told
 from payproc.records.provider_calls import Intent
 
 
-def start_payment(app: Application, job: jobs.Begun) -> None:
+def start_payment(app: Application, job: jobs.Claimed) -> None:
     """Run a `payment.start` or a `payment.push` job.
 
     Raises ProviderUnavailable or OutcomeUncertain, after which the same words go out again under the same key, and
@@ -34,7 +34,7 @@ def start_payment(app: Application, job: jobs.Begun) -> None:
         _start(app, job)
 
 
-def _start(app: Application, job: jobs.Begun) -> None:
+def _start(app: Application, job: jobs.Claimed) -> None:
     with app.database.transaction() as session:
         payment = session.get_one(Payment, job.subject)
         provider = app.provider_of(payment)
@@ -58,7 +58,7 @@ def _start(app: Application, job: jobs.Begun) -> None:
             assert_never(mode)
 
 
-def _start_by_key(app: Application, job: jobs.Begun, provider: Provider, intent: Intent) -> None:
+def _start_by_key(app: Application, job: jobs.Claimed, provider: Provider, intent: Intent) -> None:
     # A refused look-up says nothing about the call, so it stands outside.
     found = provider.find_start(intent.call) if intent.key_may_be_forgotten else None
     try:
@@ -69,7 +69,7 @@ def _start_by_key(app: Application, job: jobs.Begun, provider: Provider, intent:
     _record(app, job, intent, result)
 
 
-def _start_once(app: Application, job: jobs.Begun, provider: Provider, intent: Intent) -> None:
+def _start_once(app: Application, job: jobs.Claimed, provider: Provider, intent: Intent) -> None:
     if not intent.fresh:
         # An earlier run wrote this call down and did not live to tell whether it was sent.
         _leave_in_doubt(app, job)
@@ -86,7 +86,7 @@ def _start_once(app: Application, job: jobs.Begun, provider: Provider, intent: I
         _record(app, job, intent, result)
 
 
-def _leave_in_doubt(app: Application, job: jobs.Begun) -> None:
+def _leave_in_doubt(app: Application, job: jobs.Claimed) -> None:
     """Never send it again; ask, from now on by the schedule."""
     with app.database.transaction() as session:
         payment = payments.locked(session, job.subject)
@@ -95,7 +95,7 @@ def _leave_in_doubt(app: Application, job: jobs.Begun) -> None:
         jobs.finish(session, job)
 
 
-def _not_sent(app: Application, job: jobs.Begun, intent: Intent, unavailable: ProviderUnavailable) -> None:
+def _not_sent(app: Application, job: jobs.Claimed, intent: Intent, unavailable: ProviderUnavailable) -> None:
     """Close a call that surely never arrived, so that the next try may send it; give up while somebody still waits."""
     with app.database.transaction() as session:
         provider_calls.record_refusal(session, intent, f"not sent: {unavailable.message}")
@@ -110,7 +110,7 @@ def _not_sent(app: Application, job: jobs.Begun, intent: Intent, unavailable: Pr
     raise unavailable
 
 
-def _intend(app: Application, job: jobs.Begun, provider: Provider, *, customer_id: str | None) -> Intent | None:
+def _intend(app: Application, job: jobs.Claimed, provider: Provider, *, customer_id: str | None) -> Intent | None:
     with app.database.transaction() as session:
         payment = payments.locked(session, job.subject)
         started = provider_calls.state_of(session, Operation.START, payment.id) is CallState.ANSWERED
@@ -130,7 +130,7 @@ def _intend(app: Application, job: jobs.Begun, provider: Provider, *, customer_i
         )
 
 
-def _record(app: Application, job: jobs.Begun, intent: Intent, result: StartResult) -> None:
+def _record(app: Application, job: jobs.Claimed, intent: Intent, result: StartResult) -> None:
     with app.database.transaction() as session:
         provider_calls.record_answer(session, intent, ", ".join(result.references.values()) or "accepted")
         told = Told(source=Source.API, evidence=intent.id)
@@ -139,7 +139,7 @@ def _record(app: Application, job: jobs.Begun, intent: Intent, result: StartResu
         jobs.finish(session, job)
 
 
-def _refuse(app: Application, job: jobs.Begun, intent: Intent, refused: RequestRefused) -> None:
+def _refuse(app: Application, job: jobs.Claimed, intent: Intent, refused: RequestRefused) -> None:
     """Close a refused call; end the payment where its input is at fault, and raise where somebody else must act."""
     with app.database.transaction() as session:
         if refused.refusal.settles_call:
@@ -162,7 +162,7 @@ def _forget_customer(session: Session, payment_id: str, intent: Intent) -> None:
         user.stripe_customer_id = None
 
 
-def _customer_at(app: Application, job: jobs.Begun, provider: KeepingCustomers) -> str | None:
+def _customer_at(app: Application, job: jobs.Claimed, provider: KeepingCustomers) -> str | None:
     """Return the customer's id at the provider, made now if need be; None when the provider refuses this customer."""
     with app.database.transaction() as session:
         payment = session.get_one(Payment, job.subject)

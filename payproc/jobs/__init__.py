@@ -1,7 +1,7 @@
-"""The job table: stage, dispatch, begin, finish, retry later, bury.
+"""The job table: stage, dispatch, claim, finish, retry later, bury.
 
 PostgreSQL is the record, Celery the doorbell. A row is staged in the transaction that causes the work. The relay
-*dispatches*: it leases due rows and sends their ids. A worker *begins*: it trades the message's token for a token of
+*dispatches*: it leases due rows and sends their ids. A worker *claims*: it trades the message's token for a token of
 its own, so a message delivered twice starts once. Whatever dies, a lease runs out and the row is due again.
 
 All durations are measured by the database's clock: hosts disagree, the database does not disagree with itself.
@@ -10,12 +10,12 @@ All durations are measured by the database's clock: hosts disagree, the database
 from payproc.jobs.kinds import USUAL_LIMITS, Kind, Policy, Queue, provider_queue
 from payproc.jobs.leases import (
     MOST_STRIKES,
-    Begun,
+    Claimed,
     LeaseLost,
     backoff,
-    begin,
     bury,
     bury_by_hand,
+    claim,
     finish,
     go_on,
     requeue,
@@ -28,16 +28,16 @@ __all__ = [
     "MOST_STRIKES",
     "READY",
     "USUAL_LIMITS",
-    "Begun",
+    "Claimed",
     "Dispatched",
     "Kind",
     "LeaseLost",
     "Policy",
     "Queue",
     "backoff",
-    "begin",
     "bury",
     "bury_by_hand",
+    "claim",
     "dispatch",
     "finish",
     "go_on",

@@ -20,11 +20,11 @@ _LONGEST_RETRY = timedelta(minutes=10)
 
 
 class LeaseLost(Exception):
-    """Another run of this job has begun since ours did; what ours did in this transaction must not stand."""
+    """Another run has claimed this job since ours did; what ours did in this transaction must not stand."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Begun:
+class Claimed:
     """A job as its worker holds it."""
 
     id: str
@@ -37,14 +37,14 @@ class Begun:
     staged_at: datetime
 
 
-def begin(
+def claim(
     session: Session,
     dispatched: Sequence[tuple[str, UUID]],
     *,
     lease: timedelta,
     wait: timedelta = timedelta(0),
-) -> list[Begun]:
-    """Start the jobs whose token is still good, and count the start before anything can go wrong.
+) -> list[Claimed]:
+    """Claim the jobs whose token is still good, and count the start before anything can go wrong.
 
     `wait` is how much longer those that may wait for a customer are held.
 
@@ -65,12 +65,12 @@ def begin(
         .returning(Job)
         .execution_options(synchronize_session=False)
     )
-    return [_begun(job) for job in rows.scalars()]
+    return [_claimed(job) for job in rows.scalars()]
 
 
-def _begun(job: Job) -> Begun:
+def _claimed(job: Job) -> Claimed:
     assert job.lease_token is not None
-    return Begun(
+    return Claimed(
         id=job.id,
         kind=Kind(job.kind),
         subject=job.subject,
@@ -82,10 +82,10 @@ def _begun(job: Job) -> Begun:
     )
 
 
-def finish(session: Session, job: Begun) -> None:
+def finish(session: Session, job: Claimed) -> None:
     """Mark the job done in the transaction of its effect, so that both stand or neither does.
 
-    Raises LeaseLost when another run has begun.
+    Raises LeaseLost when another run has claimed it.
     """
     # One statement, for every job ends here. The same work may be staged again in this transaction: its insert must
     # find this row closed.
@@ -108,7 +108,7 @@ def finish(session: Session, job: Begun) -> None:
         raise LeaseLost(job.id)
 
 
-def retry_later(session: Session, job: Begun, *, error: str, after: timedelta) -> None:
+def retry_later(session: Session, job: Claimed, *, error: str, after: timedelta) -> None:
     """Put the job back, due `after` from now; `error` is kept for people to read."""
     held = _held(session, job)
     held.due_at = _now(session) + after
@@ -116,7 +116,7 @@ def retry_later(session: Session, job: Begun, *, error: str, after: timedelta) -
     _release(held)
 
 
-def go_on(session: Session, job: Begun) -> None:
+def go_on(session: Session, job: Claimed) -> None:
     """Put the job back, due now: it has done a part of its work, and there is more."""
     held = _held(session, job)
     held.due_at = _now(session)
@@ -125,7 +125,7 @@ def go_on(session: Session, job: Begun) -> None:
     _release(held)
 
 
-def strike(session: Session, job: Begun, *, error: str, after: timedelta) -> bool:
+def strike(session: Session, job: Claimed, *, error: str, after: timedelta) -> bool:
     """Count a bug against the job and put it back. Return False once it had enough: then bury it."""
     held = _held(session, job)
     held.strikes += 1
@@ -135,7 +135,7 @@ def strike(session: Session, job: Begun, *, error: str, after: timedelta) -> boo
     return True
 
 
-def bury(session: Session, job: Begun, *, error: str) -> None:
+def bury(session: Session, job: Claimed, *, error: str) -> None:
     """Set the job aside for a person. `last_error` says why; `requeue` brings it back."""
     bury_by_hand(session, _held(session, job), error=error)
 
@@ -170,7 +170,7 @@ def backoff(attempts: int, *, base: timedelta, jitter: float) -> timedelta:
     return spread
 
 
-def _held(session: Session, job: Begun) -> Job:
+def _held(session: Session, job: Claimed) -> Job:
     found = session.scalar(
         select(Job).where(Job.id == job.id, Job.lease_token == job.token, Job.state == JobState.READY).with_for_update()
     )

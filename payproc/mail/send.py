@@ -12,7 +12,7 @@ from payproc.mail import relevance
 from payproc.mail.compose import compose
 
 
-def send_mail(app: Application, job: jobs.Begun) -> None:
+def send_mail(app: Application, job: jobs.Claimed) -> None:
     """Run a `mail.send` job.
 
     A crash between the server's "250" and our commit sends the mail again with the same Message-ID, by which mail

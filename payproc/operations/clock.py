@@ -34,7 +34,7 @@ def tick(session: Session, kind: jobs.Kind, *, now: datetime) -> bool:
     return True
 
 
-def prune(app: Application, job: jobs.Begun) -> None:
+def prune(app: Application, job: jobs.Claimed) -> None:
     """Run a `clock.prune` job: forget what nobody will ask for again."""
     old_jobs = select(Job.id).where(Job.state == JobState.DONE, Job.finished_at < func.now() - _DONE_JOBS_LIFE)
     # By thousands: after an outage one statement over all of them could outlast its time limit, each time again.
@@ -54,7 +54,7 @@ def _deleted(app: Application, statement: Delete) -> int:
         return removed.rowcount
 
 
-def check_invariants(app: Application, job: jobs.Begun) -> None:
+def check_invariants(app: Application, job: jobs.Claimed) -> None:
     """Run a `clock.check_invariants` job: a broken promise becomes a question for a person."""
     with app.database.transaction() as session:
         for broken in doctor.broken_invariants(session):
@@ -62,7 +62,7 @@ def check_invariants(app: Application, job: jobs.Begun) -> None:
         jobs.finish(session, job)
 
 
-def digest(app: Application, job: jobs.Begun) -> None:
+def digest(app: Application, job: jobs.Claimed) -> None:
     """Run a `clock.digest` job: owe the operators one mail where something new waits for a person.
 
     Without OPERATOR_MAIL nobody is told; what waits stands in `review list` all the same.

@@ -77,7 +77,7 @@ PLANS: dict[jobs.Kind, Plan] = {
 }
 
 
-def run_period(app: Application, job: jobs.Begun) -> None:
+def run_period(app: Application, job: jobs.Claimed) -> None:
     """Run a `reconcile.*` job: go on with its period's run over each provider, until done or the slice is over.
 
     Raises ProviderUnavailable or RequestRefused; the run stands where it was.
@@ -101,7 +101,7 @@ def run_period(app: Application, job: jobs.Begun) -> None:
             jobs.go_on(session, job)
 
 
-def _all_done(app: Application, plan: Plan, job: jobs.Begun, *, enough: Callable[[], bool]) -> bool:
+def _all_done(app: Application, plan: Plan, job: jobs.Claimed, *, enough: Callable[[], bool]) -> bool:
     troubles: list[ProviderError] = []
     unfinished = [run for run in _begun(app, plan, job) if run.state is RunState.RUNNING]
     for place, run in enumerate(unfinished):
@@ -119,7 +119,7 @@ def _all_done(app: Application, plan: Plan, job: jobs.Begun, *, enough: Callable
     return True
 
 
-def _begun(app: Application, plan: Plan, job: jobs.Begun) -> Iterator[ReconciliationRun]:
+def _begun(app: Application, plan: Plan, job: jobs.Claimed) -> Iterator[ReconciliationRun]:
     # A narrow and a wide look of one hour are two periods of one loop.
     period = f"{job.kind}:{job.subject}"
     for method in plan.methods(app):

@@ -21,7 +21,7 @@ import yaml
 import celeryconfig
 from payproc.application import Application
 from payproc.errors import SettingsInvalid
-from payproc.jobs import Begun, Kind, Queue, provider_queue
+from payproc.jobs import Claimed, Kind, Queue, provider_queue
 from payproc.providers.registry import CONSTRUCTORS
 from payproc.settings import Settings, load_settings
 from tasks import runner
@@ -391,7 +391,7 @@ def test_every_task_of_ours_is_a_kind_of_work_or_the_clock(registered: set[str])
 @pytest.mark.parametrize("kind", Kind)
 def test_every_kind_of_work_has_a_handler_that_takes_a_job(kind: Kind) -> None:
     told = get_type_hints(runner.HANDLERS[kind])
-    assert list(told.values()) == [Application, Begun, NoneType]
+    assert list(told.values()) == [Application, Claimed, NoneType]
 
 
 @pytest.mark.parametrize("kind", Kind)

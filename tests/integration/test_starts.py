@@ -144,13 +144,13 @@ def test_a_start_that_another_run_took_over_changes_nothing(world: World) -> Non
     payment = world.checkout()
     with world.app.database.transaction() as session:
         [dispatched] = jobs.dispatch(session, limit=10, lease=world.app.settings.ring_lease)
-        [begun] = jobs.begin(session, [(dispatched.job_id, dispatched.token)], lease=world.app.settings.work_lease)
+        [claimed] = jobs.claim(session, [(dispatched.job_id, dispatched.token)], lease=world.app.settings.work_lease)
     world.make_due()
     world.drain()
     settled = world.payment(payment.id)
 
     with pytest.raises(jobs.LeaseLost):
-        start.start_payment(world.app, begun)
+        start.start_payment(world.app, claimed)
 
     assert world.payment(payment.id).updated_at == settled.updated_at
     assert sessions_at_stripe(world) == [settled.stripe_session_id]

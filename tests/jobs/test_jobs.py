@@ -13,7 +13,7 @@ from payproc import jobs
 from payproc.database.engine import Database
 from payproc.database.models import Job, JobState
 from payproc.domain.payment_methods import STRIPE
-from payproc.jobs import Begun, Dispatched, Kind, LeaseLost
+from payproc.jobs import Claimed, Dispatched, Kind, LeaseLost
 
 MINUTE = timedelta(minutes=1)
 OVER = timedelta(0)  # a lease that has run out the moment its transaction ends
@@ -36,14 +36,14 @@ def dispatch(database: Database, *, limit: int = 10, lease: timedelta = MINUTE) 
         return jobs.dispatch(session, limit=limit, lease=lease)
 
 
-def begin(database: Database, dispatched: list[Dispatched], *, lease: timedelta = MINUTE) -> list[Begun]:
+def claim(database: Database, dispatched: list[Dispatched], *, lease: timedelta = MINUTE) -> list[Claimed]:
     with database.transaction() as session:
-        return jobs.begin(session, [(one.job_id, one.token) for one in dispatched], lease=lease)
+        return jobs.claim(session, [(one.job_id, one.token) for one in dispatched], lease=lease)
 
 
-def begun(database: Database, *, lease: timedelta = MINUTE) -> Begun:
+def claimed(database: Database, *, lease: timedelta = MINUTE) -> Claimed:
     stage(database)
-    [job] = begin(database, dispatch(database), lease=lease)
+    [job] = claim(database, dispatch(database), lease=lease)
     return job
 
 
@@ -94,7 +94,7 @@ def test_work_staged_in_a_transaction_that_fails_does_not_exist(database: Databa
 
 
 def test_work_that_is_done_can_be_staged_again(database: Database) -> None:
-    job = begun(database)
+    job = claimed(database)
     with database.transaction() as session:
         jobs.finish(session, job)
         jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_1", method=STRIPE)
@@ -103,11 +103,11 @@ def test_work_that_is_done_can_be_staged_again(database: Database) -> None:
 
 
 def test_work_staged_while_it_runs_runs_once_more(database: Database) -> None:
-    job = begun(database)
+    job = claimed(database)
     stage(database)
     with database.transaction() as session:
         jobs.finish(session, job)
-    [again] = begin(database, dispatch(database))
+    [again] = claim(database, dispatch(database))
     assert again.id == job.id
     assert again.strikes == 0
     with database.transaction() as session:
@@ -139,8 +139,8 @@ def test_a_message_that_nobody_took_is_sent_again_under_another_token(database: 
     [first] = dispatch(database, lease=OVER)
     [second] = dispatch(database)
     assert second.job_id == first.job_id
-    assert begin(database, [first]) == []
-    assert len(begin(database, [second])) == 1
+    assert claim(database, [first]) == []
+    assert len(claim(database, [second])) == 1
 
 
 def test_two_relays_at_once_share_the_work_and_double_none(database: Database) -> None:
@@ -161,48 +161,48 @@ def test_a_relay_passes_over_what_another_has_in_hand_without_waiting(database: 
         assert dispatch(database) == []
 
 
-def test_a_job_begins_once_however_often_its_message_comes(database: Database) -> None:
+def test_a_job_is_claimed_once_however_often_its_message_comes(database: Database) -> None:
     stage(database)
     dispatched = dispatch(database)
-    assert len(begin(database, dispatched)) == 1
-    assert begin(database, dispatched) == []
+    assert len(claim(database, dispatched)) == 1
+    assert claim(database, dispatched) == []
     assert only_job(database).attempts == 1
 
 
-def test_a_message_delivered_to_two_workers_at_once_begins_one(database: Database) -> None:
+def test_a_message_delivered_to_two_workers_at_once_is_claimed_by_one(database: Database) -> None:
     stage(database)
     dispatched = dispatch(database)
     with ThreadPoolExecutor(4) as workers:
-        starts = list(workers.map(lambda _: len(begin(database, dispatched)), range(4)))
+        starts = list(workers.map(lambda _: len(claim(database, dispatched)), range(4)))
     assert sorted(starts) == [0, 0, 0, 1]
 
 
-def test_a_stale_token_begins_nothing(database: Database) -> None:
+def test_a_stale_token_claims_nothing(database: Database) -> None:
     stage(database)
     [dispatched] = dispatch(database)
     with database.transaction() as session:
-        assert jobs.begin(session, [(dispatched.job_id, uuid4())], lease=MINUTE) == []
+        assert jobs.claim(session, [(dispatched.job_id, uuid4())], lease=MINUTE) == []
     assert only_job(database).attempts == 0
 
 
-def test_no_message_at_all_begins_nothing(database: Database) -> None:
+def test_no_message_at_all_claims_nothing(database: Database) -> None:
     stage(database)
     dispatch(database)
     with database.transaction() as session:
-        assert jobs.begin(session, [], lease=MINUTE) == []
+        assert jobs.claim(session, [], lease=MINUTE) == []
     assert only_job(database).attempts == 0
 
 
 def test_a_worker_that_died_leaves_the_job_due_and_a_strike_against_it(database: Database) -> None:
-    dead = begun(database, lease=OVER)
-    [next_one] = begin(database, dispatch(database))
+    dead = claimed(database, lease=OVER)
+    [next_one] = claim(database, dispatch(database))
     assert next_one.id == dead.id
     assert (next_one.attempts, next_one.strikes) == (2, 1)
 
 
 def test_a_run_whose_lease_was_taken_over_may_not_finish(database: Database) -> None:
-    slow = begun(database, lease=OVER)
-    begin(database, dispatch(database))
+    slow = claimed(database, lease=OVER)
+    claim(database, dispatch(database))
     with pytest.raises(LeaseLost), database.transaction() as session:
         jobs.finish(session, slow)
     with pytest.raises(LeaseLost), database.transaction() as session:
@@ -215,8 +215,8 @@ def test_a_run_whose_lease_was_taken_over_may_not_finish(database: Database) -> 
 
 
 def test_a_run_that_lost_its_lease_takes_its_effect_back(database: Database) -> None:
-    slow = begun(database, lease=OVER)
-    begin(database, dispatch(database))
+    slow = claimed(database, lease=OVER)
+    claim(database, dispatch(database))
     with contextlib.suppress(LeaseLost), database.transaction() as session:
         jobs.stage(session, Kind.SEND_MAIL, "eml_1")
         jobs.finish(session, slow)
@@ -224,7 +224,7 @@ def test_a_run_that_lost_its_lease_takes_its_effect_back(database: Database) -> 
 
 
 def test_a_job_cannot_be_finished_twice(database: Database) -> None:
-    job = begun(database)
+    job = claimed(database)
     with database.transaction() as session:
         jobs.finish(session, job)
     with pytest.raises(LeaseLost), database.transaction() as session:
@@ -232,21 +232,21 @@ def test_a_job_cannot_be_finished_twice(database: Database) -> None:
 
 
 def test_a_job_put_back_waits_keeps_its_error_and_counts_no_strike(database: Database) -> None:
-    job = begun(database)
+    job = claimed(database)
     with database.transaction() as session:
         jobs.retry_later(session, job, error="no answer", after=timedelta(hours=1))
     assert dispatch(database) == []
     row = only_job(database)
     assert (row.last_error, row.strikes, row.leased_until, row.lease_token) == ("no answer", 0, None, None)
     make_due(database)
-    [again] = begin(database, dispatch(database))
+    [again] = claim(database, dispatch(database))
     assert (again.attempts, again.strikes) == (2, 0)
 
 
 def test_five_strikes_are_enough(database: Database) -> None:
     stage(database)
     for count in range(1, jobs.MOST_STRIKES + 1):
-        [job] = begin(database, dispatch(database))
+        [job] = claim(database, dispatch(database))
         with database.transaction() as session:
             may_go_on = jobs.strike(session, job, error="defect: KeyError", after=OVER)
             assert may_go_on is (count < jobs.MOST_STRIKES)
@@ -259,12 +259,12 @@ def test_five_strikes_are_enough(database: Database) -> None:
 
 def test_a_job_that_kills_its_workers_collects_strikes_until_it_is_known_for_it(database: Database) -> None:
     stage(database)
-    strikes = [begin(database, dispatch(database), lease=OVER)[0].strikes for _ in range(jobs.MOST_STRIKES + 1)]
+    strikes = [claim(database, dispatch(database), lease=OVER)[0].strikes for _ in range(jobs.MOST_STRIKES + 1)]
     assert strikes == [0, 1, 2, 3, 4, 5]
 
 
 def test_dead_work_does_not_stop_the_same_work_from_being_staged(database: Database) -> None:
-    job = begun(database)
+    job = claimed(database)
     with database.transaction() as session:
         jobs.bury(session, job, error="refused")
     stage(database)
@@ -273,19 +273,19 @@ def test_dead_work_does_not_stop_the_same_work_from_being_staged(database: Datab
 
 
 def test_a_requeued_job_is_due_now_with_a_clean_slate(database: Database) -> None:
-    job = begun(database)
+    job = claimed(database)
     with database.transaction() as session:
         session.execute(update(Job).values(strikes=5))
         jobs.bury(session, job, error="refused")
     with database.transaction() as session:
         jobs.requeue(session, session.get_one(Job, job.id))
-    [again] = begin(database, dispatch(database))
+    [again] = claim(database, dispatch(database))
     assert (again.id, again.strikes) == (job.id, 0)
     assert only_job(database).finished_at is None
 
 
 def test_a_job_buried_by_hand_is_taken_from_whoever_runs_it(database: Database) -> None:
-    job = begun(database)
+    job = claimed(database)
     with database.transaction() as session:
         jobs.bury_by_hand(session, session.get_one(Job, job.id), error="not wanted")
     with pytest.raises(LeaseLost), database.transaction() as session:
@@ -297,7 +297,7 @@ def test_a_job_buried_by_hand_is_taken_from_whoever_runs_it(database: Database) 
 def test_a_job_carries_its_payload_to_its_worker(database: Database) -> None:
     with database.transaction() as session:
         jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_1", method=STRIPE, payload={"polled": 3})
-    [job] = begin(database, dispatch(database))
+    [job] = claim(database, dispatch(database))
     assert job.payload == {"polled": 3}
 
 
@@ -347,7 +347,7 @@ def test_a_job_that_may_wait_for_a_customer_is_held_longer_than_another(database
         jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_2", method=STRIPE)
     with database.transaction() as session:
         dispatched = [(one.job_id, one.token) for one in jobs.dispatch(session, limit=10, lease=timedelta(seconds=20))]
-        jobs.begin(session, dispatched, lease=timedelta(seconds=60), wait=timedelta(seconds=100))
+        jobs.claim(session, dispatched, lease=timedelta(seconds=60), wait=timedelta(seconds=100))
     with database.transaction() as session:
         held = {job.kind: (job.leased_until, job.started_at) for job in session.scalars(select(Job))}
     lengths = {kind: until - started for kind, (until, started) in held.items() if until and started}

@@ -1,4 +1,4 @@
-"""Work to be done, and which periods of the clock's are begun. The row is the record; a message only names it."""
+"""Work to be done, and the clock's ticks. The row is the record; a message only names it."""
 
 from datetime import datetime
 from enum import StrEnum

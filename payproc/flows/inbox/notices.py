@@ -127,7 +127,7 @@ def unknown_keys(session: Session, method: PaymentMethod, keys: Sequence[str]) -
     return set(keys) - set(session.scalars(known))
 
 
-def apply_notice(app: Application, job: jobs.Begun) -> None:
+def apply_notice(app: Application, job: jobs.Claimed) -> None:
     """Run a `notice.apply` job: effect and finish in one transaction."""
     with app.database.transaction() as session:
         row = session.get_one(NoticeRow, job.subject, with_for_update=True)
@@ -147,7 +147,7 @@ def apply_notice(app: Application, job: jobs.Begun) -> None:
                 assert_never(reading)
 
 
-def _apply(app: Application, session: Session, job: jobs.Begun, *, row: NoticeRow, notice: AnyNotice) -> None:
+def _apply(app: Application, session: Session, job: jobs.Claimed, *, row: NoticeRow, notice: AnyNotice) -> None:
     payment = _payment_of(session, notice, method=PaymentMethod(row.provider))
     if payment is None:
         _wait_for_payment(app, session, job, row=row)
@@ -218,7 +218,7 @@ def _names(notice: AnyNotice) -> tuple[References, str | None]:
             assert_never(notice)
 
 
-def _wait_for_payment(app: Application, session: Session, job: jobs.Begun, *, row: NoticeRow) -> None:
+def _wait_for_payment(app: Application, session: Session, job: jobs.Claimed, *, row: NoticeRow) -> None:
     reason = "no payment of ours has these ids"
     waiting_since = func.coalesce(NoticeRow.replayed_at, NoticeRow.received_at)
     age: timedelta = session.scalars(
@@ -239,7 +239,7 @@ def _wait_for_payment(app: Application, session: Session, job: jobs.Begun, *, ro
     jobs.finish(session, job)
 
 
-def _park(session: Session, job: jobs.Begun, row: NoticeRow, *, reason: str, after: timedelta) -> None:
+def _park(session: Session, job: jobs.Claimed, row: NoticeRow, *, reason: str, after: timedelta) -> None:
     row.state = NoticeState.PARKED
     row.reason = reason
     jobs.retry_later(session, job, error=reason, after=after)
