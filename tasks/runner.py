@@ -20,7 +20,7 @@ from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import Payment, ReviewKind
 from payproc.errors import OutcomeUncertain, PayprocError, ProviderUnavailable
-from payproc.flows.inbox import notices
+from payproc.flows.inbox import apply
 from payproc.jobs import Claimed, Kind
 from payproc.mail.smtp import MailUnavailable
 from payproc.operations import logs
@@ -142,7 +142,7 @@ def _bury(session: Session, job: Claimed, error: str) -> None:
     log.error("job buried", error=error)
     jobs.bury(session, job, error=error)
     if job.kind is Kind.APPLY_NOTICE:
-        notices.bury_notice(session, job.subject, error=error)
+        apply.bury_notice(session, job.subject, error=error)
     payment = session.get(Payment, job.subject)
     open_review(
         session,

@@ -10,7 +10,7 @@ from payproc import jobs
 from payproc.cli.terminal.edge import Id, Json, Limit, find, transaction
 from payproc.cli.terminal.rendering import show_document, show_item, show_list, show_text
 from payproc.database.models import Notice, NoticeState
-from payproc.flows.inbox import notices
+from payproc.flows.inbox import apply
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -47,7 +47,7 @@ def replay(notice_id: Id, *, json: Json = False) -> None:
     """Apply a notice once more, as if it had just come. Applying twice changes nothing twice."""
     with transaction() as session:
         find(session, Notice, notice_id, noun="notice")
-        notice = notices.replay_notice(session, notice_id)
+        notice = apply.replay_notice(session, notice_id)
     show_item({"id": notice.id, "state": notice.state, "staged": jobs.Kind.APPLY_NOTICE}, json=json)
 
 

@@ -113,7 +113,7 @@ class Kind(StrEnum):
     APPLY_NOTICE = Policy(
         "notice.apply",
         "Apply a stored notice to its payment",
-        handler="payproc.flows.inbox.notices:apply_notice",
+        handler="payproc.flows.inbox.apply:apply_notice",
         queue=Queue.NOTICES,
         batch=50,  # a notice is a few rows and no call: fifty share one message's cost
     )

@@ -13,7 +13,7 @@ from payproc.database.models import Job, JobState, Payment, Review, ReviewKind, 
 from payproc.domain.states import OPEN, Fact, PaymentStatus, RefundFact, RefundStatus
 from payproc.errors import Conflict, NotFound
 from payproc.flows import poll
-from payproc.flows.inbox import notices
+from payproc.flows.inbox import apply
 from payproc.records import payments, refunds, reviews
 from payproc.records.payments import Told
 
@@ -70,7 +70,7 @@ def requeue_job(session: Session, job: Job) -> None:
     session.flush()
     reviews.close_if_open(session, ReviewKind.JOB_DEAD, job.id, resolution="requeued")
     if job.kind == jobs.Kind.APPLY_NOTICE:
-        notices.replay_notice(session, job.subject)
+        apply.replay_notice(session, job.subject)
 
 
 def bury_job(session: Session, job: Job, *, reason: str) -> None:
@@ -83,7 +83,7 @@ def bury_job(session: Session, job: Job, *, reason: str) -> None:
     jobs.bury_by_hand(session, job, error=reason)
     session.flush()
     if job.kind == jobs.Kind.APPLY_NOTICE:
-        notices.bury_notice(session, job.subject, error=reason)
+        apply.bury_notice(session, job.subject, error=reason)
     payment = session.get(Payment, job.subject)
     if payment is not None and payment.status in OPEN:
         reviews.open_review(

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from payproc.database.models import ReconciliationRun
-from payproc.flows.inbox import notices
+from payproc.flows.inbox import accept
 from payproc.providers.listing import RemoteEvent, Window
 from payproc.reconcile import findings
 from payproc.reconcile.objects import pages
@@ -33,10 +33,10 @@ def settle(session: Session, work: Work, run: ReconciliationRun, batch: Batch[Re
     """Put what never arrived into the inbox; the jobs that apply it are staged with it."""
     pages.report_unreadable(session, run, batch.unreadable)
     if run.dry_run:
-        new = notices.unknown_keys(session, work.method, [event.key for event in batch.items])
+        new = accept.unknown_keys(session, work.method, [event.key for event in batch.items])
         findings.count(run, "events", "would be kept", by=len(new))
         return
-    kept = sum(notices.keep_listed(work.app, session, work.method, event) for event in batch.items)
+    kept = sum(accept.keep_listed(work.app, session, work.method, event) for event in batch.items)
     findings.count(run, "events", "kept", by=kept)
 
 

@@ -18,7 +18,7 @@ from payproc.domain.money import Money
 from payproc.domain.payment_methods import STRIPE
 from payproc.domain.states import PaymentStatus
 from payproc.flows.checkout import PaymentRequest, take_payment
-from payproc.flows.inbox import notices
+from payproc.flows.inbox import accept
 from payproc.providers import registry
 from payproc.providers.base import RawNotice
 from payproc.records.orders import create_order
@@ -179,7 +179,7 @@ class World:
         body = json.dumps(event)
         header = stripe.WebhookSignature.generate_signature_header(body, secret, int(now.timestamp()))
         raw = RawNotice(body=body.encode(), headers={"stripe-signature": header}, received_at=now)
-        return notices.accept_notice(self.app, STRIPE, raw).notice_id
+        return accept.accept_notice(self.app, STRIPE, raw).notice_id
 
     def deliver_all(self, payment: Payment) -> None:
         for event in self.stripe_events(payment):

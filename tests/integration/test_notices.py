@@ -6,7 +6,7 @@ import pytest
 from payproc.database.models import Job, JobState, Notice, NoticeState, Payment
 from payproc.domain.states import PaymentStatus
 from payproc.errors import BadSignature, NoticeMalformed
-from payproc.flows.inbox.notices import replay_notice
+from payproc.flows.inbox.apply import replay_notice
 from tests.integration.conftest import World
 
 

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import STRIPE, PaymentMethod
 from payproc.errors import BadSignature, NoticeMalformed
-from payproc.flows.inbox.notices import Accepted, accept_notice
+from payproc.flows.inbox.accept import Accepted, accept_notice
 from payproc.flows.inbox.returns import take_return
 from payproc.providers.base import RawNotice
 from payproc.providers.registry import path_of

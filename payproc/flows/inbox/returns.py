@@ -7,7 +7,7 @@ from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.errors import BadSignature, NotFound, NoticeMalformed
 from payproc.flows.inbox import hints
-from payproc.flows.inbox.notices import accept_notice
+from payproc.flows.inbox.accept import accept_notice
 from payproc.providers.base import Hint, PostForm, RawNotice, Returning
 from payproc.records import payments
 
