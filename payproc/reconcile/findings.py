@@ -15,19 +15,9 @@ from payproc.database.models import (
     ReconciliationRun,
     ReviewKind,
 )
+from payproc.reconcile.classification import is_mended
 from payproc.records.reviews import close_if_open, open_review
 
-# What may be mended without a person: only by the functions that any other source goes through, and only forwards.
-REPAIRABLE = frozenset(
-    {
-        FindingKind.MISSED_EVENT,
-        FindingKind.STATUS_MISMATCH,
-        FindingKind.REFUND_MISSING_LOCAL,
-        FindingKind.REFUND_FAILED_LATE,
-        FindingKind.DISPUTE_UNKNOWN,
-        FindingKind.STUCK,
-    }
-)
 # A run over a broken account must not fill the row: the counts are whole, the examples are not.
 _LONGEST_SAMPLE = 500
 
@@ -65,7 +55,7 @@ def record(
 
     One that is open already stays the one row it is. A dry run changes nothing but its own row.
     """
-    mending = repair if difference.kind in REPAIRABLE else None
+    mending = repair if is_mended(difference.kind, by=run.loop) else None
     count(run, "found" if mending is None else "repaired", difference.kind)
     if run.dry_run:
         _sample(run, difference, repair="none" if mending is None else "would be made")

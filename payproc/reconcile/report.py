@@ -13,7 +13,7 @@ from payproc.database.models import FindingKind, Loop, ReconciliationFinding, Re
 from payproc.domain.csv import csv_line
 from payproc.domain.pagination import cursor_of, read_cursor
 from payproc.errors import NotFound
-from payproc.reconcile.severity import Severity, severity_of
+from payproc.reconcile.classification import Severity, severity_of
 
 REPAIRED_OVER = timedelta(days=30)
 _AT_ONCE = 1000

@@ -12,8 +12,8 @@ from payproc.database.models import FindingKind, Loop, RunState
 from payproc.domain.payment_methods import STRIPE
 from payproc.errors import InvalidRequest, NotFound
 from payproc.reconcile import report, runs
+from payproc.reconcile.classification import Severity, kinds_of
 from payproc.reconcile.report import DriftOfKind, Wanted
-from payproc.reconcile.severity import Severity, kinds_of
 from tests.reconcile.planting import Planted, planted
 
 __all__ = ["planted"]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from payproc.reconcile.classification import Severity
 from payproc.reconcile.report import DriftDay
-from payproc.reconcile.severity import Severity
 from web.console import formatting
 
 _TOP, _RIGHT, _BOTTOM, _LEFT = 12, 10, 44, 46

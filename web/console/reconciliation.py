@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from payproc.database.models import FindingKind, Loop, ReconciliationFinding
 from payproc.operations.timeline import timeline
 from payproc.reconcile import report
+from payproc.reconcile.classification import Severity, kinds_of, severity_of
 from payproc.reconcile.report import REPAIRED_OVER, Wanted
-from payproc.reconcile.severity import Severity, kinds_of, severity_of
 from payproc.records import payments
 from web.api.reconciliation import exported
 from web.auth import application, current_user

@@ -19,10 +19,10 @@ from payproc.errors import Conflict, InvalidRequest, ProviderError, ProviderUnav
 from payproc.providers.listing import Window
 from payproc.reconcile import events, findings, report, runs
 from payproc.reconcile.balance import settlement
+from payproc.reconcile.classification import severity_of
 from payproc.reconcile.objects import steps
 from payproc.reconcile.report import Wanted
 from payproc.reconcile.runs import Steps
-from payproc.reconcile.severity import severity_of
 
 DIFFERENCES, INTERRUPTED = 4, 130
 

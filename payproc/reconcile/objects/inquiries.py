@@ -18,12 +18,13 @@ from payproc.database.models import (
     ReconciliationRun,
     Source,
 )
-from payproc.domain.states import OPEN, TERMINAL, PaymentStatus
+from payproc.domain.states import OPEN, TERMINAL
 from payproc.errors import ProviderUnavailable
-from payproc.flows.provider_requests import GRACE, USUAL_LIFE, end_of, payment_ref
+from payproc.flows.provider_requests import GRACE, USUAL_LIFE, payment_ref
 from payproc.providers.base import Outcome, Verdict
 from payproc.providers.listing import Window
 from payproc.reconcile import findings
+from payproc.reconcile.classification import PAID, Contradiction, asked_payment
 from payproc.reconcile.findings import Difference
 from payproc.reconcile.runs import Batch, Step, Steps, Work
 from payproc.records import outcomes, payments
@@ -43,7 +44,6 @@ _PAGE_SECONDS = 8
 _SAMPLED_BELOW = "1999999999999999"
 _MOST_SAMPLED = 300
 
-_PAID = frozenset({PaymentStatus.COMPLETED, PaymentStatus.REFUNDED})
 _UNDECIDED = frozenset({Verdict.UNKNOWN, Verdict.PENDING, Verdict.PROCESSING})
 
 
@@ -174,10 +174,10 @@ def _settle(session: Session, work: Work, run: ReconciliationRun, batch: Batch[L
 
 
 def _says_nothing(session: Session, payment: Payment, outcome: Outcome) -> bool:
-    if outcome.verdict is Verdict.PAID and outcome.money is None and payment.status not in _PAID:
+    if outcome.verdict is Verdict.PAID and outcome.money is None and payment.status not in PAID:
         # "Paid" without an amount takes nothing back of an answer that named another: a person decides.
         return is_questioned(session, payment.id)
-    return outcome.verdict is Verdict.UNKNOWN or (outcome.verdict in _UNDECIDED and payment.status not in _PAID)
+    return outcome.verdict is Verdict.UNKNOWN or (outcome.verdict in _UNDECIDED and payment.status not in PAID)
 
 
 def _keep_findings(session: Session, run: ReconciliationRun, payment: Payment) -> None:
@@ -196,8 +196,8 @@ def _open_findings(session: Session, run: ReconciliationRun, payment: Payment) -
 
 
 def _compare(session: Session, run: ReconciliationRun, payment: Payment, outcome: Outcome) -> None:
-    found = _kind(payment, outcome)
-    difference = None if found is None else _difference(payment, *found)
+    found = asked_payment(payment, outcome)
+    difference = None if found is None else _difference(payment, found)
     if difference is not None:
         findings.record(session, run, difference, repair=partial(_repair, session, run, payment, outcome))
     if run.dry_run:
@@ -207,7 +207,7 @@ def _compare(session: Session, run: ReconciliationRun, payment: Payment, outcome
         if finding.loop is Loop.WALLETS:
             if difference is None or findings.name_of(finding) != difference.name:
                 findings.close(session, finding, resolution="no longer there")
-        elif outcome.verdict is Verdict.PAID and payment.status in _PAID:
+        elif outcome.verdict is Verdict.PAID and payment.status in PAID:
             findings.close(session, finding, resolution="the gateway's own answer agrees")
 
 
@@ -215,32 +215,15 @@ def _repair(session: Session, run: ReconciliationRun, payment: Payment, outcome:
     outcomes.apply_outcome(session, payment.id, outcome, told=Told(source=Source.RECONCILE, evidence=run.id))
 
 
-def _difference(payment: Payment, kind: FindingKind, sentence: str) -> Difference:
+def _difference(payment: Payment, found: Contradiction) -> Difference:
     return Difference(
-        kind=kind,
+        kind=found.kind,
         ours=payment.id,
         theirs=payment.reference,
         payment_id=payment.id,
         subject_at=payment.created_at,
-        detail=f"{payment.id} ({payment.reference}): {sentence}.",
+        detail=f"{payment.id} ({payment.reference}): {found.sentence}.",
     )
-
-
-def _kind(payment: Payment, outcome: Outcome) -> tuple[FindingKind, str] | None:
-    verdict, asked = outcome.verdict, payment.money
-    both = f"{payment.status} here, and {verdict} there"
-    if verdict is Verdict.PAID:
-        if outcome.money is not None and outcome.money != asked:
-            return FindingKind.AMOUNT_MISMATCH, f"paid {outcome.money}, asked for {asked}"
-        return None if payment.status in _PAID else (FindingKind.MISSED_EVENT, both)
-    if payment.status in OPEN:
-        return FindingKind.STUCK, f"{both}, past its end at {end_of(payment):%Y-%m-%d %H:%M} UTC"
-    if payment.status not in _PAID:
-        return None
-    if verdict is not Verdict.REVERSED:
-        return FindingKind.LOCAL_AHEAD, both
-    # All of it has gone back: what we know of that already is no difference.
-    return (FindingKind.STATUS_MISMATCH, both) if payment.status is PaymentStatus.COMPLETED else None
 
 
 STEPS: Steps = (

@@ -103,6 +103,11 @@ class StatementLine:
         """What tells it from any other: a sale and its refund may share the gateway's id."""
         return f"{self.transaction_id}:{self.type}"
 
+    @property
+    def money(self) -> Money:
+        """What the customer paid or got back."""
+        return Money.of(self.gross, _CURRENCY)
+
 
 class Unreadable(Exception):
     """Why a line cannot be read."""

@@ -24,14 +24,14 @@ from payproc.database.models import (
     ReconciliationRun,
     RunState,
 )
-from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.settlement import LineKind
-from payproc.domain.states import PaymentStatus
 from payproc.errors import InvalidRequest
 from payproc.flows import poll
+from payproc.providers.base import Outcome, Verdict
 from payproc.providers.listing import Listing, Window
 from payproc.reconcile import findings, runs
+from payproc.reconcile.classification import told_payment
 from payproc.reconcile.findings import Difference
 from payproc.reconcile.runs import Batch, Step, Steps, Work
 from payproc.reconcile.statements import files, refunds
@@ -42,7 +42,6 @@ from payproc.records.ledger import journal
 
 _LINES_AT_ONCE = 500
 _OURS_AT_ONCE = 200
-_PAID = frozenset({PaymentStatus.COMPLETED, PaymentStatus.REFUNDED})
 
 
 def import_statement(
@@ -126,20 +125,17 @@ def _report_unknown(session: Session, run: ReconciliationRun, line: StatementLin
         kind=FindingKind.MISSING_LOCAL,
         theirs=line.id,
         subject_at=line.at,
-        detail=f"{run.provider} has a {line.type} of {_money(line.gross)} as {line.transaction_id} "
+        detail=f"{run.provider} has a {line.type} of {line.money} as {line.transaction_id} "
         f"({line.reference or 'no reference'}), which no payment of ours names.",
     )
     findings.record(session, run, difference)
 
 
 def _settle_sale(session: Session, run: ReconciliationRun, known: Known, payment: Payment, line: StatementLine) -> None:
-    asked = payment.money
-    if _money(line.gross) != asked:
-        sentence = f"{_money(line.gross)} there, and {asked} here"
-        _report(session, run, payment, line, kind=FindingKind.AMOUNT_MISMATCH, sentence=sentence)
-    elif payment.status not in _PAID:
-        sentence = f"paid there, and {payment.status} here; the gateway is asked"
-        _report(session, run, payment, line, kind=FindingKind.MISSED_EVENT, sentence=sentence)
+    found = told_payment(payment, Outcome(verdict=Verdict.PAID, money=line.money))
+    if found is not None:
+        next_step = "; the gateway is asked" if found.kind is FindingKind.MISSED_EVENT else ""
+        _report(session, run, payment, line, kind=found.kind, sentence=found.sentence + next_step)
     if payment.completed_at is not None:
         _book(session, run, known, payment, line)
         return
@@ -290,7 +286,3 @@ def _keep_unspoken(session: Session, _work: Work, run: ReconciliationRun, _batch
     )
     mark = insert(ReconciliationMark).from_select(["run_id", "name"], unspoken)
     session.execute(mark.on_conflict_do_nothing())
-
-
-def _money(paisa: int) -> Money:
-    return Money.of(paisa, "pkr")

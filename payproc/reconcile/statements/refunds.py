@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from payproc.database import models
 from payproc.database.models import FindingKind, Payment, ReconciliationMark, ReconciliationRun, Refund
-from payproc.domain.money import Money
-from payproc.domain.settlement import LineKind
+from payproc.domain.settlement import LineKind, RefundVerdict
 from payproc.domain.states import REFUND_HOLDING, RefundStatus
 from payproc.reconcile import findings
+from payproc.reconcile.classification import known_refund
 from payproc.reconcile.findings import Difference
 from payproc.reconcile.runs import Batch, Work
 from payproc.reconcile.statements.fields import LineType, StatementLine
@@ -142,8 +142,7 @@ def _compare(session: Session, run: ReconciliationRun, sides: _Sides) -> None:
     for line, refund in same:
         _settle_pair(session, run, sides.payment, line, refund)
     for line in sides.lines:
-        sentence = f"gave {_money(line.gross)} of it back, and we have no refund of that"
-        _report(session, run, FindingKind.REFUND_MISSING_LOCAL, line=line, payment=sides.payment, sentence=sentence)
+        _report_unknown(session, run, sides.payment, line)
     # Once a person has written it down here, the same file books it.
     if sides.lines:
         findings.count(run, "lines", "waiting", by=len(sides.lines))
@@ -161,41 +160,35 @@ def _is_within(run: ReconciliationRun, refund: Refund) -> bool:
 def _settle_pair(
     session: Session, run: ReconciliationRun, payment: Payment, line: StatementLine, refund: Refund
 ) -> None:
-    given = refund.money
-    if _money(line.gross) != given:
-        sentence = f"gave {_money(line.gross)} of it back, and {given} by {refund.id} here"
-        kind = FindingKind.REFUND_AMOUNT_MISMATCH
-        _report(session, run, kind, line=line, payment=payment, sentence=sentence, refund=refund)
-    elif not _is_done(refund):
-        sentence = f"gave {given} of it back, and {refund.id} is {refund.status} here"
-        kind = FindingKind.STATUS_MISMATCH
-        _report(session, run, kind, line=line, payment=payment, sentence=sentence, refund=refund)
+    found = known_refund(refund, line.money, RefundVerdict.SUCCEEDED)
+    if found is not None:
+        difference = Difference(
+            kind=found.kind,
+            ours=refund.id,
+            theirs=line.id,
+            payment_id=payment.id,
+            subject_at=line.at,
+            detail=f"{refund.id} of {payment.id} ({line.transaction_id}): {found.sentence}.",
+        )
+        findings.record(session, run, difference)
     if not _is_done(refund):
         findings.count(run, "lines", "waiting")
     elif not run.dry_run:
         new = journal.record_line(
-            session, run.provider, settlement_line(line), origin=given, payment_id=refund.payment_id
+            session, run.provider, settlement_line(line), origin=refund.money, payment_id=refund.payment_id
         )
         findings.count(run, "lines", "booked" if new else "known")
 
 
-def _report(
-    session: Session,
-    run: ReconciliationRun,
-    kind: FindingKind,
-    *,
-    line: StatementLine,
-    payment: Payment,
-    sentence: str,
-    refund: Refund | None = None,
-) -> None:
+def _report_unknown(session: Session, run: ReconciliationRun, payment: Payment, line: StatementLine) -> None:
     difference = Difference(
-        kind=kind,
-        ours=payment.id if refund is None else refund.id,
+        kind=FindingKind.REFUND_MISSING_LOCAL,
+        ours=payment.id,
         theirs=line.id,
         payment_id=payment.id,
         subject_at=line.at,
-        detail=f"{payment.id} ({line.transaction_id}): {run.provider} {sentence}.",
+        detail=f"{payment.id} ({line.transaction_id}): {run.provider} gave {line.money} of it back, and we have no "
+        "refund of that.",
     )
     findings.record(session, run, difference)
 
@@ -210,7 +203,3 @@ def _report_missing(session: Session, run: ReconciliationRun, refund: Refund) ->
         "has no such refund.",
     )
     findings.record(session, run, difference)
-
-
-def _money(paisa: int) -> Money:
-    return Money.of(paisa, "pkr")

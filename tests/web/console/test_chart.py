@@ -5,8 +5,8 @@ from datetime import date, timedelta
 import pytest
 
 from payproc.database.models import FindingKind
+from payproc.reconcile.classification import Severity
 from payproc.reconcile.report import DriftDay, DriftOfKind
-from payproc.reconcile.severity import Severity
 from web.console import formatting
 from web.console.chart import NARROW, WIDE, Chart, Size, chart_of
 

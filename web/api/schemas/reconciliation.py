@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from payproc.database.models import FindingKind, Loop, ReconciliationFinding, ReconciliationRun, RunState
+from payproc.reconcile.classification import Severity, severity_of
 from payproc.reconcile.report import DriftDay
-from payproc.reconcile.severity import Severity, severity_of
 from web.api.schemas.payments import Answer
 
 
