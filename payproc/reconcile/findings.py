@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import SQLCoreOperations
 
 from payproc.database.models import (
     FindingKind,
@@ -102,7 +103,6 @@ def close_what_is_gone(session: Session, run: ReconciliationRun) -> int:
     """Close the findings about this run's window that it did not come across again; return how many."""
     # A finding's name is the mark that this run left when it met it.
     named = func.concat_ws("|", ReconciliationFinding.kind, ReconciliationFinding.ours, ReconciliationFinding.theirs)
-    met = select(ReconciliationMark.name).where(ReconciliationMark.run_id == run.id, ReconciliationMark.name == named)
     gone = session.scalars(
         select(ReconciliationFinding)
         .where(
@@ -111,7 +111,7 @@ def close_what_is_gone(session: Session, run: ReconciliationRun) -> int:
             ReconciliationFinding.closed_at.is_(None),
             ReconciliationFinding.subject_at >= run.window_begin,
             ReconciliationFinding.subject_at < run.window_end,
-            ~met.exists(),
+            ~is_marked(run.id, named),
         )
         .order_by(ReconciliationFinding.id)
     ).all()
@@ -126,6 +126,12 @@ def mark(session: Session, run: ReconciliationRun, *names: str) -> None:
         # One statement for a page of names: two hundred small ones would be most of the run's time.
         rows = [{"run_id": run.id, "name": name} for name in names]
         session.execute(insert(ReconciliationMark).values(rows).on_conflict_do_nothing())
+
+
+def is_marked(run_id: str, name: SQLCoreOperations[str]) -> ColumnElement[bool]:
+    """Say in a query whether the run has come across what a column names."""
+    mark = ReconciliationMark
+    return select(mark.name).where(mark.run_id == run_id, mark.name == name).exists()
 
 
 def _repaired(session: Session, run: ReconciliationRun, difference: Difference) -> None:

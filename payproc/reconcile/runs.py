@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc.application import Application
-from payproc.database.models import Loop, ReconciliationMark, ReconciliationRun, RunState
+from payproc.database.models import Loop, Payment, ReconciliationMark, ReconciliationRun, RunState
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.errors import Conflict, OperationNotSupported
 from payproc.providers.base import Provider
@@ -54,6 +54,17 @@ class Work:
         if not isinstance(provider, Listing):
             raise OperationNotSupported(f"{self.method} cannot list what it has.")
         return provider
+
+    @property
+    def is_ours(self) -> ColumnElement[bool]:
+        """Which payments: another environment's are at another gateway, which would say that there are none."""
+        of_environment = Payment.environment == self.app.settings.environment
+        return (Payment.payment_method == self.method) & of_environment
+
+    @property
+    def is_of_gateway(self) -> ColumnElement[bool]:
+        """Which payments are at the gateway that is asked: live ones, or those of its test."""
+        return self.is_ours & Payment.live_mode.is_(self.provider.live_mode)
 
 
 @dataclass(frozen=True, kw_only=True)

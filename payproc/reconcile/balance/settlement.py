@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from payproc.database.models import FindingKind, Payment, ReconciliationMark, ReconciliationRun
+from payproc.database.models import FindingKind, Payment, ReconciliationRun
 from payproc.database.models import SettlementLine as KeptLine
 from payproc.domain.money import Money
 from payproc.domain.settlement import LineKind, SettlementLine
@@ -45,33 +45,12 @@ def _settle_lines(session: Session, work: Work, run: ReconciliationRun, batch: B
 
 
 def _fetch_without_line(work: Work, cursor: str | None) -> Batch[Payment]:
-    with work.app.database.transaction() as session:
-        rows = list(session.scalars(_without_line(work, cursor)))
-    return Batch(items=rows, cursor=rows[-1].id if len(rows) == _OURS_AT_ONCE else None)
-
-
-def _without_line(work: Work, cursor: str | None) -> Select[Payment]:
     charge = getattr(Payment, work.listing.lines_name)
+    due = (Payment.completed_at >= work.window.begin) & (Payment.completed_at < work.window.end - _LINE_DUE_AFTER)
     # Kept by an earlier run, or met by this one: a dry run keeps none.
-    kept = select(KeptLine.line_id).where(KeptLine.provider == work.method, KeptLine.source == charge)
-    met = select(ReconciliationMark.name).where(
-        ReconciliationMark.run_id == work.run_id, ReconciliationMark.name == "line:" + charge
-    )
-    return (
-        select(Payment)
-        .where(
-            Payment.payment_method == work.method,
-            Payment.environment == work.app.settings.environment,
-            charge.is_not(None),
-            Payment.completed_at >= work.window.begin,
-            Payment.completed_at < work.window.end - _LINE_DUE_AFTER,
-            ~kept.exists(),
-            ~met.exists(),
-            Payment.id > (cursor or ""),
-        )
-        .order_by(Payment.id)
-        .limit(_OURS_AT_ONCE)
-    )
+    kept = select(KeptLine.line_id).where(KeptLine.provider == work.method, KeptLine.source == charge).exists()
+    lacking = charge.is_not(None) & ~kept & ~findings.is_marked(work.run_id, "line:" + charge)
+    return pages.next_of_ours(work, Payment, work.is_ours & due & lacking, cursor, limit=_OURS_AT_ONCE)
 
 
 def _settle_without_line(session: Session, work: Work, run: ReconciliationRun, batch: Batch[Payment]) -> None:

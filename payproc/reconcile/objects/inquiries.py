@@ -1,12 +1,12 @@
 """The wallets, which list nothing: payments past their end are asked about, and of those that ended a sample."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import ColumnElement, Interval, Select, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Interval, and_, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from payproc.database.models import (
@@ -14,7 +14,6 @@ from payproc.database.models import (
     Loop,
     Payment,
     ReconciliationFinding,
-    ReconciliationMark,
     ReconciliationRun,
     Source,
 )
@@ -26,6 +25,7 @@ from payproc.providers.listing import Window
 from payproc.reconcile import findings
 from payproc.reconcile.classification import PAID, Contradiction, asked_payment
 from payproc.reconcile.findings import Difference
+from payproc.reconcile.objects import pages
 from payproc.reconcile.runs import Batch, Step, Steps, Work
 from payproc.records import outcomes, payments
 from payproc.records.payments import Told
@@ -90,9 +90,7 @@ def _waits_for_an_answer() -> ColumnElement[bool]:
 
 
 def _fetch_by_id(work: Work, cursor: str | None, wanted: ColumnElement[bool]) -> Batch[Looked]:
-    query = _askable(work).where(wanted, Payment.id > (cursor or "")).order_by(Payment.id)
-    with work.app.database.transaction() as session:
-        rows = list(session.scalars(query.limit(_AT_ONCE)))
+    rows = pages.next_of_ours(work, Payment, _is_askable(work) & wanted, cursor, limit=_AT_ONCE).items
     return _asked(work, rows, place=lambda last, _: last.id)
 
 
@@ -105,10 +103,9 @@ def _fetch_sample(work: Work, cursor: str | None) -> Batch[Looked]:
         # Not by id: whoever is cut off by the cap today must not be tomorrow.
         draw = func.md5(Payment.id + period)
         ended = func.coalesce(Payment.completed_at, Payment.updated_at) < work.window.end
-        query = _askable(work).where(
-            Payment.status.in_(TERMINAL), _in_window(work), ended, draw < _SAMPLED_BELOW, draw > after
-        )
-        drawn = session.execute(query.add_columns(draw).order_by(draw).limit(left)).all()
+        wanted = _is_askable(work) & Payment.status.in_(TERMINAL) & _in_window(work) & ended
+        query = select(Payment, draw).where(wanted, draw < _SAMPLED_BELOW, draw > after)
+        drawn = session.execute(query.order_by(draw).limit(left)).all()
     draws = {payment.id: place for payment, place in drawn}
     return _asked(
         work,
@@ -119,24 +116,15 @@ def _fetch_sample(work: Work, cursor: str | None) -> Batch[Looked]:
     )
 
 
-def _askable(work: Work) -> Select[Payment]:
-    met = select(ReconciliationMark.name).where(
-        ReconciliationMark.run_id == work.run_id, ReconciliationMark.name == Payment.id
-    )
-    return select(Payment).where(
-        Payment.payment_method == work.method,
-        # Another environment's payments are at another gateway, which would say that there are none.
-        Payment.environment == work.app.settings.environment,
-        Payment.live_mode.is_(work.provider.live_mode),
-        ~met.exists(),
-    )
+def _is_askable(work: Work) -> ColumnElement[bool]:
+    return work.is_of_gateway & ~findings.is_marked(work.run_id, Payment.id)
 
 
 def _in_window(work: Work) -> ColumnElement[bool]:
     return and_(Payment.created_at >= work.window.begin, Payment.created_at < work.window.end)
 
 
-def _asked(work: Work, rows: list[Payment], *, place: Callable[[Payment, int], str | None]) -> Batch[Looked]:
+def _asked(work: Work, rows: Sequence[Payment], *, place: Callable[[Payment, int], str | None]) -> Batch[Looked]:
     """Ask about each, until the page's time is over; `place` says where to go on after so many."""
     started = time.monotonic()
     looked: list[Looked] = []

@@ -1,21 +1,24 @@
 """One page of a provider's list as a batch, and the rows of ours that it speaks of."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from enum import Enum, auto
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
-from payproc.database.models import FindingKind, Payment, ReconciliationRun
-from payproc.domain.references import Reference, References
+from payproc.database.models import Dispute, FindingKind, Payment, ReconciliationRun, Refund
+from payproc.domain.references import Reference
+from payproc.domain.settlement import RemoteDispute, RemoteRefund
 from payproc.errors import ProviderUnavailable
-from payproc.providers.listing import Page
+from payproc.providers.listing import Page, RemotePayment
 from payproc.reconcile import findings
 from payproc.reconcile.findings import Difference
 from payproc.reconcile.runs import Batch, Work
 
 Item = TypeVar("Item")
+Row = TypeVar("Row", bound=Payment | Refund | Dispute)
+Remote = TypeVar("Remote", bound=RemotePayment | RemoteRefund | RemoteDispute)
 
 
 def page_of(work: Work, ask: Callable[[], Page[Item]]) -> Batch[Item]:
@@ -24,26 +27,36 @@ def page_of(work: Work, ask: Callable[[], Page[Item]]) -> Batch[Item]:
     return Batch(items=page.items, cursor=page.next_cursor, unreadable=page.unreadable)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shown(Generic[Item]):
-    """What asking for one thing brought: None where the provider has no such. Or it has, in words we cannot read."""
+class NoAnswer(Enum):
+    """Why asking about one thing brought none."""
 
-    item: Item | None = None
-    readable: bool = True
+    ABSENT = auto()  # the provider has no such
+    UNREADABLE = auto()  # it has, in words that we cannot read
+    SILENT = auto()  # there is nothing to ask yet
 
 
-def shown(work: Work, ask: Callable[[], Item | None]) -> Shown[Item]:
+def shown(work: Work, ask: Callable[[], Item | None]) -> Item | NoAnswer:
     """Ask for one thing, at the run's pace.
 
     Raises ProviderUnavailable where there was no answer.
     """
     try:
-        return Shown(item=work.pace.ask(ask))
+        return work.pace.ask(ask) or NoAnswer.ABSENT
     except ProviderUnavailable as trouble:
         # Asked again it would be the same: it must not hold up everything behind it.
         if trouble.code != "unreadable_answer":
             raise
-        return Shown(readable=False)
+        return NoAnswer.UNREADABLE
+
+
+def next_of_ours(
+    work: Work, model: type[Row], wanted: ColumnElement[bool], cursor: str | None, *, limit: int
+) -> Batch[Row]:
+    """Take the next of our rows, in the order of their ids."""
+    query = select(model).where(wanted, model.id > (cursor or "")).order_by(model.id).limit(limit)
+    with work.app.database.transaction() as session:
+        rows = list(session.scalars(query))
+    return Batch(items=rows, cursor=rows[-1].id if len(rows) == limit else None)
 
 
 def report_unreadable(session: Session, run: ReconciliationRun, names: Iterable[str]) -> None:
@@ -58,13 +71,11 @@ def report_unreadable(session: Session, run: ReconciliationRun, names: Iterable[
         findings.record(session, run, difference)
 
 
-class Twins:
+class LocalMatches:
     """Our payments that a page speaks of, fetched together: by the provider's ids, else by ours that it echoes."""
 
-    def __init__(
-        self, session: Session, run: ReconciliationRun, named: Sequence[tuple[References, str | None]]
-    ) -> None:
-        self._found = list(session.scalars(select(Payment).where(_mentioned(run, named))))
+    def __init__(self, session: Session, run: ReconciliationRun, page: Sequence[Remote]) -> None:
+        self._found = list(session.scalars(select(Payment).where(_mentioned(run, page))))
         self._by_id = {payment.id: payment for payment in self._found}
         self._by_reference = {
             (reference, value): payment
@@ -73,18 +84,18 @@ class Twins:
             if (value := getattr(payment, reference))
         }
 
-    def of(self, references: References, payment_id: str | None) -> Payment | None:
-        """Return the payment that these ids name."""
-        for pair in references.items():
+    def of(self, remote: Remote) -> Payment | None:
+        """Return the payment of ours that this is, or is of."""
+        for pair in remote.references.items():
             if pair in self._by_reference:
                 return self._by_reference[pair]
-        return self._by_id.get(payment_id) if payment_id else None
+        return self._by_id.get(remote.payment_id) if remote.payment_id else None
 
 
-def _mentioned(run: ReconciliationRun, named: Sequence[tuple[References, str | None]]) -> ColumnElement[bool]:
-    ways: list[ColumnElement[bool]] = [Payment.id.in_({ours for _, ours in named if ours})]
+def _mentioned(run: ReconciliationRun, page: Sequence[Remote]) -> ColumnElement[bool]:
+    ways: list[ColumnElement[bool]] = [Payment.id.in_({each.payment_id for each in page if each.payment_id})]
     for reference in Reference:
-        values = {references[reference] for references, _ in named if reference in references}
+        values = {each.references[reference] for each in page if reference in each.references}
         if values:
             ways.append(getattr(Payment, reference).in_(values))
     return and_(Payment.payment_method == run.provider, or_(*ways))

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from payproc.providers.listing import Window
 from payproc.reconcile.objects import disputes, payments, refunds
-from payproc.reconcile.runs import Step, Steps
+from payproc.reconcile.runs import Steps
 
 # What is younger may still be on its way to us by a webhook: nothing is late yet.
 _SETTLING = timedelta(minutes=10)
@@ -19,11 +19,4 @@ def window(now: datetime, *, length: timedelta) -> Window:
     return Window(begin=now - length, end=now - _SETTLING)
 
 
-STEPS: Steps = (
-    Step(name="payments", fetch=payments.fetch_remote, settle=payments.settle_remote),
-    Step(name="our payments", fetch=payments.fetch_ours, settle=payments.settle_ours),
-    Step(name="refunds", fetch=refunds.fetch_remote, settle=refunds.settle_remote),
-    Step(name="our refunds", fetch=refunds.fetch_ours, settle=refunds.settle_ours),
-    Step(name="disputes", fetch=disputes.fetch_remote, settle=disputes.settle_remote),
-    Step(name="our disputes", fetch=disputes.fetch_ours, settle=disputes.settle_ours),
-)
+STEPS: Steps = (*payments.SWEEP.steps(), *refunds.SWEEP.steps(), *disputes.SWEEP.steps())

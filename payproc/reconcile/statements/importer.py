@@ -9,7 +9,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from sqlalchemy import Select, func, literal, or_, select
+from sqlalchemy import func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -33,6 +33,7 @@ from payproc.providers.listing import Listing, Window
 from payproc.reconcile import findings, runs
 from payproc.reconcile.classification import told_payment
 from payproc.reconcile.findings import Difference
+from payproc.reconcile.objects import pages
 from payproc.reconcile.runs import Batch, Step, Steps, Work
 from payproc.reconcile.statements import files, refunds
 from payproc.reconcile.statements.fields import LineType, StatementLine
@@ -217,31 +218,14 @@ def _settle_doubled(session: Session, _work: Work, run: ReconciliationRun, batch
 
 
 def _fetch_unlisted(work: Work, cursor: str | None) -> Batch[Payment]:
-    with work.app.database.transaction() as session:
-        rows = list(session.scalars(_unlisted(work, cursor)))
-    return Batch(items=rows, cursor=rows[-1].id if len(rows) == _OURS_AT_ONCE else None)
-
-
-def _unlisted(work: Work, cursor: str | None) -> Select[Payment]:
     listed = func.split_part(ReconciliationMark.name, "|", 2)
     named = select(listed).where(
         ReconciliationMark.run_id == work.run_id, func.split_part(ReconciliationMark.name, "|", 1) == "sale"
     )
-    return (
-        select(Payment)
-        .where(
-            Payment.payment_method == work.method,
-            Payment.environment == work.app.settings.environment,
-            Payment.live_mode.is_(work.provider.live_mode),
-            # Begun and completed within its days: what we heard of late, the statement before may have.
-            Payment.created_at >= work.window.begin,
-            Payment.completed_at < work.window.end,
-            Payment.id.not_in(named),
-            Payment.id > (cursor or ""),
-        )
-        .order_by(Payment.id)
-        .limit(_OURS_AT_ONCE)
-    )
+    # Begun and completed within its days: what we heard of late, the statement before may have.
+    within = (Payment.created_at >= work.window.begin) & (Payment.completed_at < work.window.end)
+    wanted = work.is_of_gateway & within & Payment.id.not_in(named)
+    return pages.next_of_ours(work, Payment, wanted, cursor, limit=_OURS_AT_ONCE)
 
 
 def _settle_unlisted(session: Session, _work: Work, run: ReconciliationRun, batch: Batch[Payment]) -> None:

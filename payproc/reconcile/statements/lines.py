@@ -70,13 +70,7 @@ class Known:
                 self._by_their_name.setdefault(name, []).append(payment)
 
     def _payments(self, which: ColumnElement[bool]) -> list[Payment]:
-        query = select(Payment).where(
-            Payment.payment_method == self._work.method,
-            Payment.environment == self._work.app.settings.environment,
-            Payment.live_mode.is_(self._work.provider.live_mode),
-            which,
-        )
-        return list(self._session.scalars(query))
+        return list(self._session.scalars(select(Payment).where(self._work.is_of_gateway, which)))
 
     def _find_kept(self, payment_ids: set[str], lines: Sequence[StatementLine]) -> None:
         line = models.SettlementLine

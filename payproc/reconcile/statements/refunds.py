@@ -57,9 +57,7 @@ def fetch(work: Work, cursor: str | None) -> Batch[str]:
         select(Refund.payment_id)
         .join(Payment, Payment.id == Refund.payment_id)
         .where(
-            Payment.payment_method == work.method,
-            Payment.environment == work.app.settings.environment,
-            Payment.live_mode.is_(work.provider.live_mode),
+            work.is_of_gateway,
             Refund.status == RefundStatus.SUCCEEDED,
             Refund.created_at >= work.window.begin,
             Refund.settled_at < work.window.end,

@@ -1,0 +1,169 @@
+"""The sweep, both ways: what the provider lists against our rows, and our rows that it did not list."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import Session
+
+from payproc.database.models import Dispute, FindingKind, Payment, ReconciliationRun, Refund, Source
+from payproc.domain.settlement import RemoteDispute, RemoteRefund
+from payproc.providers.listing import Page, RemotePayment
+from payproc.reconcile import findings
+from payproc.reconcile.classification import Contradiction
+from payproc.reconcile.findings import Difference
+from payproc.reconcile.objects import pages
+from payproc.reconcile.objects.pages import LocalMatches, NoAnswer
+from payproc.reconcile.runs import Batch, Step, Steps, Work
+from payproc.records.payments import Told
+
+Row = TypeVar("Row", bound=Payment | Refund | Dispute)
+Remote = TypeVar("Remote", bound=RemotePayment | RemoteRefund | RemoteDispute)
+
+# A page of ours may need a call for each: few enough that a slice of work stays far below its lease.
+_AT_ONCE = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetched(Generic[Row, Remote]):
+    """A row of ours that no list named, and what asking about it by itself brought."""
+
+    row: Row
+    answer: Remote | NoAnswer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep(Generic[Row, Remote]):
+    """What payments, refunds and disputes each have of their own in it; the rest is the same for all."""
+
+    noun: str
+    model: type[Row]
+    # What one of theirs is that we have no row of, though it is of a payment of ours.
+    unknown: FindingKind
+    list_page: Callable[[Work, str | None], Page[Remote]]
+    is_readable: Callable[[Remote], bool]
+    # Whether it is a concern of ours where we have no row of it.
+    is_concern: Callable[[Remote], bool]
+    # Our rows of a page, by the provider's ids.
+    find_ours: Callable[[Session, ReconciliationRun, Sequence[Remote], LocalMatches], Mapping[str, Row]]
+    # Which of ours are asked about where no list named them; the last is those made within the window.
+    is_due: Callable[[Work, ColumnElement[bool]], ColumnElement[bool]]
+    their_id: Callable[[Work, Row], str | None]
+    ask: Callable[[Work, Row], Remote | NoAnswer]
+    compare: Callable[[Row, Remote], Contradiction | None]
+    # What both agree on may still teach us something.
+    learn: Callable[[Session, Row, Remote], None]
+    apply: Callable[[Session, Work, Payment, Remote, Told], Row | None]
+
+    def steps(self) -> Steps:
+        """Go through what they list, and then through what is left of ours."""
+        return (
+            Step(name=f"{self.noun}s", fetch=self._fetch_listed, settle=self._settle_listed),
+            Step(name=f"our {self.noun}s", fetch=self._fetch_ours, settle=self._settle_ours),
+        )
+
+    def _fetch_listed(self, work: Work, cursor: str | None) -> Batch[Remote]:
+        return pages.page_of(work, lambda: self.list_page(work, cursor))
+
+    def _settle_listed(self, session: Session, work: Work, run: ReconciliationRun, batch: Batch[Remote]) -> None:
+        unreadable = (each.provider_id for each in batch.items if not self.is_readable(each))
+        pages.report_unreadable(session, run, [*batch.unreadable, *unreadable])
+        readable = [each for each in batch.items if self.is_readable(each)]
+        payments = LocalMatches(session, run, readable)
+        ours = self.find_ours(session, run, readable, payments)
+        findings.mark(session, run, *{row.id for row in ours.values()})
+        for remote in readable:
+            row = ours.get(remote.provider_id)
+            if row is None:
+                self._report_unknown(session, work, run, payments.of(remote), remote)
+            else:
+                self._settle_pair(session, work, run, row, remote)
+
+    def _report_unknown(
+        self, session: Session, work: Work, run: ReconciliationRun, payment: Payment | None, remote: Remote
+    ) -> None:
+        if not self.is_concern(remote):
+            return
+        money = remote.outcome.money if isinstance(remote, RemotePayment) else remote.money
+        of = f" of {payment.id}" if payment else ""
+        difference = Difference(
+            kind=self.unknown if payment else FindingKind.MISSING_LOCAL,
+            ours=payment.id if payment else "",
+            theirs=remote.provider_id,
+            payment_id=payment.id if payment else None,
+            subject_at=remote.created_at or run.window_begin,
+            detail=f"{run.provider} has {self.noun} {remote.provider_id}{of} over {money}, and we have no such.",
+        )
+        mend = partial(self._mend, session, work, run, payment, remote) if payment else None
+        findings.record(session, run, difference, repair=mend)
+
+    def _settle_pair(self, session: Session, work: Work, run: ReconciliationRun, row: Row, remote: Remote) -> None:
+        found = self.compare(row, remote)
+        if found is None:
+            if not run.dry_run:
+                self.learn(session, row, remote)
+            return
+        difference = Difference(
+            kind=found.kind,
+            ours=row.id,
+            theirs=remote.provider_id,
+            payment_id=_payment_id(row),
+            subject_at=remote.created_at or row.created_at,
+            detail=f"{_named(row)} ({remote.provider_id}): {found.sentence}.",
+        )
+        payment = session.get_one(Payment, _payment_id(row))
+        mend = partial(self._mend, session, work, run, payment, remote) if found.follows else None
+        findings.record(session, run, difference, repair=mend)
+
+    def _mend(self, session: Session, work: Work, run: ReconciliationRun, payment: Payment, remote: Remote) -> None:
+        recorded = self.apply(session, work, payment, remote, Told(source=Source.RECONCILE, evidence=run.id))
+        if recorded is not None:
+            # Just imported, it need not be asked for by itself.
+            findings.mark(session, run, recorded.id)
+
+    def _fetch_ours(self, work: Work, cursor: str | None) -> Batch[Fetched[Row, Remote]]:
+        within = (self.model.created_at >= work.window.begin) & (self.model.created_at < work.window.end)
+        due = self.is_due(work, within) & ~findings.is_marked(work.run_id, self.model.id)
+        batch = pages.next_of_ours(work, self.model, due, cursor, limit=_AT_ONCE)
+        return Batch(items=[self._fetched(work, row) for row in batch.items], cursor=batch.cursor)
+
+    def _fetched(self, work: Work, row: Row) -> Fetched[Row, Remote]:
+        answer = self.ask(work, row)
+        if not isinstance(answer, NoAnswer) and not self.is_readable(answer):
+            return Fetched(row=row, answer=NoAnswer.UNREADABLE)
+        return Fetched(row=row, answer=answer)
+
+    def _settle_ours(
+        self, session: Session, work: Work, run: ReconciliationRun, batch: Batch[Fetched[Row, Remote]]
+    ) -> None:
+        for fetched in batch.items:
+            row, answer = fetched.row, fetched.answer
+            if not isinstance(answer, NoAnswer):
+                self._settle_pair(session, work, run, row, answer)
+            elif answer is NoAnswer.UNREADABLE:
+                pages.report_unreadable(session, run, [self.their_id(work, row) or ""])
+            elif answer is NoAnswer.ABSENT:
+                self._report_missing(session, work, run, row)
+
+    def _report_missing(self, session: Session, work: Work, run: ReconciliationRun, row: Row) -> None:
+        theirs = self.their_id(work, row)
+        what = f"has no {theirs}" if theirs else "never told us an id of it"
+        difference = Difference(
+            kind=FindingKind.MISSING_REMOTE,
+            ours=row.id,
+            theirs=theirs or "",
+            payment_id=_payment_id(row),
+            subject_at=row.created_at,
+            detail=f"{_named(row)} is {row.status} here, and {run.provider} {what}.",
+        )
+        findings.record(session, run, difference)
+
+
+def _payment_id(row: Payment | Refund | Dispute) -> str:
+    return row.id if isinstance(row, Payment) else row.payment_id
+
+
+def _named(row: Payment | Refund | Dispute) -> str:
+    return row.id if isinstance(row, Payment) else f"{row.id} of {row.payment_id}"
