@@ -299,7 +299,7 @@ def test_a_browser_that_speaks_urdu_is_spoken_to_in_urdu(open_page: OpenPage, sh
 
 
 def every_state(shop: Shop) -> dict[str, str]:
-    """A link for every scene that has a payment."""
+    """A link for every state that has a payment."""
     made = {
         "push": shop.by_push(),
         "waiting": shop.by_push(),

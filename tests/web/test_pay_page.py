@@ -33,7 +33,7 @@ from web.pay.languages import LANGUAGES, formatting
 from web.pay.languages.vocabulary import Said, Vocabulary, Wallet
 from web.pay.page import forward_page, origin_of
 from web.pay.reasons import Reason
-from web.pay.state import Scene
+from web.pay.state import PageState
 
 HOSTILE = """<script>alert(1)</script>"onload='x'&{{7*7}}"""
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -265,9 +265,9 @@ def test_a_wallet_that_is_not_set_up_any_more_is_no_defect(till: Till, app: Appl
 # --- How a payment stands ---------------------------------------------------------------------------------------------
 
 
-def scene_on(page: TestResponse) -> str:
-    [scene] = re.findall(r'id="panel" class="panel (\w+)"', page.text)
-    return str(scene)
+def state_on(page: TestResponse) -> str:
+    [state] = re.findall(r'id="panel" class="panel (\w+)"', page.text)
+    return str(state)
 
 
 def refreshes_without_javascript(page: TestResponse) -> bool:
@@ -277,11 +277,11 @@ def refreshes_without_javascript(page: TestResponse) -> bool:
 def test_a_form_is_never_taken_from_under_its_reader(till: Till) -> None:
     payment = till.take(JAZZ_CASH)
     page = till.see(payment)
-    assert scene_on(page) == Scene.FORM
+    assert state_on(page) == PageState.FORM
     assert not refreshes_without_javascript(page)
 
     back = till.see(payment, "?returned=1")
-    assert scene_on(back) == Scene.RETURNED
+    assert state_on(back) == PageState.RETURNED
     assert refreshes_without_javascript(back)
     assert "Waiting for JazzCash to confirm" in words_on(back)
     assert "charged" not in words_on(back)
@@ -289,30 +289,30 @@ def test_a_form_is_never_taken_from_under_its_reader(till: Till) -> None:
 
 def test_a_push_rings_as_long_as_the_wallets_call_waits(till: Till, app: Application) -> None:
     payment = till.take(EASY_PAISA)
-    assert scene_on(till.see(payment)) == Scene.PUSH
+    assert state_on(till.see(payment)) == PageState.PUSH
     assert refreshes_without_javascript(till.see(payment))
     till.begin(payment, AwaitCustomer())
     assert "0300****567" in words_on(till.see(payment))
 
     with app.database.transaction() as session:
         session.get_one(Payment, payment.id).created_at = payment.created_at - timedelta(minutes=3)
-    assert scene_on(till.see(payment)) == Scene.WAITING
+    assert state_on(till.see(payment)) == PageState.WAITING
 
 
 def test_a_token_can_be_paid_until_a_time_in_pakistan(till: Till) -> None:
     until = datetime(2026, 12, 31, 19, 5, tzinfo=UTC)
     payment = till.begin(till.take(EASY_PAISA), AwaitCustomer(token="84710362"), expires_at=until)
-    assert scene_on(till.see(payment)) == Scene.COUNTER
+    assert state_on(till.see(payment)) == PageState.COUNTER
     assert "Pay by 1 January 2027, 12:05 am, Pakistan time." in words_on(till.see(payment))
     assert "1 جنوری 2027، رات 12:05 بجے تک ادا کریں (پاکستان کا وقت)" in words_on(till.see(payment, "?lang=ur"))
 
 
 def test_a_card_payment_waits_for_its_page_and_then_leads_there(till: Till) -> None:
     payment = till.take(STRIPE)
-    assert scene_on(till.see(payment)) == Scene.PREPARING
+    assert state_on(till.see(payment)) == PageState.PREPARING
     till.begin(payment, Redirect(url="https://checkout.stripe.com/c/pay/cs_1?a=1&b=2"))
     page = till.see(payment)
-    assert scene_on(page) == Scene.REDIRECT
+    assert state_on(page) == PageState.REDIRECT
     assert 'href="https://checkout.stripe.com/c/pay/cs_1?a=1&amp;b=2"' in page.text
     assert "USD 19.99" in words_on(page)
 
@@ -320,7 +320,7 @@ def test_a_card_payment_waits_for_its_page_and_then_leads_there(till: Till) -> N
 def test_a_completed_payment_shows_its_receipt_and_the_way_back(till: Till) -> None:
     payment = till.end(till.take(EASY_PAISA, success_url="https://example.com/?a=1&b=2"), Verdict.PAID, receipt="24041")
     page = till.see(payment)
-    assert scene_on(page) == Scene.COMPLETED
+    assert state_on(page) == PageState.COMPLETED
     assert "Receipt number 24041" in words_on(page)
     assert 'href="https://example.com/?a=1&amp;b=2"' in page.text
     assert not refreshes_without_javascript(page)
@@ -328,7 +328,7 @@ def test_a_completed_payment_shows_its_receipt_and_the_way_back(till: Till) -> N
 
 def test_a_refunded_payment_says_so(till: Till) -> None:
     payment = till.end(till.end(till.take(EASY_PAISA), Verdict.PAID), Verdict.REVERSED)
-    assert scene_on(till.see(payment)) == Scene.REFUNDED
+    assert state_on(till.see(payment)) == PageState.REFUNDED
 
 
 NOTHING = "Nothing was charged."
@@ -382,7 +382,7 @@ def test_where_it_is_not_certain_nobody_is_told_that_nothing_was_charged(
 
 @pytest.mark.parametrize("verdict", [Verdict.CANCELLED, Verdict.EXPIRED])
 def test_what_was_called_off_and_what_ran_out_are_told_apart(till: Till, verdict: Verdict) -> None:
-    assert scene_on(till.see(till.end(till.take(STRIPE), verdict))) == verdict
+    assert state_on(till.see(till.end(till.take(STRIPE), verdict))) == verdict
 
 
 def test_the_status_is_what_the_page_was_drawn_from(till: Till) -> None:
@@ -482,8 +482,8 @@ def test_both_languages_say_the_same_things() -> None:
 
 
 @pytest.mark.parametrize("words", LANGUAGES.values(), ids=LANGUAGES)
-def test_every_scene_reason_and_wallet_has_words(words: Vocabulary) -> None:
-    assert words.scenes.keys() == set(Scene)
+def test_every_page_state_reason_and_wallet_has_words(words: Vocabulary) -> None:
+    assert words.states.keys() == set(PageState)
     assert words.reasons.keys() == set(Reason)
     assert words.wallets.keys() == {JAZZ_CASH, EASY_PAISA, STRIPE}
     assert (len(words.months), len(words.day_parts)) == (12, 24)
@@ -495,8 +495,8 @@ def test_urdu_is_written_in_urdu() -> None:
     assert foreign == []
 
 
-def test_every_status_has_a_scene() -> None:
-    assert {status.value for status in PaymentStatus} - {"pending"} <= {scene.value for scene in Scene}
+def test_every_status_has_a_page_state() -> None:
+    assert {status.value for status in PaymentStatus} - {"pending"} <= {state.value for state in PageState}
 
 
 def test_a_provider_without_a_name_is_a_wallet() -> None:

@@ -24,7 +24,7 @@ from web.pay import links
 from web.pay.languages import LANGUAGES, formatting
 from web.pay.languages.vocabulary import Vocabulary
 from web.pay.reasons import nothing_was_charged, reason_of
-from web.pay.state import Scene, follow, scene_of
+from web.pay.state import PageState, follow, state_of
 
 blueprint = Blueprint(
     "pay", __name__, template_folder="templates", static_folder="static", static_url_path="/pay/assets"
@@ -42,7 +42,7 @@ _YEAR_SECONDS = 365 * 24 * 3600
 class _Shown:
     payment: Payment
     form: PostForm | None
-    scene: Scene
+    state: PageState
 
 
 @blueprint.get("/pay/<token>")
@@ -53,11 +53,11 @@ def page(token: str) -> Response:
     except NotFound:
         if not _wants_html():
             raise
-        return _message(Scene.UNKNOWN_LINK, status=404)
+        return _message(PageState.UNKNOWN_LINK, status=404)
     except (OperationalError, InterfaceError, PoolTimeout):
         if not _wants_html():
             raise
-        return _message(Scene.OUT_OF_REACH, status=503)
+        return _message(PageState.OUT_OF_REACH, status=503)
     targets = _targets(shown.form) if shown.form else ()
     return _page("pay.html", targets=targets, token=token, **_about(shown))
 
@@ -73,7 +73,7 @@ def status(token: str) -> Response:
 def forward_page(form: PostForm, *, method: PaymentMethod) -> Response:
     """Return the page between two of a wallet's own: its form goes on by itself, or by its button."""
     wallet = _words().wallet(method)
-    return _page("forward.html", targets=_targets(form), form=form, wallet=wallet, scene=Scene.FORWARD)
+    return _page("forward.html", targets=_targets(form), form=form, wallet=wallet, state=PageState.FORWARD)
 
 
 def origin_of(url: str) -> str:
@@ -92,10 +92,10 @@ def _shown(token: str) -> _Shown:
             except (Conflict, ProviderError):
                 # The account it was made with is gone. The page says so; an operator hears of it from the polls.
                 form = None
-    scene = scene_of(
+    state = state_of(
         payment, mode=_start_mode(payment), form=form, came_back="returned" in request.args, rings=_rings(payment)
     )
-    return _Shown(payment=payment, form=form, scene=scene)
+    return _Shown(payment=payment, form=form, state=state)
 
 
 def _found(payment: Payment | None) -> Payment:
@@ -128,15 +128,15 @@ def _about(shown: _Shown) -> dict[str, object]:
     payment = shown.payment
     return {
         "payment": payment,
-        "scene": shown.scene,
-        "follow": follow(shown.scene),
+        "state": shown.state,
+        "follow": follow(shown.state),
         "form": shown.form,
         "wallet": _words().wallet(payment.payment_method),
         "amount": formatting.amount(payment.money),
         "reason": reason_of(payment),
         "nothing_was_charged": nothing_was_charged(payment),
         "action": payment.next_action or {},
-        "changes_in": _ringing_seconds(payment) if shown.scene is Scene.PUSH else None,
+        "changes_in": _ringing_seconds(payment) if shown.state is PageState.PUSH else None,
         "success_url": _web_address(payment.success_url),
         "cancel_url": _web_address(payment.cancel_url),
         "provider_url": _web_address((payment.next_action or {}).get("url")),
@@ -148,8 +148,8 @@ def _web_address(url: str | None) -> str | None:
     return url if url is not None and urlsplit(url).scheme in ("http", "https") else None
 
 
-def _message(scene: Scene, *, status: int) -> Response:
-    answer = _page("message.html", scene=scene)
+def _message(state: PageState, *, status: int) -> Response:
+    answer = _page("message.html", state=state)
     answer.status_code = status
     return answer
 
@@ -158,7 +158,7 @@ def _page(template: str, *, targets: Iterable[str] = (), **about: object) -> Res
     words = _words()
     others = [language for language in LANGUAGES.values() if language is not words]
     html = render_template(
-        template, words=words, others=others, Scene=Scene, say=formatting.say, saying=formatting, **about
+        template, words=words, others=others, PageState=PageState, say=formatting.say, saying=formatting, **about
     )
     answer = make_response(html)
     allowed = " ".join(targets) or "'none'"

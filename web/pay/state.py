@@ -1,4 +1,4 @@
-"""What the customer is looking at: one scene for every way a payment can stand."""
+"""What the customer is looking at: one page state for every way a payment can stand."""
 
 from enum import StrEnum
 from typing import Any, assert_never
@@ -9,7 +9,7 @@ from payproc.providers.base import PostForm, StartMode
 from web.pay.reasons import Reason, reason_of
 
 
-class Scene(StrEnum):
+class PageState(StrEnum):
     """What the page has to say."""
 
     # The browser has to post a form; the script moves between the first four by itself.
@@ -43,34 +43,38 @@ class Follow(StrEnum):
     NOT = "not"
 
 
-_FOLLOWED_LOOSELY = frozenset({Scene.FAILED, Scene.CANCELLED, Scene.EXPIRED})
-_NOT_FOLLOWED = frozenset({Scene.COMPLETED, Scene.REFUNDED, Scene.FORWARD, Scene.UNKNOWN_LINK, Scene.OUT_OF_REACH})
+_FOLLOWED_LOOSELY = frozenset({PageState.FAILED, PageState.CANCELLED, PageState.EXPIRED})
+_NOT_FOLLOWED = frozenset(
+    {PageState.COMPLETED, PageState.REFUNDED, PageState.FORWARD, PageState.UNKNOWN_LINK, PageState.OUT_OF_REACH}
+)
 
 
-def follow(scene: Scene) -> Follow:
-    """Return how closely a scene is followed."""
-    if scene in _NOT_FOLLOWED:
+def follow(state: PageState) -> Follow:
+    """Return how closely a page in this state is followed."""
+    if state in _NOT_FOLLOWED:
         return Follow.NOT
-    return Follow.LOOSELY if scene in _FOLLOWED_LOOSELY else Follow.CLOSELY
+    return Follow.LOOSELY if state in _FOLLOWED_LOOSELY else Follow.CLOSELY
 
 
-def scene_of(payment: Payment, *, mode: StartMode | None, form: PostForm | None, came_back: bool, rings: bool) -> Scene:
-    """Choose the scene of a payment.
+def state_of(
+    payment: Payment, *, mode: StartMode | None, form: PostForm | None, came_back: bool, rings: bool
+) -> PageState:
+    """Choose the page state of a payment.
 
     `mode` is how it begins, None where nobody can say; `form` is what the browser has to post. `came_back`: the
     browser has been at the wallet. `rings`: a push as young as this may still be ringing.
     """
     match payment.status:
         case PaymentStatus.COMPLETED:
-            return Scene.COMPLETED
+            return PageState.COMPLETED
         case PaymentStatus.REFUNDED:
-            return Scene.REFUNDED
+            return PageState.REFUNDED
         case PaymentStatus.FAILED:
-            return Scene.FAILED
+            return PageState.FAILED
         case PaymentStatus.CANCELLED:
-            return Scene.EXPIRED if reason_of(payment) is Reason.EXPIRED else Scene.CANCELLED
+            return PageState.EXPIRED if reason_of(payment) is Reason.EXPIRED else PageState.CANCELLED
         case PaymentStatus.PROCESSING:
-            return Scene.PROCESSING
+            return PageState.PROCESSING
         case PaymentStatus.PENDING:
             return _begun(payment.next_action, mode=mode, form=form, came_back=came_back, rings=rings)
         case _:
@@ -79,19 +83,19 @@ def scene_of(payment: Payment, *, mode: StartMode | None, form: PostForm | None,
 
 def _begun(
     action: dict[str, Any] | None, *, mode: StartMode | None, form: PostForm | None, came_back: bool, rings: bool
-) -> Scene:
-    ringing = Scene.PUSH if rings else Scene.WAITING
+) -> PageState:
+    ringing = PageState.PUSH if rings else PageState.WAITING
     match action:
         case {"type": "post_form"}:
             if form is None:
-                return Scene.STUCK
-            return Scene.RETURNED if came_back else Scene.FORM
+                return PageState.STUCK
+            return PageState.RETURNED if came_back else PageState.FORM
         case {"type": "await_customer", "token": str()}:
-            return Scene.COUNTER
+            return PageState.COUNTER
         case {"type": "await_customer"}:
             return ringing
         case {"type": "redirect"}:
-            return Scene.REDIRECT
+            return PageState.REDIRECT
         case _:
             # The call that charges a wallet is answered when the customer has typed the MPIN: it rings meanwhile.
-            return ringing if mode is StartMode.ONCE else Scene.PREPARING
+            return ringing if mode is StartMode.ONCE else PageState.PREPARING

@@ -3,43 +3,43 @@
 from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, STRIPE
 from web.pay.languages.vocabulary import Said, Vocabulary, Wallet
 from web.pay.reasons import Reason
-from web.pay.state import Scene
+from web.pay.state import PageState
 
-_SCENES = {
-    Scene.FORM: Said(
+_STATES = {
+    PageState.FORM: Said(
         heading="Pay with {actor}",
         lines=("You approve the payment on {actor}’s own page, and then come back here.",),  # noqa: RUF001 (an apostrophe)
     ),
-    Scene.LEAVING: Said(heading="Taking you to {actor}…", lines=("If nothing happens, use the button.",)),
-    Scene.AGAIN: Said(
+    PageState.LEAVING: Said(heading="Taking you to {actor}…", lines=("If nothing happens, use the button.",)),
+    PageState.AGAIN: Said(
         heading="Not finished yet",
         lines=("If you have approved the payment, wait here: this page changes by itself. If not, go on to {actor}.",),
     ),
-    Scene.RETURNED: Said(
+    PageState.RETURNED: Said(
         heading="Waiting for {actor} to confirm",
         lines=(
             "This can take a few minutes. This page changes by itself.",
             "If you left before you had approved the payment, open {actor} again.",
         ),
     ),
-    Scene.STUCK: Said(
+    PageState.STUCK: Said(
         heading="This payment cannot go on here at the moment",
         lines=("Please ask the shop, and give this reference: {reference}.",),
     ),
-    Scene.PUSH: Said(
+    PageState.PUSH: Said(
         heading="Approve it on your phone",
         lines=(
             "A request from {actor} is on its way to {phone}. Check the amount there, and approve it with your MPIN.",
         ),
     ),
-    Scene.WAITING: Said(
+    PageState.WAITING: Said(
         heading="Waiting for {actor} to confirm",
         lines=(
             "If you have approved the payment on your phone, there is nothing more to do. This page changes by itself.",
             "If you saw no request, do not pay twice: wait here until this payment has ended.",
         ),
     ),
-    Scene.COUNTER: Said(
+    PageState.COUNTER: Said(
         heading="Pay in cash at a shop",
         lines=(
             "Go to a shop that takes payments for {actor}.",
@@ -47,29 +47,29 @@ _SCENES = {
             "Keep the slip. This page changes when the money has arrived.",
         ),
     ),
-    Scene.REDIRECT: Said(
+    PageState.REDIRECT: Said(
         heading="Go on to the payment page",
         lines=("You enter your details there, and not here.",),
     ),
-    Scene.PREPARING: Said(heading="One moment…", lines=("Your payment is being prepared.",)),
-    Scene.PROCESSING: Said(
+    PageState.PREPARING: Said(heading="One moment…", lines=("Your payment is being prepared.",)),
+    PageState.PROCESSING: Said(
         heading="The payment is being processed",
         lines=("It is with {actor} now, and that can take a while. This page changes by itself.",),
     ),
-    Scene.COMPLETED: Said(heading="Payment received", lines=("Thank you. Your payment is complete.",)),
-    Scene.FAILED: Said(heading="The payment did not go through"),
-    Scene.CANCELLED: Said(heading="The payment was cancelled"),
-    Scene.EXPIRED: Said(heading="The time to pay is over", lines=("No payment has reached us in time.",)),
-    Scene.REFUNDED: Said(
+    PageState.COMPLETED: Said(heading="Payment received", lines=("Thank you. Your payment is complete.",)),
+    PageState.FAILED: Said(heading="The payment did not go through"),
+    PageState.CANCELLED: Said(heading="The payment was cancelled"),
+    PageState.EXPIRED: Said(heading="The time to pay is over", lines=("No payment has reached us in time.",)),
+    PageState.REFUNDED: Said(
         heading="The payment was refunded",
         lines=("The money goes back to where it came from. It can take some days until you see it there.",),
     ),
-    Scene.FORWARD: Said(heading="One more step", lines=("Taking you back to {actor} to confirm the payment…",)),
-    Scene.UNKNOWN_LINK: Said(
+    PageState.FORWARD: Said(heading="One more step", lines=("Taking you back to {actor} to confirm the payment…",)),
+    PageState.UNKNOWN_LINK: Said(
         heading="We do not know this link",
         lines=("Check that the whole link was copied, or ask the shop for a new one.",),
     ),
-    Scene.OUT_OF_REACH: Said(
+    PageState.OUT_OF_REACH: Said(
         heading="Your payment cannot be shown right now",
         lines=("This page tries again by itself. Please do not pay a second time meanwhile.",),
     ),
@@ -103,7 +103,7 @@ ENGLISH = Vocabulary(
     receipt="Receipt number",
     test="Test payment",
     footer="This page never asks for a PIN, an MPIN or a card number.",
-    scenes=_SCENES,
+    states=_STATES,
     reasons=_REASONS,
     wallets={
         JAZZ_CASH: Wallet(label="JazzCash", actor="JazzCash"),

@@ -5,44 +5,44 @@
 from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, STRIPE
 from web.pay.languages.vocabulary import Said, Vocabulary, Wallet
 from web.pay.reasons import Reason
-from web.pay.state import Scene
+from web.pay.state import PageState
 
-_SCENES = {
-    Scene.FORM: Said(
+_STATES = {
+    PageState.FORM: Said(
         heading="{actor} کے ذریعے ادائیگی",
         lines=("ادائیگی کی منظوری {actor} کے اپنے صفحے پر دی جاتی ہے، پھر آپ یہیں واپس آ جائیں گے۔",),
     ),
-    Scene.LEAVING: Said(
+    PageState.LEAVING: Said(
         heading="آپ کو {actor} پر لے جایا جا رہا ہے…",
         lines=("اگر کچھ نہ ہو تو بٹن دبائیں۔",),
     ),
-    Scene.AGAIN: Said(
+    PageState.AGAIN: Said(
         heading="ادائیگی ابھی مکمل نہیں ہوئی",
         lines=("اگر منظوری دی جا چکی ہے تو یہیں انتظار کریں، یہ صفحہ خود بدل جائے گا۔ ورنہ {actor} پر جائیں۔",),
     ),
-    Scene.RETURNED: Said(
+    PageState.RETURNED: Said(
         heading="{actor} سے تصدیق کا انتظار ہے",
         lines=(
             "اس میں چند منٹ لگ سکتے ہیں۔ یہ صفحہ خود بدل جائے گا۔",
             "اگر منظوری دیے بغیر واپس آ گئے ہیں تو {actor} کا صفحہ دوبارہ کھولیں۔",
         ),
     ),
-    Scene.STUCK: Said(
+    PageState.STUCK: Said(
         heading="یہ ادائیگی فی الحال یہاں آگے نہیں بڑھ سکتی",
         lines=("براہِ کرم اسٹور سے رابطہ کریں اور یہ حوالہ نمبر بتائیں: {reference}",),
     ),
-    Scene.PUSH: Said(
+    PageState.PUSH: Said(
         heading="اپنے فون پر منظوری دیں",
         lines=("{phone} پر {actor} کی درخواست بھیجی جا رہی ہے۔ وہاں رقم دیکھ کر اپنے MPIN سے منظوری دیں۔",),
     ),
-    Scene.WAITING: Said(
+    PageState.WAITING: Said(
         heading="{actor} سے تصدیق کا انتظار ہے",
         lines=(
             "اگر فون پر منظوری دے دی ہے تو مزید کچھ کرنے کی ضرورت نہیں۔ یہ صفحہ خود بدل جائے گا۔",
             "اگر کوئی درخواست نظر نہیں آئی تو دوبارہ ادائیگی نہ کریں، اس ادائیگی کا نتیجہ آنے تک یہیں انتظار کریں۔",
         ),
     ),
-    Scene.COUNTER: Said(
+    PageState.COUNTER: Said(
         heading="قریبی دکان پر نقد ادائیگی کریں",
         lines=(
             "کسی ایسی دکان پر جائیں جہاں {actor} کی ادائیگیاں وصول کی جاتی ہیں۔",
@@ -50,32 +50,32 @@ _SCENES = {
             "رسید سنبھال کر رکھیں۔ رقم پہنچتے ہی یہ صفحہ بدل جائے گا۔",
         ),
     ),
-    Scene.REDIRECT: Said(
+    PageState.REDIRECT: Said(
         heading="ادائیگی کے صفحے پر جائیں",
         lines=("آپ اپنی معلومات وہاں درج کریں گے، یہاں نہیں۔",),
     ),
-    Scene.PREPARING: Said(heading="ایک لمحہ…", lines=("آپ کی ادائیگی تیار کی جا رہی ہے۔",)),
-    Scene.PROCESSING: Said(
+    PageState.PREPARING: Said(heading="ایک لمحہ…", lines=("آپ کی ادائیگی تیار کی جا رہی ہے۔",)),
+    PageState.PROCESSING: Said(
         heading="ادائیگی پر کارروائی جاری ہے",
         lines=("ادائیگی اب {actor} کے پاس ہے اور اس میں کچھ وقت لگ سکتا ہے۔ یہ صفحہ خود بدل جائے گا۔",),
     ),
-    Scene.COMPLETED: Said(heading="ادائیگی موصول ہو گئی", lines=("شکریہ! آپ کی ادائیگی مکمل ہو گئی ہے۔",)),
-    Scene.FAILED: Said(heading="ادائیگی نہیں ہو سکی"),
-    Scene.CANCELLED: Said(heading="ادائیگی منسوخ ہو گئی"),
-    Scene.EXPIRED: Said(heading="ادائیگی کا وقت ختم ہو گیا", lines=("مقررہ وقت میں ہمیں کوئی ادائیگی نہیں ملی۔",)),
-    Scene.REFUNDED: Said(
+    PageState.COMPLETED: Said(heading="ادائیگی موصول ہو گئی", lines=("شکریہ! آپ کی ادائیگی مکمل ہو گئی ہے۔",)),
+    PageState.FAILED: Said(heading="ادائیگی نہیں ہو سکی"),
+    PageState.CANCELLED: Said(heading="ادائیگی منسوخ ہو گئی"),
+    PageState.EXPIRED: Said(heading="ادائیگی کا وقت ختم ہو گیا", lines=("مقررہ وقت میں ہمیں کوئی ادائیگی نہیں ملی۔",)),
+    PageState.REFUNDED: Said(
         heading="رقم واپس کر دی گئی",
         lines=("رقم وہیں واپس جاتی ہے جہاں سے ادا کی گئی تھی۔ اسے نظر آنے میں چند دن لگ سکتے ہیں۔",),
     ),
-    Scene.FORWARD: Said(
+    PageState.FORWARD: Said(
         heading="ایک مرحلہ باقی ہے",
         lines=("ادائیگی کی تصدیق کے لیے آپ کو دوبارہ {actor} پر لے جایا جا رہا ہے…",),
     ),
-    Scene.UNKNOWN_LINK: Said(
+    PageState.UNKNOWN_LINK: Said(
         heading="یہ لنک درست نہیں ہے",
         lines=("دیکھ لیں کہ پورا لنک کاپی ہوا ہے، یا اسٹور سے نیا لنک مانگیں۔",),
     ),
-    Scene.OUT_OF_REACH: Said(
+    PageState.OUT_OF_REACH: Said(
         heading="آپ کی ادائیگی اس وقت دکھائی نہیں جا سکتی",
         lines=("یہ صفحہ خود دوبارہ کوشش کرے گا۔ تب تک براہِ کرم دوبارہ ادائیگی نہ کریں۔",),
     ),
@@ -109,7 +109,7 @@ URDU = Vocabulary(
     receipt="رسید نمبر",
     test="آزمائشی ادائیگی",
     footer="اس صفحے پر PIN، MPIN یا کارڈ نمبر کبھی نہیں پوچھا جاتا۔",
-    scenes=_SCENES,
+    states=_STATES,
     reasons=_REASONS,
     wallets={
         JAZZ_CASH: Wallet(label="جاز کیش", actor="جاز کیش"),

@@ -6,7 +6,7 @@ from typing import Literal
 
 from payproc.domain.payment_methods import PaymentMethod
 from web.pay.reasons import Reason
-from web.pay.state import Scene
+from web.pay.state import PageState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Wallet:
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """A scene's words."""
+    """The words of a page state."""
 
     heading: str
     lines: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Vocabulary:
     test: str
     footer: str
 
-    scenes: Mapping[Scene, Said]
+    states: Mapping[PageState, Said]
     reasons: Mapping[Reason, str]
     wallets: Mapping[PaymentMethod, Wallet]
     other_wallet: Wallet
