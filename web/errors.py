@@ -24,7 +24,7 @@ from payproc.errors import (
 from payproc.operations import logs
 from payproc.records.identity.jwks import IdentityUnavailable
 from payproc.records.identity.users import NotAllowed, NotAuthenticated
-from web.api.schemas.payments import Problem
+from web.api.schemas.problem import Problem
 from web.json import json_answer, text_of
 
 log = structlog.get_logger()

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from payproc.database.models import User
 from payproc.records import idempotency
 from payproc.records.idempotency import Answer
-from web.api.schemas.payments import StartHeader
+from web.api.schemas.headers import StartHeader
 from web.auth import application, current_user
 from web.json import json_answer
 

@@ -85,7 +85,7 @@ def naive_times(source: Source) -> Iterator[str]:
 
 _MONEY = re.compile(
     r"payproc/(domain/money|mail/.+|records/(payments|orders|refunds|refunded|disputes|ledger/\w+))\.py"
-    r"|payproc/providers/\w+/(wire|wire/\w+)\.py|web/api/(schemas/payments|payments|refunds|ledger)\.py"
+    r"|payproc/providers/\w+/(wire|wire/\w+)\.py|web/api/(schemas/\w+|payments|refunds|ledger)\.py"
 )
 
 

@@ -6,7 +6,8 @@ from flask_openapi.models.tag import Tag
 
 from payproc.operations.circuit_board import states
 from payproc.operations.health import backlog
-from web.api.schemas.payments import AliveAnswer, Problem, ReadyAnswer
+from web.api.schemas.health import AliveAnswer, ReadyAnswer
+from web.api.schemas.problem import Problem
 from web.auth import application
 from web.json import json_answer, text_of
 

@@ -11,7 +11,8 @@ from payproc.errors import InvalidRequest
 from payproc.records.identity.users import NotAllowed
 from payproc.records.ledger.exports import WRITERS, ExportFormat
 from payproc.records.ledger.journal import balances, entries
-from web.api.schemas.payments import BalanceAnswer, LedgerAnswer, LedgerQuery, Problem
+from web.api.schemas.ledger import BalanceAnswer, LedgerAnswer, LedgerQuery
+from web.api.schemas.problem import Problem
 from web.auth import application, current_user, require_caller
 from web.json import json_answer, text_of
 

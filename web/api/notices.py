@@ -21,7 +21,8 @@ from payproc.flows.inbox.accept import Accepted, accept_notice
 from payproc.flows.inbox.returns import take_return
 from payproc.providers.base import RawNotice
 from payproc.providers.registry import path_of
-from web.api.schemas.payments import Problem, ReceivedAnswer
+from web.api.schemas.notices import ReceivedAnswer
+from web.api.schemas.problem import Problem
 from web.auth import application
 from web.idempotent import PREFIX
 from web.json import json_answer, text_of

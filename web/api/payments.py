@@ -14,6 +14,7 @@ from payproc.operations.timeline import timeline
 from payproc.providers.registry import CONSTRUCTORS
 from payproc.records import payments
 from payproc.records.idempotency import Answer
+from web.api.schemas.headers import StartHeader
 from web.api.schemas.payments import (
     AcceptedAnswer,
     CheckoutBody,
@@ -21,11 +22,10 @@ from web.api.schemas.payments import (
     PageAnswer,
     PaymentAnswer,
     PaymentPath,
-    Problem,
     StartedAnswer,
-    StartHeader,
     TimelineAnswer,
 )
+from web.api.schemas.problem import Problem
 from web.api.starting import start
 from web.auth import application, current_user, require_caller
 from web.idempotent import PREFIX, location_of, respond

@@ -9,7 +9,7 @@ from flask_openapi.models.tag import Tag
 from payproc.reconcile import report
 from payproc.reconcile.report import Wanted
 from payproc.records.identity.users import NotAllowed
-from web.api.schemas.payments import Problem
+from web.api.schemas.problem import Problem
 from web.api.schemas.reconciliation import (
     DriftAnswer,
     DriftQuery,

@@ -12,15 +12,10 @@ from payproc.errors import InvalidRequest
 from payproc.flows import request_refund
 from payproc.records import payments, refunds
 from payproc.records.idempotency import Answer
-from web.api.schemas.payments import (
-    PaymentPath,
-    Problem,
-    RefundAnswer,
-    RefundBody,
-    RefundPath,
-    RefundsAnswer,
-    StartHeader,
-)
+from web.api.schemas.headers import StartHeader
+from web.api.schemas.payments import PaymentPath
+from web.api.schemas.problem import Problem
+from web.api.schemas.refunds import RefundAnswer, RefundBody, RefundPath, RefundsAnswer
 from web.auth import application, current_user, require_caller
 from web.idempotent import PREFIX, Undertaking, respond, take
 from web.json import json_answer, text_of

@@ -10,7 +10,8 @@ from payproc.domain.states import OPEN, PaymentStatus
 from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
 from payproc.records.idempotency import Answer
-from web.api.schemas.payments import AcceptedAnswer, StartHeader
+from web.api.schemas.headers import StartHeader
+from web.api.schemas.payments import AcceptedAnswer
 from web.auth import application, current_user
 from web.idempotent import Undertaking, location_of, take
 from web.json import text_of

@@ -16,7 +16,9 @@ from payproc.flows import checkout
 from payproc.providers.base import PostForm
 from payproc.providers.registry import path_of
 from payproc.records.idempotency import Answer
-from web.api.schemas.payments import Problem, StartHeader, WalletAnswer, WalletBody, WalletQuery
+from web.api.schemas.headers import StartHeader
+from web.api.schemas.problem import Problem
+from web.api.schemas.wallets import WalletAnswer, WalletBody, WalletQuery
 from web.api.starting import start
 from web.auth import application, require_caller
 from web.idempotent import PREFIX, location_of, respond

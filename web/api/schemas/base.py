@@ -1,0 +1,66 @@
+"""What bodies and answers are made of, as the OpenAPI document shows them: supersets of the guide's."""
+
+import re
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from web.json import NumberText
+
+_PLAIN = re.compile(r"[^\x00-\x1f\x7f]*")
+
+
+class Body(BaseModel):
+    """A request's body. An unknown field is refused: a misspelt `order_id` must not become a free amount."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Answer(BaseModel):
+    """An answer's body."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+def _amount_text(value: object) -> object:
+    # web.json hands numbers over as text or int; a bool is an int to Python, but no amount.
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("must be a number or a string such as 19.99")  # noqa: TRY004 (pydantic reports ValueError)
+    return str(value)
+
+
+def _no_fraction(value: object) -> object:
+    if isinstance(value, NumberText):
+        raise ValueError("must be a string, a whole number, true, false or null")  # noqa: TRY004 (pydantic's way)
+    return _plain(value)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str) and not _PLAIN.fullmatch(value):
+        raise ValueError("must not contain control characters")
+    return value
+
+
+AmountIn = Annotated[
+    str,
+    BeforeValidator(_amount_text),
+    Field(max_length=32),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}],
+            "description": "Major units, read exactly; more decimals than the currency has are refused.",
+            "examples": [19.99, "19.99"],
+        }
+    ),
+]
+# For reading: a JSON number with exactly the currency's decimals; a program computes with `amount_minor`.
+AmountOut = Annotated[
+    Decimal,
+    WithJsonSchema({"type": "number", "description": "Major units, for reading.", "examples": [19.99]}),
+]
+Line = Annotated[str, BeforeValidator(_plain)]
+# Never empty: an order's id that is lost on the way must not become a freely chosen amount.
+Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
+MetaKey = Annotated[str, BeforeValidator(_plain), Field(min_length=1, max_length=40)]
+MetaValue = Annotated[Annotated[str, Field(max_length=500)] | int | bool | None, BeforeValidator(_no_fraction)]

@@ -1,0 +1,62 @@
+"""What is asked and answered about disputes."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from payproc.database.models import Dispute
+from payproc.domain.states import DisputeStatus
+from web.api.schemas.base import AmountOut, Answer, Id
+
+
+class DisputesQuery(BaseModel):
+    """Which disputes; newest first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    payment_id: Id | None = None
+    is_open: bool | None = Field(default=None, description="Only those that are still open, or only the closed ones.")
+    limit: int = Field(default=20, ge=1, le=100)
+    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
+
+
+class DisputeAnswer(Answer):
+    """A dispute as it stands. It is answered in the provider's dashboard."""
+
+    id: str = Field(examples=["dsp_01kaw5m0v7e1cbb4wsy0s9p6jd"])
+    payment_id: str
+    provider: str
+    provider_dispute_id: str = Field(examples=["dp_1PqX"])
+    amount: AmountOut
+    amount_minor: int
+    currency: str
+    status: DisputeStatus
+    reason: str | None = Field(examples=["fraudulent"])
+    evidence_due_at: datetime | None
+    created_at: datetime
+    closed_at: datetime | None
+
+    @classmethod
+    def of(cls, dispute: Dispute) -> "DisputeAnswer":
+        """Show a dispute."""
+        return cls(
+            id=dispute.id,
+            payment_id=dispute.payment_id,
+            provider=dispute.provider,
+            provider_dispute_id=dispute.provider_dispute_id,
+            amount=dispute.money.major,
+            amount_minor=dispute.amount_minor,
+            currency=dispute.currency,
+            status=dispute.status,
+            reason=dispute.reason,
+            evidence_due_at=dispute.evidence_due_at,
+            created_at=dispute.created_at,
+            closed_at=dispute.closed_at,
+        )
+
+
+class DisputesAnswer(Answer):
+    """One page of disputes, newest first."""
+
+    disputes: list[DisputeAnswer]
+    next_cursor: str | None = Field(description="Null on the last page.")

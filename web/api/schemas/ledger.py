@@ -1,0 +1,55 @@
+"""What is asked and answered about the books."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from payproc.database.models import Account
+from payproc.records.ledger.journal import Balance
+from web.api.schemas.base import Answer
+
+SignedAmountOut = Annotated[
+    Decimal,
+    WithJsonSchema({"type": "number", "description": "Major units, for reading.", "examples": [-19.99]}),
+]
+
+
+class LedgerQuery(BaseModel):
+    """Which moment's books, and what they are written in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    at: datetime | None = Field(default=None, description="Until then, that moment included; with its offset.")
+    format: Literal["json", "csv", "beancount"] = Field(
+        default="json", description="json: balances. csv, beancount: every entry, in the order of time."
+    )
+
+
+class BalanceAnswer(Answer):
+    """What stands on an account at a provider; a debit is positive."""
+
+    account: Account
+    provider: str = Field(examples=["stripe"])
+    currency: str = Field(examples=["usd"])
+    amount: SignedAmountOut
+    amount_minor: int = Field(examples=[-1999])
+
+    @classmethod
+    def of(cls, balance: Balance) -> "BalanceAnswer":
+        """Show a balance."""
+        return cls(
+            account=balance.account,
+            provider=balance.provider,
+            currency=balance.money.currency.code,
+            amount=balance.money.major,
+            amount_minor=balance.money.amount_minor,
+        )
+
+
+class LedgerAnswer(Answer):
+    """The balances of every account that was ever used; in each currency they sum to zero."""
+
+    at: datetime | None = Field(description="As it was asked for; null is now.")
+    balances: list[BalanceAnswer]

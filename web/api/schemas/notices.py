@@ -1,0 +1,11 @@
+"""What a provider is answered."""
+
+from typing import Literal
+
+from web.api.schemas.base import Answer
+
+
+class ReceivedAnswer(Answer):
+    """A notice that was kept, now or before."""
+
+    status: Literal["received"] = "received"

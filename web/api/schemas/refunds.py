@@ -1,0 +1,75 @@
+"""What is asked and answered about refunds."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from payproc.database.models import Refund
+from payproc.domain.states import RefundStatus
+from web.api.schemas.base import AmountIn, AmountOut, Answer, Body, Line
+
+_REFUND_CODES: dict[RefundStatus, Literal["refund_requested", "refund_pending", "refund_manual"]] = {
+    RefundStatus.REQUESTED: "refund_requested",
+    RefundStatus.PENDING: "refund_pending",
+    RefundStatus.MANUAL: "refund_manual",
+}
+
+
+class RefundBody(Body):
+    """How much to give back, and why. Everything may be left out: then all that is left goes back."""
+
+    amount: AmountIn | None = None
+    amount_minor: int | None = Field(default=None, description="Minor units, instead of amount.", examples=[1000])
+    reason: Line | None = Field(default=None, max_length=500, examples=["The mangoes were not ripe"])
+
+
+class RefundPath(BaseModel):
+    """Which refund."""
+
+    refund_id: str = Field(max_length=64, examples=["ref_01kaw5m0v7e1cbb4wsy0s9p6jd"])
+
+
+class RefundAnswer(Answer):
+    """A refund as it stands."""
+
+    refund_id: str = Field(examples=["ref_01kaw5m0v7e1cbb4wsy0s9p6jd"])
+    payment_id: str
+    amount: AmountOut
+    amount_minor: int
+    currency: str
+    status: RefundStatus
+    code: Literal["refund_requested", "refund_pending", "refund_manual"] | None = Field(
+        description="What an open refund waits for. refund_manual: a person gives it back in the provider's portal."
+    )
+    reason: str | None
+    provider_refund_id: str | None = Field(description="The provider's id of it.", examples=["re_3PqX"])
+    failure_code: str | None
+    failure_message: str | None
+    created_at: datetime
+    settled_at: datetime | None
+
+    @classmethod
+    def of(cls, refund: Refund) -> "RefundAnswer":
+        """Show a refund."""
+        return cls(
+            refund_id=refund.id,
+            payment_id=refund.payment_id,
+            amount=refund.money.major,
+            amount_minor=refund.amount_minor,
+            currency=refund.currency,
+            status=refund.status,
+            code=_REFUND_CODES.get(refund.status),
+            reason=refund.reason,
+            provider_refund_id=refund.provider_refund_id,
+            failure_code=refund.failure_code,
+            failure_message=refund.failure_message,
+            created_at=refund.created_at,
+            settled_at=refund.settled_at,
+        )
+
+
+class RefundsAnswer(Answer):
+    """The refunds of a payment, oldest first."""
+
+    refunds: list[RefundAnswer]

@@ -1,0 +1,94 @@
+"""What is asked and answered about payments by wallet."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from payproc.database.models import Payment
+from payproc.flows.checkout import PaymentRequest
+from web.api.schemas.base import Line
+from web.api.schemas.payments import AcceptedAnswer, NextAction, PricedBody
+
+
+class WalletBody(PricedBody):
+    """What to charge, for what, and whose wallet is asked."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [{"amount": 1250.5, "currency": "pkr", "description": "Two mangoes", "phone": "03001234567"}]
+        },
+    )
+
+    currency: str | None = Field(default=None, min_length=3, max_length=3, description="pkr, said or not.")
+    description: Line = Field(default="Payment", min_length=1, max_length=500, examples=["Two mangoes"])
+    phone: Line | None = Field(
+        default=None,
+        max_length=24,
+        description="The customer's mobile number, as 03…, +92…, 0092…, 92… or 3….",
+        examples=["03001234567"],
+    )
+    cnic: str | None = Field(
+        default=None,
+        min_length=6,
+        max_length=6,
+        description="The last six digits of the customer's CNIC, where the wallet asks for them.",
+        examples=["345678"],
+    )
+    success_url: str | None = Field(default=None, max_length=2000, examples=["https://example.com/thanks"])
+    cancel_url: str | None = Field(default=None, max_length=2000, examples=["https://example.com/basket"])
+
+    def request(self, *, phone: str | None) -> PaymentRequest:
+        """Say it in the core's words.
+
+        Raises InvalidRequest for an amount or a currency that cannot be charged.
+        """
+        return PaymentRequest(
+            money=self._money(self.currency or "pkr"),
+            description=self.description,
+            success_url=self.success_url,
+            cancel_url=self.cancel_url,
+            order_id=self.order_id,
+            currency=self.currency.lower() if self.currency else None,
+            meta=self.metadata,
+            phone=phone,
+            cnic=self.cnic,
+        )
+
+
+class WalletQuery(BaseModel):
+    """Where the guide's clients put the phone."""
+
+    phone: str | None = Field(default=None, max_length=24, description="Instead of the body's, as the guide has it.")
+
+
+class WalletAnswer(AcceptedAnswer):
+    """A wallet payment that was written down.
+
+    `form_url` and `payload` are there where the customer's browser begins it; `pay_url` is a page that does that, or
+    tells the customer what to do on the phone, and follows what becomes of it.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    pay_url: str = Field(examples=["https://pay.example.com/pay/InBheV8wMWth….Zm9v"])
+    form_url: str | None = None
+    payload: dict[str, str] | None = Field(
+        default=None, description="Post these fields unchanged, in this order. They may hold the merchant's password."
+    )
+    next_action: NextAction | None = None
+    provider_receipt: str | None = None
+    failure_code: str | None = None
+    failure_message: str | None = None
+
+    @classmethod
+    def of(cls, payment: Payment, *, pay_url: str) -> "WalletAnswer":
+        """Show how a payment by wallet stands."""
+        return cls(
+            payment_id=payment.id,
+            status=payment.status,
+            pay_url=pay_url,
+            next_action=NextAction.model_validate(payment.next_action) if payment.next_action else None,
+            provider_receipt=payment.provider_receipt,
+            failure_code=payment.failure_code,
+            failure_message=payment.failure_message,
+        )
