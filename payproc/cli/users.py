@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from payproc.cli.terminal.edge import Json, Limit, transaction, written
 from payproc.cli.terminal.rendering import show_item, show_list
-from payproc.database.models import Locale, Role, User
+from payproc.database.models import Role, User
+from payproc.domain.languages import Locale
 from payproc.errors import Conflict, NotFound
 from payproc.records.identity import users
 

@@ -7,15 +7,33 @@ from email.utils import format_datetime
 from typing import assert_never
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Email, EmailKind, Payment, User
+from payproc.domain.phrases import Kind, Part, Value, as_markup, as_text, one_line
 from payproc.mail.customers import customer_letter
 from payproc.mail.message import Letter
 from payproc.mail.operators import digest_letter, dispute_letter
-from payproc.mail.phrases import as_markup, as_text, one_line
 from payproc.mail.smtp import MailRefused
 from payproc.settings import Settings
+
+# A Nastaliq has Latin letters as an afterthought, and would make a line of digits as tall as its own.
+_LATIN = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;line-height:1.3"
+
+
+def _markup(part: Part) -> Markup:
+    return as_markup(part, _marked)
+
+
+def _marked(value: Value) -> Markup:
+    plain = one_line(value.text)
+    if value.kind is not Kind.WORDS:
+        return Markup('<bdi dir="ltr" style="{}">{}</bdi>').format(_LATIN, plain.replace(" ", "\N{NO-BREAK SPACE}"))
+    if plain.isascii():
+        return Markup('<bdi dir="auto" style="{}">{}</bdi>').format(_LATIN, plain)
+    return Markup('<bdi dir="auto">{}</bdi>').format(plain)
+
 
 _templates = Environment(
     loader=PackageLoader("payproc.mail"),
@@ -25,7 +43,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters |= {"text": as_text, "markup": as_markup}
+_templates.filters |= {"text": as_text, "markup": _markup}
 
 
 def compose(session: Session, email: Email, *, settings: Settings) -> EmailMessage:
@@ -49,7 +67,7 @@ def compose(session: Session, email: Email, *, settings: Settings) -> EmailMessa
 
 
 def _message(letter: Letter, email: Email, *, name: str, settings: Settings) -> EmailMessage:
-    subject = as_text(letter.subject, letter.direction)
+    subject = as_text(letter.subject, letter.language.direction)
     message = EmailMessage()
     message["Subject"] = subject
     message["From"] = settings.mail_from
@@ -62,7 +80,7 @@ def _message(letter: Letter, email: Email, *, name: str, settings: Settings) -> 
     page = _written("letter.html", letter, subject=subject)
     message.add_alternative(page, subtype="html", cte="quoted-printable")
     # Last: whatever begins with Content- would have moved into the first part.
-    message["Content-Language"] = letter.locale.value
+    message["Content-Language"] = letter.language.locale.value
     return message
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from payproc.database.models import Locale
-from payproc.mail.phrases import Direction, Phrase
+from payproc.domain.languages import Language
+from payproc.domain.phrases import Part, Phrase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,7 +11,7 @@ class Row:
     """One thing named and told."""
 
     label: str
-    value: Phrase
+    value: Part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +26,10 @@ class Section:
 class Letter:
     """What one mail says, in one language. `figure` is what its reader looks for first."""
 
-    locale: Locale
-    direction: Direction
+    language: Language
     subject: Phrase
     heading: str
-    figure: Phrase
+    figure: Part
     lines: tuple[Phrase, ...]
     rows: tuple[Row, ...] = ()
     sections: tuple[Section, ...] = ()

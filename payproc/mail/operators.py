@@ -6,11 +6,12 @@ from itertools import groupby
 
 from sqlalchemy.orm import Session
 
-from payproc.database.models import Dispute, Email, Locale, Payment, Review, ReviewKind
+from payproc.database.models import Dispute, Email, Payment, Review, ReviewKind
+from payproc.domain.languages import ENGLISH
+from payproc.domain.phrases import Phrase, amount, code, phrase, words
 from payproc.domain.states import DisputeStatus
 from payproc.mail.digest import Questions, questions
 from payproc.mail.message import Letter, Row, Section
-from payproc.mail.phrases import Phrase, alone, code, words
 from payproc.settings import Settings
 
 DISPUTES: Mapping[DisputeStatus, str] = {
@@ -34,51 +35,46 @@ def dispute_letter(session: Session, email: Email, *, settings: Settings) -> Let
     """Return word of one change of a dispute, beside what stands by the time it is sent."""
     dispute_id, _, told = email.about.partition(":")
     dispute, payment = session.get_one(Dispute, dispute_id), session.get_one(Payment, email.payment_id)
-    amount = code(dispute.money)
+    disputed = amount(dispute.money)
     return Letter(
-        locale=Locale.ENGLISH,
-        direction="ltr",
-        subject=Phrase(
-            sentence="Dispute {told}: {amount}, {reference}",
-            parts={"told": code(_spelt(told)), "amount": amount, "reference": code(payment.reference)},
+        language=ENGLISH,
+        subject=phrase(
+            "Dispute {told}: {amount}, {reference}",
+            told=code(_spelt(told)),
+            amount=disputed,
+            reference=code(payment.reference),
         ),
         heading="Dispute",
-        figure=alone(amount),
-        lines=(Phrase(sentence=f"We were told: {DISPUTES[DisputeStatus(told)]}."),),
+        figure=disputed,
+        lines=(phrase(f"We were told: {DISPUTES[DisputeStatus(told)]}."),),
         rows=_dispute_rows(dispute, payment, settings=settings),
-        warning=None if payment.live_mode else Phrase(sentence="This is a dispute of a test payment."),
+        warning=None if payment.live_mode else phrase("This is a dispute of a test payment."),
     )
 
 
 def _dispute_rows(dispute: Dispute, payment: Payment, *, settings: Settings) -> tuple[Row, ...]:
     due = dispute.evidence_due_at
-    paid = payment.money
     return (
-        Row(label="Stands now", value=Phrase(sentence=f"{_spelt(dispute.status)}: {DISPUTES[dispute.status]}")),
-        Row(label="Reason", value=alone(words(_spelt(dispute.reason or "none given")))),
-        Row(label="Evidence until", value=alone(code(_utc(due) if due else "no deadline told"))),
-        Row(label="Dispute", value=alone(code(dispute.provider_dispute_id))),
-        Row(label="Payment", value=alone(code(payment.id))),
-        Row(label="Paid", value=alone(code(paid))),
-        Row(label="Link", value=alone(code(f"{settings.public_base_url}/api/v1/payments/{payment.id}"))),
+        Row(label="Stands now", value=phrase(f"{_spelt(dispute.status)}: {DISPUTES[dispute.status]}")),
+        Row(label="Reason", value=words(_spelt(dispute.reason or "none given"))),
+        Row(label="Evidence until", value=code(_utc(due) if due else "no deadline told")),
+        Row(label="Dispute", value=code(dispute.provider_dispute_id)),
+        Row(label="Payment", value=code(payment.id)),
+        Row(label="Paid", value=amount(payment.money)),
+        Row(label="Link", value=code(f"{settings.public_base_url}/api/v1/payments/{payment.id}")),
     )
 
 
 def digest_letter(session: Session, email: Email) -> Letter:
     """Return what has come to wait for a person since the last digest."""
     told = questions(session, email.about)
+    new, in_all = code(told.new), code(told.in_all)
     return Letter(
-        locale=Locale.ENGLISH,
-        direction="ltr",
-        subject=Phrase(
-            sentence="Waiting for you: {new} new, {all} in all",
-            parts={"new": code(told.new), "all": code(told.in_all)},
-        ),
+        language=ENGLISH,
+        subject=phrase("Waiting for you: {new} new, {all} in all", new=new, all=in_all),
         heading="Questions for a person",
-        figure=Phrase(sentence="{new} new", parts={"new": code(told.new)}),
-        lines=(
-            Phrase(sentence="{all} open in all. Those opened since the last mail:", parts={"all": code(told.in_all)}),
-        ),
+        figure=phrase("{new} new", new=new),
+        lines=(phrase("{all} open in all. Those opened since the last mail:", all=in_all),),
         sections=tuple(_sections(told.listed)),
         closing=_rest(told),
     )
@@ -96,14 +92,8 @@ def _section(kind: ReviewKind, reviews: Sequence[Review]) -> Section:
 
 
 def _item(review: Review) -> Phrase:
-    return Phrase(
-        sentence="{at}, {id}: {detail}",
-        parts={
-            "at": code(_utc(review.opened_at)),
-            "id": code(review.id),
-            "detail": words(_shortened(review.detail)),
-        },
-    )
+    at, detail = code(_utc(review.opened_at)), words(_shortened(review.detail))
+    return phrase("{at}, {id}: {detail}", at=at, id=code(review.id), detail=detail)
 
 
 def _shortened(detail: str) -> str:
@@ -113,7 +103,7 @@ def _shortened(detail: str) -> str:
 def _rest(told: Questions) -> Phrase:
     more = told.new - len(told.listed)
     rest = f"{more} more are not listed. " if more else ""
-    return Phrase(sentence=f"{rest}All of them: python -m payproc review list")
+    return phrase(f"{rest}All of them: python -m payproc review list")
 
 
 def _spelt(word: str) -> str:

@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from payproc.application import Application
-from payproc.database.models import EmailKind, Locale, User
+from payproc.database.models import EmailKind, User
+from payproc.domain.languages import Locale
 from tests.support.mailbox import PostRoom, part
 
 NAMES = {Locale.ENGLISH: "Amina Khan", Locale.URDU: "امینہ خان"}

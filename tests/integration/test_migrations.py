@@ -7,7 +7,8 @@ from alembic.config import Config
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from payproc.database.models import EmailKind, Locale, Payment, Refund, Source, User
+from payproc.database.models import EmailKind, Payment, Refund, Source, User
+from payproc.domain.languages import Locale
 from payproc.domain.money import Money
 from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteRefund
 from payproc.domain.states import Fact, PaymentStatus, RefundFact, RefundStatus

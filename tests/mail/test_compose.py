@@ -4,7 +4,8 @@ from email.message import EmailMessage
 import pytest
 from sqlalchemy import text
 
-from payproc.database.models import EmailKind, Locale
+from payproc.database.models import EmailKind
+from payproc.domain.languages import Locale
 from payproc.domain.states import Fact
 from tests.support.mailbox import PostRoom, parsed, part
 

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy import func, select, update
 
 from payproc.application import Application
-from payproc.database.models import ApiKey, Locale, Role, Scope, User
+from payproc.database.models import ApiKey, Role, Scope, User
+from payproc.domain.languages import Locale
 from payproc.errors import Conflict, InvalidRequest, NotFound
 from payproc.records.identity.jwks import IdentityUnavailable, SigningKeys
 from payproc.records.identity.users import (

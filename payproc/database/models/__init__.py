@@ -20,7 +20,7 @@ from payproc.database.models.reconciliation import (
 )
 from payproc.database.models.refunds import Refund, RefundEvent
 from payproc.database.models.reviews import Review, ReviewKind
-from payproc.database.models.users import ApiKey, Locale, Role, Scope, User
+from payproc.database.models.users import ApiKey, Role, Scope, User
 
 __all__ = [
     "Account",
@@ -39,7 +39,6 @@ __all__ = [
     "Journal",
     "JournalKind",
     "LedgerEntry",
-    "Locale",
     "Loop",
     "Notice",
     "NoticeState",

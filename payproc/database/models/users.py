@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from payproc.database.models.base import Base, closed_set
 from payproc.domain.ids import Prefix, new_id
+from payproc.domain.languages import Locale
 
 
 class Role(StrEnum):
@@ -16,13 +17,6 @@ class Role(StrEnum):
     CUSTOMER = "customer"
     OPERATOR = "operator"
     ADMIN = "admin"
-
-
-class Locale(StrEnum):
-    """The languages we write to people in."""
-
-    ENGLISH = "en"
-    URDU = "ur"
 
 
 class Scope(StrEnum):

@@ -1,8 +1,8 @@
 """What our mails say to customers, in each language."""
 
-from payproc.database.models import Locale
+from payproc.domain.languages import Locale
 from payproc.mail.languages.english import ENGLISH
 from payproc.mail.languages.urdu import URDU
 from payproc.mail.languages.vocabulary import Vocabulary
 
-LANGUAGES: dict[Locale, Vocabulary] = {words.locale: words for words in (ENGLISH, URDU)}
+LANGUAGES: dict[Locale, Vocabulary] = {words.language.locale: words for words in (ENGLISH, URDU)}

@@ -1,11 +1,11 @@
 """English."""
 
-from payproc.database.models import EmailKind, Locale
+from payproc.database.models import EmailKind
+from payproc.domain import languages
 from payproc.mail.languages.vocabulary import Said, Vocabulary
 
 ENGLISH = Vocabulary(
-    locale=Locale.ENGLISH,
-    direction="ltr",
+    language=languages.ENGLISH,
     zone="UTC",
     greeting="Dear {name},",
     letters={
@@ -56,9 +56,4 @@ ENGLISH = Vocabulary(
     test="This was a test payment: no money moved.",
     keep="Please keep this mail. If you write to us about this payment, name its reference.",
     moment="{day} {month} {year}, {clock} UTC",
-    months=(
-        *("January", "February", "March", "April", "May", "June"),
-        *("July", "August", "September", "October", "November", "December"),
-    ),
-    day_parts=("",) * 24,  # its clock has 24 hours
 )

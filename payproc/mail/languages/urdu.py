@@ -2,12 +2,12 @@
 
 # ruff: noqa: RUF001 (Urdu ends its sentences with a letter that looks like a hyphen to it)
 
-from payproc.database.models import EmailKind, Locale
+from payproc.database.models import EmailKind
+from payproc.domain import languages
 from payproc.mail.languages.vocabulary import Said, Vocabulary
 
 URDU = Vocabulary(
-    locale=Locale.URDU,
-    direction="rtl",
+    language=languages.URDU,
     zone="Asia/Karachi",
     greeting="السلام علیکم {name}،",
     letters={
@@ -58,9 +58,4 @@ URDU = Vocabulary(
     test="یہ آزمائشی ادائیگی تھی: کوئی رقم منتقل نہیں ہوئی۔",
     keep="براہِ کرم یہ ای میل سنبھال کر رکھیں۔ اس ادائیگی کے بارے میں ہمیں لکھتے وقت اس کا حوالہ نمبر بتائیں۔",
     moment="{day} {month} {year}، {part} {half_day_clock} بجے (پاکستان کا وقت)",
-    months=(
-        *("جنوری", "فروری", "مارچ", "اپریل", "مئی", "جون"),
-        *("جولائی", "اگست", "ستمبر", "اکتوبر", "نومبر", "دسمبر"),
-    ),
-    day_parts=("رات",) * 4 + ("صبح",) * 8 + ("دوپہر",) * 4 + ("شام",) * 4 + ("رات",) * 4,
 )

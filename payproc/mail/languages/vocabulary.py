@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from payproc.database.models import EmailKind, Locale
-from payproc.mail.phrases import Direction
+from payproc.database.models import EmailKind
+from payproc.domain.languages import Language
 
 # What customers are told; operators are written to in English.
 TOLD_TO_CUSTOMERS = (EmailKind.RECEIPT, EmailKind.FAILURE, EmailKind.REFUND, EmailKind.REFUND_FAILED)
@@ -23,10 +23,9 @@ class Said:
 
 @dataclass(frozen=True, kw_only=True)
 class Vocabulary:
-    """All the words of one language. `months` begin with January, `day_parts` with midnight's hour."""
+    """All the words of one language."""
 
-    locale: Locale
-    direction: Direction
+    language: Language
     zone: str  # whose clock `moment` shows
 
     greeting: str  # {name}
@@ -38,6 +37,4 @@ class Vocabulary:
     test: str
     keep: str
 
-    moment: str  # {day} {month} {year} {clock} {half_day_clock} {part}
-    months: tuple[str, ...]
-    day_parts: tuple[str, ...]
+    moment: str  # as `Language.moment` takes it

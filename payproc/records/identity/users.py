@@ -11,7 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc.database.engine import Database
-from payproc.database.models import ApiKey, Locale, Role, Scope, User
+from payproc.database.models import ApiKey, Role, Scope, User
+from payproc.domain.languages import Locale
 from payproc.errors import Conflict, InvalidRequest, NotFound, PayprocError
 from payproc.records.identity.jwks import SigningKeys
 from payproc.settings import Settings
