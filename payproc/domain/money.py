@@ -109,8 +109,13 @@ class Money:
         self._same_currency(other)
         return Money(amount_minor=self.amount_minor - other.amount_minor, currency=self.currency)
 
+    @property
+    def digits(self) -> str:
+        """The amount as people read it, without its currency: 1,250.50."""
+        return f"{self.major:,.{self.currency.exponent}f}"
+
     def __str__(self) -> str:
-        return f"{self.major:,.{self.currency.exponent}f} {self.currency.code.upper()}"
+        return f"{self.digits} {self.currency.code.upper()}"
 
     def _same_currency(self, other: "Money") -> None:
         if self.currency != other.currency:

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 from payproc.application import Application
 from payproc.database.engine import Database
 from payproc.database.models import Payment, Source, User
+from payproc.domain.languages import Language
 from payproc.domain.money import CURRENCIES, Money
 from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, STRIPE, PaymentMethod
 from payproc.domain.states import PaymentStatus
@@ -28,8 +29,8 @@ from payproc.settings import Settings
 from tests.conftest import test_settings as settings_of_a_test
 from tests.web.conftest import is_problem
 from web.app import create_app
-from web.pay import links
-from web.pay.languages import LANGUAGES, formatting
+from web.pay import formatting, links
+from web.pay.languages import LANGUAGES
 from web.pay.languages.vocabulary import Said, Vocabulary, Wallet
 from web.pay.page import forward_page, origin_of
 from web.pay.reasons import Reason
@@ -375,7 +376,7 @@ def test_where_it_is_not_certain_nobody_is_told_that_nothing_was_charged(
 ) -> None:
     payment = till.end(till.take(method), verdict, failure_code=code)
     for language in LANGUAGES.values():
-        page = words_on(till.see(payment, f"?lang={language.tag}"))
+        page = words_on(till.see(payment, f"?lang={language.language.locale}"))
         assert language.nothing_charged not in page
         assert payment.reference in page
 
@@ -425,7 +426,7 @@ def test_the_status_tells_nothing_else(till: Till) -> None:
 )
 def test_the_language_is_the_one_that_was_asked_for(till: Till, query: str, accepted: str, tag: str) -> None:
     page = till.see(till.take(EASY_PAISA), query, **{"Accept-Language": accepted})
-    assert f'<html lang="{tag}" dir="{LANGUAGES[tag].direction}">' in page.text
+    assert f'<html lang="{tag}" dir="{LANGUAGES[tag].language.direction}">' in page.text
     [other] = LANGUAGES.keys() - {tag}
     assert f'<a href="?lang={other}" lang="{other}"' in page.text
 
@@ -458,6 +459,9 @@ def _texts(name: str, value: object) -> Iterator[tuple[str, str]]:
         case Wallet():
             yield f"{name}.label", value.label
             yield f"{name}.actor", value.actor
+        case Language():
+            for field in fields(value):
+                yield from _texts(f"{name}.{field.name}", getattr(value, field.name))
         case dict():
             for key, under in value.items():
                 yield from _texts(f"{name}.{key}", under)
@@ -486,11 +490,11 @@ def test_every_page_state_reason_and_wallet_has_words(words: Vocabulary) -> None
     assert words.states.keys() == set(PageState)
     assert words.reasons.keys() == set(Reason)
     assert words.wallets.keys() == {JAZZ_CASH, EASY_PAISA, STRIPE}
-    assert (len(words.months), len(words.day_parts)) == (12, 24)
+    assert (len(words.language.months), len(words.language.day_parts)) == (12, 24)
 
 
 def test_urdu_is_written_in_urdu() -> None:
-    latin = {"tag", "direction"}
+    latin = {"language.locale", "language.direction"}
     foreign = [name for name, text in texts(URDU) if name not in latin and not re.search("[\u0600-\u06ff]", text)]
     assert foreign == []
 
@@ -518,14 +522,14 @@ def test_a_provider_without_a_name_is_a_wallet() -> None:
     ],
 )
 def test_amounts_are_written_as_people_know_them(minor: int, code: str, written: str) -> None:
-    shown = formatting.amount(Money.of(minor, code))
+    shown = formatting.alone(formatting.amount(Money.of(minor, code)))
     assert shown.striptags() == written
     assert shown.startswith('<bdi dir="ltr"')
 
 
 @given(minor=st.integers(1, 99_999_999), code=st.sampled_from(sorted(CURRENCIES)))
 def test_the_digits_of_an_amount_are_its_minor_units(minor: int, code: str) -> None:
-    digits = re.sub("[^0-9]", "", formatting.amount(Money.of(minor, code)).striptags())
+    digits = re.sub("[^0-9]", "", formatting.alone(formatting.amount(Money.of(minor, code))).striptags())
     assert int(digits) == minor
 
 

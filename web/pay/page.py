@@ -14,14 +14,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.phrases import code
 from payproc.errors import Conflict, NotFound, ProviderError
 from payproc.flows import checkout
 from payproc.providers.base import PostForm, StartMode
 from web.api.schemas.payments import PayStatusAnswer
 from web.auth import application
 from web.json import json_answer, text_of
-from web.pay import links
-from web.pay.languages import LANGUAGES, formatting
+from web.pay import formatting, links
+from web.pay.languages import LANGUAGES
 from web.pay.languages.vocabulary import Vocabulary
 from web.pay.reasons import nothing_was_charged, reason_of
 from web.pay.state import PageState, follow, state_of
@@ -156,9 +157,9 @@ def _message(state: PageState, *, status: int) -> Response:
 
 def _page(template: str, *, targets: Iterable[str] = (), **about: object) -> Response:
     words = _words()
-    others = [language for language in LANGUAGES.values() if language is not words]
+    others = [spoken.language for spoken in LANGUAGES.values() if spoken is not words]
     html = render_template(
-        template, words=words, others=others, PageState=PageState, say=formatting.say, saying=formatting, **about
+        template, words=words, others=others, PageState=PageState, say=formatting.say, saying=formatting, code=code, **about
     )
     answer = make_response(html)
     allowed = " ".join(targets) or "'none'"
@@ -167,7 +168,7 @@ def _page(template: str, *, targets: Iterable[str] = (), **about: object) -> Res
     answer.headers["X-Frame-Options"] = "DENY"
     answer.headers["X-Robots-Tag"] = "noindex"
     answer.headers["Cache-Control"] = "no-store"
-    if request.args.get("lang") == words.tag:
+    if request.args.get("lang") == words.language.locale:
         _remember_language(answer, words)
     return answer
 
@@ -196,7 +197,7 @@ def _remember_language(answer: Response, words: Vocabulary) -> None:
     # The wallet sends the browser back without it.
     answer.set_cookie(
         _LANGUAGE_COOKIE,
-        words.tag,
+        words.language.locale,
         max_age=_YEAR_SECONDS,
         secure=application().settings.public_base_url.startswith("https://"),
         httponly=True,

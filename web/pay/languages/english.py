@@ -1,5 +1,6 @@
 """English."""
 
+from payproc.domain import languages
 from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, STRIPE
 from web.pay.languages.vocabulary import Said, Vocabulary, Wallet
 from web.pay.reasons import Reason
@@ -91,10 +92,8 @@ _REASONS = {
 }
 
 ENGLISH = Vocabulary(
-    tag="en",
-    name="English",
-    direction="ltr",
-    language="Language",
+    language=languages.ENGLISH,
+    language_switch="Language",
     amount="Amount",
     description="For",
     method="Method",
@@ -129,10 +128,5 @@ ENGLISH = Vocabulary(
     leaving_in="Taking you there in {seconds}",
     stay="Stay here",
     no_connection="No connection right now. We keep trying.",
-    moment="{day} {month} {year}, {clock} {part}",
-    months=(
-        *("January", "February", "March", "April", "May", "June"),
-        *("July", "August", "September", "October", "November", "December"),
-    ),
-    day_parts=("am",) * 12 + ("pm",) * 12,
+    moment="{day} {month} {year}, {half_day_clock} {part}",
 )

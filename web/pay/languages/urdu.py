@@ -2,6 +2,7 @@
 
 # ruff: noqa: RUF001 (Urdu ends its sentences with a letter that looks like a hyphen to it)
 
+from payproc.domain import languages
 from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, STRIPE
 from web.pay.languages.vocabulary import Said, Vocabulary, Wallet
 from web.pay.reasons import Reason
@@ -97,10 +98,8 @@ _REASONS = {
 }
 
 URDU = Vocabulary(
-    tag="ur",
-    name="اردو",
-    direction="rtl",
-    language="زبان",
+    language=languages.URDU,
+    language_switch="زبان",
     amount="رقم",
     description="برائے",
     method="ذریعہ",
@@ -133,10 +132,5 @@ URDU = Vocabulary(
     leaving_in="{seconds} سیکنڈ میں خود بخود واپسی",
     stay="یہیں رہیں",
     no_connection="اس وقت رابطہ نہیں ہو رہا۔ کوشش جاری ہے۔",
-    moment="{day} {month} {year}، {part} {clock} بجے",
-    months=(
-        *("جنوری", "فروری", "مارچ", "اپریل", "مئی", "جون"),
-        *("جولائی", "اگست", "ستمبر", "اکتوبر", "نومبر", "دسمبر"),
-    ),
-    day_parts=("رات",) * 4 + ("صبح",) * 8 + ("دوپہر",) * 4 + ("شام",) * 4 + ("رات",) * 4,
+    moment="{day} {month} {year}، {part} {half_day_clock} بجے",
 )

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
+from payproc.domain.languages import Language
 from payproc.domain.payment_methods import PaymentMethod
 from web.pay.reasons import Reason
 from web.pay.state import PageState
@@ -30,14 +30,11 @@ class Vocabulary:
     """All the words of one language.
 
     What stands in braces is put in when it is said: {actor}, {phone}, {amount}, {reference}, {moment}, {seconds}.
-    `months` begin with January, `day_parts` with midnight's hour.
     """
 
-    tag: str
-    name: str  # in itself
-    direction: Literal["ltr", "rtl"]
+    language: Language
 
-    language: str
+    language_switch: str
     amount: str
     description: str
     method: str
@@ -70,9 +67,7 @@ class Vocabulary:
     stay: str
     no_connection: str
 
-    moment: str  # {day} {month} {year} {clock} {part}
-    months: tuple[str, ...]
-    day_parts: tuple[str, ...]
+    moment: str  # as `Language.moment` takes it
 
     def wallet(self, method: PaymentMethod) -> Wallet:
         """Return what a provider is called; one we have no name for is called what it is."""
