@@ -1,20 +1,16 @@
 """`reconcile wallets`: ask a wallet about its payments, or hold a statement from its portal against ours."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from payproc.application import Application
 from payproc.cli.terminal.edge import REFUSED, Json, application
+from payproc.cli.terminal.progress import watched
 from payproc.cli.terminal.rendering import harmless, show_document, show_table, show_text
 from payproc.database.models import Loop, ReconciliationFinding, ReconciliationRun, RunState
 from payproc.domain.payment_methods import PaymentMethod
@@ -23,7 +19,7 @@ from payproc.reconcile import runs
 from payproc.reconcile.objects import inquiries
 from payproc.reconcile.schedule import asked_methods
 from payproc.reconcile.statements import importer
-from payproc.reconcile.statements.files import Statement, StatementInvalid
+from payproc.reconcile.statements.files import StatementInvalid
 
 _LONGEST_LIST = 200
 _COLUMNS = ("kind", "ours", "theirs", "detail", "repair")
@@ -71,18 +67,16 @@ def _ask(core: Application, method: PaymentMethod, *, dry_run: bool) -> Reconcil
     run = runs.begin(
         core, Loop.WALLETS, method, period=f"by hand:{now.isoformat()}", window=inquiries.window(now), dry_run=dry_run
     )
-    with _progress(f"asking {method}", total=None) as show:
-        return runs.carry_on(core, run.id, inquiries.STEPS, progress=lambda moved: show(_compared(moved), None))
+    with watched(f"asking {method}") as moved:
+        return runs.carry_on(core, run.id, inquiries.STEPS, progress=moved)
 
 
 def _import(core: Application, method: PaymentMethod, path: Path, *, dry_run: bool) -> ReconciliationRun:
-    with _progress(f"importing {path.name}", total=None) as show:
-
-        def moved(run: ReconciliationRun, read: Statement) -> None:
-            show(min(run.counts.get("compared", {}).get("lines", 0), read.lines), read.lines)
-
+    with watched(f"importing {path.name}") as moved:
         try:
-            run = importer.import_statement(core, method, path, dry_run=dry_run, progress=moved)
+            run = importer.import_statement(
+                core, method, path, dry_run=dry_run, progress=lambda run, read: moved(run, of=read.lines)
+            )
         except StatementInvalid as invalid:
             for line in invalid.bad_lines:
                 typer.echo(harmless(str(line)), err=True)
@@ -91,26 +85,6 @@ def _import(core: Application, method: PaymentMethod, path: Path, *, dry_run: bo
     if run.state is not RunState.DONE:
         raise Conflict(f"The import {run.id} is {run.state}: begin again.")
     return run
-
-
-@contextmanager
-def _progress(what: str, *, total: int | None) -> Iterator[Callable[[int, int | None], None]]:
-    """Show a bar on the error stream of a terminal, and nothing to a pipe."""
-    bar = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task(harmless(what), total=total)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
-
-
-def _compared(run: ReconciliationRun) -> int:
-    return sum(run.counts.get("compared", {}).values())
 
 
 def _shown(core: Application, run: ReconciliationRun) -> dict[str, Any]:
