@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from payproc.database.models import Email, EmailKind, Payment, User
 from payproc.domain.phrases import Kind, Part, Value, as_markup, as_text, one_line
-from payproc.mail.customers import customer_letter
-from payproc.mail.message import Letter
-from payproc.mail.operators import digest_letter, dispute_letter
+from payproc.mail.customers import customer_message
+from payproc.mail.message import Message
+from payproc.mail.operators import digest_message, dispute_message
 from payproc.mail.smtp import MailRefused
 from payproc.settings import Settings
 
@@ -55,37 +55,37 @@ def compose(session: Session, email: Email, *, settings: Settings) -> EmailMessa
         case EmailKind.RECEIPT | EmailKind.FAILURE | EmailKind.REFUND | EmailKind.REFUND_FAILED:
             payment = session.get_one(Payment, email.payment_id)
             user = session.get_one(User, payment.user_id)
-            letter = customer_letter(session, email, user=user, payment=payment)
-            return _message(letter, email, name=user.full_name, settings=settings)
+            message = customer_message(session, email, user=user, payment=payment)
+            return _mail(message, email, name=user.full_name, settings=settings)
         case EmailKind.DISPUTE:
-            letter = dispute_letter(session, email, settings=settings)
-            return _message(letter, email, name="", settings=settings)
+            message = dispute_message(session, email, settings=settings)
+            return _mail(message, email, name="", settings=settings)
         case EmailKind.DIGEST:
-            return _message(digest_letter(session, email), email, name="", settings=settings)
+            return _mail(digest_message(session, email), email, name="", settings=settings)
         case _:
             assert_never(email.kind)
 
 
-def _message(letter: Letter, email: Email, *, name: str, settings: Settings) -> EmailMessage:
-    subject = as_text(letter.subject, letter.language.direction)
-    message = EmailMessage()
-    message["Subject"] = subject
-    message["From"] = settings.mail_from
-    message["To"] = _recipient(name, email.recipient)
-    message["Date"] = format_datetime(email.created_at)
-    message["Message-ID"] = f"<{email.id}@{settings.mail_from.rpartition('@')[2]}>"
-    message["Auto-Submitted"] = "auto-generated"
+def _mail(message: Message, email: Email, *, name: str, settings: Settings) -> EmailMessage:
+    subject = as_text(message.subject, message.language.direction)
+    mail = EmailMessage()
+    mail["Subject"] = subject
+    mail["From"] = settings.mail_from
+    mail["To"] = _recipient(name, email.recipient)
+    mail["Date"] = format_datetime(email.created_at)
+    mail["Message-ID"] = f"<{email.id}@{settings.mail_from.rpartition('@')[2]}>"
+    mail["Auto-Submitted"] = "auto-generated"
     # Seven bits: not every server on the way takes eight, and none is asked.
-    message.set_content(_written("letter.txt", letter, subject=subject), cte="quoted-printable")
-    page = _written("letter.html", letter, subject=subject)
-    message.add_alternative(page, subtype="html", cte="quoted-printable")
+    mail.set_content(_written("message.txt", message, subject=subject), cte="quoted-printable")
+    page = _written("message.html", message, subject=subject)
+    mail.add_alternative(page, subtype="html", cte="quoted-printable")
     # Last: whatever begins with Content- would have moved into the first part.
-    message["Content-Language"] = letter.language.locale.value
-    return message
+    mail["Content-Language"] = message.language.locale.value
+    return mail
 
 
-def _written(template: str, letter: Letter, *, subject: str) -> str:
-    return _templates.get_template(template).render(letter=letter, subject=subject)
+def _written(template: str, message: Message, *, subject: str) -> str:
+    return _templates.get_template(template).render(message=message, subject=subject)
 
 
 def _recipient(name: str, address: str) -> Address:

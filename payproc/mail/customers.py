@@ -1,4 +1,4 @@
-"""Letters to customers: what became of their money, in their language."""
+"""Messages to customers: what became of their money, in their language."""
 
 from sqlalchemy.orm import Session
 
@@ -6,17 +6,17 @@ from payproc.database.models import Email, Order, Payment, Refund, User
 from payproc.domain.phrases import Value, amount, code, phrase, words
 from payproc.mail.languages import LANGUAGES
 from payproc.mail.languages.vocabulary import Vocabulary
-from payproc.mail.message import Letter, Row
+from payproc.mail.message import Message, Row
 
 
-def customer_letter(session: Session, email: Email, *, user: User, payment: Payment) -> Letter:
+def customer_message(session: Session, email: Email, *, user: User, payment: Payment) -> Message:
     """Return a receipt, or word of a failure or a refund, in the language its reader has now."""
     spoken = LANGUAGES[user.locale]
-    said = spoken.letters[email.kind]
+    said = spoken.messages[email.kind]
     refund = session.get_one(Refund, email.about) if email.about else None
     moment = spoken.language.moment(spoken.moment, email.created_at, zone=spoken.zone)
     parts = {"amount": amount((refund or payment).money), "reference": code(payment.reference)}
-    return Letter(
+    return Message(
         language=spoken.language,
         subject=phrase(said.subject, **parts),
         heading=said.heading,

@@ -23,7 +23,7 @@ class Section:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Letter:
+class Message:
     """What one mail says, in one language. `figure` is what its reader looks for first."""
 
     language: Language

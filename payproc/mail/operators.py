@@ -1,4 +1,4 @@
-"""Letters to operators, in English: what somebody has to do, and by when."""
+"""Messages to operators, in English: what somebody has to do, and by when."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from payproc.domain.languages import ENGLISH
 from payproc.domain.phrases import Phrase, amount, code, phrase, words
 from payproc.domain.states import DisputeStatus
 from payproc.mail.digest import Questions, questions
-from payproc.mail.message import Letter, Row, Section
+from payproc.mail.message import Message, Row, Section
 from payproc.settings import Settings
 
 DISPUTES: Mapping[DisputeStatus, str] = {
@@ -31,12 +31,12 @@ DISPUTES: Mapping[DisputeStatus, str] = {
 _LONGEST_DETAIL = 300
 
 
-def dispute_letter(session: Session, email: Email, *, settings: Settings) -> Letter:
+def dispute_message(session: Session, email: Email, *, settings: Settings) -> Message:
     """Return word of one change of a dispute, beside what stands by the time it is sent."""
     dispute_id, _, told = email.about.partition(":")
     dispute, payment = session.get_one(Dispute, dispute_id), session.get_one(Payment, email.payment_id)
     disputed = amount(dispute.money)
-    return Letter(
+    return Message(
         language=ENGLISH,
         subject=phrase(
             "Dispute {told}: {amount}, {reference}",
@@ -65,11 +65,11 @@ def _dispute_rows(dispute: Dispute, payment: Payment, *, settings: Settings) -> 
     )
 
 
-def digest_letter(session: Session, email: Email) -> Letter:
+def digest_message(session: Session, email: Email) -> Message:
     """Return what has come to wait for a person since the last digest."""
     told = questions(session, email.about)
     new, in_all = code(told.new), code(told.in_all)
-    return Letter(
+    return Message(
         language=ENGLISH,
         subject=phrase("Waiting for you: {new} new, {all} in all", new=new, all=in_all),
         heading="Questions for a person",

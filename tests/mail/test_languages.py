@@ -46,7 +46,7 @@ def test_every_locale_has_a_language() -> None:
 
 @EACH
 def test_every_kind_that_customers_are_told_has_words(words: Vocabulary) -> None:
-    assert set(words.letters) == set(TOLD_TO_CUSTOMERS)
+    assert set(words.messages) == set(TOLD_TO_CUSTOMERS)
     assert (len(words.language.months), len(words.language.day_parts)) == (12, 24)
 
 

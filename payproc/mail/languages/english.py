@@ -8,7 +8,7 @@ ENGLISH = Vocabulary(
     language=languages.ENGLISH,
     zone="UTC",
     greeting="Dear {name},",
-    letters={
+    messages={
         EmailKind.RECEIPT: Said(
             subject="Receipt: {amount}, {reference}",
             heading="Receipt",

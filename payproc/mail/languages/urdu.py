@@ -10,7 +10,7 @@ URDU = Vocabulary(
     language=languages.URDU,
     zone="Asia/Karachi",
     greeting="السلام علیکم {name}،",
-    letters={
+    messages={
         EmailKind.RECEIPT: Said(
             subject="رسید: {amount}، {reference}",
             heading="رسید",

@@ -29,7 +29,7 @@ class Vocabulary:
     zone: str  # whose clock `moment` shows
 
     greeting: str  # {name}
-    letters: Mapping[EmailKind, Said]
+    messages: Mapping[EmailKind, Said]
     description: str
     order: str
     reference: str
