@@ -6,12 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
-from alembic import command
-from alembic.config import Config
 
 from payproc.application import Application
 from payproc.database.engine import Database
@@ -19,11 +16,12 @@ from payproc.database.models import Role, User
 from payproc.operations.doctor import broken_invariants
 from payproc.providers import registry
 from payproc.records.identity.users import create_user
-from payproc.settings import Settings, load_settings
+from payproc.settings import Settings
 from sandbox.stack.servers import Postgres, start_postgres, stop_postgres
+from tests.support.configuration import settings_of_a_test
+from tests.support.databases import create_database, drop_database, migrate
 
-ROOT = Path(__file__).parent.parent
-WEBHOOK_SECRET = "whsec_test_0123456789abcdef"
+pytest_plugins = ["tests.support.world", "tests.support.wallet_world", "tests.support.planting"]
 
 # What the developer's shell exports must not leak into a test.
 for name in list(os.environ):
@@ -50,59 +48,25 @@ def place() -> Iterator[Path]:
         yield Path(directory)
 
 
-def migrate(url: str, revision: str = "head") -> None:
-    config = Config(ROOT / "alembic.ini")
-    config.attributes["url"] = url
-    command.upgrade(config, revision)
-
-
 @pytest.fixture(scope="session")
 def template(postgres: Postgres) -> str:
     """A migrated database that each test's own is copied from: a copy takes a tenth of a migration."""
-    _create(postgres, "payproc_template")
+    create_database(postgres, "payproc_template")
     migrate(postgres.url("payproc_template"))
     return "payproc_template"
-
-
-def _create(postgres: Postgres, name: str, *, template: str = "template0") -> None:
-    with psycopg.connect(host=postgres.socket_directory, user="postgres", autocommit=True) as server:
-        server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
-
-
-def _drop(postgres: Postgres, name: str) -> None:
-    with psycopg.connect(host=postgres.socket_directory, user="postgres", autocommit=True) as server:
-        server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
 def database_url(postgres: Postgres, template: str) -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
-    _create(postgres, name, template=template)
+    create_database(postgres, name, template=template)
     yield postgres.url(name)
-    _drop(postgres, name)
-
-
-def test_settings(database_url: str, **overrides: Any) -> Settings:
-    """Settings of a test; anything can be overridden by its field's name."""
-    values: dict[str, Any] = {
-        "environment": "test",
-        "database_url": database_url,
-        "secret_key": secrets.token_hex(16),
-        "stripe_secret_key": "sk_test_payproc",
-        "stripe_webhook_secret": WEBHOOK_SECRET,
-        "stripe_api_base": "http://127.0.0.1:9",
-        "retry_base": "10m",
-        "mail_from": "shop@example.com",
-    }
-    return load_settings(**(values | overrides))
-
-
-test_settings.__test__ = False  # type: ignore[attr-defined]  # a maker of settings, not a test
+    drop_database(postgres, name)
 
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
-    return test_settings(database_url)
+    return settings_of_a_test(database_url)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import requests
 import stripe
 
 from sandbox.stack.servers import start_postgres, stop_postgres
-from tests.conftest import migrate
+from tests.support.databases import migrate
 
 SECRET = "whsec_bench_0123456789abcdef"
 EVENTS = 40_000

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from payproc.database.models import FindingKind, Loop
-from tests.reconcile.planting import Planted
+from tests.support.planting import Planted
 
 _MENDED = (FindingKind.MISSED_EVENT, FindingKind.STUCK, FindingKind.REFUND_MISSING_LOCAL)
 _LOOKED_AT = (FindingKind.MISSING_LOCAL, FindingKind.FEE_MISSING, FindingKind.AMOUNT_MISMATCH)

@@ -8,11 +8,10 @@ from playwright.sync_api import Page, expect
 
 from payproc.database.models import FindingKind, User
 from payproc.records.identity.users import issue_key
-from tests.browser.conftest import OpenPage, Shop
 from tests.browser.month import HOSTILE, plant_month
-from tests.reconcile.planting import Planted, planted
-
-__all__ = ["planted"]
+from tests.browser.shop import Shop
+from tests.browser.watch import OpenPage
+from tests.support.planting import Planted
 
 SIZES = {"wide": {"width": 1280, "height": 800}, "slim": {"width": 360, "height": 740}}
 

@@ -8,7 +8,8 @@ from payproc.database.models import Payment
 from payproc.domain.payment_methods import STRIPE
 from payproc.flows import checkout
 from payproc.providers.base import AwaitCustomer, Redirect, Verdict
-from tests.browser.conftest import OpenPage, Shop, Watch
+from tests.browser.shop import Shop
+from tests.browser.watch import OpenPage, Watch
 
 ITS_OWN_PAGE = re.compile("/its-own-page$")
 

@@ -41,9 +41,8 @@ from payproc.operations.doctor import broken_invariants
 from payproc.providers import registry
 from payproc.records.identity.users import create_user
 from payproc.records.reviews import open_review
-from tests.conftest import _create as create_database
-from tests.conftest import _drop as drop_database
-from tests.conftest import test_settings
+from tests.support.configuration import settings_of_a_test
+from tests.support.databases import create_database, drop_database
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -77,7 +76,7 @@ def new_payment(database: Database, database_url: str) -> Payment:
         success_url="https://example.com/thanks",
         cancel_url="https://example.com/cart",
     )
-    configured = test_settings(database_url)
+    configured = settings_of_a_test(database_url)
     providers = registry.build(configured)
     app = Application(settings=configured, database=database, providers=providers, post=lambda _: None)
     with database.transaction() as session:

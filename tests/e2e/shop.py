@@ -1,29 +1,13 @@
 """A shop and its customer's browser against a running stack."""
 
 import re
-import threading
-import time
-from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from urllib.parse import urljoin
 
 import requests
 
 from sandbox.stack.welcome import CHECKOUT
-
-Found = TypeVar("Found")
-
-
-def wait_for(look: Callable[[], Found | None], *, deadline: float = 30) -> Found:
-    """Return the first thing seen; fail after so many seconds."""
-    end = time.monotonic() + deadline
-    pause = threading.Event()
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < end, f"{look} never saw anything"
-        pause.wait(0.05)
+from tests.support.waiting import wait_until
 
 
 class Shop:
@@ -54,7 +38,7 @@ class Shop:
         return answer.json()
 
     def completed(self, payment_id: str) -> Any:
-        return wait_for(lambda: payment if (payment := self.payment(payment_id))["status"] == "completed" else None)
+        return wait_until(lambda: payment if (payment := self.payment(payment_id))["status"] == "completed" else None)
 
     def timeline(self, payment_id: str) -> list[str]:
         answer = self.session.get(f"{self._payments}/{payment_id}/timeline", headers=self._headers, timeout=10)

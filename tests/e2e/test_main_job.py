@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from sandbox.stack.running import Stack
-from tests.e2e.shop import Shop, wait_for
+from tests.e2e.shop import Shop
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -16,7 +17,7 @@ def test_a_customer_who_pays_gets_one_receipt(stack: Stack, shop: Shop) -> None:
     started = shop.check_out()
     shop.press("pay", started["url"])
     payment = shop.completed(started["payment_id"])
-    wait_for(lambda: "mail.sent" in shop.timeline(payment["id"]))
+    wait_until(lambda: "mail.sent" in shop.timeline(payment["id"]))
     letters = shop.session.get(f"{stack.gateway_url}/_sandbox/mail", timeout=10).json()
     assert len([letter for letter in letters if payment["reference"] in letter["text"]]) == 1
 
@@ -40,7 +41,7 @@ def test_flower_shows_what_was_done_to_those_who_know_the_password(stack: Stack,
         tasks = shop.session.get(url, auth=stack.flower_login, timeout=10).json()
         return {task["name"] for task in tasks.values() if task["state"] == "SUCCESS"}
 
-    wait_for(lambda: done() >= {"payment.start", "notice.apply", "mail.send"})
+    wait_until(lambda: done() >= {"payment.start", "notice.apply", "mail.send"})
 
 
 @pytest.mark.parametrize("path", ["/", "/tasks", "/metrics", "/api/tasks", "/api/workers"])

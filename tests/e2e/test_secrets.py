@@ -15,7 +15,7 @@ from redis import Redis
 
 from sandbox.demo.browser import follow
 from sandbox.stack.running import Stack, running_stack
-from tests.e2e.shop import wait_for
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -68,7 +68,7 @@ def completed(stack: Stack, payment_id: str) -> Any:
         payment = call(stack, "GET", payment_id)
         return payment if payment["status"] == "completed" else None
 
-    return wait_for(look)
+    return wait_until(look)
 
 
 def secrets_of(stack: Stack) -> dict[str, str]:
@@ -127,7 +127,7 @@ def test_nothing_secret_was_written_answered_or_sent_to_celery(stack: Stack) -> 
     forged = json.dumps({"pp_TxnRefNo": "P1", "pp_Password": stack.site.memory.jazz_cash_password})
     for body in ("{", forged):
         requests.post(f"{stack.web_url}/api/v1/payments/jazz-cash/notify", data=body, timeout=10)
-    wait_for(lambda: call(stack, "GET", paid[0]["id"])["status"] == "refunded")
+    wait_until(lambda: call(stack, "GET", paid[0]["id"])["status"] == "refunded")
     answers += [call(stack, "GET", f"{payment['id']}/timeline") for payment in paid]
 
     found = written(stack) | {"API answers": str(answers)}

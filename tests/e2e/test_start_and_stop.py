@@ -15,7 +15,8 @@ import pytest
 from sandbox.stack.ports import Ports
 from sandbox.stack.running import running_stack
 from sandbox.stack.site import MARK
-from tests.e2e.shop import Shop, wait_for
+from tests.e2e.shop import Shop
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -64,7 +65,7 @@ def left_over(directory: Path) -> list[str]:
 def test_ctrl_c_ends_every_process_and_is_no_failure(place: Path) -> None:
     directory = place / "var"
     with up(directory, free_base()) as (process, words):
-        wait_for(lambda: is_up(process, words), deadline=90)
+        wait_until(lambda: is_up(process, words), seconds=90)
         shown = words.read_text()
         assert left_over(directory) != []
         process.send_signal(signal.SIGINT)
@@ -79,7 +80,7 @@ def test_ctrl_c_ends_every_process_and_is_no_failure(place: Path) -> None:
 def test_a_process_that_dies_is_named_and_ends_the_others(place: Path) -> None:
     directory = place / "var"
     with up(directory, free_base()) as (process, words):
-        wait_for(lambda: is_up(process, words), deadline=90)
+        wait_until(lambda: is_up(process, words), seconds=90)
         second = start_of(directory, free_base())
         (relay,) = [p for p in psutil.process_iter() if relay_of(directory, p)]
         relay.kill()
@@ -101,7 +102,7 @@ def relay_of(directory: Path, process: psutil.Process) -> bool:
 def test_a_start_after_a_kill_ends_what_was_left_and_has_the_same_payments_and_keys(place: Path) -> None:
     directory, base = place / "var", free_base()
     with up(directory, base) as (process, words):
-        wait_for(lambda: is_up(process, words), deadline=90)
+        wait_until(lambda: is_up(process, words), seconds=90)
         keys = json.loads((directory / "stack.json").read_text())["api_keys"]
         with Shop(f"http://127.0.0.1:{base}", key=keys["customer"]) as shop:
             started = shop.check_out()

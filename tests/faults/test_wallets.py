@@ -7,7 +7,8 @@ import pytest
 import requests
 from redis import Redis
 
-from tests.faults.conftest import PREFIX, Shop, wait_until
+from tests.faults.shop import PREFIX, Shop
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.processes
 

@@ -6,7 +6,8 @@ import pytest
 from redis import Redis
 from sqlalchemy import text
 
-from tests.faults.conftest import Shop, wait_until
+from tests.faults.shop import Shop
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.processes
 

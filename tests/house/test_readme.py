@@ -1,7 +1,7 @@
 import re
 
 from payproc.settings import Settings
-from tests.conftest import ROOT
+from tests.support.databases import ROOT
 
 README = (ROOT / "README.md").read_text()
 

@@ -213,6 +213,33 @@ def skipped_tests(source: Source) -> Iterator[str]:
             yield _at(node, ast.unparse(node))
 
 
+def imports_between_tests(source: Source) -> Iterator[str]:
+    for node in ast.walk(source.tree):
+        match node:
+            case ast.ImportFrom(module=str(module)) if module.startswith("tests."):
+                yield from (_at(node, finding) for finding in _misplaced(module, PurePosixPath(source.path).parent))
+
+
+def _misplaced(module: str, user: PurePosixPath) -> Iterator[str]:
+    path = PurePosixPath(*module.split("."))
+    if path.name == "conftest" or path.name.startswith("test_"):
+        yield f"{module} is pytest's to import"
+    elif not module.startswith("tests.support") and not user.is_relative_to(path.parent):
+        yield f"{module} is of another folder: what several share stands in tests/support/"
+
+
+def conftests_that_hold_more_than_fixtures(source: Source) -> Iterator[str]:
+    if PurePosixPath(source.path).name != "conftest.py":
+        return
+    for node in source.tree.body:
+        if isinstance(node, ast.ClassDef) or (isinstance(node, _FUNCTION) and not _is_for_pytest(node)):
+            yield _at(node, f"{node.name} is no fixture")
+
+
+def _is_for_pytest(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return node.name.startswith("pytest_") or any("fixture" in ast.unparse(each) for each in node.decorator_list)
+
+
 _PROVIDER_CALLS = frozenset(
     {"start", "inquire", "cancel", "create_customer", "find_start", "find_customer", "post", "refund", "inquire_refund"}
 )
@@ -320,6 +347,14 @@ def test_every_test_runs() -> None:
     assert _broken(skipped_tests, _python("tests")) == []
 
 
+def test_no_test_leans_on_another() -> None:
+    assert _broken(imports_between_tests, _python("tests")) == []
+
+
+def test_a_conftest_holds_fixtures_alone() -> None:
+    assert _broken(conftests_that_hold_more_than_fixtures, _python("tests")) == []
+
+
 def test_no_call_goes_out_while_a_transaction_is_open() -> None:
     assert _broken(calls_out_with_a_transaction_open, _python(*SHIPPED)) == []
 
@@ -374,6 +409,11 @@ _IN_TRANSACTION = "def f(app):\n    with app.database.transaction() as session:\
         (skipped_tests, "tests/unit/test_x.py", "@pytest.mark.skipif(True)\ndef test(): ..."),
         (skipped_tests, "tests/unit/test_x.py", "def test():\n    pytest.skip('later')"),
         (skipped_tests, "tests/unit/test_x.py", "@pytest.mark.xfail\ndef test(): ..."),
+        (imports_between_tests, "tests/web/test_x.py", "from tests.web.test_y import read"),
+        (imports_between_tests, "tests/web/test_x.py", "from tests.web.conftest import Client"),
+        (imports_between_tests, "tests/web/test_x.py", "from tests.faults.shop import Shop"),
+        (conftests_that_hold_more_than_fixtures, "tests/web/conftest.py", "class World: ..."),
+        (conftests_that_hold_more_than_fixtures, "tests/web/conftest.py", "def key_of(user): ..."),
         (calls_out_with_a_transaction_open, "payproc/x.py", _IN_TRANSACTION + "provider.start(call)"),
         (calls_out_with_a_transaction_open, "payproc/x.py", _IN_TRANSACTION + "x = app.post(message)"),
         (calls_out_with_a_transaction_open, "payproc/x.py", "def f(session):\n    return provider.inquire(ref)"),
@@ -408,6 +448,9 @@ def test_the_rule_catches(rule: Rule, path: str, text: str) -> None:
         (excuses_without_a_reason, "payproc/x.py", "a = 1  # noqa: E501 (a grid is read by its columns)"),
         (excuses_without_a_reason, "payproc/x.py", "a = 1  # type: ignore[arg-type]  # wrong on purpose"),
         (excuses_without_a_reason, "payproc/x.py", "a = 'a # noqa in a text'"),
+        (imports_between_tests, "tests/web/test_x.py", "from tests.support.world import World"),
+        (imports_between_tests, "tests/web/console/test_x.py", "from tests.web.client import Client"),
+        (conftests_that_hold_more_than_fixtures, "tests/web/conftest.py", "@pytest.fixture\ndef client(): ..."),
         (calls_out_with_a_transaction_open, "payproc/x.py", _IN_TRANSACTION + "provider.plan_start(request)"),
         (calls_out_with_a_transaction_open, "payproc/x.py", _IN_TRANSACTION + "pass\n    provider.start(call)"),
         (places_of_one_machine, "docs/x.md", "tests/" + "work/test_x.py"),

@@ -14,10 +14,10 @@ from payproc.domain.states import PaymentStatus, RefundStatus
 from payproc.providers.transport.circuit_breakers import Circuits
 from payproc.providers.transport.http import Http
 from payproc.records.identity.users import issue_key
-from tests.fakes.fake.config import FAKE, FakeConfig
-from tests.fakes.fake.provider import FakeProvider
-from tests.fakes.gateway import KEY, FakeGateway, fake_gateway
-from tests.integration.conftest import World
+from tests.support.fakes.fake.config import FAKE, FakeConfig
+from tests.support.fakes.fake.provider import FakeProvider
+from tests.support.fakes.gateway import KEY, FakeGateway, fake_gateway
+from tests.support.world import World
 from web.app import create_app
 
 PREFIX = "/api/v1/payments"

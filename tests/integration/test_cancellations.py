@@ -4,7 +4,7 @@ from payproc.database.models import User
 from payproc.domain.states import PaymentStatus
 from payproc.errors import Conflict, NotFound
 from payproc.flows.cancel import request_cancel
-from tests.integration.conftest import World
+from tests.support.world import World
 
 
 def cancel(world: World, payment_id: str, user: User | None = None) -> None:

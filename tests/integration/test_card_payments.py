@@ -2,7 +2,7 @@ from email.message import EmailMessage
 
 from payproc.database.models import OrderStatus
 from payproc.domain.states import Fact, PaymentStatus
-from tests.integration.conftest import World
+from tests.support.world import World
 
 
 def test_a_checkout_gets_a_session_where_the_customer_can_pay(world: World) -> None:

@@ -9,19 +9,17 @@ from payproc.database.models import Payment, ProviderCall, Refund, RefundEvent, 
 from payproc.domain.money import Money
 from payproc.domain.states import Effect, PaymentStatus, RefundFact, RefundStatus
 from payproc.errors import Conflict, PayprocError
-from payproc.flows import request_refund
 from payproc.operations import actions
 from payproc.operations.actions import Decision
 from payproc.operations.timeline import timeline
 from payproc.records import refunds
 from payproc.records.payments import Told
 from payproc.settings.types import RefundByOwner
-from tests.integration.conftest import World
-from tests.integration.test_crash_points import live_and_die
+from tests.support.after_payment import FAILS_AT_ONCE, STAYS_PENDING, given, read, refund, tell
+from tests.support.crashes import live_and_die
+from tests.support.world import World
 
 HUNDRED = Money.of(10000, "usd")
-# Amounts that mean something to the simulator (docs/sandbox.md).
-STAYS_PENDING, FAILS_AT_ONCE = 470100, 470400
 
 
 @pytest.fixture
@@ -29,39 +27,11 @@ def paid(world: World) -> Payment:
     return world.paid(money=HUNDRED)
 
 
-def refund(world: World, payment: Payment, amount_minor: int | None = None, *, user: User | None = None) -> Refund:
-    money = None if amount_minor is None else Money.of(amount_minor, "usd")
-    with world.app.database.transaction() as session:
-        return request_refund.request_refund(
-            world.app, session, payment.id, user=user or world.customer, money=money, reason="unripe"
-        )
-
-
-def given(world: World, payment: Payment, amount_minor: int | None = None) -> Refund:
-    """A refund that was asked for and carried out."""
-    made = refund(world, payment, amount_minor)
-    world.drain()
-    return read(world, made)
-
-
-def read(world: World, made: Refund) -> Refund:
-    with world.app.database.transaction() as session:
-        return session.get_one(Refund, made.id)
-
-
 def at_stripe(world: World, payment: Payment) -> list[dict[str, Any]]:
     intent = world.payment(payment.id).stripe_payment_intent_id
     assert intent is not None
     found = world.stripe().v1.refunds.list({"payment_intent": intent, "limit": 100})
     return [each.to_dict() for each in found.data]
-
-
-def tell(world: World, payment: Payment, kind: str = "") -> None:
-    """Deliver what Stripe has to tell of a payment; of one kind only, where it is named."""
-    for event in world.stripe_events(payment):
-        if event["type"].startswith(kind):
-            world.deliver(event)
-    world.drain()
 
 
 def test_the_whole_goes_back_by_one_call_and_the_payment_is_refunded(world: World, paid: Payment) -> None:

@@ -1,7 +1,5 @@
 """What customers' banks ask back, as Stripe tells it."""
 
-from typing import Any
-
 import pytest
 
 from payproc.database.models import Dispute, DisputeEvent, Payment, Refund, ReviewKind
@@ -10,19 +8,13 @@ from payproc.domain.states import DisputeStatus, Effect, PaymentStatus, RefundSt
 from payproc.errors import Conflict
 from payproc.records import disputes
 from payproc.records.ledger import journal
-from tests.integration.conftest import World
-from tests.integration.test_card_refunds import STAYS_PENDING, given, read, refund, tell
+from tests.support.after_payment import STAYS_PENDING, dispute, given, read, refund, tell
+from tests.support.world import World
 
 
 @pytest.fixture
 def paid(world: World) -> Payment:
     return world.paid(money=Money.of(10000, "usd"))
-
-
-def dispute(world: World, payment: Payment, **words: Any) -> str:
-    found = world.at_stripe(f"payment_intents/{world.payment(payment.id).stripe_payment_intent_id}/dispute", **words)
-    tell(world, payment, "charge.dispute.")
-    return str(found["id"])
 
 
 def act(world: World, payment: Payment, dispute_id: str, action: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from payproc import jobs
 from payproc.database.models import Email, EmailKind, Payment
 from payproc.domain.states import PaymentStatus
-from tests.integration.conftest import World
+from tests.support.world import World
 
 MAILS = {
     PaymentStatus.COMPLETED: [EmailKind.RECEIPT],

@@ -18,9 +18,9 @@ from payproc.records import payments, refunds
 from payproc.records.ledger import journal
 from payproc.records.payments import Told
 from payproc.settings.types import RefundByOwner
-from tests.conftest import ROOT
-from tests.integration.conftest import World
-from tests.integration.test_card_refunds import STAYS_PENDING, given
+from tests.support.after_payment import STAYS_PENDING, given
+from tests.support.databases import ROOT
+from tests.support.world import World
 
 TOLD = Told(source=Source.OPERATOR, evidence="rev_1")
 

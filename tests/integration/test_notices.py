@@ -7,7 +7,7 @@ from payproc.database.models import Job, JobState, Notice, NoticeState, Payment
 from payproc.domain.states import PaymentStatus
 from payproc.errors import BadSignature, NoticeMalformed
 from payproc.flows.inbox.apply import replay_notice
-from tests.integration.conftest import World
+from tests.support.world import World
 
 
 def session_event(payment_id: str, *, key: str = "evt_1", **changes: Any) -> dict[str, Any]:

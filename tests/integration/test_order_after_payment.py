@@ -14,8 +14,8 @@ from sqlalchemy import func, select
 from payproc.database.models import Dispute, Email, Journal, LedgerEntry, Payment, Refund
 from payproc.domain.money import Money
 from payproc.domain.states import PaymentStatus
-from tests.integration.conftest import World
-from tests.integration.test_card_refunds import STAYS_PENDING
+from tests.support.after_payment import STAYS_PENDING
+from tests.support.world import World
 
 HUNDRED = 10000
 

@@ -8,7 +8,7 @@ from payproc.database.models import Job, Payment
 from payproc.domain.states import PaymentStatus
 from payproc.flows.poll import next_poll
 from payproc.operations import actions
-from tests.integration.conftest import World
+from tests.support.world import World
 
 SESSION = "GET /v1/checkout/sessions/{id}"
 

@@ -6,7 +6,7 @@ from email.policy import default
 from payproc.database.models import Payment, User
 from payproc.domain.states import PaymentStatus
 from payproc.mail.smtp import MailRefused, MailUnavailable
-from tests.integration.conftest import World
+from tests.support.world import World
 
 
 def paid(world: World) -> Payment:

@@ -13,14 +13,9 @@ from payproc.flows import start
 from payproc.operations import actions
 from payproc.providers import registry
 from payproc.providers.stripe.client import translate
-from tests.integration.conftest import World
+from tests.support.world import World
 
 SESSIONS = "POST /v1/checkout/sessions"
-
-
-def sessions_at_stripe(world: World) -> list[str]:
-    client = stripe.StripeClient("sk_test_payproc", base_addresses={"api": world.gateway.base_url})
-    return [session.id for session in client.v1.checkout.sessions.list({"limit": 100}).data]
 
 
 def keys_sent(world: World, path: str = SESSIONS) -> set[str]:
@@ -37,7 +32,7 @@ def test_an_answer_lost_on_the_way_is_asked_for_again_under_the_same_key(world: 
     world.make_due()
     world.drain()
     started = world.payment(payment.id)
-    assert sessions_at_stripe(world) == [started.stripe_session_id]
+    assert world.sessions_at_stripe() == [started.stripe_session_id]
     assert len(keys_sent(world)) == 1
 
 
@@ -46,7 +41,7 @@ def test_an_error_after_executing_is_never_taken_for_a_failure(world: World) -> 
     payment = world.started()
 
     assert payment.status is PaymentStatus.PENDING
-    assert sessions_at_stripe(world) == [payment.stripe_session_id]
+    assert world.sessions_at_stripe() == [payment.stripe_session_id]
 
 
 def test_html_with_status_200_is_not_an_answer(world: World) -> None:
@@ -128,7 +123,7 @@ def test_a_key_stripe_may_have_forgotten_is_not_trusted_but_looked_behind(world:
     world.break_stripe(SESSIONS, "timeout_after", times=3, seconds=1)
     payment = world.checkout()
     world.drain()
-    made = sessions_at_stripe(world)
+    made = world.sessions_at_stripe()
     [call] = [call for call in world.calls() if call.subject == payment.id]
     world.age("provider_calls", call.id, created_at="23 hours 30 minutes")
 
@@ -153,7 +148,7 @@ def test_a_start_that_another_run_took_over_changes_nothing(world: World) -> Non
         start.start_payment(world.app, claimed)
 
     assert world.payment(payment.id).updated_at == settled.updated_at
-    assert sessions_at_stripe(world) == [settled.stripe_session_id]
+    assert world.sessions_at_stripe() == [settled.stripe_session_id]
 
 
 def test_a_start_that_cannot_reach_stripe_for_a_day_goes_to_a_person(world: World) -> None:
@@ -204,7 +199,7 @@ def test_a_key_that_stripe_knows_with_other_words_is_never_replaced_by_a_new_one
     assert world.status(payment.id) is PaymentStatus.PENDING
     assert [review.kind for review in world.reviews()] == ["job_dead"]
     assert keys_sent(world) == {call.idempotency_key}
-    assert len(sessions_at_stripe(world)) == 1
+    assert len(world.sessions_at_stripe()) == 1
 
 
 def locked_out(world: World) -> World:
@@ -224,7 +219,7 @@ def test_a_key_revoked_after_a_lost_answer_makes_no_second_session(world: World)
     world.break_stripe(SESSIONS, "timeout_after", times=2, seconds=1)
     payment = world.checkout()
     world.drain()
-    made = len(sessions_at_stripe(world))
+    made = len(world.sessions_at_stripe())
     world.make_due()
     locked_out(world).drain()
     assert payment.id in {review.payment_id for review in world.reviews()}
@@ -232,7 +227,7 @@ def test_a_key_revoked_after_a_lost_answer_makes_no_second_session(world: World)
     requeue_dead(world)
     world.drain()
     assert world.payment(payment.id).stripe_session_id is not None
-    assert len(sessions_at_stripe(world)) == made
+    assert len(world.sessions_at_stripe()) == made
 
 
 def test_a_requeued_start_answers_its_question_and_is_polled_again_and_again(world: World) -> None:

@@ -3,13 +3,13 @@ import pytest
 from payproc.application import Application
 from payproc.database.models import User
 from payproc.settings import Settings
-from tests.conftest import test_settings
+from tests.support.configuration import settings_of_a_test
 from tests.support.mailbox import OPERATORS, PostRoom
 
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
-    return test_settings(database_url, operator_mail=OPERATORS, public_base_url="https://pay.shop.pk")
+    return settings_of_a_test(database_url, operator_mail=OPERATORS, public_base_url="https://pay.shop.pk")
 
 
 @pytest.fixture

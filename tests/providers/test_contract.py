@@ -5,8 +5,6 @@ A case (`contract/`) knows how its gateway speaks. Nothing here does.
 
 import json
 import logging
-import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,10 +48,10 @@ from payproc.providers.base import (
     StartMode,
     Verdict,
 )
-from tests.providers.contract import liars
-from tests.providers.contract.bench import Bench, as_refunding, form_of, overdue, post
-from tests.providers.contract.case import CNIC, Begun, Case, End, Operation
-from tests.providers.contract.cases import (
+from tests.support.contract import liars
+from tests.support.contract.bench import Bench, as_refunding, form_of, overdue, post
+from tests.support.contract.case import CNIC, Begun, Case, End, Operation
+from tests.support.contract.cases import (
     BY_FORM,
     BY_KEY,
     CALLING,
@@ -70,11 +68,12 @@ from tests.providers.contract.cases import (
     SIGNED_ANSWERS,
     SIGNING,
 )
-from tests.providers.contract.leaks import leaks
-from tests.providers.contract.listener import usual_words
-from tests.providers.contract.played import Played, all_played
-from tests.providers.contract.scripted import Failure, ScriptedGateway, closed_port, scripted_gateway
-from tests.providers.contract.wallet_case import WalletCase
+from tests.support.contract.leaks import leaks
+from tests.support.contract.listener import usual_words
+from tests.support.contract.played import Played, all_played
+from tests.support.contract.scripted import Failure, ScriptedGateway, closed_port, scripted_gateway
+from tests.support.contract.wallet_case import WalletCase
+from tests.support.waiting import wait_until
 
 ENDS = [End.PAID, End.DECLINED, End.PENDING]
 AMOUNTS = st.integers(min_value=1, max_value=LARGEST_MINOR)
@@ -106,13 +105,6 @@ def bench(case: Case, everybody: Played, liar: ScriptedGateway) -> Iterator[Benc
     liar.forget()
     everybody.mend()
     everybody.listener.answer = usual_words
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    end, pause = time.monotonic() + 10, threading.Event()
-    while not condition():
-        assert time.monotonic() < end, "it never came true"
-        pause.wait(0.01)
 
 
 def proven(bench: Bench, raw: RawNotice) -> Notice:

@@ -19,11 +19,10 @@ from payproc.domain.payment_methods import STRIPE
 from payproc.domain.states import PaymentStatus
 from payproc.providers.listing import Window
 from payproc.reconcile import runs
-from tests.conftest import ROOT, WEBHOOK_SECRET
-from tests.reconcile.conftest import Audit
-from tests.reconcile.planting import Planted, planted
-
-__all__ = ["planted"]
+from tests.reconcile.audit import Audit
+from tests.support.configuration import WEBHOOK_SECRET
+from tests.support.databases import ROOT
+from tests.support.planting import Planted
 
 OBJECTS = ("reconcile", "stripe", "--loop", "objects")
 

@@ -12,11 +12,10 @@ from payproc.domain.states import RefundStatus
 from payproc.reconcile.balance import settlement
 from payproc.records.ledger import journal
 from sandbox.gateway import GatewayConfig, start_gateway
-from tests.conftest import WEBHOOK_SECRET
-from tests.integration.conftest import World
-from tests.integration.test_card_refunds import STAYS_PENDING, given, read
-from tests.integration.test_disputes import dispute
-from tests.reconcile.conftest import Audit
+from tests.reconcile.audit import Audit
+from tests.support.after_payment import STAYS_PENDING, dispute, given, read
+from tests.support.configuration import WEBHOOK_SECRET
+from tests.support.world import World
 
 
 def standing(audit: Audit) -> dict[tuple[str, str], int]:

@@ -17,8 +17,8 @@ from payproc.database.models import (
     Source,
 )
 from payproc.domain.states import DisputeStatus, PaymentStatus, RefundStatus
-from tests.integration.test_card_refunds import STAYS_PENDING, given, read
-from tests.reconcile.conftest import Audit
+from tests.reconcile.audit import Audit
+from tests.support.after_payment import STAYS_PENDING, given, read
 
 
 def test_where_both_agree_nothing_is_found(audit: Audit) -> None:

@@ -14,9 +14,7 @@ from payproc.errors import InvalidRequest, NotFound
 from payproc.reconcile import report, runs
 from payproc.reconcile.classification import Severity, kinds_of
 from payproc.reconcile.report import DriftOfKind, Wanted
-from tests.reconcile.planting import Planted, planted
-
-__all__ = ["planted"]
+from tests.support.planting import Planted
 
 DAY = timedelta(days=1)
 

@@ -14,8 +14,8 @@ from payproc.operations import clock
 from payproc.providers.listing import Window
 from payproc.reconcile import runs, schedule
 from payproc.reconcile.objects import steps as objects
-from tests.integration.test_crash_points import Crash, DyingDatabase
-from tests.reconcile.conftest import Audit
+from tests.reconcile.audit import Audit
+from tests.support.crashes import Crash, DyingDatabase
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

@@ -30,7 +30,7 @@ from payproc.domain.ids import Prefix, new_id, new_reference
 from payproc.domain.payment_methods import STRIPE
 from payproc.domain.states import Effect, Fact, PaymentStatus
 from payproc.operations.doctor import broken_invariants
-from tests.reconcile.conftest import Audit
+from tests.reconcile.audit import Audit
 
 log = logging.getLogger(__name__)
 

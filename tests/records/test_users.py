@@ -26,7 +26,7 @@ from payproc.records.identity.users import (
     revoke_key,
 )
 from payproc.settings import Settings
-from tests.conftest import test_settings
+from tests.support.configuration import settings_of_a_test
 
 JWT_SECRET = "b7Hq2Lw9Xz4Rt6Yv1Nc8Kd3Fg5Hj0PmQ"
 ISSUER, AUDIENCE = "https://id.shop.pk", "payproc"
@@ -34,7 +34,7 @@ ISSUER, AUDIENCE = "https://id.shop.pk", "payproc"
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
-    return test_settings(database_url, jwt_secret=JWT_SECRET, jwt_issuer=ISSUER, jwt_audience=AUDIENCE)
+    return settings_of_a_test(database_url, jwt_secret=JWT_SECRET, jwt_issuer=ISSUER, jwt_audience=AUDIENCE)
 
 
 def key_of(app: Application, user: User, **scopes: Any) -> str:

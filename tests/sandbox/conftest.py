@@ -1,25 +1,12 @@
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import pytest
 import stripe
 
 from sandbox.gateway import GatewayConfig, RunningGateway, start_gateway
-from tests.sandbox.wire import SECRET, Controls, Receiver, serve
+from tests.sandbox.wire import SECRET, Clock, Connect, Controls, Receiver, serve
 
 stripe.enable_telemetry = False
-
-Connect = Callable[[str], stripe.StripeClient]
-
-
-@dataclass
-class Clock:
-    """The account's time, moved by hand."""
-
-    now: int = 1_790_000_000
-
-    def __call__(self) -> int:
-        return self.now
 
 
 @pytest.fixture

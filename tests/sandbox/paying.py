@@ -1,5 +1,7 @@
 """Payments that are there before a test begins, and what was told of them."""
 
+from typing import Any
+
 import stripe
 
 from tests.sandbox.wire import Controls, session_params
@@ -18,3 +20,12 @@ def told(controls: Controls, *, after: str = "checkout.session.completed") -> li
     """Return the types of the events since the last one of type `after`, oldest first."""
     types = [event["type"] for event in controls.get("events")]
     return types[: types.index(after)][::-1] if after in types else types[::-1]
+
+
+def create(client: stripe.StripeClient, key: str, **changes: Any) -> stripe.checkout.Session:
+    params: Any = session_params(**changes)
+    return client.v1.checkout.sessions.create(params, {"idempotency_key": key})
+
+
+def sessions(client: stripe.StripeClient) -> int:
+    return len(client.v1.checkout.sessions.list().data)

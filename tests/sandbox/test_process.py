@@ -6,7 +6,7 @@ from pathlib import Path
 
 import requests
 
-from tests.sandbox.wire import wait_until
+from tests.support.waiting import wait_until
 
 
 def free_port() -> int:
@@ -28,7 +28,7 @@ def test_the_gateway_runs_as_a_process_and_stops_when_told(tmp_path: Path) -> No
     ports = ["--port", str(port), "--smtp-port", str(free_port())]
     command = [sys.executable, "-m", "sandbox.gateway", *ports, "--state", str(state)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), deadline=10)
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), seconds=10)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
     assert state.exists()

@@ -17,7 +17,7 @@ from sandbox.stack.ports import Ports
 from sandbox.stack.processes import Process, Says, processes
 from sandbox.stack.site import MARK, Site
 from sandbox.stack.welcome import curl
-from tests.sandbox.wire import wait_until
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

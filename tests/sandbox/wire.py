@@ -1,7 +1,6 @@
 """The merchant's side of the wire, as small as it can be."""
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,14 +13,17 @@ from sandbox.gateway import RunningGateway
 
 SECRET = "whsec_test"
 
+Connect = Callable[[str], stripe.StripeClient]
 
-def wait_until(condition: Callable[[], bool], *, deadline: float = 5) -> None:
-    """Return when the condition holds; fail after so many seconds."""
-    end = time.monotonic() + deadline
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < end, "the condition never held"
-        pause.wait(0.01)
+
+@dataclass
+class Clock:
+    """The account's time, moved by hand."""
+
+    now: int = 1_790_000_000
+
+    def __call__(self) -> int:
+        return self.now
 
 
 def session_params(**changes: Any) -> Any:

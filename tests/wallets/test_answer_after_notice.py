@@ -14,7 +14,7 @@ from payproc.database.models import Refund, ReviewKind
 from payproc.domain.payment_methods import JAZZ_CASH
 from payproc.domain.states import PaymentStatus, RefundStatus
 from payproc.providers.jazz_cash.signature import sign
-from tests.wallets.conftest import SECRETS, WalletWorld
+from tests.support.wallet_world import SECRETS, WalletWorld
 
 NOTIFY = "/api/v1/payments/jazz-cash/notify"
 CONFIRMED = "121"

@@ -8,7 +8,7 @@ import requests
 from payproc.database.models import Payment, User
 from payproc.domain.payment_methods import JAZZ_CASH
 from payproc.records.identity.users import issue_key
-from tests.wallets.conftest import APPROVED, NEVER, WalletWorld
+from tests.support.wallet_world import APPROVED, NEVER, WalletWorld
 
 SPELLINGS = ("03001234567", "+923001234567", "00923001234567", "923001234567", "3001234567", "0300-123 4567")
 NOT_PHONES = ("", "0301765432", "030176543210", "04001234567", "+1 300 1234567", "٠٣٠٠١٢٣٤٥٦٧", "03017654321x")

@@ -15,7 +15,8 @@ from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH
 from payproc.domain.states import PaymentStatus
 from payproc.flows import checkout
 from payproc.providers.jazz_cash.signature import guide_form_digest, sign
-from tests.wallets.conftest import NEVER, SECRETS, WalletWorld, wait_until
+from tests.support.waiting import wait_until
+from tests.support.wallet_world import NEVER, SECRETS, WalletWorld
 
 SALT = SECRETS.jazz_cash_integrity_salt
 NOTIFY = "/api/v1/payments/jazz-cash/notify"

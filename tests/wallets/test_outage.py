@@ -7,7 +7,8 @@ import requests
 from payproc.database.models import Job, Payment
 from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH
 from payproc.domain.states import PaymentStatus
-from tests.wallets.conftest import APPROVED, NEVER, WalletWorld, wait_until
+from tests.support.waiting import wait_until
+from tests.support.wallet_world import APPROVED, NEVER, WalletWorld
 
 PUSH, INQUIRY = "jazzcash push", "jazzcash inquiry"
 # As many failures as blow the fuse, and the calls that were under way beside them.

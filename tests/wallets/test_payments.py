@@ -9,7 +9,8 @@ from payproc.database.models import Job, Payment
 from payproc.domain.payment_methods import JAZZ_CASH, PaymentMethod
 from payproc.domain.states import PaymentStatus
 from payproc.flows import poll
-from tests.wallets.conftest import (
+from tests.support.waiting import wait_until
+from tests.support.wallet_world import (
     APPROVED,
     DEBITED_IN_SILENCE,
     DECLINED,
@@ -24,7 +25,6 @@ from tests.wallets.conftest import (
     TRUNCATED,
     WRONG_AMOUNT,
     WalletWorld,
-    wait_until,
 )
 
 Spoken = tuple[WalletWorld, PaymentMethod]

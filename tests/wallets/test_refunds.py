@@ -15,7 +15,7 @@ from payproc.flows import request_refund
 from payproc.operations import actions
 from payproc.operations.actions import Decision
 from payproc.records.identity.users import issue_key
-from tests.wallets.conftest import APPROVED, NEVER, WalletWorld
+from tests.support.wallet_world import APPROVED, NEVER, WalletWorld
 
 CALL = "jazzcash refund"
 

@@ -1,17 +1,13 @@
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from payproc.application import Application
 from payproc.database.models import User
-from payproc.records.identity.users import issue_key
+from tests.web.client import Client, key_of
 from web.app import create_app
-
-PREFIX = "/api/v1/payments"
 
 
 @pytest.fixture
@@ -25,32 +21,6 @@ def anonymous(flask_app: Flask) -> Iterator[FlaskClient]:
         yield client
 
 
-def key_of(app: Application, user: User) -> str:
-    with app.database.transaction() as session:
-        return issue_key(session, user)
-
-
-class Client:
-    """Somebody with an API key."""
-
-    def __init__(self, flask_app: Flask, key: str) -> None:
-        self._client = flask_app.test_client()
-        self._auth = {"Authorization": f"Bearer {key}"}
-
-    def get(self, path: str, **more: Any) -> TestResponse:
-        return self._client.get(PREFIX + path, headers=self._auth, **more)
-
-    def get_at(self, address: str) -> TestResponse:
-        """Get what does not stand below the payments."""
-        return self._client.get(address, headers=self._auth)
-
-    def post(self, path: str, body: Any = None, *, headers: dict[str, str] | None = None) -> TestResponse:
-        return self._client.post(PREFIX + path, json=body, headers=self._auth | (headers or {}))
-
-    def post_text(self, path: str, text: str | bytes, *, media_type: str = "application/json") -> TestResponse:
-        return self._client.post(PREFIX + path, data=text, content_type=media_type, headers=self._auth)
-
-
 @pytest.fixture
 def amina(flask_app: Flask, app: Application, customer: User) -> Client:
     return Client(flask_app, key_of(app, customer))
@@ -59,23 +29,3 @@ def amina(flask_app: Flask, app: Application, customer: User) -> Client:
 @pytest.fixture
 def omar(flask_app: Flask, app: Application, operator: User) -> Client:
     return Client(flask_app, key_of(app, operator))
-
-
-def checkout_body(**changes: Any) -> dict[str, Any]:
-    body = {
-        "amount": 19.99,
-        "currency": "usd",
-        "description": "Two mangoes",
-        "success_url": "https://example.com/thanks",
-        "cancel_url": "https://example.com/basket",
-    }
-    return {name: value for name, value in (body | changes).items() if value is not ...}
-
-
-def is_problem(answer: TestResponse, status: int, code: str) -> bool:
-    """Whether an answer is this problem, in the one shape that every error has."""
-    assert answer.content_type == "application/problem+json", answer.text
-    assert answer.json is not None
-    assert {"type", "title", "status", "detail", "code"} <= answer.json.keys()
-    assert answer.json["status"] == answer.status_code
-    return (answer.status_code, answer.json["code"]) == (status, code)

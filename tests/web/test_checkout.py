@@ -10,7 +10,7 @@ from payproc.application import Application
 from payproc.database.models import Job, Order, Payment, User
 from payproc.domain.money import Money
 from payproc.records.orders import create_order
-from tests.web.conftest import Client, checkout_body, is_problem
+from tests.web.client import Client, checkout_body, is_problem
 
 
 def count(app: Application, model: type[Any]) -> int:

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from payproc.application import Application
 from payproc.database.models import Scope, User
 from payproc.records.identity.users import issue_key
-from tests.web.conftest import PREFIX, Client, checkout_body, is_problem
+from tests.web.client import PREFIX, Client, checkout_body, is_problem
 from web.app import create_app
 
 

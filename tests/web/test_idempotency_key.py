@@ -5,7 +5,7 @@ from sqlalchemy import func, select, text
 
 from payproc.application import Application
 from payproc.database.models import Payment
-from tests.web.conftest import Client, checkout_body, is_problem
+from tests.web.client import Client, checkout_body, is_problem
 
 KEY = {"Idempotency-Key": "order-17-try-1"}
 

@@ -16,7 +16,7 @@ from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
 from payproc.records import payments
 from payproc.records.payments import Told
-from tests.web.conftest import is_problem, key_of
+from tests.web.client import is_problem, key_of
 
 LEDGER = "/api/v1/ledger"
 

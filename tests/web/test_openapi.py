@@ -12,7 +12,7 @@ from schemathesis.core.result import Ok
 
 from payproc.application import Application
 from payproc.database.models import User
-from tests.web.conftest import key_of
+from tests.web.client import key_of
 
 # Files, the document itself and the page to read it, and the pages that customers and operators see.
 NOT_OPERATIONS = {

@@ -26,8 +26,8 @@ from payproc.providers.base import AwaitCustomer, NextAction, Outcome, PostForm,
 from payproc.records import outcomes
 from payproc.records.payments import Told
 from payproc.settings import Settings
-from tests.conftest import test_settings as settings_of_a_test
-from tests.web.conftest import is_problem
+from tests.support.configuration import settings_of_a_test
+from tests.web.client import is_problem
 from web.app import create_app
 from web.pay import formatting, links
 from web.pay.languages import LANGUAGES

@@ -3,7 +3,7 @@ import pytest
 from payproc.application import Application
 from payproc.database.models import Role, User
 from payproc.records.identity.users import create_user
-from tests.web.conftest import Client, checkout_body, is_problem, key_of
+from tests.web.client import Client, checkout_body, is_problem, key_of
 
 
 def pay(client: Client) -> str:

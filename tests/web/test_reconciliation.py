@@ -10,10 +10,8 @@ from werkzeug.test import TestResponse
 
 from payproc.application import Application
 from payproc.database.models import FindingKind, Loop, User
-from tests.reconcile.planting import Planted, planted
-from tests.web.conftest import is_problem, key_of
-
-__all__ = ["planted"]
+from tests.support.planting import Planted
+from tests.web.client import is_problem, key_of
 
 PREFIX = "/api/v1/reconciliation"
 PATHS = ("", "/findings", "/findings?format=csv", "/drift", "/run_1")

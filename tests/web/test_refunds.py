@@ -17,7 +17,7 @@ from payproc.flows.checkout import PaymentRequest
 from payproc.records import disputes, payments
 from payproc.records.identity.users import create_user
 from payproc.records.payments import Told
-from tests.web.conftest import Client, is_problem, key_of
+from tests.web.client import Client, is_problem, key_of
 
 TOLD = Told(source=Source.OPERATOR, evidence="rev_of_a_test")
 

@@ -12,8 +12,8 @@ from werkzeug.test import TestResponse
 from payproc.application import Application
 from payproc.database.engine import Database
 from payproc.database.models import Notice
-from tests.conftest import WEBHOOK_SECRET
-from tests.web.conftest import PREFIX, is_problem
+from tests.support.configuration import WEBHOOK_SECRET
+from tests.web.client import PREFIX, is_problem
 from web.app import create_app
 
 EVENT = {

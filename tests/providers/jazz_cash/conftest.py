@@ -1,11 +1,9 @@
 """An account, a payment in each dialect, and a gateway on loopback that answers what it is told to."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,6 +19,7 @@ from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
 from payproc.providers.jazz_cash.signature import sign
 from payproc.providers.transport.circuit_breakers import Circuits
 from payproc.providers.transport.http import Http
+from tests.providers.jazz_cash.gateway import Gateway, listening
 
 REFERENCE = "T20260901120000001"
 # Noon in Karachi.
@@ -29,54 +28,10 @@ CREATED = datetime(2026, 9, 1, 7, tzinfo=UTC)
 MakeRaw = Callable[[Mapping[str, Any]], RawNotice]
 
 
-@dataclass
-class Gateway:
-    """What it was asked, and what it will answer."""
-
-    url: str
-    status: int = 200
-    body: bytes = b"{}"
-    said_length: int | None = None
-    silent: bool = False
-    asked: list[tuple[str, str, bytes]] = field(default_factory=list)
-    released: threading.Event = field(default_factory=threading.Event)
-
-    def answers(self, fields: Mapping[str, Any]) -> None:
-        self.body = json.dumps(fields).encode()
-
-
-def _handler(gateway: Gateway) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            gateway.asked.append((self.path, self.headers["Content-Type"], body))
-            self.close_connection = True
-            if gateway.silent:
-                gateway.released.wait(10)
-                return
-            self.send_response(gateway.status)
-            self.send_header("Content-Length", str(gateway.said_length or len(gateway.body)))
-            self.end_headers()
-            self.wfile.write(gateway.body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the library's own name)
-            pass
-
-    return Handler
-
-
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
-    told = Gateway(url="")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(told))
-    told.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield told
-    told.released.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ from payproc.providers.stripe.settings import StripeConfig
 from payproc.providers.transport.circuit_breakers import Circuits
 from sandbox.gateway import GatewayConfig, start_gateway
 from sandbox.stripe.config import API_VERSION
-from tests.providers.contract.scripted import Failure, ScriptedGateway, closed_port, scripted_gateway
+from tests.support.contract.scripted import Failure, ScriptedGateway, closed_port, scripted_gateway
 
 SECRET_KEY = "sk_test_listing0123456789"
 # The simulator's time, in Unix seconds: it stands still.

@@ -14,7 +14,7 @@ from payproc.providers.base import StoredCall
 from payproc.providers.stripe.provider import StripeProvider
 from payproc.providers.stripe.settings import StripeConfig
 from payproc.providers.transport.circuit_breakers import Circuits
-from tests.providers.contract.scripted import ScriptedGateway, scripted_gateway
+from tests.support.contract.scripted import ScriptedGateway, scripted_gateway
 
 CALL = StoredCall(
     parameters={"payment_intent": "pi_1", "amount": 500, "metadata": {"refund_id": "ref_1"}},

@@ -4,9 +4,8 @@ from typing import Any
 import requests
 import stripe
 
-from tests.sandbox.conftest import Clock
 from tests.sandbox.paying import paid, told
-from tests.sandbox.wire import Controls
+from tests.sandbox.wire import Clock, Controls
 
 
 def seeds(count: int, **more: Any) -> Any:

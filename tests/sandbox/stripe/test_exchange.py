@@ -4,9 +4,8 @@ import pytest
 import stripe
 
 from sandbox.gateway import GatewayConfig, start_gateway
-from tests.sandbox.conftest import Connect
 from tests.sandbox.paying import paid
-from tests.sandbox.wire import Controls
+from tests.sandbox.wire import Connect, Controls
 
 
 @pytest.fixture

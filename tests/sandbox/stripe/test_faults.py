@@ -1,7 +1,7 @@
 import pytest
 import stripe
 
-from tests.sandbox.stripe.test_idempotency import create, sessions
+from tests.sandbox.paying import create, sessions
 from tests.sandbox.wire import Controls
 
 CREATE = "POST /v1/checkout/sessions"

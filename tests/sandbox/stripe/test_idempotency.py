@@ -1,24 +1,15 @@
 import threading
-from typing import Any
 
 import pytest
 import requests
 import stripe
 
 from sandbox.gateway import RunningGateway
-from tests.sandbox.conftest import Clock, Connect
-from tests.sandbox.wire import Controls, session_params, wait_until
+from tests.sandbox.paying import create, sessions
+from tests.sandbox.wire import Clock, Connect, Controls
+from tests.support.waiting import wait_until
 
 CREATE = "POST /v1/checkout/sessions"
-
-
-def create(client: stripe.StripeClient, key: str, **changes: Any) -> stripe.checkout.Session:
-    params: Any = session_params(**changes)
-    return client.v1.checkout.sessions.create(params, {"idempotency_key": key})
-
-
-def sessions(client: stripe.StripeClient) -> int:
-    return len(client.v1.checkout.sessions.list().data)
 
 
 def test_the_same_key_and_parameters_open_one_session(client: stripe.StripeClient) -> None:

@@ -2,9 +2,9 @@ import pytest
 import stripe
 
 from sandbox.gateway import GatewayConfig, start_gateway
-from tests.sandbox.conftest import Clock, Connect
 from tests.sandbox.paying import paid
-from tests.sandbox.wire import Controls, Receiver, session_params, wait_until
+from tests.sandbox.wire import Clock, Connect, Controls, Receiver, session_params
+from tests.support.waiting import wait_until
 
 
 def open_sessions(client: stripe.StripeClient, count: int) -> list[str]:

@@ -2,8 +2,8 @@ import pytest
 import requests
 import stripe
 
-from tests.sandbox.conftest import Clock
-from tests.sandbox.wire import Controls, Receiver, session_params, wait_until
+from tests.sandbox.wire import Clock, Controls, Receiver, session_params
+from tests.support.waiting import wait_until
 
 
 def event_types(controls: Controls) -> list[str]:

@@ -3,7 +3,8 @@ from typing import Any
 import stripe
 
 from tests.sandbox.paying import paid, told
-from tests.sandbox.wire import Controls, Receiver, wait_until
+from tests.sandbox.wire import Controls, Receiver
+from tests.support.waiting import wait_until
 
 
 def pay_out(controls: Controls) -> Any:

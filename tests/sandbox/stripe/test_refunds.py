@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.sandbox.conftest import Clock
 from tests.sandbox.paying import paid, told
-from tests.sandbox.wire import Controls, Receiver, session_params, wait_until
+from tests.sandbox.wire import Clock, Controls, Receiver, session_params
+from tests.support.waiting import wait_until
 
 
 def refusal(client: stripe.StripeClient, params: Any) -> stripe.InvalidRequestError:

@@ -5,8 +5,7 @@ import requests
 import stripe
 
 from sandbox.gateway import RunningGateway
-from tests.sandbox.conftest import Clock
-from tests.sandbox.wire import session_params
+from tests.sandbox.wire import Clock, session_params
 
 
 def refusal(client: stripe.StripeClient, params: Any, **options: Any) -> stripe.InvalidRequestError:

@@ -1,7 +1,8 @@
 import pytest
 import stripe
 
-from tests.sandbox.wire import SECRET, Controls, Receiver, session_params, wait_until
+from tests.sandbox.wire import SECRET, Controls, Receiver, session_params
+from tests.support.waiting import wait_until
 
 PAID = [
     "charge.succeeded",

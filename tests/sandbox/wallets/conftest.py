@@ -7,13 +7,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from sandbox.easypaisa.config import EasyPaisaAccount
 from sandbox.gateway import GatewayConfig, RunningGateway, start_gateway
 from sandbox.jazzcash.config import JazzCashAccount
-from sandbox.wallets.config import WalletTimes
 from tests.sandbox.wallets.merchant import (
     ACCOUNT_NUMBER,
     HASH_KEY,
     MERCHANT,
     MPIN,
     PASSWORD,
+    QUICK,
     RETURN_URL,
     SALT,
     STORE,
@@ -24,8 +24,6 @@ from tests.sandbox.wallets.merchant import (
     Merchant,
     listen,
 )
-
-QUICK = WalletTimes(paid_after=0.1, late_after=0.1, hold=0.3, notice_retry_pause=0.02, notice_timeout=2)
 
 
 @pytest.fixture(scope="session")

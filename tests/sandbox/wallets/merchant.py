@@ -16,6 +16,7 @@ from typing import Any
 import requests
 
 from sandbox.gateway import RunningGateway
+from sandbox.wallets.config import WalletTimes
 
 SALT = "TESTSALT01"
 MERCHANT = "MC00001"
@@ -28,6 +29,8 @@ STORE_PASSWORD = "store-password"
 USER, USER_PASSWORD = "shop", "secret"
 ACCOUNT_NUMBER = "98765"
 HASH_KEY = "ABCDEFGHIJKLMNOP"
+
+QUICK = WalletTimes(paid_after=0.1, late_after=0.1, hold=0.3, notice_retry_pause=0.02, notice_timeout=2)
 
 PUSH_1_1 = "ApplicationAPI/API/Payment/DoTransaction"
 PUSH_2_0 = "ApplicationAPI/API/2.0/Purchase/DoMWalletTransaction"

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from sandbox.easypaisa.hashed_request import decrypted
 from tests.sandbox.wallets.merchant import HASH_KEY, STORE, Listener, Merchant
-from tests.sandbox.wire import wait_until
+from tests.support.waiting import wait_until
 
 INDEX, CONFIRM = "easypaisa/easypay/Index.jsf", "easypaisa/easypay/Confirm.jsf"
 FIRST, SECOND = "http://shop.test/pay/easypaisa/token", "http://shop.test/pay/easypaisa/done?order=5"

@@ -18,7 +18,7 @@ from tests.sandbox.wallets.merchant import (
     guide_call,
     ma_fields,
 )
-from tests.sandbox.wire import wait_until
+from tests.support.waiting import wait_until
 
 MA, OTC, ASK = "initiate-ma-transaction", "initiate-otc-transaction", "inquire-transaction"
 QUESTION = {"orderId": "P1", "storeId": STORE, "accountNum": ACCOUNT_NUMBER}

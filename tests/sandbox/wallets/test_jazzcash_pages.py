@@ -17,7 +17,7 @@ from tests.sandbox.wallets.merchant import (
     signed,
     stamp,
 )
-from tests.sandbox.wire import wait_until
+from tests.support.waiting import wait_until
 
 
 def open_page(merchant: Merchant, reference: str = "T1", **changes: str) -> str:

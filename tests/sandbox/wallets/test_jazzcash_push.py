@@ -21,7 +21,7 @@ from tests.sandbox.wallets.merchant import (
     signed,
     stamp,
 )
-from tests.sandbox.wire import wait_until
+from tests.support.waiting import wait_until
 
 
 @pytest.mark.parametrize(

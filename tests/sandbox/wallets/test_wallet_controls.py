@@ -11,9 +11,8 @@ from sandbox.easypaisa.config import EasyPaisaAccount
 from sandbox.gateway import GatewayConfig, start_gateway
 from sandbox.jazzcash.config import JazzCashAccount
 from sandbox.wallets.config import WalletTimes
-from tests.sandbox.wallets.conftest import QUICK
-from tests.sandbox.wallets.merchant import Listener, Merchant, ma_fields
-from tests.sandbox.wire import wait_until
+from tests.sandbox.wallets.merchant import QUICK, Listener, Merchant, ma_fields
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.sandbox.wallets.merchant import (
     signed,
     signed_ack,
 )
-from tests.sandbox.wire import wait_until
+from tests.support.waiting import wait_until
 
 BAD_ACKNOWLEDGEMENTS: list[Answer] = [
     (500, {}),

@@ -17,10 +17,8 @@ from payproc.domain.payment_methods import STRIPE
 from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
 from payproc.records.identity.users import issue_key, revoke_key
-from tests.reconcile.planting import Planted, planted
-from tests.web.conftest import is_problem, key_of
-
-__all__ = ["planted"]
+from tests.support.planting import Planted
+from tests.web.client import is_problem, key_of
 
 PAGE = "/console/reconciliation"
 PATHS = (PAGE, "/console/reconciliation.csv", "/console/payments/pay_1")

@@ -8,8 +8,8 @@ from urllib.parse import urlencode, urlsplit
 import requests
 
 from payproc.providers.base import RawNotice, Returning, StartMode
-from tests.providers.contract.case import Begun, Case, End, Operation
-from tests.providers.contract.played import Played
+from tests.support.contract.case import Begun, Case, End, Operation
+from tests.support.contract.played import Played
 
 _BY_PERSON = {
     End.PAID: ("approve",),

@@ -17,9 +17,9 @@ from payproc.providers.base import (
     StoredReading,
     Verdict,
 )
-from tests.fakes.fake.config import FakeConfig
-from tests.fakes.fake.provider import FakeProvider
-from tests.providers.contract.fake_case import FakeCase
+from tests.support.contract.fake_case import FakeCase
+from tests.support.fakes.fake.config import FakeConfig
+from tests.support.fakes.fake.provider import FakeProvider
 
 
 class Guesses(FakeProvider):

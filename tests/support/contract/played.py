@@ -13,8 +13,8 @@ from sandbox.gateway import GatewayConfig, RunningGateway, start_gateway
 from sandbox.jazzcash.config import JazzCashAccount
 from sandbox.stack.memory import Memory
 from sandbox.wallets.config import WalletTimes
-from tests.fakes.gateway import FakeGateway, fake_gateway
-from tests.providers.contract.listener import Listener, listening
+from tests.support.contract.listener import Listener, listening
+from tests.support.fakes.gateway import FakeGateway, fake_gateway
 
 # Nobody's. Each is unlike anything else that is written down while a test runs.
 WEBHOOK_SECRET = "whsec_contract_0123456789"

@@ -30,9 +30,9 @@ from payproc.providers.base import (
     StoredCall,
     Verdict,
 )
-from tests.providers.contract.case import PATIENCE, Begun, Case, End, Operation
-from tests.providers.contract.played import Played
-from tests.providers.contract.scripted import Failure, ScriptedGateway, Seen
+from tests.support.contract.case import PATIENCE, Begun, Case, End, Operation
+from tests.support.contract.played import Played
+from tests.support.contract.scripted import Failure, ScriptedGateway, Seen
 
 # Where nobody will answer.
 _SOON = timedelta(seconds=0.1)

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from payproc.domain.money import Money
 from payproc.providers.base import PostForm, Provider, RawNotice, StartMode, StartRequest
-from tests.fakes.fake.config import FAKE, FakeConfig
-from tests.fakes.fake.provider import FakeProvider
-from tests.fakes.gateway import KEY, Json, signed_notice
-from tests.providers.contract.case import Begun, Case, End, Operation
-from tests.providers.contract.played import Played
-from tests.providers.contract.scripted import Seen
+from tests.support.contract.case import Begun, Case, End, Operation
+from tests.support.contract.played import Played
+from tests.support.contract.scripted import Seen
+from tests.support.fakes.fake.config import FAKE, FakeConfig
+from tests.support.fakes.fake.provider import FakeProvider
+from tests.support.fakes.gateway import KEY, Json, signed_notice
 
 _SIGNATURE = "fake-signature"
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from tests.fakes.gateway import serving
+from tests.support.serving import serving
 
 _FIREWALL_PAGE = b"<html><title>Request Rejected</title>Your support ID is: 4207849484429473165</html>"
 

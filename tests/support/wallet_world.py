@@ -1,16 +1,13 @@
 """Both wallets played by the simulator, over the wire both ways: our calls to it, its notices to our front."""
 
 import secrets
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
-from werkzeug.serving import make_server
 
 from payproc.application import Application
 from payproc.database.models import Payment, User
@@ -27,9 +24,10 @@ from sandbox.gateway import GatewayConfig, RunningGateway, start_gateway
 from sandbox.jazzcash.config import JazzCashAccount
 from sandbox.stack.memory import Memory
 from sandbox.wallets.config import WalletTimes
-from tests.conftest import WEBHOOK_SECRET
-from tests.integration.conftest import World
-from tests.support.serving import Slot
+from tests.support.configuration import WEBHOOK_SECRET
+from tests.support.serving import Front
+from tests.support.waiting import wait_until
+from tests.support.world import World
 from web.app import create_app
 
 # Made up for the whole run: the keys take a second to find.
@@ -49,32 +47,6 @@ HTML, TRUNCATED, WRONG_AMOUNT = (f"0300000000{number}" for number in range(7, 10
 TRIPLE_NOTICE, LATE_SUCCESS, LATE_FAILURE = (f"030000000{number}" for number in range(10, 13))
 
 TIMES = WalletTimes(paid_after=0.2, late_after=0.3, hold=3, notice_retry_pause=0.1, notice_timeout=5)
-
-
-def wait_until(condition: Callable[[], Any], *, seconds: float = 30, what: str = "the condition") -> Any:
-    """Return the condition's first true value; fail after so many seconds."""
-    end = time.monotonic() + seconds
-    pause = threading.Event()
-    while not (value := condition()):
-        assert time.monotonic() < end, f"{what} never came true"
-        pause.wait(0.02)
-    return value
-
-
-class Front(Slot):
-    """A server for whichever application a test has at the moment."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._server = make_server("127.0.0.1", 0, self, threaded=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 @pytest.fixture(scope="session")

@@ -24,10 +24,9 @@ from payproc.providers.listing import Window
 from payproc.reconcile import runs, schedule
 from payproc.reconcile.objects import inquiries as asking
 from sandbox.wallets.transactions import State
-from tests.reconcile.wallet_audit import WalletAudit, audit, every_one_sampled
-from tests.wallets.conftest import DECLINED, NEVER, front, wait_until, wallet_world, wallets
-
-__all__ = ["audit", "every_one_sampled", "front", "wallet_world", "wallets"]
+from tests.reconcile.wallets.audit import WalletAudit
+from tests.support.waiting import wait_until
+from tests.support.wallet_world import DECLINED, NEVER
 
 both = pytest.mark.parametrize("method", [JAZZ_CASH, EASY_PAISA])
 all_sampled = pytest.mark.usefixtures("every_one_sampled")

@@ -24,7 +24,7 @@ from payproc.providers.base import RawNotice
 from payproc.records.orders import create_order
 from sandbox.gateway import GatewayConfig, RunningGateway, start_gateway
 from tasks import runner
-from tests.conftest import WEBHOOK_SECRET
+from tests.support.configuration import WEBHOOK_SECRET
 
 
 @pytest.fixture(scope="session")
@@ -143,6 +143,9 @@ class World:
         return stripe.StripeClient(
             self.app.settings.stripe_secret_key.get_secret_value(), base_addresses={"api": self.gateway.base_url}
         )
+
+    def sessions_at_stripe(self) -> list[str]:
+        return [session.id for session in self.stripe().v1.checkout.sessions.list({"limit": 100}).data]
 
     def at(self, gateway: RunningGateway) -> "World":
         """The same application with another account at Stripe."""

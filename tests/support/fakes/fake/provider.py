@@ -21,8 +21,8 @@ from payproc.providers.base import (
     StoredReading,
 )
 from payproc.providers.transport.http import Call, Http
-from tests.fakes.fake import wire
-from tests.fakes.fake.config import FakeConfig
+from tests.support.fakes.fake import wire
+from tests.support.fakes.fake.config import FakeConfig
 
 
 class FakeProvider:

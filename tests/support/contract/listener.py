@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from payproc.providers.base import RawNotice
-from tests.fakes.gateway import serving
+from tests.support.serving import serving
 
 _LONGEST_WAIT_SECONDS = 10
 

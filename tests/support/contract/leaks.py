@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from tests.providers.contract.case import CNIC
+from tests.support.contract.case import CNIC
 
 # Not within a longer word: six digits stand in any hash sooner or later.
 _PHONE = re.compile(r"(?<![0-9A-Za-z])03[0-9]{9}(?![0-9A-Za-z])")

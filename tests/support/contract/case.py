@@ -26,8 +26,8 @@ from payproc.providers.base import (
 )
 from payproc.providers.transport.circuit_breakers import Circuits
 from payproc.providers.transport.http import Http
-from tests.providers.contract.played import RETURN_URL, Played
-from tests.providers.contract.scripted import Seen
+from tests.support.contract.played import RETURN_URL, Played
+from tests.support.contract.scripted import Seen
 
 # Nobody's: and unlike any number that an id, a port or a time could be.
 CNIC = "739164"

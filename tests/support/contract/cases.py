@@ -1,12 +1,12 @@
 """Every provider in every dialect. A new provider is held to the contract by one more line here."""
 
 from payproc.providers.base import StartMode
-from tests.providers.contract.case import Case, End
-from tests.providers.contract.easy_paisa_case import EASY_PAISA_CASES
-from tests.providers.contract.fake_case import FakeCase
-from tests.providers.contract.jazz_cash_case import JAZZ_CASH_CASES
-from tests.providers.contract.stripe_case import StripeCase
-from tests.providers.contract.wallet_case import WalletCase
+from tests.support.contract.case import Case, End
+from tests.support.contract.easy_paisa_case import EASY_PAISA_CASES
+from tests.support.contract.fake_case import FakeCase
+from tests.support.contract.jazz_cash_case import JAZZ_CASH_CASES
+from tests.support.contract.stripe_case import StripeCase
+from tests.support.contract.wallet_case import WalletCase
 
 CASES: list[Case] = [StripeCase(), *JAZZ_CASH_CASES, *EASY_PAISA_CASES, FakeCase()]
 

@@ -13,10 +13,10 @@ from payproc.providers.jazz_cash.endpoints import Preset, endpoints_of
 from payproc.providers.jazz_cash.provider import JazzCashProvider
 from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
 from sandbox.jazzcash.secure_hash import FIELD, signed
-from tests.providers.contract.case import Edit, End, Operation, fields_of_form
-from tests.providers.contract.played import MERCHANT, MERCHANT_PASSWORD, MPIN, RETURN_URL, SALT
-from tests.providers.contract.scripted import Seen
-from tests.providers.contract.wallet_case import WalletCase
+from tests.support.contract.case import Edit, End, Operation, fields_of_form
+from tests.support.contract.played import MERCHANT, MERCHANT_PASSWORD, MPIN, RETURN_URL, SALT
+from tests.support.contract.scripted import Seen
+from tests.support.contract.wallet_case import WalletCase
 
 _CODES = {End.PAID: "000", End.DECLINED: "095", End.PENDING: "157", End.REVERSED: "122"}
 # Paid is another code once the gateway is asked.

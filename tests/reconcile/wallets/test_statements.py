@@ -41,10 +41,8 @@ from payproc.reconcile.statements.files import StatementInvalid
 from payproc.records.ledger import journal
 from sandbox.wallets.statement import fee_and_tax
 from sandbox.wallets.transactions import Gateway, State
-from tests.reconcile.wallet_audit import WalletAudit, audit, every_one_sampled
-from tests.wallets.conftest import NEVER, front, wallet_world, wallets
-
-__all__ = ["audit", "every_one_sampled", "front", "wallet_world", "wallets"]
+from tests.reconcile.wallets.audit import WalletAudit
+from tests.support.wallet_world import NEVER
 
 HEAD = "Order ID,Transaction ID,Date Time,Type,Status,Gross Amount,MDR,Tax,Net Amount"
 GOOD = "AB12,3012,2026-01-31 14:05:09,sale,paid,1250.50,25.01,4.00,1221.49"

@@ -13,8 +13,8 @@ from payproc.providers.easy_paisa.provider import EasyPaisaProvider
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig, PaymentType
 from sandbox.easypaisa.amounts import json_number
 from sandbox.easypaisa.envelope import Plain, Signed
-from tests.providers.contract.case import Edit, End, Operation, fields_of_form
-from tests.providers.contract.played import (
+from tests.support.contract.case import Edit, End, Operation, fields_of_form
+from tests.support.contract.played import (
     ACCOUNT_NUMBER,
     HASH_KEY,
     PASSWORD,
@@ -25,8 +25,8 @@ from tests.providers.contract.played import (
     easy_paisa_account,
     key_pairs,
 )
-from tests.providers.contract.scripted import Seen
-from tests.providers.contract.wallet_case import WalletCase
+from tests.support.contract.scripted import Seen
+from tests.support.contract.wallet_case import WalletCase
 
 _CODES = {End.PAID: "0000", End.PENDING: "0000", End.DECLINED: "0013"}
 _STATUSES = {End.PAID: "PAID", End.DECLINED: "FAILED", End.PENDING: "PENDING", End.REVERSED: "REVERSED"}

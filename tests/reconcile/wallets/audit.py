@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 import requests
 from sqlalchemy import select
 
@@ -15,7 +14,7 @@ from payproc.providers.listing import Window
 from payproc.reconcile import runs
 from payproc.reconcile.objects import inquiries as wallets_loop
 from sandbox.wallets.transactions import Transaction
-from tests.wallets.conftest import WalletWorld
+from tests.support.wallet_world import WalletWorld
 
 DIALECTS = {"jazz_cash_dialect": "mwallet-2.0", "easy_paisa_dialect": "rest-v4"}
 _numbers = itertools.count()
@@ -70,14 +69,3 @@ class WalletAudit:
         """The references that the wallets were asked about, in the order of asking."""
         calls = requests.get(f"{self.world.wallet_url}/calls", timeout=5).json()
         return [call["reference"] for call in calls if "inquir" in call["operation"]]
-
-
-@pytest.fixture
-def audit(wallet_world: WalletWorld) -> WalletAudit:
-    return WalletAudit(world=wallet_world.speaking(**DIALECTS))
-
-
-@pytest.fixture
-def every_one_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of payments that ended, let the sample be all."""
-    monkeypatch.setattr(wallets_loop, "_SAMPLED_BELOW", "g")

@@ -24,9 +24,9 @@ from payproc.providers.base import (
 from payproc.providers.stripe.provider import StripeProvider
 from payproc.providers.stripe.settings import StripeConfig
 from sandbox.stripe.config import API_VERSION
-from tests.providers.contract.case import Begun, Case, End, Operation
-from tests.providers.contract.played import WEBHOOK_SECRET, Played
-from tests.providers.contract.scripted import Seen
+from tests.support.contract.case import Begun, Case, End, Operation
+from tests.support.contract.played import WEBHOOK_SECRET, Played
+from tests.support.contract.scripted import Seen
 
 SECRET_KEY = "sk_test_contract0123456789"
 _SESSION = "cs_test_contract"

@@ -1,0 +1,49 @@
+"""A process that dies at a commit, either side of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from sqlalchemy.orm import Session
+
+from payproc.database.engine import Database
+from tests.support.world import World
+
+
+class Crash(BaseException):
+    """The process is gone: no handler of ours may catch it."""
+
+
+class DyingDatabase(Database):
+    """A database whose client dies at its n-th commit, either side of it."""
+
+    def __init__(self, url: str, *, commit: int, after: bool) -> None:
+        super().__init__(url, pool_size=1)
+        self.commits_left = commit
+        self._after = after
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        with super().transaction() as session:
+            yield session
+            self.commits_left -= 1
+            if self.commits_left == 0 and not self._after:
+                raise Crash
+        if self.commits_left == 0:
+            raise Crash
+
+
+def live_and_die(world: World, *, commit: int, after: bool) -> bool:
+    """Run what is due until death; tell whether it came. Then the lease runs out."""
+    dying = DyingDatabase(world.app.settings.database_url, commit=commit, after=after)
+    try:
+        with pytest.raises(Crash):
+            replace(world, app=replace(world.app, database=dying)).drain()
+    except pytest.fail.Exception:
+        died = False
+    else:
+        died = True
+    dying.dispose()
+    world.make_due()
+    return died
