@@ -52,6 +52,10 @@ class End(StrEnum):
         return Verdict(self.value)
 
 
+# What every gateway can make of a payment.
+ENDS = (End.PAID, End.DECLINED, End.PENDING)
+
+
 class Operation(StrEnum):
     """A call that is executed though its answer gets lost."""
 

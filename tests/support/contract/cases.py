@@ -1,5 +1,9 @@
 """Every provider in every dialect. A new provider is held to the contract by one more line here."""
 
+from collections.abc import Sequence
+
+import pytest
+
 from payproc.providers.base import StartMode
 from tests.support.contract.case import Case, End
 from tests.support.contract.easy_paisa_case import EASY_PAISA_CASES
@@ -25,3 +29,8 @@ IN_RUPEES = [case for case in CASES if case.currency == "pkr"]
 PLAYED_WALLETS = [case for case in CASES if isinstance(case, WalletCase)]
 # Where every dialect goes the same way.
 FIRST_OF_EACH = list({case.method: case for case in reversed(CASES)}.values())
+
+
+def of(cases: Sequence[Case]) -> pytest.MarkDecorator:
+    """A promise of these cases."""
+    return pytest.mark.parametrize("case", cases, ids=str)

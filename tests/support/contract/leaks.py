@@ -1,8 +1,10 @@
 """What must not be read anywhere: the merchant's secrets, a whole phone number, a CNIC."""
 
 import re
+import traceback
 from collections.abc import Iterable
 
+from tests.support.contract.bench import Bench
 from tests.support.contract.case import CNIC
 
 # Not within a longer word: six digits stand in any hash sooner or later.
@@ -17,3 +19,12 @@ def leaks(text: str, secrets: Iterable[str]) -> list[str]:
 
 def _stands_in(secret: str, text: str) -> bool:
     return re.search(rf"(?<![0-9A-Za-z.]){re.escape(secret)}(?![0-9A-Za-z])", text) is not None
+
+
+def described(error: BaseException) -> str:
+    """An error with all that hangs on it, as a log would show it."""
+    return repr(error) + str(vars(error)) + "".join(traceback.format_exception(error))
+
+
+def leaked(bench: Bench, text: str) -> list[str]:
+    return leaks(text, bench.case.secrets)

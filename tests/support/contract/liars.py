@@ -1,6 +1,10 @@
 """The fake provider, broken in one way each: a contract that none of them breaks would be worth nothing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+
+import pytest
 
 from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.errors import OutcomeUncertain
@@ -83,3 +87,10 @@ class LyingCase(FakeCase):
 
     def made(self, config: FakeConfig) -> Provider:
         return self._liar(config, self.http())
+
+
+@contextmanager
+def found_out() -> Iterator[None]:
+    """Hold a broken provider to a promise, and see that it does not stand."""
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        yield

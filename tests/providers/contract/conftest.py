@@ -1,0 +1,29 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.contract.bench import Bench
+from tests.support.contract.case import Case
+from tests.support.contract.listener import usual_words
+from tests.support.contract.played import Played, all_played
+from tests.support.contract.scripted import ScriptedGateway, scripted_gateway
+
+
+@pytest.fixture(scope="session")
+def everybody() -> Iterator[Played]:
+    with all_played() as played:
+        yield played
+
+
+@pytest.fixture(scope="session")
+def liar() -> Iterator[ScriptedGateway]:
+    with scripted_gateway() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def bench(case: Case, everybody: Played, liar: ScriptedGateway) -> Iterator[Bench]:
+    yield Bench(case, played=everybody, script=liar)
+    liar.forget()
+    everybody.mend()
+    everybody.listener.answer = usual_words
