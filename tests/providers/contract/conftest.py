@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.contract.bench import Bench
 from tests.support.contract.case import Case
+from tests.support.contract.harness import Harness
 from tests.support.contract.listener import usual_words
 from tests.support.contract.played import Played, all_played
 from tests.support.contract.scripted import ScriptedGateway, scripted_gateway
@@ -22,8 +22,8 @@ def liar() -> Iterator[ScriptedGateway]:
 
 
 @pytest.fixture
-def bench(case: Case, everybody: Played, liar: ScriptedGateway) -> Iterator[Bench]:
-    yield Bench(case, played=everybody, script=liar)
+def harness(case: Case, everybody: Played, liar: ScriptedGateway) -> Iterator[Harness]:
+    yield Harness(case, played=everybody, script=liar)
     liar.forget()
     everybody.mend()
     everybody.listener.answer = usual_words

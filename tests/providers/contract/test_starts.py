@@ -4,17 +4,17 @@ import pytest
 
 from payproc.errors import OperationNotSupported
 from payproc.providers.base import PostingForms, Returning, StartMode
-from tests.support.contract.bench import Bench
 from tests.support.contract.case import End
 from tests.support.contract.cases import BY_FORM, CASES, of
+from tests.support.contract.harness import Harness
 
 
 @of(CASES)
-def test_a_payment_begins_in_the_one_way_that_its_dialect_has(bench: Bench) -> None:
-    provider, request = bench.provider, bench.case.request()
-    assert (provider.dialect, provider.live_mode) == (bench.case.dialect, False)
-    assert provider.start_mode(bench.case.dialect) is bench.case.mode
-    if bench.case.mode is StartMode.BY_FORM:
+def test_a_payment_begins_in_the_one_way_that_its_dialect_has(harness: Harness) -> None:
+    provider, request = harness.provider, harness.case.request()
+    assert (provider.dialect, provider.live_mode) == (harness.case.dialect, False)
+    assert provider.start_mode(harness.case.dialect) is harness.case.mode
+    if harness.case.mode is StartMode.BY_FORM:
         with pytest.raises(OperationNotSupported):
             provider.plan_start(request)
     elif isinstance(provider, PostingForms):
@@ -25,11 +25,11 @@ def test_a_payment_begins_in_the_one_way_that_its_dialect_has(bench: Bench) -> N
 @of(BY_FORM)
 @pytest.mark.parametrize("end", [End.PAID, End.DECLINED])
 def test_a_browser_comes_back_with_the_name_of_its_payment_and_without_an_outcome_of_its_own(
-    bench: Bench, end: End
+    harness: Harness, end: End
 ) -> None:
-    begun = bench.begin()
-    last = bench.case.bring_about(bench.played, begun, end)[-1]
-    provider = bench.provider
+    begun = harness.begin()
+    last = harness.case.bring_about(harness.played, begun, end)[-1]
+    provider = harness.provider
     assert isinstance(provider, Returning)
     assert provider.next_form(last) is None
     assert provider.returned_reference(last) == begun.request.reference

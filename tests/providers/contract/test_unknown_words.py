@@ -10,32 +10,32 @@ from hypothesis import strategies as st
 
 from payproc.errors import OutcomeUncertain, ProviderUnavailable, RequestRefused
 from payproc.providers.base import Verdict
-from tests.support.contract.bench import Bench
 from tests.support.contract.case import End
 from tests.support.contract.cases import CALLING, CASES, IN_RUPEES, ONCE, SIGNED_ANSWERS, of
 from tests.support.contract.drawn import STRANGE_VALUES, fuzzily
+from tests.support.contract.harness import Harness
 from tests.support.contract.liars import Guesses, LyingCase, found_out
 
 
 @of(CASES)
-def test_an_answer_to_an_inquiry_that_is_in_no_table_is_unknown(bench: Bench) -> None:
+def test_an_answer_to_an_inquiry_that_is_in_no_table_is_unknown(harness: Harness) -> None:
     verdicts = {
-        word: bench.inquiry_answered(word).verdict for word in (*bench.case.strange_to_inquiry, "", "declined?")
+        word: harness.inquiry_answered(word).verdict for word in (*harness.case.strange_to_inquiry, "", "declined?")
     }
     assert set(verdicts.values()) == {Verdict.UNKNOWN}, verdicts
 
 
 @of(CALLING)
-def test_an_answer_to_a_start_that_is_in_no_table_is_unknown(bench: Bench) -> None:
-    for word in (*bench.case.strange_to_start, "", "declined?"):
-        outcome = bench.start_answered(word).outcome
+def test_an_answer_to_a_start_that_is_in_no_table_is_unknown(harness: Harness) -> None:
+    for word in (*harness.case.strange_to_start, "", "declined?"):
+        outcome = harness.start_answered(word).outcome
         assert outcome is None or outcome.verdict is Verdict.UNKNOWN, word
 
 
 @of(CALLING)
-def test_an_answer_that_says_nothing_at_all_begins_nothing_and_declines_nothing(bench: Bench) -> None:
+def test_an_answer_that_says_nothing_at_all_begins_nothing_and_declines_nothing(harness: Harness) -> None:
     try:
-        outcome = bench.scripted.start(bench.call(bench.case.request())).outcome
+        outcome = harness.scripted.start(harness.call(harness.case.request())).outcome
     except OutcomeUncertain:
         return
     assert outcome is not None
@@ -43,58 +43,58 @@ def test_an_answer_that_says_nothing_at_all_begins_nothing_and_declines_nothing(
 
 
 @of(CASES)
-def test_an_inquiry_that_is_told_nothing_at_all_learns_nothing(bench: Bench) -> None:
+def test_an_inquiry_that_is_told_nothing_at_all_learns_nothing(harness: Harness) -> None:
     try:
-        outcome = bench.scripted.inquire(bench.case.ref(bench.case.request()))
+        outcome = harness.scripted.inquire(harness.case.ref(harness.case.request()))
     except ProviderUnavailable:
         return
     assert outcome.verdict is Verdict.UNKNOWN
 
 
 @of(IN_RUPEES)
-def test_an_answer_about_another_payment_says_nothing_of_ours(bench: Bench) -> None:
-    ours, theirs = bench.case.request(), bench.case.request()
-    bench.script.says(bench.case.inquiry_answer(theirs, End.PAID))
-    assert bench.scripted.inquire(bench.case.ref(ours)).verdict is Verdict.UNKNOWN
+def test_an_answer_about_another_payment_says_nothing_of_ours(harness: Harness) -> None:
+    ours, theirs = harness.case.request(), harness.case.request()
+    harness.script.says(harness.case.inquiry_answer(theirs, End.PAID))
+    assert harness.scripted.inquire(harness.case.ref(ours)).verdict is Verdict.UNKNOWN
 
 
 @of(ONCE)
 @pytest.mark.parametrize("end", [End.PAID, End.DECLINED])
-def test_an_answer_to_a_start_that_is_about_another_payment_says_nothing_of_ours(bench: Bench, end: End) -> None:
-    ours, theirs = bench.case.request(), bench.case.request()
-    bench.script.says(bench.case.start_answer(theirs, end))
+def test_an_answer_to_a_start_that_is_about_another_payment_says_nothing_of_ours(harness: Harness, end: End) -> None:
+    ours, theirs = harness.case.request(), harness.case.request()
+    harness.script.says(harness.case.start_answer(theirs, end))
     with suppress(OutcomeUncertain):
-        result = bench.scripted.start(bench.call(ours))
+        result = harness.scripted.start(harness.call(ours))
         assert result.outcome is not None
         assert result.outcome.verdict is Verdict.UNKNOWN
         assert not result.references
 
 
 @of(SIGNED_ANSWERS)
-def test_an_answer_that_somebody_else_signed_is_not_believed(bench: Bench) -> None:
-    request = bench.case.request()
-    bench.script.says(bench.case.forged(bench.case.inquiry_answer(request, End.PAID)))
+def test_an_answer_that_somebody_else_signed_is_not_believed(harness: Harness) -> None:
+    request = harness.case.request()
+    harness.script.says(harness.case.forged(harness.case.inquiry_answer(request, End.PAID)))
     with pytest.raises(ProviderUnavailable):
-        bench.scripted.inquire(bench.case.ref(request))
+        harness.scripted.inquire(harness.case.ref(request))
 
 
 @of([case for case in SIGNED_ANSWERS if case in CALLING])
 @pytest.mark.parametrize("end", [End.PAID, End.DECLINED])
-def test_an_answer_to_a_start_that_somebody_else_signed_leaves_it_in_doubt(bench: Bench, end: End) -> None:
-    request = bench.case.request()
-    bench.script.says(bench.case.forged(bench.case.start_answer(request, end)))
+def test_an_answer_to_a_start_that_somebody_else_signed_leaves_it_in_doubt(harness: Harness, end: End) -> None:
+    request = harness.case.request()
+    harness.script.says(harness.case.forged(harness.case.start_answer(request, end)))
     with pytest.raises(OutcomeUncertain):
-        bench.scripted.start(bench.call(request))
+        harness.scripted.start(harness.call(request))
 
 
 @of(CASES)
 @given(data=st.data())
 @fuzzily
-def test_an_inquiry_survives_whatever_stands_in_a_field(bench: Bench, data: st.DataObject) -> None:
-    request = bench.case.request()
-    bench.script.says(spoilt(bench, bench.case.inquiry_answer(request, End.PAID), data))
+def test_an_inquiry_survives_whatever_stands_in_a_field(harness: Harness, data: st.DataObject) -> None:
+    request = harness.case.request()
+    harness.script.says(spoilt(harness, harness.case.inquiry_answer(request, End.PAID), data))
     try:
-        outcome = bench.scripted.inquire(bench.case.ref(request))
+        outcome = harness.scripted.inquire(harness.case.ref(request))
     except (ProviderUnavailable, RequestRefused):
         return
     assert all(is_storable(value) for value in outcome.references.values())
@@ -104,18 +104,18 @@ def test_an_inquiry_survives_whatever_stands_in_a_field(bench: Bench, data: st.D
 @of(CALLING)
 @given(data=st.data())
 @fuzzily
-def test_a_start_survives_whatever_stands_in_a_field(bench: Bench, data: st.DataObject) -> None:
-    request = bench.case.request()
-    bench.script.says(spoilt(bench, bench.case.start_answer(request, End.PAID), data))
+def test_a_start_survives_whatever_stands_in_a_field(harness: Harness, data: st.DataObject) -> None:
+    request = harness.case.request()
+    harness.script.says(spoilt(harness, harness.case.start_answer(request, End.PAID), data))
     try:
-        result = bench.scripted.start(bench.call(request))
+        result = harness.scripted.start(harness.call(request))
     except (OutcomeUncertain, ProviderUnavailable, RequestRefused):
         return
     assert result.outcome is None or result.outcome.verdict is not Verdict.DECLINED
     assert all(is_storable(value) for value in result.references.values())
 
 
-def spoilt(bench: Bench, answer: bytes, data: st.DataObject) -> bytes:
+def spoilt(harness: Harness, answer: bytes, data: st.DataObject) -> bytes:
     """The answer with one field changed or left out, under a signature that fits."""
 
     def change(fields: dict[str, Any]) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def spoilt(bench: Bench, answer: bytes, data: st.DataObject) -> bytes:
         return fields | {name: data.draw(STRANGE_VALUES)}
 
     try:
-        return bench.case.edited(answer, change)
+        return harness.case.edited(answer, change)
     except UnicodeEncodeError:
         # Half a surrogate pair has no bytes that somebody could have signed.
         reject()
@@ -137,20 +137,20 @@ def is_storable(value: str) -> bool:
 
 @of(CASES)
 @pytest.mark.parametrize("status", [400, 403, 404])
-def test_what_a_proxy_says_instead_is_no_word_of_the_gateways(bench: Bench, status: int) -> None:
+def test_what_a_proxy_says_instead_is_no_word_of_the_gateways(harness: Harness, status: int) -> None:
     told = {"message": "no Route matched with those values"}
-    bench.script.says(json.dumps(told | {"error": "forbidden"}).encode(), status=status)
-    request = bench.case.request()
+    harness.script.says(json.dumps(told | {"error": "forbidden"}).encode(), status=status)
+    request = harness.case.request()
     with suppress(ProviderUnavailable):
-        assert bench.scripted.inquire(bench.case.ref(request)).verdict is Verdict.UNKNOWN
-    if bench.case in CALLING:
+        assert harness.scripted.inquire(harness.case.ref(request)).verdict is Verdict.UNKNOWN
+    if harness.case in CALLING:
         with suppress(OutcomeUncertain):
-            outcome = bench.scripted.start(bench.call(request)).outcome
+            outcome = harness.scripted.start(harness.call(request)).outcome
             assert outcome is not None
             assert outcome.verdict is Verdict.UNKNOWN
 
 
 @of([LyingCase(Guesses)])
-def test_a_provider_that_guesses_is_found_out(bench: Bench) -> None:
+def test_a_provider_that_guesses_is_found_out(harness: Harness) -> None:
     with found_out():
-        test_an_answer_to_an_inquiry_that_is_in_no_table_is_unknown(bench=bench)
+        test_an_answer_to_an_inquiry_that_is_in_no_table_is_unknown(harness=harness)

@@ -4,8 +4,8 @@ import re
 import traceback
 from collections.abc import Iterable
 
-from tests.support.contract.bench import Bench
 from tests.support.contract.case import CNIC
+from tests.support.contract.harness import Harness
 
 # Not within a longer word: six digits stand in any hash sooner or later.
 _PHONE = re.compile(r"(?<![0-9A-Za-z])03[0-9]{9}(?![0-9A-Za-z])")
@@ -26,5 +26,5 @@ def described(error: BaseException) -> str:
     return repr(error) + str(vars(error)) + "".join(traceback.format_exception(error))
 
 
-def leaked(bench: Bench, text: str) -> list[str]:
-    return leaks(text, bench.case.secrets)
+def leaked(harness: Harness, text: str) -> list[str]:
+    return leaks(text, harness.case.secrets)

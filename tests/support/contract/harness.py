@@ -38,7 +38,7 @@ from tests.support.contract.scripted import Failure, ScriptedGateway, Seen
 _SOON = timedelta(seconds=0.1)
 
 
-class Bench:
+class Harness:
     """No dataclass: hypothesis writes out whatever a dataclass holds, and here that is the whole simulator."""
 
     def __init__(self, case: Case, *, played: Played, script: ScriptedGateway) -> None:
@@ -47,7 +47,7 @@ class Bench:
         self.script = script
 
     def __repr__(self) -> str:
-        return f"Bench({self.case})"
+        return f"Harness({self.case})"
 
     @cached_property
     def provider(self) -> Provider:
