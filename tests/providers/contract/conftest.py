@@ -16,14 +16,14 @@ def everybody() -> Iterator[Played]:
 
 
 @pytest.fixture(scope="session")
-def liar() -> Iterator[ScriptedGateway]:
+def hostile() -> Iterator[ScriptedGateway]:
     with scripted_gateway() as gateway:
         yield gateway
 
 
 @pytest.fixture
-def harness(case: Case, everybody: Played, liar: ScriptedGateway) -> Iterator[Harness]:
-    yield Harness(case, played=everybody, script=liar)
-    liar.forget()
+def harness(case: Case, everybody: Played, hostile: ScriptedGateway) -> Iterator[Harness]:
+    yield Harness(case, played=everybody, script=hostile)
+    hostile.forget()
     everybody.mend()
     everybody.listener.answer = usual_words

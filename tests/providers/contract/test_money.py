@@ -8,11 +8,11 @@ from hypothesis import given
 from payproc.domain.money import Money
 from payproc.errors import InvalidRequest, Refusal, RequestRefused
 from payproc.providers.base import Payer, Verdict
+from tests.support.contract.broken_providers import BrokenCase, Rounds, found_out
 from tests.support.contract.case import CNIC, End
 from tests.support.contract.cases import CASES, IN_RUPEES, ONCE, of
 from tests.support.contract.drawn import AMOUNTS, often
 from tests.support.contract.harness import Harness
-from tests.support.contract.liars import LyingCase, Rounds, found_out
 
 
 @of(CASES)
@@ -56,7 +56,7 @@ def test_a_push_whose_payer_is_no_longer_kept_is_refused_and_not_sent(harness: H
     assert harness.script.seen == []
 
 
-@of([LyingCase(Rounds)])
+@of([BrokenCase(Rounds)])
 def test_a_provider_that_rounds_is_found_out(harness: Harness) -> None:
     with found_out():
         test_the_money_that_leaves_the_building_is_the_money_that_was_asked_for(harness=harness)

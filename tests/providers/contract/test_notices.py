@@ -5,11 +5,11 @@ from hypothesis import given
 
 from payproc.errors import BadSignature, NoticeMalformed
 from payproc.providers.base import Hint, Notice, RawNotice, Verdict
+from tests.support.contract.broken_providers import BelievesEverybody, BrokenCase, found_out
 from tests.support.contract.case import ENDS, End
 from tests.support.contract.cases import CASES, HINTING, PLAYED_WALLETS, SIGNING, of
 from tests.support.contract.drawn import AMOUNTS, often
 from tests.support.contract.harness import Harness
-from tests.support.contract.liars import BelievesEverybody, LyingCase, found_out
 from tests.support.contract.wallet_case import WalletCase
 from tests.support.waiting import wait_until
 
@@ -115,13 +115,13 @@ def test_nonsense_is_refused_and_never_crashes(harness: Harness) -> None:
             harness.provider.read_notice(raw)
 
 
-@of([LyingCase(BelievesEverybody)])
+@of([BrokenCase(BelievesEverybody)])
 def test_a_provider_that_believes_everybody_is_found_out(harness: Harness) -> None:
     with found_out():
         test_a_missing_an_empty_and_a_strangers_signature_are_refused(harness=harness)
 
 
-@of([LyingCase(BelievesEverybody)])
+@of([BrokenCase(BelievesEverybody)])
 def test_a_provider_that_believes_any_amount_is_found_out(harness: Harness) -> None:
     with found_out():
         test_an_amount_that_was_changed_under_its_signature_is_refused(harness=harness)

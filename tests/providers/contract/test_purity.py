@@ -3,10 +3,10 @@
 import json
 
 from payproc.providers.base import Postponed, Returning, StartMode
+from tests.support.contract.broken_providers import AsksWhilePlanning, BrokenCase, found_out
 from tests.support.contract.case import End
 from tests.support.contract.cases import CASES, REFUNDING, SIGNING, of
 from tests.support.contract.harness import Harness, as_refunding, form_of
-from tests.support.contract.liars import AsksWhilePlanning, LyingCase, found_out
 
 
 @of(CASES)
@@ -42,7 +42,7 @@ def test_what_is_pure_sends_nothing(harness: Harness) -> None:
     assert harness.script.seen == []
 
 
-@of([LyingCase(AsksWhilePlanning)])
+@of([BrokenCase(AsksWhilePlanning)])
 def test_a_provider_that_asks_while_planning_is_found_out(harness: Harness) -> None:
     with found_out():
         test_what_is_pure_sends_nothing(harness=harness)

@@ -7,11 +7,11 @@ import pytest
 from payproc.domain.settlement import RefundVerdict
 from payproc.errors import OperationNotSupported, OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
 from payproc.providers.base import Refunding, RefundMode
+from tests.support.contract.broken_providers import Boasts, BrokenCase, found_out
 from tests.support.contract.case import Begun, End, Operation
 from tests.support.contract.cases import KEEPING_NOTHING_BACK, REFUNDING, REFUNDING_BY_KEY, of
 from tests.support.contract.harness import Harness, as_refunding
 from tests.support.contract.leaks import described, leaked
-from tests.support.contract.liars import Boasts, LyingCase, found_out
 from tests.support.contract.scripted import Failure, closed_port
 
 
@@ -143,7 +143,7 @@ def test_who_gives_nothing_back_by_a_call_says_so(harness: Harness) -> None:
         provider.plan_refund(harness.refund_request(harness.begin(), 125050))
 
 
-@of([LyingCase(Boasts)])
+@of([BrokenCase(Boasts)])
 def test_a_provider_that_boasts_is_found_out(harness: Harness) -> None:
     with found_out():
         test_a_refund_that_was_never_sent_is_not_called_successful(harness=harness)

@@ -6,10 +6,10 @@ import pytest
 
 from payproc.errors import OutcomeUncertain
 from payproc.providers.base import Verdict
+from tests.support.contract.broken_providers import BrokenCase, SendsAgain, found_out
 from tests.support.contract.case import End, Operation
 from tests.support.contract.cases import BY_FORM, BY_KEY, ONCE, of
 from tests.support.contract.harness import Harness, post
-from tests.support.contract.liars import LyingCase, SendsAgain, found_out
 
 
 @of(BY_KEY)
@@ -68,7 +68,7 @@ def test_a_start_whose_answer_is_lost_is_found_by_its_key(harness: Harness) -> N
     assert harness.provider.start(call).references == found.references
 
 
-@of([LyingCase(SendsAgain)])
+@of([BrokenCase(SendsAgain)])
 def test_a_provider_that_sends_again_is_found_out(harness: Harness) -> None:
     with found_out():
         test_a_charge_whose_answer_is_lost_is_found_by_asking(harness=harness)

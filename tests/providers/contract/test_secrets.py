@@ -7,11 +7,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from payproc.errors import ProviderError
+from tests.support.contract.broken_providers import BrokenCase, KeepsEverything, ShowsItsKey, StoresThePhone, found_out
 from tests.support.contract.case import ENDS, End
 from tests.support.contract.cases import CALLING, CASES, SIGNING, of
 from tests.support.contract.harness import Harness
 from tests.support.contract.leaks import described, leaked
-from tests.support.contract.liars import KeepsEverything, LyingCase, ShowsItsKey, StoresThePhone, found_out
 
 
 @of(SIGNING)
@@ -75,19 +75,19 @@ def refusals(harness: Harness) -> list[str]:
     return errors
 
 
-@of([LyingCase(KeepsEverything)])
+@of([BrokenCase(KeepsEverything)])
 def test_a_provider_that_keeps_everything_is_found_out(harness: Harness) -> None:
     with found_out():
         test_what_is_kept_holds_no_secret_and_nothing_of_the_payer(harness=harness)
 
 
-@of([LyingCase(StoresThePhone)])
+@of([BrokenCase(StoresThePhone)])
 def test_a_provider_that_stores_the_phone_is_found_out(harness: Harness) -> None:
     with found_out():
         test_the_words_that_are_stored_before_a_start_hold_no_secret_and_nothing_of_the_payer(harness=harness)
 
 
-@of([LyingCase(ShowsItsKey)])
+@of([BrokenCase(ShowsItsKey)])
 def test_a_provider_that_shows_its_key_is_found_out(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
     with found_out():
         test_nothing_secret_is_ever_shown_or_logged(harness, caplog)

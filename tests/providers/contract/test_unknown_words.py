@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from payproc.errors import OutcomeUncertain, ProviderUnavailable, RequestRefused
 from payproc.providers.base import Verdict
+from tests.support.contract.broken_providers import BrokenCase, Guesses, found_out
 from tests.support.contract.case import End
 from tests.support.contract.cases import CALLING, CASES, IN_RUPEES, ONCE, SIGNED_ANSWERS, of
 from tests.support.contract.drawn import STRANGE_VALUES, fuzzily
 from tests.support.contract.harness import Harness
-from tests.support.contract.liars import Guesses, LyingCase, found_out
 
 
 @of(CASES)
@@ -150,7 +150,7 @@ def test_what_a_proxy_says_instead_is_no_word_of_the_gateways(harness: Harness, 
             assert outcome.verdict is Verdict.UNKNOWN
 
 
-@of([LyingCase(Guesses)])
+@of([BrokenCase(Guesses)])
 def test_a_provider_that_guesses_is_found_out(harness: Harness) -> None:
     with found_out():
         test_an_answer_to_an_inquiry_that_is_in_no_table_is_unknown(harness=harness)

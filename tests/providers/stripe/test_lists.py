@@ -105,7 +105,7 @@ def account() -> Iterator[Account]:
 
 
 @pytest.fixture
-def liar() -> Iterator[ScriptedGateway]:
+def hostile() -> Iterator[ScriptedGateway]:
     with scripted_gateway() as gateway:
         yield gateway
 
@@ -271,12 +271,12 @@ def test_what_stripe_has_not_is_none(account: Account, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", SHOWN)
-def test_an_empty_id_is_never_sent(liar: ScriptedGateway, kind: str) -> None:
+def test_an_empty_id_is_never_sent(hostile: ScriptedGateway, kind: str) -> None:
     with pytest.raises(ValueError, match="id"):
-        SHOWN[kind](provider_at(liar.url), "")
+        SHOWN[kind](provider_at(hostile.url), "")
     with pytest.raises(ValueError, match="id"):
-        provider_at(liar.url).list_payout_lines("", cursor=None)
-    assert liar.seen == []
+        provider_at(hostile.url).list_payout_lines("", cursor=None)
+    assert hostile.seen == []
 
 
 @pytest.mark.parametrize(
@@ -291,11 +291,11 @@ def test_an_empty_id_is_never_sent(liar: ScriptedGateway, kind: str) -> None:
     ],
 )
 def test_a_page_is_one_request_in_exactly_these_words(
-    liar: ScriptedGateway, kind: str, path: str, more: dict[str, list[str]]
+    hostile: ScriptedGateway, kind: str, path: str, more: dict[str, list[str]]
 ) -> None:
-    liar.says(b'{"object": "list", "data": [], "has_more": false}')
-    assert LISTS[kind](provider_at(liar.url)) == Page(items=(), next_cursor=None)
-    [sent] = liar.seen
+    hostile.says(b'{"object": "list", "data": [], "has_more": false}')
+    assert LISTS[kind](provider_at(hostile.url)) == Page(items=(), next_cursor=None)
+    [sent] = hostile.seen
     asked = urlsplit(sent.path)
     window = {"created[gte]": [str(NOW - 86400)], "created[lt]": [str(NOW + 1)]}
     assert (asked.path, parse_qs(asked.query)) == (path, {"limit": ["100"]} | window | more)
@@ -316,22 +316,22 @@ def test_a_page_is_one_request_in_exactly_these_words(
         b"<html>Request Rejected</html>",
     ],
 )
-def test_what_is_no_page_is_asked_for_again(liar: ScriptedGateway, kind: str, body: bytes) -> None:
-    liar.says(body)
+def test_what_is_no_page_is_asked_for_again(hostile: ScriptedGateway, kind: str, body: bytes) -> None:
+    hostile.says(body)
     with pytest.raises(ProviderUnavailable):
-        LISTS[kind](provider_at(liar.url))
+        LISTS[kind](provider_at(hostile.url))
 
 
 @pytest.mark.parametrize("kind", SHOWN)
 @pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b'{"object": "list", "data": []}', b"<html></html>"])
-def test_what_is_no_object_is_asked_for_again(liar: ScriptedGateway, kind: str, body: bytes) -> None:
-    liar.says(body)
+def test_what_is_no_object_is_asked_for_again(hostile: ScriptedGateway, kind: str, body: bytes) -> None:
+    hostile.says(body)
     with pytest.raises(ProviderUnavailable):
-        SHOWN[kind](provider_at(liar.url), "xx_1")
+        SHOWN[kind](provider_at(hostile.url), "xx_1")
 
 
-def test_a_list_that_cannot_be_fetched_is_asked_for_again(liar: ScriptedGateway) -> None:
+def test_a_list_that_cannot_be_fetched_is_asked_for_again(hostile: ScriptedGateway) -> None:
     with pytest.raises(ProviderUnavailable):
-        LISTS["payments"](provider_at(liar.failing(Failure.RESET)))
+        LISTS["payments"](provider_at(hostile.failing(Failure.RESET)))
     with pytest.raises(ProviderUnavailable):
         LISTS["payments"](provider_at(closed_port()))

@@ -78,15 +78,15 @@ class ShowsItsKey(FakeProvider):
         return f"ShowsItsKey({self._config.key})"
 
 
-class LyingCase(FakeCase):
-    def __init__(self, liar: type[FakeProvider]) -> None:
-        self._liar = liar
+class BrokenCase(FakeCase):
+    def __init__(self, broken: type[FakeProvider]) -> None:
+        self._broken = broken
 
     def __str__(self) -> str:
-        return self._liar.__name__
+        return self._broken.__name__
 
     def made(self, config: FakeConfig) -> Provider:
-        return self._liar(config, self.http())
+        return self._broken(config, self.http())
 
 
 @contextmanager
