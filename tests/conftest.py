@@ -21,7 +21,7 @@ from sandbox.stack.servers import Postgres, start_postgres, stop_postgres
 from tests.support.configuration import settings_of_a_test
 from tests.support.databases import create_database, drop_database, migrate
 
-pytest_plugins = ["tests.support.world", "tests.support.wallet_world", "tests.support.planting"]
+pytest_plugins = ["tests.support.world", "tests.support.wallet_world", "tests.support.seeding"]
 
 # What the developer's shell exports must not leak into a test.
 for name in list(os.environ):

@@ -8,10 +8,10 @@ from playwright.sync_api import Page, expect
 
 from payproc.database.models import FindingKind, User
 from payproc.records.identity.users import issue_key
-from tests.browser.month import HOSTILE, plant_month
+from tests.browser.month import HOSTILE, seed_month
 from tests.browser.shop import Shop
 from tests.browser.watch import OpenPage
-from tests.support.planting import Planted
+from tests.support.seeding import Seeded
 
 SIZES = {"wide": {"width": 1280, "height": 800}, "slim": {"width": 360, "height": 740}}
 
@@ -43,8 +43,8 @@ def width_of(page: Page, selector: str) -> float:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_a_month_is_shown_without_scripts_at_any_width(look: Any, planted: Planted, size: str, scheme: str) -> None:
-    plant_month(planted)
+def test_a_month_is_shown_without_scripts_at_any_width(look: Any, seeded: Seeded, size: str, scheme: str) -> None:
+    seed_month(seeded)
     page = look(viewport=SIZES[size], color_scheme=scheme)
     expect(page.get_by_role("heading", level=1)).to_have_text("Reconciliation")
     # Nothing sticks out, however long a word is.
@@ -63,8 +63,8 @@ def test_a_month_is_shown_without_scripts_at_any_width(look: Any, planted: Plant
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_each_colour_stands_out_from_its_ground(look: Any, planted: Planted, scheme: str) -> None:
-    plant_month(planted)
+def test_each_colour_stands_out_from_its_ground(look: Any, seeded: Seeded, scheme: str) -> None:
+    seed_month(seeded)
     page = look(viewport=SIZES["wide"], color_scheme=scheme)
     ground = _colour(page, ".sheet", "background-color")
     for mark in ("critical", "look", "note"):
@@ -90,8 +90,8 @@ def _luminance(colour: tuple[float, ...]) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def test_every_day_can_be_read_as_a_table(look: Any, planted: Planted) -> None:
-    plant_month(planted)
+def test_every_day_can_be_read_as_a_table(look: Any, seeded: Seeded) -> None:
+    seed_month(seeded)
     page = look(viewport=SIZES["slim"])
     page.get_by_text("Every day as a table").click()
     rows = page.locator("details tbody tr")
@@ -100,9 +100,9 @@ def test_every_day_can_be_read_as_a_table(look: Any, planted: Planted) -> None:
     assert page.locator("html").evaluate("e => e.scrollWidth") <= 360
 
 
-def test_a_finding_leads_to_its_payment_and_back(look: Any, shop: Shop, planted: Planted) -> None:
+def test_a_finding_leads_to_its_payment_and_back(look: Any, shop: Shop, seeded: Seeded) -> None:
     payment = shop.by_push()
-    planted.finding(FindingKind.STUCK, opened_at=planted.now, ours=payment.id, payment_id=payment.id)
+    seeded.finding(FindingKind.STUCK, opened_at=seeded.now, ours=payment.id, payment_id=payment.id)
     page = look()
     page.get_by_role("link", name="timeline").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(payment.id)

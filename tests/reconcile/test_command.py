@@ -22,7 +22,7 @@ from payproc.reconcile import runs
 from tests.reconcile.audit import Audit
 from tests.support.configuration import WEBHOOK_SECRET
 from tests.support.databases import ROOT
-from tests.support.planting import Planted
+from tests.support.seeding import Seeded
 
 OBJECTS = ("reconcile", "stripe", "--loop", "objects")
 
@@ -202,11 +202,9 @@ class TestResume:
 
 
 class TestShow:
-    def test_runs_are_listed_newest_first_and_one_with_its_counts(self, planted: Planted) -> None:
+    def test_runs_are_listed_newest_first_and_one_with_its_counts(self, seeded: Seeded) -> None:
         assert run("reconcile", "show").stdout == "No runs.\n"
-        made = [
-            planted.run(started_at=planted.now - timedelta(hours=n), counts={"found": {"stuck": n}}) for n in (1, 2)
-        ]
+        made = [seeded.run(started_at=seeded.now - timedelta(hours=n), counts={"found": {"stuck": n}}) for n in (1, 2)]
         listed = answer(0, "reconcile", "show")
         assert [each["id"] for each in listed["runs"]] == made
         assert made[1] in run("reconcile", "show").stdout
@@ -214,18 +212,18 @@ class TestShow:
         assert re.search(r"found +│ stuck +│ 2", run("reconcile", "show", made[1]).stdout)
         assert "there are more" in run("reconcile", "show", "--limit", "1").stdout
 
-    def test_a_dry_run_is_shown_with_what_it_would_do(self, planted: Planted) -> None:
+    def test_a_dry_run_is_shown_with_what_it_would_do(self, seeded: Seeded) -> None:
         row = {"kind": "stuck", "ours": "pay_1", "theirs": "", "detail": "Late.", "repair": "would be made"}
-        made = planted.run(started_at=planted.now, dry_run=True, sample=[row])
+        made = seeded.run(started_at=seeded.now, dry_run=True, sample=[row])
         assert "would be made" in run("reconcile", "show", made).stdout
         assert answer(0, "reconcile", "show", made)["sample"] == [row]
 
-    def test_open_findings_are_listed_by_kind_and_by_run(self, planted: Planted) -> None:
+    def test_open_findings_are_listed_by_kind_and_by_run(self, seeded: Seeded) -> None:
         assert run("reconcile", "show", "--findings").stdout == "No findings.\n"
-        stuck = planted.finding(FindingKind.STUCK, opened_at=planted.now, detail="\x1b[31mred")
-        planted.finding(FindingKind.UNREADABLE, opened_at=planted.now, closed_at=planted.now)
-        other = planted.run(started_at=planted.now)
-        ahead = planted.finding(FindingKind.LOCAL_AHEAD, opened_at=planted.now, run_id=other)
+        stuck = seeded.finding(FindingKind.STUCK, opened_at=seeded.now, detail="\x1b[31mred")
+        seeded.finding(FindingKind.UNREADABLE, opened_at=seeded.now, closed_at=seeded.now)
+        other = seeded.run(started_at=seeded.now)
+        ahead = seeded.finding(FindingKind.LOCAL_AHEAD, opened_at=seeded.now, run_id=other)
 
         def listed(*arguments: str) -> set[str]:
             return {each["id"] for each in answer(0, "reconcile", "show", *arguments)["findings"]}
@@ -235,8 +233,8 @@ class TestShow:
         assert listed(other, "--findings") == {ahead}
         assert "\x1b" not in run("reconcile", "show", "--findings").stdout
 
-    def test_open_findings_are_exported(self, planted: Planted) -> None:
-        planted.finding(FindingKind.MISSING_LOCAL, opened_at=planted.now, theirs='=HYPERLINK("x")')
+    def test_open_findings_are_exported(self, seeded: Seeded) -> None:
+        seeded.finding(FindingKind.MISSING_LOCAL, opened_at=seeded.now, theirs='=HYPERLINK("x")')
         told = run("reconcile", "show", "--csv")
         [row] = csv.DictReader(told.stdout.splitlines())
         assert (row["kind"], row["theirs"]) == ("missing_local", '\'=HYPERLINK("x")')
@@ -276,8 +274,8 @@ class TestResolve:
         assert (again.kind, again.ours) == (finding.kind, finding.ours)
         assert [each.subject for each in audit.world.reviews() if each.resolved_at is None] == [again.id]
 
-    def test_what_is_closed_or_unknown_or_unexplained_is_refused(self, planted: Planted) -> None:
-        closed = planted.finding(FindingKind.STUCK, opened_at=planted.now, closed_at=planted.now)
+    def test_what_is_closed_or_unknown_or_unexplained_is_refused(self, seeded: Seeded) -> None:
+        closed = seeded.finding(FindingKind.STUCK, opened_at=seeded.now, closed_at=seeded.now)
         assert "is closed already" in refused("reconcile", "resolve", closed, "--resolution", "x")
         assert "There is no finding fnd_1." in refused("reconcile", "resolve", "fnd_1", "--resolution", "x")
         assert run("reconcile", "resolve", closed, "--resolution", " ").exit_code == 2

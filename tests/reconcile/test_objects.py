@@ -134,11 +134,11 @@ def test_a_payment_of_ours_that_stripe_has_nothing_of_is_told(audit: Audit) -> N
 def test_a_second_charge_for_one_payment_is_told(audit: Audit) -> None:
     paid = audit.paid()
     made = {"payment_id": paid.id, "reference": paid.reference, "amount": 10000, "currency": "usd", "events": False}
-    planted = audit.world.at_stripe("bulk", payments=[made])
+    seeded = audit.world.at_stripe("bulk", payments=[made])
     audit.run(Loop.OBJECTS)
     [finding] = audit.findings(is_open=True)
     assert (finding.kind, finding.ours) == (FindingKind.DUPLICATE_CHARGE, paid.id)
-    assert finding.theirs == planted["payments"][0]["payment_intent"]
+    assert finding.theirs == seeded["payments"][0]["payment_intent"]
 
 
 def test_a_payment_past_its_end_is_ended(audit: Audit) -> None:

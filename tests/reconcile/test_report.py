@@ -1,4 +1,4 @@
-"""What is told of runs and findings, over rows planted with their times."""
+"""What is told of runs and findings, over rows seeded with their times."""
 
 import csv
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from payproc.errors import InvalidRequest, NotFound
 from payproc.reconcile import report, runs
 from payproc.reconcile.classification import Severity, kinds_of
 from payproc.reconcile.report import DriftOfKind, Wanted
-from tests.support.planting import Planted
+from tests.support.seeding import Seeded
 
 DAY = timedelta(days=1)
 
@@ -31,29 +31,29 @@ class TestDrift:
         with app.database.transaction() as session:
             return report.drift(session, days=days)
 
-    def test_every_day_is_told_the_last_one_is_today(self, app: Application, planted: Planted) -> None:
+    def test_every_day_is_told_the_last_one_is_today(self, app: Application, seeded: Seeded) -> None:
         told = self.drift(app, days=30)
-        assert [each.day for each in told] == [(planted.today - n * DAY).date() for n in reversed(range(30))]
+        assert [each.day for each in told] == [(seeded.today - n * DAY).date() for n in reversed(range(30))]
         assert all(each.kinds == () for each in told)
 
     def test_a_finding_is_opened_on_one_day_and_open_at_the_end_of_each_until_it_is_closed(
-        self, app: Application, planted: Planted
+        self, app: Application, seeded: Seeded
     ) -> None:
-        noon = planted.today - 3 * DAY + timedelta(hours=12)
-        planted.finding(FindingKind.AMOUNT_MISMATCH, opened_at=noon, closed_at=noon + 2 * DAY)
+        noon = seeded.today - 3 * DAY + timedelta(hours=12)
+        seeded.finding(FindingKind.AMOUNT_MISMATCH, opened_at=noon, closed_at=noon + 2 * DAY)
         assert [self.told(each) for each in self.drift(app, days=5)] == [
             [], [("amount_mismatch", 1, 0, 1)], [("amount_mismatch", 0, 0, 1)], [("amount_mismatch", 0, 0, 0)], [],
         ]  # fmt: skip
 
-    def test_what_is_repaired_is_opened_repaired_and_gone_on_one_day(self, app: Application, planted: Planted) -> None:
-        noon = planted.today - DAY + timedelta(hours=12)
-        planted.finding(FindingKind.MISSED_EVENT, opened_at=noon, closed_at=noon, repaired_at=noon)
+    def test_what_is_repaired_is_opened_repaired_and_gone_on_one_day(self, app: Application, seeded: Seeded) -> None:
+        noon = seeded.today - DAY + timedelta(hours=12)
+        seeded.finding(FindingKind.MISSED_EVENT, opened_at=noon, closed_at=noon, repaired_at=noon)
         assert [self.told(each) for each in self.drift(app)] == [[], [("missed_event", 1, 1, 0)], []]
 
-    def test_midnight_belongs_to_the_day_that_begins(self, app: Application, planted: Planted) -> None:
-        midnight = planted.today - DAY
-        planted.finding(FindingKind.STUCK, opened_at=midnight, closed_at=midnight + DAY, repaired_at=midnight + DAY)
-        planted.finding(FindingKind.UNREADABLE, opened_at=midnight - DAY, closed_at=midnight)
+    def test_midnight_belongs_to_the_day_that_begins(self, app: Application, seeded: Seeded) -> None:
+        midnight = seeded.today - DAY
+        seeded.finding(FindingKind.STUCK, opened_at=midnight, closed_at=midnight + DAY, repaired_at=midnight + DAY)
+        seeded.finding(FindingKind.UNREADABLE, opened_at=midnight - DAY, closed_at=midnight)
         assert [self.told(each) for each in self.drift(app)] == [
             [("unreadable", 1, 0, 1)],
             [("stuck", 1, 0, 1), ("unreadable", 0, 0, 0)],
@@ -61,18 +61,18 @@ class TestDrift:
         ]
 
     def test_what_was_opened_before_them_and_is_still_open_is_in_every_day(
-        self, app: Application, planted: Planted
+        self, app: Application, seeded: Seeded
     ) -> None:
-        planted.finding(FindingKind.LOCAL_AHEAD, opened_at=planted.today - 90 * DAY)
-        planted.finding(FindingKind.STUCK, opened_at=planted.today - 90 * DAY, closed_at=planted.today - 80 * DAY)
+        seeded.finding(FindingKind.LOCAL_AHEAD, opened_at=seeded.today - 90 * DAY)
+        seeded.finding(FindingKind.STUCK, opened_at=seeded.today - 90 * DAY, closed_at=seeded.today - 80 * DAY)
         for each in self.drift(app):
             assert self.told(each) == [("local_ahead", 0, 0, 1)]
             assert (each.opened(Severity.CRITICAL), each.open_at_end) == (0, 1)
 
-    def test_days_and_kinds_are_counted_apart(self, app: Application, planted: Planted) -> None:
-        noon = planted.today - DAY + timedelta(hours=12)
+    def test_days_and_kinds_are_counted_apart(self, app: Application, seeded: Seeded) -> None:
+        noon = seeded.today - DAY + timedelta(hours=12)
         for kind in (FindingKind.LOCAL_AHEAD, FindingKind.LOCAL_AHEAD, FindingKind.STUCK, FindingKind.FEE_MISSING):
-            planted.finding(kind, opened_at=noon)
+            seeded.finding(kind, opened_at=noon)
         [_, day, _] = self.drift(app)
         assert {severity: day.opened(severity) for severity in Severity} == {"critical": 2, "look": 1, "note": 1}
         assert day.open_at_end == 4
@@ -84,8 +84,8 @@ class TestDrift:
         return (each.kind, each.opened, each.repaired, each.open_at_end)
 
 
-def test_runs_are_told_newest_first_page_by_page(app: Application, planted: Planted) -> None:
-    made = [planted.run(started_at=planted.now - timedelta(hours=number)) for number in range(5)]
+def test_runs_are_told_newest_first_page_by_page(app: Application, seeded: Seeded) -> None:
+    made = [seeded.run(started_at=seeded.now - timedelta(hours=number)) for number in range(5)]
     with app.database.transaction() as session:
         first = report.runs(session, limit=3)
         second = report.runs(session, limit=3, cursor=first.next_cursor)
@@ -98,8 +98,8 @@ def test_runs_are_told_newest_first_page_by_page(app: Application, planted: Plan
             report.runs(session, limit=3, cursor="3")
 
 
-def test_findings_are_told_newest_first_page_by_page(app: Application, planted: Planted) -> None:
-    made = [planted.finding(FindingKind.STUCK, opened_at=planted.now - timedelta(hours=number)) for number in range(5)]
+def test_findings_are_told_newest_first_page_by_page(app: Application, seeded: Seeded) -> None:
+    made = [seeded.finding(FindingKind.STUCK, opened_at=seeded.now - timedelta(hours=number)) for number in range(5)]
     with app.database.transaction() as session:
         first = report.findings(session, Wanted(), limit=3)
         second = report.findings(session, Wanted(), limit=3, cursor=first.next_cursor)
@@ -107,11 +107,11 @@ def test_findings_are_told_newest_first_page_by_page(app: Application, planted: 
         assert second.next_cursor is None
 
 
-def test_findings_are_asked_for_by_state_kind_and_run(app: Application, planted: Planted) -> None:
-    closed = planted.finding(FindingKind.STUCK, opened_at=planted.now, closed_at=planted.now)
-    stuck = planted.finding(FindingKind.STUCK, opened_at=planted.now)
-    other_run = planted.run(started_at=planted.now)
-    ahead = planted.finding(FindingKind.LOCAL_AHEAD, opened_at=planted.now, run_id=other_run)
+def test_findings_are_asked_for_by_state_kind_and_run(app: Application, seeded: Seeded) -> None:
+    closed = seeded.finding(FindingKind.STUCK, opened_at=seeded.now, closed_at=seeded.now)
+    stuck = seeded.finding(FindingKind.STUCK, opened_at=seeded.now)
+    other_run = seeded.run(started_at=seeded.now)
+    ahead = seeded.finding(FindingKind.LOCAL_AHEAD, opened_at=seeded.now, run_id=other_run)
 
     def asked(**wanted: Any) -> set[str]:
         with app.database.transaction() as session:
@@ -125,8 +125,8 @@ def test_findings_are_asked_for_by_state_kind_and_run(app: Application, planted:
     assert asked(kinds=frozenset()) == set()
 
 
-def test_an_export_holds_a_thousand_rows_at_a_time(app: Application, planted: Planted) -> None:
-    planted.many(2500)
+def test_an_export_holds_a_thousand_rows_at_a_time(app: Application, seeded: Seeded) -> None:
+    seeded.many(2500)
     with app.database.transaction() as session:
         found = report.every_finding(session, Wanted())
         next(found)
@@ -135,32 +135,32 @@ def test_an_export_holds_a_thousand_rows_at_a_time(app: Application, planted: Pl
         assert sum(1 for _ in found) == 2499
 
 
-def test_the_csv_has_every_fact_and_no_formula(app: Application, planted: Planted) -> None:
-    made = planted.finding(
-        FindingKind.MISSING_LOCAL, opened_at=planted.now, theirs="=1+1", detail='@SUM(A1), "quoted"\nand more'
+def test_the_csv_has_every_fact_and_no_formula(app: Application, seeded: Seeded) -> None:
+    made = seeded.finding(
+        FindingKind.MISSING_LOCAL, opened_at=seeded.now, theirs="=1+1", detail='@SUM(A1), "quoted"\nand more'
     )
     with app.database.transaction() as session:
         text_ = "".join(report.as_csv(report.every_finding(session, Wanted())))
     [row] = csv.DictReader(text_.splitlines(keepends=True))
     assert (row["id"], row["severity"], row["kind"], row["ours"]) == (made, "look", "missing_local", "")
     assert (row["theirs"], row["detail"]) == ("'=1+1", '\'@SUM(A1), "quoted"\nand more')
-    assert datetime.fromisoformat(row["opened_at"]) == planted.now
+    assert datetime.fromisoformat(row["opened_at"]) == seeded.now
     assert row["closed_at"] == ""
 
 
 def test_the_summary_says_what_is_open_what_was_repaired_and_when_each_loop_was_done(
-    app: Application, planted: Planted
+    app: Application, seeded: Seeded
 ) -> None:
-    now = planted.now
-    planted.finding(FindingKind.LOCAL_AHEAD, opened_at=now - 90 * DAY)
-    planted.finding(FindingKind.FEE_MISSING, opened_at=now)
-    planted.finding(FindingKind.MISSED_EVENT, opened_at=now, closed_at=now, repaired_at=now)
-    planted.finding(FindingKind.STUCK, opened_at=now - 40 * DAY, closed_at=now, repaired_at=now - 40 * DAY)
+    now = seeded.now
+    seeded.finding(FindingKind.LOCAL_AHEAD, opened_at=now - 90 * DAY)
+    seeded.finding(FindingKind.FEE_MISSING, opened_at=now)
+    seeded.finding(FindingKind.MISSED_EVENT, opened_at=now, closed_at=now, repaired_at=now)
+    seeded.finding(FindingKind.STUCK, opened_at=now - 40 * DAY, closed_at=now, repaired_at=now - 40 * DAY)
     for ago in (3, 2, 1):
         ended = now - timedelta(hours=ago)
-        planted.run(loop=Loop.MONEY, started_at=ended - timedelta(seconds=90), finished_at=ended, calls=ago)
-    planted.run(loop=Loop.OBJECTS, started_at=now, finished_at=now, dry_run=True)
-    planted.run(loop=Loop.EVENTS, started_at=now, finished_at=now, state=RunState.ABANDONED)
+        seeded.run(loop=Loop.MONEY, started_at=ended - timedelta(seconds=90), finished_at=ended, calls=ago)
+    seeded.run(loop=Loop.OBJECTS, started_at=now, finished_at=now, dry_run=True)
+    seeded.run(loop=Loop.EVENTS, started_at=now, finished_at=now, state=RunState.ABANDONED)
 
     with app.database.transaction() as session:
         told = report.summary(session)
@@ -175,10 +175,8 @@ def test_the_summary_says_what_is_open_what_was_repaired_and_when_each_loop_was_
     assert timedelta(hours=1) <= last.age < timedelta(hours=2)
 
 
-def test_the_clock_goes_on_from_its_own_last_run_and_not_from_one_by_hand(app: Application, planted: Planted) -> None:
-    old = planted.run(loop=Loop.EVENTS, started_at=planted.now - DAY, finished_at=planted.now - DAY)
-    planted.run(
-        loop=Loop.EVENTS, started_at=planted.now, finished_at=planted.now, period=runs.by_hand(datetime.now(UTC))
-    )
+def test_the_clock_goes_on_from_its_own_last_run_and_not_from_one_by_hand(app: Application, seeded: Seeded) -> None:
+    old = seeded.run(loop=Loop.EVENTS, started_at=seeded.now - DAY, finished_at=seeded.now - DAY)
+    seeded.run(loop=Loop.EVENTS, started_at=seeded.now, finished_at=seeded.now, period=runs.by_hand(datetime.now(UTC)))
     with app.database.transaction() as session:
         assert runs.last_end(session, Loop.EVENTS, STRIPE) == report.run(session, old).window_end

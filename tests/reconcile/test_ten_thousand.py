@@ -1,4 +1,4 @@
-"""Ten thousand payments with every kind of difference planted: one run finds each and no other."""
+"""Ten thousand payments with every kind of difference seeded: one run finds each and no other."""
 
 import itertools
 import logging
@@ -40,19 +40,19 @@ AT_ONCE = 1000
 DROPPED = 100
 MOST_BYTES = 48 * 1024 * 1024
 
-Planted = set[tuple[FindingKind, str, str]]
+Seeded = set[tuple[FindingKind, str, str]]
 
 
 @dataclass(kw_only=True)
 class Shop:
-    """What both sides have, and what was planted between them: (kind, our id, theirs)."""
+    """What both sides have, and what was seeded between them: (kind, our id, theirs)."""
 
     audit: Audit
     rows: list[dict[str, Any]] = field(default_factory=list)
-    planted: Planted = field(default_factory=set)
+    seeded: Seeded = field(default_factory=set)
 
-    def plant(self, kind: FindingKind, rows: Sequence[dict[str, Any]], *, theirs: str = "payment_intent") -> None:
-        self.planted |= {(kind, row["payment_id"], row[theirs]) for row in rows}
+    def seed(self, kind: FindingKind, rows: Sequence[dict[str, Any]], *, theirs: str = "payment_intent") -> None:
+        self.seeded |= {(kind, row["payment_id"], row[theirs]) for row in rows}
 
 
 def batches(items: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
@@ -80,7 +80,7 @@ def fill(audit: Audit) -> Shop:
         shop.rows += [{**ours, **theirs} for ours, theirs in zip(part, made, strict=True)]
     for number, part in enumerate(batches(shop.rows)):
         write_ours(audit, part, paid_from=DROPPED if number == 0 else 0)
-    shop.plant(FindingKind.MISSED_EVENT, shop.rows[:DROPPED])
+    shop.seed(FindingKind.MISSED_EVENT, shop.rows[:DROPPED])
     return shop
 
 
@@ -173,8 +173,8 @@ def sides(row: dict[str, Any], journal: dict[str, Any]) -> Iterator[dict[str, An
         }
 
 
-def plant(shop: Shop) -> None:
-    """Plant differences of every kind, each on payments of its own."""
+def seed(shop: Shop) -> None:
+    """Seed differences of every kind, each on payments of its own."""
     rows = iter(shop.rows[DROPPED:])
 
     def take(count: int) -> list[dict[str, Any]]:
@@ -190,31 +190,31 @@ def plant(shop: Shop) -> None:
         altered = take(count)
         for row in altered:
             audit.patch(row["payment_intent"], **patch)
-        shop.plant(kind, altered)
+        shop.seed(kind, altered)
     forgotten = take(20)
     for row in forgotten:
         delete(audit, row["payment_intent"])
-    shop.plant(FindingKind.MISSING_REMOTE, forgotten)
-    plant_extra(shop, twice=take(10))
+    shop.seed(FindingKind.MISSING_REMOTE, forgotten)
+    seed_extra(shop, twice=take(10))
     lineless = take(15)
     for row in lineless:
         delete(audit, row["balance_transaction"])
-    shop.plant(FindingKind.FEE_MISSING, lineless, theirs="charge")
+    shop.seed(FindingKind.FEE_MISSING, lineless, theirs="charge")
     skewed = take(15)
     for row in skewed:
         line = world.stripe().v1.balance_transactions.retrieve(row["balance_transaction"])
         audit.patch(line.id, amount=line.amount - 7, net=line.net - 7)
-    shop.plant(FindingKind.LEDGER_IMBALANCE, skewed, theirs="balance_transaction")
+    shop.seed(FindingKind.LEDGER_IMBALANCE, skewed, theirs="balance_transaction")
     for row in take(40):
         words: Any = {"payment_intent": row["payment_intent"], "amount": 500}
         made = world.stripe().v1.refunds.create(words)
-        shop.planted.add((FindingKind.REFUND_MISSING_LOCAL, row["payment_id"], made.id))
+        shop.seeded.add((FindingKind.REFUND_MISSING_LOCAL, row["payment_id"], made.id))
     for row in take(10):
         disputed = world.at_stripe(f"payment_intents/{row['payment_intent']}/dispute")
-        shop.planted.add((FindingKind.DISPUTE_UNKNOWN, row["payment_id"], disputed["id"]))
+        shop.seeded.add((FindingKind.DISPUTE_UNKNOWN, row["payment_id"], disputed["id"]))
 
 
-def plant_extra(shop: Shop, *, twice: Sequence[dict[str, Any]]) -> None:
+def seed_extra(shop: Shop, *, twice: Sequence[dict[str, Any]]) -> None:
     """Charge at Stripe what we know nothing of, and what we know of a second time."""
     created = int((datetime.now(UTC) - timedelta(days=1)).timestamp())
     strangers = [
@@ -225,9 +225,9 @@ def plant_extra(shop: Shop, *, twice: Sequence[dict[str, Any]]) -> None:
     wanted = [{**each, "created": created, "events": False} for each in (*strangers, *again)]
     made = shop.audit.world.at_stripe("bulk", payments=wanted)["payments"]
     for each in made[: len(strangers)]:
-        shop.planted.add((FindingKind.MISSING_LOCAL, "", each["payment_intent"]))
+        shop.seeded.add((FindingKind.MISSING_LOCAL, "", each["payment_intent"]))
     for each in made[len(strangers) :]:
-        shop.planted.add((FindingKind.DUPLICATE_CHARGE, each["payment_id"], each["payment_intent"]))
+        shop.seeded.add((FindingKind.DUPLICATE_CHARGE, each["payment_id"], each["payment_intent"]))
 
 
 def delete(audit: Audit, name: str) -> None:
@@ -248,7 +248,7 @@ def reconcile(audit: Audit) -> tuple[ReconciliationRun, ReconciliationRun]:
     return done
 
 
-def found(audit: Audit) -> Planted:
+def found(audit: Audit) -> Seeded:
     return {(f.kind, f.ours, f.theirs) for f in audit.findings()}
 
 
@@ -264,15 +264,15 @@ def state(audit: Audit) -> list[Any]:
 @pytest.fixture
 def shop(audit: Audit) -> Shop:
     made = fill(audit)
-    plant(made)
+    seed(made)
     return made
 
 
-def test_one_run_classifies_every_planted_difference_and_no_other_and_a_second_changes_nothing(shop: Shop) -> None:
+def test_one_run_classifies_every_seeded_difference_and_no_other_and_a_second_changes_nothing(shop: Shop) -> None:
     audit = shop.audit
     objects, money = reconcile(audit)
 
-    assert found(audit) == shop.planted
+    assert found(audit) == shop.seeded
     mended = {f.kind for f in audit.findings(is_open=False)}
     assert (mended, {f.kind for f in audit.findings(is_open=True)} & REPAIRED) == (REPAIRED, set())
     for row in shop.rows[:DROPPED]:

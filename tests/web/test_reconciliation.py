@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from payproc.application import Application
 from payproc.database.models import FindingKind, Loop, User
-from tests.support.planting import Planted
+from tests.support.seeding import Seeded
 from tests.web.client import is_problem, key_of
 
 PREFIX = "/api/v1/reconciliation"
@@ -42,8 +42,8 @@ def reader(anonymous: FlaskClient, staff: dict[str, str]) -> Reader:
     return Reader(anonymous, staff)
 
 
-def test_runs_are_read_newest_first_page_by_page(reader: Reader, planted: Planted) -> None:
-    made = [planted.run(started_at=planted.now - timedelta(hours=number)) for number in range(3)]
+def test_runs_are_read_newest_first_page_by_page(reader: Reader, seeded: Seeded) -> None:
+    made = [seeded.run(started_at=seeded.now - timedelta(hours=number)) for number in range(3)]
     first = reader.read("", limit=2)
     second = reader.read("", limit=2, cursor=first["next_cursor"])
     assert [run["id"] for run in (*first["runs"], *second["runs"])] == made
@@ -52,12 +52,12 @@ def test_runs_are_read_newest_first_page_by_page(reader: Reader, planted: Plante
     assert reader.read("/") == reader.read("")
 
 
-def test_one_run_is_read_with_its_counts_and_its_duration(reader: Reader, planted: Planted) -> None:
+def test_one_run_is_read_with_its_counts_and_its_duration(reader: Reader, seeded: Seeded) -> None:
     row = {"kind": "stuck", "ours": "pay_1", "theirs": "", "detail": "Late.", "repair": "would be made"}
-    made = planted.run(
+    made = seeded.run(
         loop=Loop.MONEY,
-        started_at=planted.now - timedelta(seconds=5.3),
-        finished_at=planted.now,
+        started_at=seeded.now - timedelta(seconds=5.3),
+        finished_at=seeded.now,
         counts={"found": {"stuck": 2}},
         calls=7,
         dry_run=True,
@@ -69,9 +69,9 @@ def test_one_run_is_read_with_its_counts_and_its_duration(reader: Reader, plante
     assert is_problem(reader.ask("/run_1"), 404, "run_not_found")
 
 
-def test_findings_are_read_by_state_and_kind(reader: Reader, planted: Planted) -> None:
-    stuck = planted.finding(FindingKind.STUCK, opened_at=planted.now, closed_at=planted.now)
-    ahead = planted.finding(FindingKind.LOCAL_AHEAD, opened_at=planted.now)
+def test_findings_are_read_by_state_and_kind(reader: Reader, seeded: Seeded) -> None:
+    stuck = seeded.finding(FindingKind.STUCK, opened_at=seeded.now, closed_at=seeded.now)
+    ahead = seeded.finding(FindingKind.LOCAL_AHEAD, opened_at=seeded.now)
 
     def ids(**query: str) -> set[str]:
         return {each["id"] for each in reader.read("/findings", **query)["findings"]}
@@ -84,16 +84,16 @@ def test_findings_are_read_by_state_and_kind(reader: Reader, planted: Planted) -
     assert (told["severity"], told["closed_at"]) == ("critical", None)
 
 
-def test_findings_are_read_page_by_page(reader: Reader, planted: Planted) -> None:
-    made = [planted.finding(FindingKind.STUCK, opened_at=planted.now - timedelta(hours=n)) for n in range(3)]
+def test_findings_are_read_page_by_page(reader: Reader, seeded: Seeded) -> None:
+    made = [seeded.finding(FindingKind.STUCK, opened_at=seeded.now - timedelta(hours=n)) for n in range(3)]
     first = reader.read("/findings", limit=2)
     second = reader.read("/findings", limit=2, cursor=first["next_cursor"])
     assert [each["id"] for each in (*first["findings"], *second["findings"])] == made
 
 
-def test_findings_are_exported_without_formulas(reader: Reader, planted: Planted) -> None:
+def test_findings_are_exported_without_formulas(reader: Reader, seeded: Seeded) -> None:
     for theirs in ("=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "\uff1d1", "pi_1"):
-        planted.finding(FindingKind.MISSING_LOCAL, opened_at=planted.now, theirs=theirs)
+        seeded.finding(FindingKind.MISSING_LOCAL, opened_at=seeded.now, theirs=theirs)
     answer = reader.ask("/findings", format="csv", kind="missing_local", open="true")
     assert (answer.status_code, answer.content_type) == (200, "text/csv; charset=utf-8")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="findings.csv"'
@@ -102,16 +102,16 @@ def test_findings_are_exported_without_formulas(reader: Reader, planted: Planted
     }  # fmt: skip
 
 
-def test_an_export_gives_its_connection_back(reader: Reader, planted: Planted) -> None:
-    planted.many(1500)
+def test_an_export_gives_its_connection_back(reader: Reader, seeded: Seeded) -> None:
+    seeded.many(1500)
     for _ in range(12):  # more than the pool holds
         assert reader.ask("/findings", format="csv").text.count("\n") == 1501
 
 
-def test_drift_has_every_day_and_what_there_was(reader: Reader, planted: Planted) -> None:
-    planted.finding(FindingKind.STUCK, opened_at=planted.today, closed_at=planted.today, repaired_at=planted.today)
+def test_drift_has_every_day_and_what_there_was(reader: Reader, seeded: Seeded) -> None:
+    seeded.finding(FindingKind.STUCK, opened_at=seeded.today, closed_at=seeded.today, repaired_at=seeded.today)
     days = reader.read("/drift", days=3)["days"]
-    assert [each["day"] for each in days] == [f"{planted.today - timedelta(days=n):%Y-%m-%d}" for n in (2, 1, 0)]
+    assert [each["day"] for each in days] == [f"{seeded.today - timedelta(days=n):%Y-%m-%d}" for n in (2, 1, 0)]
     assert days[2]["kinds"] == [{"kind": "stuck", "severity": "note", "opened": 1, "repaired": 1, "open_at_end": 0}]
     assert days[1]["kinds"] == []
     assert len(reader.read("/drift")["days"]) == 30
@@ -155,10 +155,10 @@ def test_the_document_says_that_findings_are_csv_as_well(anonymous: FlaskClient)
     assert "open" in {each["name"] for each in document["paths"][f"{PREFIX}/findings"]["get"]["parameters"]}
 
 
-def test_the_figures_for_alerts_are_scraped(anonymous: FlaskClient, staff: dict[str, str], planted: Planted) -> None:
-    planted.finding(FindingKind.LOCAL_AHEAD, opened_at=planted.now, run_id=planted.run(started_at=planted.now))
-    planted.run(loop=Loop.EVENTS, started_at=planted.now - timedelta(hours=1))
-    planted.run(loop=Loop.MONEY, started_at=planted.now, dry_run=True)
+def test_the_figures_for_alerts_are_scraped(anonymous: FlaskClient, staff: dict[str, str], seeded: Seeded) -> None:
+    seeded.finding(FindingKind.LOCAL_AHEAD, opened_at=seeded.now, run_id=seeded.run(started_at=seeded.now))
+    seeded.run(loop=Loop.EVENTS, started_at=seeded.now - timedelta(hours=1))
+    seeded.run(loop=Loop.MONEY, started_at=seeded.now, dry_run=True)
     text = anonymous.get("/metrics", headers=staff).text
     assert 'payproc_open_findings{kind="local_ahead",severity="critical"} 1.0' in text
     assert 'payproc_open_findings{kind="stuck",severity="note"} 0.0' in text

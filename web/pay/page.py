@@ -159,7 +159,14 @@ def _page(template: str, *, targets: Iterable[str] = (), **about: object) -> Res
     words = _words()
     others = [spoken.language for spoken in LANGUAGES.values() if spoken is not words]
     html = render_template(
-        template, words=words, others=others, PageState=PageState, say=formatting.say, saying=formatting, code=code, **about
+        template,
+        words=words,
+        others=others,
+        PageState=PageState,
+        say=formatting.say,
+        saying=formatting,
+        code=code,
+        **about,
     )
     answer = make_response(html)
     allowed = " ".join(targets) or "'none'"

@@ -41,13 +41,13 @@ def read_seeds(sent: Json, *, now: int) -> list[Seed]:
     return [_seed(number, told, now) for number, told in enumerate(payments)]
 
 
-def plant(simulator: Simulator, seeds: list[Seed], *, base_url: str) -> list[Json]:
+def seed_payments(simulator: Simulator, seeds: list[Seed], *, base_url: str) -> list[Json]:
     """Make for each a paid session with its intent, charge and line, and return their ids.
 
     The objects are those that paying would have left behind. Events are recorded where asked for, and never delivered.
     """
     with simulator.store.transaction():
-        return [_plant(simulator, seed, base_url) for seed in seeds]
+        return [_seed_payment(simulator, seed, base_url) for seed in seeds]
 
 
 def _seed(number: int, told: object, now: int) -> Seed:
@@ -69,7 +69,7 @@ def _seed(number: int, told: object, now: int) -> Seed:
     )
 
 
-def _plant(simulator: Simulator, seed: Seed, base_url: str) -> Json:
+def _seed_payment(simulator: Simulator, seed: Seed, base_url: str) -> Json:
     session = _session(seed, base_url)
     intent = objects.payment_intent(session, {"metadata": seed.metadata}, created=seed.created)
     opened = dict(intent)

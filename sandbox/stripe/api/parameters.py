@@ -22,11 +22,11 @@ def nest(pairs: Iterable[tuple[str, str]]) -> dict[str, Raw]:
         found = KEY.fullmatch(key)
         if found is None:
             raise _unknown([key])
-        _plant(tree, [found[1], *re.findall(r"\[([^\[\]]*)\]", found[2])], value, key)
+        _insert(tree, [found[1], *re.findall(r"\[([^\[\]]*)\]", found[2])], value, key)
     return tree
 
 
-def _plant(tree: dict[str, Raw], path: list[str], value: str, key: str) -> None:
+def _insert(tree: dict[str, Raw], path: list[str], value: str, key: str) -> None:
     for step in path[:-1]:
         child = tree.setdefault(step or str(len(tree)), {})
         if isinstance(child, str):

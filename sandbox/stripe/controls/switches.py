@@ -10,7 +10,7 @@ from sandbox.store import Json
 from sandbox.stripe.account.outcomes import Action, NotPossibleError, act
 from sandbox.stripe.controls.after_payment import add_money
 from sandbox.stripe.controls.asking import refused, sent
-from sandbox.stripe.controls.planting import add_planting
+from sandbox.stripe.controls.seeding import add_seeding
 from sandbox.stripe.journal import Journal
 from sandbox.stripe.simulator import Simulator, public
 from sandbox.stripe.store import Kind, Query
@@ -25,7 +25,7 @@ def controls(simulator: Simulator) -> Blueprint:
     _add_faults(blueprint, simulator)
     _add_webhooks(blueprint, simulator)
     add_money(blueprint, simulator)
-    add_planting(blueprint, simulator)
+    add_seeding(blueprint, simulator)
     return blueprint
 
 

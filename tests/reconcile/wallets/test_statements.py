@@ -323,7 +323,7 @@ def test_a_sale_that_was_reversed_there_is_a_refund_on_both_sides(books: Books) 
     assert books.balance(Account.RECEIVABLE) == -sum(fee_and_tax(Gateway.JAZZCASH, 125050))
 
 
-def test_each_planted_difference_is_found_once(books: Books) -> None:
+def test_each_seeded_difference_is_found_once(books: Books) -> None:
     audit = books.audit
     listed, other, unlisted, twice, given_back = (audit.paid(amount_minor=125050) for _ in range(5))
     waiting = audit.world.begin(JAZZ_CASH, phone=NEVER)
@@ -483,7 +483,7 @@ def test_a_provider_that_lists_has_no_statements(books: Books) -> None:
 
 
 @pytest.fixture
-def planted(books: Books) -> tuple[Books, list[str]]:
+def seeded(books: Books) -> tuple[Books, list[str]]:
     audit = books.audit
     sold, twice, given_back = (audit.paid(amount_minor=125050) for _ in range(3))
     waiting = audit.world.begin(JAZZ_CASH, phone=NEVER)
@@ -509,9 +509,9 @@ def planted(books: Books) -> tuple[Books, list[str]]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_in_whatever_order_the_lines_stand_the_same_is_found(
-    planted: tuple[Books, list[str]], data: st.DataObject
+    seeded: tuple[Books, list[str]], data: st.DataObject
 ) -> None:
-    books, lines = planted
+    books, lines = seeded
 
     def found(order: Sequence[str]) -> list[tuple[str, str]]:
         run = books.imported(order, dry_run=True)

@@ -17,7 +17,7 @@ from payproc.domain.payment_methods import STRIPE
 from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
 from payproc.records.identity.users import issue_key, revoke_key
-from tests.support.planting import Planted
+from tests.support.seeding import Seeded
 from tests.web.client import is_problem, key_of
 
 PAGE = "/console/reconciliation"
@@ -152,13 +152,13 @@ def test_without_any_run_it_says_so(anonymous: FlaskClient, staff: dict[str, str
 
 
 def test_it_shows_figures_runs_findings_and_their_drift(
-    anonymous: FlaskClient, staff: dict[str, str], planted: Planted
+    anonymous: FlaskClient, staff: dict[str, str], seeded: Seeded
 ) -> None:
-    planted.finding(FindingKind.LOCAL_AHEAD, opened_at=planted.now)
-    planted.finding(FindingKind.STUCK, opened_at=planted.now, closed_at=planted.now, repaired_at=planted.now)
-    ended = planted.now - timedelta(hours=3)
-    planted.run(loop=Loop.MONEY, started_at=ended - timedelta(seconds=75), finished_at=ended, calls=1)
-    planted.run(loop=Loop.EVENTS, started_at=planted.now, dry_run=True)
+    seeded.finding(FindingKind.LOCAL_AHEAD, opened_at=seeded.now)
+    seeded.finding(FindingKind.STUCK, opened_at=seeded.now, closed_at=seeded.now, repaired_at=seeded.now)
+    ended = seeded.now - timedelta(hours=3)
+    seeded.run(loop=Loop.MONEY, started_at=ended - timedelta(seconds=75), finished_at=ended, calls=1)
+    seeded.run(loop=Loop.EVENTS, started_at=seeded.now, dry_run=True)
     page = Elements(show(anonymous, staff).text)
     words = " ".join(page.text.split())
     assert "1open, critical 0open, others 1repaired in 30 days" in words
@@ -169,8 +169,8 @@ def test_it_shows_figures_runs_findings_and_their_drift(
     assert "dry run" in words
 
 
-def test_hostile_words_stay_words(anonymous: FlaskClient, staff: dict[str, str], planted: Planted) -> None:
-    planted.finding(FindingKind.MISSING_LOCAL, opened_at=planted.now, detail=HOSTILE, theirs="</td><script>")
+def test_hostile_words_stay_words(anonymous: FlaskClient, staff: dict[str, str], seeded: Seeded) -> None:
+    seeded.finding(FindingKind.MISSING_LOCAL, opened_at=seeded.now, detail=HOSTILE, theirs="</td><script>")
     page = Elements(show(anonymous, staff).text)
     assert HOSTILE in page.text
     names = {tag for tag, _ in page.tags}
@@ -179,8 +179,8 @@ def test_hostile_words_stay_words(anonymous: FlaskClient, staff: dict[str, str],
     assert not {name for name in attributes if name.startswith("on")} | ({"style"} & attributes)
 
 
-def test_every_address_in_it_is_ours(anonymous: FlaskClient, staff: dict[str, str], planted: Planted) -> None:
-    planted.finding(FindingKind.MISSING_LOCAL, opened_at=planted.now, detail="https://evil.example.com")
+def test_every_address_in_it_is_ours(anonymous: FlaskClient, staff: dict[str, str], seeded: Seeded) -> None:
+    seeded.finding(FindingKind.MISSING_LOCAL, opened_at=seeded.now, detail="https://evil.example.com")
     page = Elements(show(anonymous, staff).text)
     links = [value for _, attrs in page.tags for name, value in attrs.items() if name in ("href", "src", "action")]
     assert links
@@ -188,10 +188,10 @@ def test_every_address_in_it_is_ours(anonymous: FlaskClient, staff: dict[str, st
 
 
 def test_the_worst_is_first_and_what_does_not_fit_is_counted(
-    anonymous: FlaskClient, staff: dict[str, str], planted: Planted
+    anonymous: FlaskClient, staff: dict[str, str], seeded: Seeded
 ) -> None:
-    planted.finding(FindingKind.LOCAL_AHEAD, opened_at=planted.now - timedelta(days=40), theirs="pi_worst")
-    planted.many(60)
+    seeded.finding(FindingKind.LOCAL_AHEAD, opened_at=seeded.now - timedelta(days=40), theirs="pi_worst")
+    seeded.many(60)
     text = show(anonymous, staff).text
     assert 0 < text.index("pi_worst") < text.index("ch_")
     assert "The newest 51 of 61; the CSV has all." in text
@@ -200,13 +200,13 @@ def test_the_worst_is_first_and_what_does_not_fit_is_counted(
 
 
 def test_a_finding_leads_to_the_timeline_of_its_payment(
-    anonymous: FlaskClient, app: Application, staff: dict[str, str], customer: User, planted: Planted
+    anonymous: FlaskClient, app: Application, staff: dict[str, str], customer: User, seeded: Seeded
 ) -> None:
     wanted: dict[str, Any] = {"success_url": "https://example.com/thanks", "cancel_url": "https://example.com/basket"}
     with app.database.transaction() as session:
         request = PaymentRequest(money=Money.of(1999, "usd"), description="Two mangoes", **wanted)
         payment = checkout.take_payment(app, session, request, user=customer, method=STRIPE)
-    planted.finding(FindingKind.STUCK, opened_at=planted.now, ours=payment.id, payment_id=payment.id)
+    seeded.finding(FindingKind.STUCK, opened_at=seeded.now, ours=payment.id, payment_id=payment.id)
     path = f"/console/payments/{payment.id}"
     assert f'href="{path}"' in show(anonymous, staff).text
     page = Elements(anonymous.get(path, headers=staff).text)

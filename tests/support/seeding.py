@@ -1,4 +1,4 @@
-"""Runs and findings planted as rows, with times of a test's choice."""
+"""Runs and findings seeded as rows, with times of a test's choice."""
 
 import itertools
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _numbers = itertools.count()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planted:
+class Seeded:
     """Short words for rows; each returns the id it made. `now` is the same for the whole test."""
 
     app: Application
@@ -29,7 +29,7 @@ class Planted:
         values: dict[str, Any] = {
             "loop": Loop.OBJECTS,
             "provider": STRIPE,
-            "period": f"planted {next(_numbers)}",
+            "period": f"seeded {next(_numbers)}",
             "state": RunState.DONE,
             "window_begin": started_at - timedelta(days=1),
             "window_end": started_at,
@@ -61,7 +61,7 @@ class Planted:
         return made.id
 
     def many(self, number: int) -> None:
-        """Plant so many open findings of one run."""
+        """Seed so many open findings of one run."""
         run_id = self.run(started_at=self.now)
         rows = [
             ReconciliationFinding(
@@ -81,5 +81,5 @@ class Planted:
 
 
 @pytest.fixture
-def planted(app: Application) -> Planted:
-    return Planted(app=app, now=datetime.now(UTC))
+def seeded(app: Application) -> Seeded:
+    return Seeded(app=app, now=datetime.now(UTC))

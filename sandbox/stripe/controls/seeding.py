@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, jsonify, request
 
 from sandbox.store import Json
-from sandbox.stripe.account.bulk import NotASeedError, plant, read_seeds
+from sandbox.stripe.account.bulk import NotASeedError, read_seeds, seed_payments
 from sandbox.stripe.controls.asking import refused, sent
 from sandbox.stripe.simulator import Simulator
 
@@ -11,7 +11,7 @@ from sandbox.stripe.simulator import Simulator
 FIXED = ("id", "object")
 
 
-def add_planting(blueprint: Blueprint, simulator: Simulator) -> None:
+def add_seeding(blueprint: Blueprint, simulator: Simulator) -> None:
     """Add the routes that make payments by the thousand, and that change or remove any object."""
 
     @blueprint.post("/bulk")
@@ -21,7 +21,7 @@ def add_planting(blueprint: Blueprint, simulator: Simulator) -> None:
         except NotASeedError as reason:
             return refused(str(reason), 400)
         base_url = simulator.config.public_base_url or request.host_url.rstrip("/")
-        return jsonify({"payments": plant(simulator, seeds, base_url=base_url)}), 201
+        return jsonify({"payments": seed_payments(simulator, seeds, base_url=base_url)}), 201
 
     @blueprint.get("/objects/<object_id>")
     def show_object(object_id: str) -> tuple[Response, int]:
