@@ -33,8 +33,8 @@ FROM emails e JOIN payments p ON p.id = e.payment_id
 WHERE e.kind = 'receipt' AND e.withdrawn_at IS NULL AND p.completed_at IS NULL;
 
 -- name: completed_has_receipt
--- Every completed payment owes or has sent its receipt.
-SELECT p.id, format('%s is completed, but no receipt was ever owed', p.id)
+-- Every completed payment has its receipt in the outbox, sent or not.
+SELECT p.id, format('%s is completed, but no receipt was ever staged', p.id)
 FROM payments p
 WHERE p.status = 'completed'
   AND NOT EXISTS (SELECT 1 FROM emails e

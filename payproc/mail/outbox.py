@@ -1,4 +1,4 @@
-"""Owing mail: a row and its job, inside the transaction of what they tell. Owing the same twice owes it once."""
+"""The outbox: a mail is a row and its job, in the transaction of what it tells. The same staged twice is one mail."""
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -9,38 +9,38 @@ from payproc.domain.states import DisputeStatus
 
 
 def stage_receipt(session: Session, payment: Payment) -> None:
-    """Owe the customer a receipt. A payment that completes twice (refund undone) owes no second one."""
+    """Stage a receipt for the customer. A payment that completes twice (refund undone) gets no second one."""
     _stage_for_customer(session, EmailKind.RECEIPT, payment)
 
 
 def stage_failure(session: Session, payment: Payment) -> None:
-    """Owe the customer word that a payment failed. What expired or was called off ended by the customer's own doing."""
+    """Stage word of a failed payment. What expired or was called off ended by the customer's own doing."""
     _stage_for_customer(session, EmailKind.FAILURE, payment)
 
 
 def stage_refund(session: Session, refund: Refund, payment: Payment) -> None:
-    """Owe the customer word that money was given back; to be called when the refund has succeeded."""
+    """Stage word that money was given back; to be called when the refund has succeeded."""
     _stage_for_customer(session, EmailKind.REFUND, payment, about=refund.id)
 
 
 def stage_refund_failed(session: Session, refund: Refund, payment: Payment) -> None:
-    """Owe the customer word that money could not be given back, perhaps after they were told that it had been."""
+    """Stage word that money could not be given back, perhaps after the customer was told that it had been."""
     _stage_for_customer(session, EmailKind.REFUND_FAILED, payment, about=refund.id)
 
 
 def stage_dispute(
     session: Session, dispute: Dispute, payment: Payment, *, told: DisputeStatus, operator_mail: str | None
 ) -> None:
-    """Owe the operators word of a dispute, once for each status its provider told, in whatever order.
+    """Stage word of a dispute for the operators, once for each status its provider told, in whatever order.
 
-    Without their address nothing is owed.
+    Without their address nothing is staged.
     """
     if operator_mail:
         _stage(session, EmailKind.DISPUTE, payment.id, about=f"{dispute.id}:{told}", recipient=operator_mail)
 
 
 def stage_digest(session: Session, period: str, *, operator_mail: str) -> None:
-    """Owe the operators one digest for the period that starts at `period` (ISO 8601, UTC)."""
+    """Stage one digest for the operators, of the period that starts at `period` (ISO 8601, UTC)."""
     _stage(session, EmailKind.DIGEST, None, about=period, recipient=operator_mail)
 
 

@@ -12,7 +12,7 @@ _NOT_GIVEN_BACK = frozenset({RefundStatus.FAILED, RefundStatus.CANCELLED})
 
 
 def still_holds(session: Session, email: Email) -> bool:
-    """Return whether a mail may go out. What it was owed for never comes back, so a withdrawn one stays withdrawn."""
+    """Return whether a mail may go out. What it tells never comes true again, so a withdrawn one stays withdrawn."""
     match email.kind:
         case EmailKind.RECEIPT | EmailKind.DISPUTE:
             # A receipt holds after a refund, too. A dispute's mail says what was told and, beside it, what stands now.

@@ -1,4 +1,4 @@
-"""The job that sends a mail that is owed, or withdraws it where it is no longer true."""
+"""The job that sends a staged mail, or withdraws it where it no longer holds."""
 
 from datetime import datetime
 

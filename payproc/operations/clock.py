@@ -63,7 +63,7 @@ def check_invariants(app: Application, job: jobs.Claimed) -> None:
 
 
 def digest(app: Application, job: jobs.Claimed) -> None:
-    """Run a `clock.digest` job: owe the operators one mail where something new waits for a person.
+    """Run a `clock.digest` job: stage one mail to the operators where something new waits for a person.
 
     Without OPERATOR_MAIL nobody is told; what waits stands in `review list` all the same.
     """

@@ -269,15 +269,15 @@ def _apply(
 ) -> None:
     before = refund.status
     moved = _move(session, payment, refund, fact, told=told, detail=message or code)
-    _owe_mail(session, payment, refund, fact)
+    _stage_mail(session, payment, refund, fact)
     if not moved:
         return
     refund.failure_code, refund.failure_message = code, message
     _follow_up(session, payment, refund, before=before, told=told)
 
 
-def _owe_mail(session: Session, payment: Payment, refund: Refund, fact: RefundFact) -> None:
-    # By what was learned, not by what it changed: in whatever order the news come, the same mail is owed. What has
+def _stage_mail(session: Session, payment: Payment, refund: Refund, fact: RefundFact) -> None:
+    # By what was learned, not by what it changed: in whatever order the news come, the same mail is staged. What has
     # come untrue when its turn comes is withdrawn.
     if fact is RefundFact.SUCCEEDED:
         outbox.stage_refund(session, refund, payment)

@@ -26,7 +26,7 @@ def plain(text: str) -> str:
 
 @pytest.fixture
 def told(room: PostRoom, locale: Locale) -> PostRoom:
-    """A mail of every kind is owed to a customer of this language."""
+    """A mail of every kind is staged for a customer of this language."""
     room.call_the_customer(locale=locale, full_name=NAMES[locale])
     room.one_of_each()
     return room

@@ -110,7 +110,7 @@ class PostRoom:
             outbox.stage_digest(session, period, operator_mail=OPERATORS)
 
     def one_of_each(self) -> None:
-        """Owe a mail of every kind, about everything a mail can name."""
+        """Stage a mail of every kind, about everything a mail can name."""
         self.payment(Fact.PAID, order="BASKET-7", description="Two crates of Chaunsa mangoes آم")
         self.payment(Fact.DECLINED)
         refunded = self.payment(Fact.PAID)
@@ -132,7 +132,7 @@ class PostRoom:
             return jobs.dispatch(session, limit=100, lease=timedelta(seconds=20))
 
     def emails(self, *kinds: EmailKind) -> list[Email]:
-        """Every mail, or those of some kinds, in the order in which they were owed."""
+        """Every mail, or those of some kinds, in the order in which they were staged."""
         with self.app.database.transaction() as session:
             found = session.scalars(select(Email).order_by(Email.created_at, Email.id))
             return [email for email in found if not kinds or email.kind in kinds]

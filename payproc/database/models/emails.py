@@ -1,4 +1,4 @@
-"""Mail we owe somebody: one row per payment, kind and piece of news, so never two."""
+"""The mail outbox: one row per payment, kind and piece of news, so never two."""
 
 from datetime import datetime
 from enum import StrEnum
