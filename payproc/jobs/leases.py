@@ -116,7 +116,7 @@ def retry_later(session: Session, job: Claimed, *, error: str, after: timedelta)
     _release(held)
 
 
-def go_on(session: Session, job: Claimed) -> None:
+def resume_later(session: Session, job: Claimed) -> None:
     """Put the job back, due now: it has done a part of its work, and there is more."""
     held = _held(session, job)
     held.due_at = _now(session)

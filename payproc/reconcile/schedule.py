@@ -98,7 +98,7 @@ def run_period(app: Application, job: jobs.Claimed) -> None:
         if done:
             jobs.finish(session, job)
         else:
-            jobs.go_on(session, job)
+            jobs.resume_later(session, job)
 
 
 def _all_done(app: Application, plan: Plan, job: jobs.Claimed, *, enough: Callable[[], bool]) -> bool:
