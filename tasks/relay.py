@@ -44,7 +44,7 @@ def dispatch_due(app: Application) -> int:
 def _messages(dispatched: Iterable[Dispatched]) -> Iterator[list[Dispatched]]:
     alike: dict[tuple[Kind, str], list[Dispatched]] = defaultdict(list)
     for job in dispatched:
-        if job.strikes:
+        if job.crashes:
             # It may have killed its worker: it is tried alone, so that it takes no others down with it.
             yield [job]
         else:

@@ -77,8 +77,8 @@ def _crew(_pid: int) -> ThreadPoolExecutor:
 
 def _run_one(app: Application, job: Claimed) -> None:
     with structlog.contextvars.bound_contextvars(job=job.id, kind=job.kind.value, subject=job.subject):
-        if job.strikes >= jobs.MOST_STRIKES:
-            _settle(app, lambda s: _bury(s, job, f"its worker died {job.strikes} times"))
+        if job.crashes >= jobs.MOST_CRASHES:
+            _settle(app, lambda s: _bury(s, job, f"its worker died {job.crashes} times"))
             return
         try:
             HANDLERS[job.kind](app, job)
@@ -91,7 +91,7 @@ def _run_one(app: Application, job: Claimed) -> None:
             _settle(app, lambda s: _bury(s, job, error))
         except Exception as defect:  # noqa: BLE001 (an edge: a job must outlive any bug in its handler)
             log.error("a handler failed", **logs.described(defect))  # noqa: TRY400 (its text may quote a row)
-            _strike(app, job, defect)
+            _count_crash(app, job, defect)
 
 
 def _wait_out(app: Application, job: Claimed, trouble: Exception) -> None:
@@ -106,13 +106,13 @@ def _wait_out(app: Application, job: Claimed, trouble: Exception) -> None:
     _settle(app, lambda s: jobs.retry_later(s, job, error=error, after=after))
 
 
-def _strike(app: Application, job: Claimed, defect: Exception) -> None:
+def _count_crash(app: Application, job: Claimed, defect: Exception) -> None:
     error = f"defect: {type(defect).__name__}"
-    # Four times as long each time: five strikes take about seven minutes, which a bad deploy may last.
-    after = _backoff(app, 2 * job.strikes + 1)
+    # Four times as long each time: five crashes take about seven minutes, which a bad deploy may last.
+    after = _backoff(app, 2 * job.crashes + 1)
 
     def count(session: Session) -> None:
-        if not jobs.strike(session, job, error=error, after=after):
+        if not jobs.count_crash(session, job, error=error, after=after):
             _bury(session, job, error)
 
     _settle(app, count)

@@ -60,7 +60,7 @@ def _row(job: Job) -> dict[str, Any]:
         "state": job.state,
         "due_at": job.due_at,
         "attempts": job.attempts,
-        "strikes": job.strikes,
+        "strikes": job.crashes,
         "leased_until": job.leased_until,
         "last_error": job.last_error,
         "created_at": job.created_at,

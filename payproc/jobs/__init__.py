@@ -9,23 +9,23 @@ All durations are measured by the database's clock: hosts disagree, the database
 
 from payproc.jobs.kinds import USUAL_LIMITS, Kind, Policy, Queue, provider_queue
 from payproc.jobs.leases import (
-    MOST_STRIKES,
+    MOST_CRASHES,
     Claimed,
     LeaseLost,
     backoff,
     bury,
     bury_by_hand,
     claim,
+    count_crash,
     finish,
     requeue,
     resume_later,
     retry_later,
-    strike,
 )
 from payproc.jobs.queue import READY, Dispatched, dispatch, stage, withdraw
 
 __all__ = [
-    "MOST_STRIKES",
+    "MOST_CRASHES",
     "READY",
     "USUAL_LIMITS",
     "Claimed",
@@ -38,6 +38,7 @@ __all__ = [
     "bury",
     "bury_by_hand",
     "claim",
+    "count_crash",
     "dispatch",
     "finish",
     "provider_queue",
@@ -45,6 +46,5 @@ __all__ = [
     "resume_later",
     "retry_later",
     "stage",
-    "strike",
     "withdraw",
 ]

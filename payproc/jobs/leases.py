@@ -15,7 +15,7 @@ from payproc.jobs.kinds import Kind
 _WAITING_KINDS = tuple(kind.value for kind in Kind if kind.policy.waits)
 
 # A job that killed its worker or met a bug this often is the likely cause: a person looks before it runs again.
-MOST_STRIKES = 5
+MOST_CRASHES = 5
 _LONGEST_RETRY = timedelta(minutes=10)
 
 
@@ -33,7 +33,7 @@ class Claimed:
     token: UUID
     payload: dict[str, Any]
     attempts: int
-    strikes: int
+    crashes: int
     staged_at: datetime
 
 
@@ -48,7 +48,7 @@ def claim(
 
     `wait` is how much longer those that may wait for a customer are held.
 
-    A start that was never reported (its worker died) is a strike against the job.
+    A start that was never reported (its worker died) counts as a crash of the job.
     """
     good = or_(false(), *(and_(Job.id == job_id, Job.lease_token == token) for job_id, token in dispatched))
     # No session holds these rows (nor those below): looking for them there cost a tenth of an inquiry.
@@ -57,7 +57,7 @@ def claim(
         .where(Job.state == JobState.READY, good)
         .values(
             attempts=Job.attempts + 1,
-            strikes=Job.strikes + case((Job.started_at.is_not(None), 1), else_=0),
+            crashes=Job.crashes + case((Job.started_at.is_not(None), 1), else_=0),
             started_at=func.now(),
             leased_until=case((Job.kind.in_(_WAITING_KINDS), func.now() + lease + wait), else_=func.now() + lease),
             lease_token=func.gen_random_uuid(),
@@ -77,7 +77,7 @@ def _claimed(job: Job) -> Claimed:
         token=job.lease_token,
         payload=job.payload,
         attempts=job.attempts,
-        strikes=job.strikes,
+        crashes=job.crashes,
         staged_at=job.created_at,
     )
 
@@ -125,11 +125,11 @@ def resume_later(session: Session, job: Claimed) -> None:
     _release(held)
 
 
-def strike(session: Session, job: Claimed, *, error: str, after: timedelta) -> bool:
+def count_crash(session: Session, job: Claimed, *, error: str, after: timedelta) -> bool:
     """Count a bug against the job and put it back. Return False once it had enough: then bury it."""
     held = _held(session, job)
-    held.strikes += 1
-    if held.strikes >= MOST_STRIKES:
+    held.crashes += 1
+    if held.crashes >= MOST_CRASHES:
         return False
     retry_later(session, job, error=error, after=after)
     return True
@@ -152,7 +152,7 @@ def requeue(session: Session, job: Job) -> None:
     """Make a dead job due now, with a clean slate."""
     job.state = JobState.READY
     job.due_at = _now(session)
-    job.strikes = job.attempts = 0
+    job.crashes = job.attempts = 0
     job.wanted_again = False
     # Patience is counted from here: the time it lay dead was ours.
     job.created_at = job.due_at

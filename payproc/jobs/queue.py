@@ -30,7 +30,7 @@ class Dispatched:
     queue: str
     subject: str
     token: UUID
-    strikes: int
+    crashes: int
 
 
 def stage(
@@ -109,7 +109,7 @@ def dispatch(session: Session, *, limit: int, lease: timedelta) -> list[Dispatch
         update(Job)
         .where(Job.id.in_(due))
         .values(leased_until=func.now() + lease, lease_token=func.gen_random_uuid())
-        .returning(Job.id, Job.kind, Job.queue, Job.subject, Job.lease_token, Job.strikes)
+        .returning(Job.id, Job.kind, Job.queue, Job.subject, Job.lease_token, Job.crashes)
         .execution_options(synchronize_session=False)
     )
     return [
@@ -119,7 +119,7 @@ def dispatch(session: Session, *, limit: int, lease: timedelta) -> list[Dispatch
             queue=row.queue,
             subject=row.subject,
             token=row.lease_token,
-            strikes=row.strikes,
+            crashes=row.crashes,
         )
         for row in rows
     ]

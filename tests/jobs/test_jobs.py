@@ -109,7 +109,7 @@ def test_work_staged_while_it_runs_runs_once_more(database: Database) -> None:
         jobs.finish(session, job)
     [again] = claim(database, dispatch(database))
     assert again.id == job.id
-    assert again.strikes == 0
+    assert again.crashes == 0
     with database.transaction() as session:
         jobs.finish(session, again)
     assert only_job(database).state is JobState.DONE
@@ -193,11 +193,11 @@ def test_no_message_at_all_claims_nothing(database: Database) -> None:
     assert only_job(database).attempts == 0
 
 
-def test_a_worker_that_died_leaves_the_job_due_and_a_strike_against_it(database: Database) -> None:
+def test_a_worker_that_died_leaves_the_job_due_and_a_crash_counted_against_it(database: Database) -> None:
     dead = claimed(database, lease=OVER)
     [next_one] = claim(database, dispatch(database))
     assert next_one.id == dead.id
-    assert (next_one.attempts, next_one.strikes) == (2, 1)
+    assert (next_one.attempts, next_one.crashes) == (2, 1)
 
 
 def test_a_run_whose_lease_was_taken_over_may_not_finish(database: Database) -> None:
@@ -208,7 +208,7 @@ def test_a_run_whose_lease_was_taken_over_may_not_finish(database: Database) -> 
     with pytest.raises(LeaseLost), database.transaction() as session:
         jobs.retry_later(session, slow, error="slow", after=OVER)
     with pytest.raises(LeaseLost), database.transaction() as session:
-        jobs.strike(session, slow, error="slow", after=OVER)
+        jobs.count_crash(session, slow, error="slow", after=OVER)
     with pytest.raises(LeaseLost), database.transaction() as session:
         jobs.bury(session, slow, error="slow")
     assert only_job(database).state is JobState.READY
@@ -231,36 +231,36 @@ def test_a_job_cannot_be_finished_twice(database: Database) -> None:
         jobs.finish(session, job)
 
 
-def test_a_job_put_back_waits_keeps_its_error_and_counts_no_strike(database: Database) -> None:
+def test_a_job_put_back_waits_keeps_its_error_and_counts_no_crash(database: Database) -> None:
     job = claimed(database)
     with database.transaction() as session:
         jobs.retry_later(session, job, error="no answer", after=timedelta(hours=1))
     assert dispatch(database) == []
     row = only_job(database)
-    assert (row.last_error, row.strikes, row.leased_until, row.lease_token) == ("no answer", 0, None, None)
+    assert (row.last_error, row.crashes, row.leased_until, row.lease_token) == ("no answer", 0, None, None)
     make_due(database)
     [again] = claim(database, dispatch(database))
-    assert (again.attempts, again.strikes) == (2, 0)
+    assert (again.attempts, again.crashes) == (2, 0)
 
 
-def test_five_strikes_are_enough(database: Database) -> None:
+def test_five_crashes_are_enough(database: Database) -> None:
     stage(database)
-    for count in range(1, jobs.MOST_STRIKES + 1):
+    for count in range(1, jobs.MOST_CRASHES + 1):
         [job] = claim(database, dispatch(database))
         with database.transaction() as session:
-            may_go_on = jobs.strike(session, job, error="defect: KeyError", after=OVER)
-            assert may_go_on is (count < jobs.MOST_STRIKES)
-            if not may_go_on:
+            may_retry = jobs.count_crash(session, job, error="defect: KeyError", after=OVER)
+            assert may_retry is (count < jobs.MOST_CRASHES)
+            if not may_retry:
                 jobs.bury(session, job, error="defect: KeyError")
     row = only_job(database)
-    assert (row.state, row.strikes, row.last_error) == (JobState.DEAD, 5, "defect: KeyError")
+    assert (row.state, row.crashes, row.last_error) == (JobState.DEAD, 5, "defect: KeyError")
     assert dispatch(database) == []
 
 
-def test_a_job_that_kills_its_workers_collects_strikes_until_it_is_known_for_it(database: Database) -> None:
+def test_a_job_that_kills_its_workers_collects_crashes_until_it_is_known_for_it(database: Database) -> None:
     stage(database)
-    strikes = [claim(database, dispatch(database), lease=OVER)[0].strikes for _ in range(jobs.MOST_STRIKES + 1)]
-    assert strikes == [0, 1, 2, 3, 4, 5]
+    crashes = [claim(database, dispatch(database), lease=OVER)[0].crashes for _ in range(jobs.MOST_CRASHES + 1)]
+    assert crashes == [0, 1, 2, 3, 4, 5]
 
 
 def test_dead_work_does_not_stop_the_same_work_from_being_staged(database: Database) -> None:
@@ -275,12 +275,12 @@ def test_dead_work_does_not_stop_the_same_work_from_being_staged(database: Datab
 def test_a_requeued_job_is_due_now_with_a_clean_slate(database: Database) -> None:
     job = claimed(database)
     with database.transaction() as session:
-        session.execute(update(Job).values(strikes=5))
+        session.execute(update(Job).values(crashes=5))
         jobs.bury(session, job, error="refused")
     with database.transaction() as session:
         jobs.requeue(session, session.get_one(Job, job.id))
     [again] = claim(database, dispatch(database))
-    assert (again.id, again.strikes) == (job.id, 0)
+    assert (again.id, again.crashes) == (job.id, 0)
     assert only_job(database).finished_at is None
 
 

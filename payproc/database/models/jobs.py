@@ -39,7 +39,7 @@ class Job(Base):
     # Starts so far, whatever became of them.
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     # Starts that ended in a crash or a bug: after a few the job is buried, because it may be the killer.
-    strikes: Mapped[int] = mapped_column(server_default=text("0"))
+    crashes: Mapped[int] = mapped_column("strikes", server_default=text("0"))
     leased_until: Mapped[datetime | None]
     # Changes at every dispatch and every start, so that a message delivered twice starts once.
     lease_token: Mapped[UUID | None]
