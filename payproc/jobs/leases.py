@@ -89,14 +89,14 @@ def finish(session: Session, job: Claimed) -> None:
     """
     # One statement, for every job ends here. The same work may be staged again in this transaction: its insert must
     # find this row closed.
-    again = Job.wanted_again
+    again = Job.rerun
     finished = session.scalar(
         update(Job)
         .where(Job.id == job.id, Job.lease_token == job.token, Job.state == JobState.READY)
         .values(
             state=case((again, JobState.READY.value), else_=JobState.DONE.value),
             finished_at=case((again, null()), else_=func.now()),
-            wanted_again=false(),
+            rerun=false(),
             leased_until=None,
             lease_token=None,
             started_at=None,
@@ -153,7 +153,7 @@ def requeue(session: Session, job: Job) -> None:
     job.state = JobState.READY
     job.due_at = _now(session)
     job.crashes = job.attempts = 0
-    job.wanted_again = False
+    job.rerun = False
     # Patience is counted from here: the time it lay dead was ours.
     job.created_at = job.due_at
     job.finished_at = None

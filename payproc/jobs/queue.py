@@ -64,8 +64,8 @@ def stage(
             index_elements=[Job.dedupe_key],
             index_where=READY,
             set_={
-                "due_at": func.least(Job.due_at, row.excluded.due_at),
-                "wanted_again": or_(Job.wanted_again, running),
+                Job.due_at: func.least(Job.due_at, row.excluded.due_at),
+                Job.rerun: or_(Job.rerun, running),
             },
         )
     )

@@ -45,7 +45,7 @@ class Job(Base):
     lease_token: Mapped[UUID | None]
     started_at: Mapped[datetime | None]
     # Staged again while running: the run may have looked before the new reason arose, so it runs once more.
-    wanted_again: Mapped[bool] = mapped_column(server_default=text("false"))
+    rerun: Mapped[bool] = mapped_column("wanted_again", server_default=text("false"))
     last_error: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     finished_at: Mapped[datetime | None]
