@@ -1,4 +1,12 @@
-"""Run jobs, and decide what a failure means for them. The only place that catches whatever a handler met."""
+"""Run jobs, and decide what a failure means for them. The only place that catches whatever a handler met.
+
+| the handler                | the job                                                                       |
+|----------------------------|-------------------------------------------------------------------------------|
+| returns                    | was finished or put back by the handler, in the transaction of its effect     |
+| meets trouble that passes  | is tried again after longer and longer waits; buried when its patience is out |
+| meets a refusal            | is buried: a person must mend something first                                 |
+| meets a bug, or dies of it | is tried a few times more, then buried                                        |
+"""
 
 import contextvars
 import functools
@@ -7,6 +15,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pkgutil import resolve_name
 from uuid import UUID
@@ -35,6 +44,8 @@ HANDLERS: dict[Kind, Handler] = {kind: resolve_name(kind.policy.handler) for kin
 
 # Waiting 300 ms each they ask two hundred questions a second, more than one process can do the work of.
 _MOST_AT_ONCE = 64
+# A cache does not wait for its first caller: many threads would muster many crews.
+_mustering = threading.Lock()
 
 
 def run(app: Application, dispatched: Sequence[tuple[str, UUID]]) -> int:
@@ -57,20 +68,21 @@ def _run_together(app: Application, together: Sequence[Claimed]) -> None:
     if len(together) == 1:
         _run_one(app, together[0])
         return
-    # As many messages as there are workers' threads may arrive at once. The gateway, and our own database, are to see
-    # only so many calls of them, so they share one crew.
-    with _mustering:
-        threads = _crew(os.getpid())
-    running = [threads.submit(contextvars.copy_context().run, _run_one, app, job) for job in together]
+    crew = _crew()
+    running = [crew.submit(contextvars.copy_context().run, _run_one, app, job) for job in together]
     for each in running:
         each.result()
 
 
-_mustering = threading.Lock()
+def _crew() -> ThreadPoolExecutor:
+    # As many messages as there are workers' threads may arrive at once. The gateway, and our own database, are to see
+    # only so many calls of them, so they share one crew.
+    with _mustering:
+        return _crew_of(os.getpid())
 
 
 @functools.cache
-def _crew(_pid: int) -> ThreadPoolExecutor:
+def _crew_of(_pid: int) -> ThreadPoolExecutor:
     # A fork has another number, and none of its parent's threads.
     return ThreadPoolExecutor(max_workers=_MOST_AT_ONCE, thread_name_prefix="job")
 
@@ -78,7 +90,7 @@ def _crew(_pid: int) -> ThreadPoolExecutor:
 def _run_one(app: Application, job: Claimed) -> None:
     with structlog.contextvars.bound_contextvars(job=job.id, kind=job.kind.value, subject=job.subject):
         if job.crashes >= jobs.MOST_CRASHES:
-            _settle(app, lambda s: _bury(s, job, f"its worker died {job.crashes} times"))
+            _give_up(app, job, f"its worker died {job.crashes} times")
             return
         try:
             HANDLERS[job.kind](app, job)
@@ -87,8 +99,7 @@ def _run_one(app: Application, job: Claimed) -> None:
         except (ProviderUnavailable, OutcomeUncertain, MailUnavailable, OperationalError, PoolTimeout) as trouble:
             _wait_out(app, job, trouble)
         except PayprocError as refusal:
-            error = f"{refusal.code}: {refusal.message}"
-            _settle(app, lambda s: _bury(s, job, error))
+            _give_up(app, job, f"{refusal.code}: {refusal.message}")
         except Exception as defect:  # noqa: BLE001 (an edge: a job must outlive any bug in its handler)
             log.error("a handler failed", **logs.described(defect))  # noqa: TRY400 (its text may quote a row)
             _count_crash(app, job, defect)
@@ -99,23 +110,21 @@ def _wait_out(app: Application, job: Claimed, trouble: Exception) -> None:
     error = trouble.message if isinstance(trouble, PayprocError) else type(trouble).__name__
     patience = job.kind.policy.patience
     if patience is not None and datetime.now(UTC) - job.staged_at > patience:
-        _settle(app, lambda s: _bury(s, job, f"gave up after {patience}: {error}"))
+        _give_up(app, job, f"gave up after {patience}: {error}")
         return
     after = _wait(app, job, trouble)
     log.info("will try again", error=error, seconds=round(after.total_seconds(), 1))
-    _settle(app, lambda s: jobs.retry_later(s, job, error=error, after=after))
+    with _settling(app) as session:
+        jobs.retry_later(session, job, error=error, after=after)
 
 
 def _count_crash(app: Application, job: Claimed, defect: Exception) -> None:
     error = f"defect: {type(defect).__name__}"
     # Four times as long each time: five crashes take about seven minutes, which a bad deploy may last.
     after = _backoff(app, 2 * job.crashes + 1)
-
-    def count(session: Session) -> None:
+    with _settling(app) as session:
         if not jobs.count_crash(session, job, error=error, after=after):
             _bury(session, job, error)
-
-    _settle(app, count)
 
 
 def _wait(app: Application, job: Claimed, trouble: Exception) -> timedelta:
@@ -130,10 +139,16 @@ def _backoff(app: Application, attempts: int) -> timedelta:
     return jobs.backoff(attempts, base=app.settings.retry_base, jitter=secrets.randbelow(1000) / 1000)
 
 
-def _settle(app: Application, change: Callable[[Session], None]) -> None:
+def _give_up(app: Application, job: Claimed, error: str) -> None:
+    with _settling(app) as session:
+        _bury(session, job, error)
+
+
+@contextmanager
+def _settling(app: Application) -> Iterator[Session]:
     try:
         with app.database.transaction() as session:
-            change(session)
+            yield session
     except jobs.LeaseLost:
         log.warning("another run of this job took over before its failure was noted")
 
