@@ -402,7 +402,7 @@ def test_a_task_is_interrupted_before_it_is_killed_and_killed_before_its_lease_i
     assert limits.soft < limits.hard < lease.total_seconds()
 
 
-def test_every_beat_of_the_clock_rings_a_task_for_a_kind_with_a_period(registered: set[str]) -> None:
+def test_every_tick_of_the_clock_is_a_task_about_a_kind_with_a_period(registered: set[str]) -> None:
     schedule: dict[str, dict[str, Any]] = celeryconfig.beat_schedule
     assert {entry["task"] for entry in schedule.values()} <= registered
     assert Counter(entry["args"] for entry in schedule.values()) == Counter(
@@ -410,7 +410,7 @@ def test_every_beat_of_the_clock_rings_a_task_for_a_kind_with_a_period(registere
     )
 
 
-def test_the_clock_rings_more_often_than_its_periods_are_long() -> None:
+def test_the_clock_ticks_more_often_than_its_periods_are_long() -> None:
     schedule: dict[str, dict[str, Any]] = celeryconfig.beat_schedule
     for entry in schedule.values():
         clock = Kind(entry["args"][0]).policy.clock

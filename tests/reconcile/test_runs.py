@@ -121,7 +121,7 @@ class TestByTheClock:
 
     # The wallets' own tests are in test_wallets.py: no wallet is set up here.
     @pytest.mark.parametrize("kind", [kind for kind, plan in schedule.PLANS.items() if plan.loop is not Loop.WALLETS])
-    def test_each_loop_runs_once_a_period_however_often_it_is_rung(self, audit: Audit, kind: jobs.Kind) -> None:
+    def test_each_loop_runs_once_a_period_however_often_the_clock_ticks(self, audit: Audit, kind: jobs.Kind) -> None:
         audit.paid()
         assert self.tick(audit, kind)
         assert not self.tick(audit, kind)
