@@ -1,10 +1,11 @@
 """Differences: written down once, repaired where that is allowed, closed when they are gone."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import SQLCoreOperations
@@ -15,6 +16,7 @@ from payproc.database.models import (
     ReconciliationMark,
     ReconciliationRun,
     ReviewKind,
+    SeenKind,
 )
 from payproc.reconcile.classification import is_mended
 from payproc.records.reviews import close_if_open, open_review
@@ -35,14 +37,24 @@ class Difference:
     payment_id: str | None = None
 
     @property
-    def name(self) -> str:
+    def seen(self) -> "Seen":
         """What tells it from any other difference."""
-        return f"{self.kind}|{self.ours}|{self.theirs}"
+        return Seen(kind=self.kind, ours=self.ours, theirs=self.theirs)
 
 
-def name_of(finding: ReconciliationFinding) -> str:
-    """Return the name of the difference that a finding wrote down."""
-    return f"{finding.kind}|{finding.ours}|{finding.theirs}"
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What a run remembers to have come across."""
+
+    kind: SeenKind | FindingKind
+    ours: str = ""
+    theirs: str = ""
+    payload: Mapping[str, Any] | None = None
+
+
+def seen_by(finding: ReconciliationFinding) -> Seen:
+    """Return what a run remembers of a finding that it meets."""
+    return Seen(kind=finding.kind, ours=finding.ours, theirs=finding.theirs)
 
 
 def record(
@@ -61,7 +73,7 @@ def record(
     if run.dry_run:
         _sample(run, difference, repair="none" if mending is None else "would be made")
         return
-    mark(session, run, difference.name)
+    note(session, run, [difference.seen])
     finding_id = _write(session, run, difference)
     if mending is not None:
         mending()
@@ -101,8 +113,8 @@ def close(session: Session, finding: ReconciliationFinding, *, resolution: str) 
 
 def close_what_is_gone(session: Session, run: ReconciliationRun) -> int:
     """Close the findings about this run's window that it did not come across again; return how many."""
-    # A finding's name is the mark that this run left when it met it.
-    named = func.concat_ws("|", ReconciliationFinding.kind, ReconciliationFinding.ours, ReconciliationFinding.theirs)
+    found = ReconciliationFinding
+    met = is_seen(run.id, found.kind, ours=found.ours, theirs=found.theirs)
     gone = session.scalars(
         select(ReconciliationFinding)
         .where(
@@ -111,7 +123,7 @@ def close_what_is_gone(session: Session, run: ReconciliationRun) -> int:
             ReconciliationFinding.closed_at.is_(None),
             ReconciliationFinding.subject_at >= run.window_begin,
             ReconciliationFinding.subject_at < run.window_end,
-            ~is_marked(run.id, named),
+            ~met,
         )
         .order_by(ReconciliationFinding.id)
     ).all()
@@ -120,18 +132,29 @@ def close_what_is_gone(session: Session, run: ReconciliationRun) -> int:
     return len(gone)
 
 
-def mark(session: Session, run: ReconciliationRun, *names: str) -> None:
+def note(session: Session, run: ReconciliationRun, seen: Iterable[Seen]) -> None:
     """Note what the run has come across."""
-    if names:
-        # One statement for a page of names: two hundred small ones would be most of the run's time.
-        rows = [{"run_id": run.id, "name": name} for name in names]
+    rows = [{"run_id": run.id, **asdict(each)} for each in seen]
+    if rows:
+        # One statement for a page: two hundred small ones would be most of the run's time.
         session.execute(insert(ReconciliationMark).values(rows).on_conflict_do_nothing())
 
 
-def is_marked(run_id: str, name: SQLCoreOperations[str]) -> ColumnElement[bool]:
-    """Say in a query whether the run has come across what a column names."""
-    mark = ReconciliationMark
-    return select(mark.name).where(mark.run_id == run_id, mark.name == name).exists()
+def note_rows(session: Session, run: ReconciliationRun, ids: Iterable[str]) -> None:
+    """Note rows of ours that the run has come across."""
+    note(session, run, [Seen(kind=SeenKind.ROW, ours=each) for each in ids])
+
+
+def is_seen(
+    run_id: str,
+    kind: SQLCoreOperations[FindingKind] | SeenKind,
+    *,
+    ours: SQLCoreOperations[str] | str = "",
+    theirs: SQLCoreOperations[str] | str = "",
+) -> ColumnElement[bool]:
+    """Say in a query whether the run has come across what is named so."""
+    seen = ReconciliationMark
+    return exists().where(seen.run_id == run_id, seen.kind == kind, seen.ours == ours, seen.theirs == theirs)
 
 
 def _repaired(session: Session, run: ReconciliationRun, difference: Difference) -> None:

@@ -1,4 +1,5 @@
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,13 +8,16 @@ from alembic.config import Config
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from payproc.database.models import EmailKind, Payment, Refund, Source, User
+from payproc.database.models import EmailKind, Loop, Payment, ReconciliationMark, Refund, Source, User
 from payproc.domain.languages import Locale
 from payproc.domain.money import Money
+from payproc.domain.payment_methods import STRIPE
 from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteRefund
 from payproc.domain.states import Fact, PaymentStatus, RefundFact, RefundStatus
 from payproc.mail import outbox
 from payproc.operations.doctor import broken_invariants
+from payproc.providers.listing import Window
+from payproc.reconcile import runs
 from payproc.records import payments, refunds
 from payproc.records.ledger import journal
 from payproc.records.payments import Told
@@ -147,6 +151,62 @@ def booked(world: World) -> set[tuple[Any, ...]]:
             (e.key, e.kind, e.payment_id, e.evidence, e.at, e.account, e.provider, e.money)
             for e in journal.entries(session)
         }
+
+
+NAMES_AND_KEYS = [
+    ("pay_1", ("row", "pay_1", "")),
+    ("line:ch_1", ("source", "", "ch_1")),
+    ("line|301:sale", ("line", "", "301:sale")),
+    ("sale|pay_1|301:sale", ("sale", "pay_1", "301:sale")),
+    ("missed_event|pay_1|pi_1", ("missed_event", "pay_1", "pi_1")),
+    ("missing_local||pi_1", ("missing_local", "", "pi_1")),
+    ("duplicate_charge|pay_1|", ("duplicate_charge", "pay_1", "")),
+]
+REFUND_NAME = 'refund|pay_1|[7, "AB|C", "301", "2026-01-31T09:05:09+00:00", 50000, 0, 50000]'
+REFUND_LINE = {
+    "number": 7, "reference": "AB|C", "transaction_id": "301", "at": "2026-01-31T09:05:09+00:00",
+    "gross": 50000, "fee": 0, "net": 50000,
+}  # fmt: skip
+
+
+def test_what_a_run_has_seen_is_known_to_this_release_and_to_the_one_below(world: World) -> None:
+    app = world.app
+    window = Window(begin=datetime(2026, 1, 1, tzinfo=UTC), end=datetime(2026, 1, 2, tzinfo=UTC))
+    ours, below = (
+        runs.begin(app, loop, STRIPE, period="noon", window=window).id for loop in (Loop.OBJECTS, Loop.MONEY)
+    )
+    command.downgrade(alembic(world), "0008")
+    names = sorted([name for name, _ in NAMES_AND_KEYS] + [REFUND_NAME])
+    by_name = text("INSERT INTO reconciliation_marks (run_id, name) VALUES (:run_id, :name) ON CONFLICT DO NOTHING")
+    with app.database.transaction() as session:
+        session.execute(by_name, [{"run_id": below, "name": name} for name in names[::2]])
+    command.upgrade(alembic(world), "head")
+    keys = [
+        {"run_id": ours, "kind": kind, "ours": row, "theirs": theirs}
+        for _, (kind, row, theirs) in [*NAMES_AND_KEYS, (REFUND_NAME, ("refund", "pay_1", "301:refund"))]
+    ]
+    with app.database.transaction() as session:
+        # What it had before, met once more, is there once.
+        session.execute(by_name, [{"run_id": below, "name": name} for name in names])
+        for key in keys:
+            payload = REFUND_LINE if key["kind"] == "refund" else None
+            session.add(ReconciliationMark(payload=payload, **key))
+
+    def seen(run_id: str) -> set[tuple[Any, ...]]:
+        columns = text("SELECT kind, ours, theirs, payload::text FROM reconciliation_marks WHERE run_id = :run_id")
+        with app.database.transaction() as session:
+            return {tuple(row) for row in session.execute(columns, {"run_id": run_id})}
+
+    before = seen(below)
+    assert before == seen(ours)
+    assert {row[:3] for row in before} >= {key for _, key in NAMES_AND_KEYS}
+    command.downgrade(alembic(world), "0008")
+    with app.database.transaction() as session:
+        for run_id in (ours, below):
+            kept = text('SELECT name FROM reconciliation_marks WHERE run_id = :run_id ORDER BY name COLLATE "C"')
+            assert list(session.scalars(kept, {"run_id": run_id})) == names
+    command.upgrade(alembic(world), "head")
+    assert (seen(ours), seen(below)) == (before, before)
 
 
 def test_an_event_can_be_neither_changed_nor_dropped(world: World) -> None:

@@ -17,6 +17,7 @@ from payproc.database.models.reconciliation import (
     ReconciliationMark,
     ReconciliationRun,
     RunState,
+    SeenKind,
 )
 from payproc.database.models.refunds import Refund, RefundEvent
 from payproc.database.models.reviews import Review, ReviewKind
@@ -57,6 +58,7 @@ __all__ = [
     "Role",
     "RunState",
     "Scope",
+    "SeenKind",
     "SettlementLine",
     "Source",
     "Tick",

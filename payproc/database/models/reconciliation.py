@@ -127,10 +127,25 @@ class ReconciliationFinding(Base):
     )
 
 
+class SeenKind(StrEnum):
+    """What a run remembers to have come across, beside the findings that it met again."""
+
+    ROW = "row"  # a payment, refund or dispute of ours
+    SOURCE = "source"  # what a line of the balance is of, by the provider's id
+    LINE = "line"  # of a statement
+    SALE = "sale"  # of a statement, and its payment
+    REFUND = "refund"  # of a statement, and its payment; `payload` is the line
+
+
 class ReconciliationMark(Base):
-    """What a run has come across so far: forgotten when it is done."""
+    """What a run has come across so far: forgotten when it is done. `kind` may be that of a finding."""
 
     __tablename__ = "reconciliation_marks"
 
     run_id: Mapped[str] = mapped_column(ForeignKey("reconciliation_runs.id"), primary_key=True)
-    name: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True, server_default=text("''"))
+    ours: Mapped[str] = mapped_column(primary_key=True, server_default=text("''"))
+    theirs: Mapped[str] = mapped_column(primary_key=True, server_default=text("''"))
+    payload: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    # The release below has all of it in one string. A trigger writes each form from the other until that one is gone.
+    name: Mapped[str] = mapped_column(server_default=text("''"))

@@ -9,14 +9,23 @@ from decimal import Decimal
 from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
-from payproc.database.models import Dispute, FindingKind, Journal, JournalKind, Payment, ReconciliationRun, Refund
+from payproc.database.models import (
+    Dispute,
+    FindingKind,
+    Journal,
+    JournalKind,
+    Payment,
+    ReconciliationRun,
+    Refund,
+    SeenKind,
+)
 from payproc.database.models import SettlementLine as KeptLine
 from payproc.domain.money import Money
 from payproc.domain.references import Reference
 from payproc.domain.settlement import LineKind, SettlementLine
 from payproc.domain.states import REFUND_OPEN
 from payproc.reconcile import findings
-from payproc.reconcile.findings import Difference
+from payproc.reconcile.findings import Difference, Seen
 from payproc.records.ledger import journal
 
 # Whose a line is, the sweep may still find out: until then it is not booked against suspense.
@@ -111,7 +120,8 @@ class Books:
 def book_all(session: Session, run: ReconciliationRun, page: Sequence[SettlementLine], *, listed_by: Reference) -> None:
     """Book a page of lines, but for those that wait, and write down what our books cannot explain of them."""
     books = Books(session, run, page, listed_by=listed_by)
-    findings.mark(session, run, *{f"line:{line.source}" for line in page if line.source})
+    sources = {line.source for line in page if line.source}
+    findings.note(session, run, [Seen(kind=SeenKind.SOURCE, theirs=source) for source in sources])
     done = Counter(_book(session, run, books.explain(line), known=books.known) for line in page)
     for what, times in done.items():
         findings.count(run, "lines", what, by=times)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from payproc.database.models import FindingKind, Payment, ReconciliationRun
+from payproc.database.models import FindingKind, Payment, ReconciliationRun, SeenKind
 from payproc.database.models import SettlementLine as KeptLine
 from payproc.domain.money import Money
 from payproc.domain.settlement import LineKind, SettlementLine
@@ -49,7 +49,7 @@ def _fetch_without_line(work: Work, cursor: str | None) -> Batch[Payment]:
     due = (Payment.completed_at >= work.window.begin) & (Payment.completed_at < work.window.end - _LINE_DUE_AFTER)
     # Kept by an earlier run, or met by this one: a dry run keeps none.
     kept = select(KeptLine.line_id).where(KeptLine.provider == work.method, KeptLine.source == charge).exists()
-    lacking = charge.is_not(None) & ~kept & ~findings.is_marked(work.run_id, "line:" + charge)
+    lacking = charge.is_not(None) & ~kept & ~findings.is_seen(work.run_id, SeenKind.SOURCE, theirs=charge)
     return pages.next_of_ours(work, Payment, work.is_ours & due & lacking, cursor, limit=_OURS_AT_ONCE)
 
 

@@ -15,6 +15,7 @@ from payproc.database.models import (
     Payment,
     ReconciliationFinding,
     ReconciliationRun,
+    SeenKind,
     Source,
 )
 from payproc.domain.states import OPEN, TERMINAL
@@ -117,7 +118,7 @@ def _fetch_sample(work: Work, cursor: str | None) -> Batch[Looked]:
 
 
 def _is_askable(work: Work) -> ColumnElement[bool]:
-    return work.is_of_gateway & ~findings.is_marked(work.run_id, Payment.id)
+    return work.is_of_gateway & ~findings.is_seen(work.run_id, SeenKind.ROW, ours=Payment.id)
 
 
 def _in_window(work: Work) -> ColumnElement[bool]:
@@ -154,7 +155,7 @@ def _settle(session: Session, work: Work, run: ReconciliationRun, batch: Batch[L
     for looked in sorted(batch.items, key=lambda each: each.payment_id):
         # Read again: its notice may have come while the gateway was asked.
         payment = payments.locked(session, looked.payment_id)
-        findings.mark(session, run, payment.id)
+        findings.note_rows(session, run, [payment.id])
         if looked.outcome is None or _says_nothing(session, payment, looked.outcome):
             _keep_findings(session, run, payment)
         else:
@@ -169,8 +170,7 @@ def _says_nothing(session: Session, payment: Payment, outcome: Outcome) -> bool:
 
 
 def _keep_findings(session: Session, run: ReconciliationRun, payment: Payment) -> None:
-    for finding in _open_findings(session, run, payment):
-        findings.mark(session, run, findings.name_of(finding))
+    findings.note(session, run, map(findings.seen_by, _open_findings(session, run, payment)))
 
 
 def _open_findings(session: Session, run: ReconciliationRun, payment: Payment) -> list[ReconciliationFinding]:
@@ -193,7 +193,7 @@ def _compare(session: Session, run: ReconciliationRun, payment: Payment, outcome
     # Here and not only at the end of the run: a question may be older than its window.
     for finding in _open_findings(session, run, payment):
         if finding.loop is Loop.WALLETS:
-            if difference is None or findings.name_of(finding) != difference.name:
+            if difference is None or findings.seen_by(finding) != difference.seen:
                 findings.close(session, finding, resolution="no longer there")
         elif outcome.verdict is Verdict.PAID and payment.status in PAID:
             findings.close(session, finding, resolution="the gateway's own answer agrees")

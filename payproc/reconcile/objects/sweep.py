@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
-from payproc.database.models import Dispute, FindingKind, Payment, ReconciliationRun, Refund, Source
+from payproc.database.models import Dispute, FindingKind, Payment, ReconciliationRun, Refund, SeenKind, Source
 from payproc.domain.settlement import RemoteDispute, RemoteRefund
 from payproc.providers.listing import Page, RemotePayment
 from payproc.reconcile import findings
@@ -73,7 +73,7 @@ class Sweep(Generic[Row, Remote]):
         readable = [each for each in batch.items if self.is_readable(each)]
         payments = LocalMatches(session, run, readable)
         ours = self.find_ours(session, run, readable, payments)
-        findings.mark(session, run, *{row.id for row in ours.values()})
+        findings.note_rows(session, run, {row.id for row in ours.values()})
         for remote in readable:
             row = ours.get(remote.provider_id)
             if row is None:
@@ -121,11 +121,11 @@ class Sweep(Generic[Row, Remote]):
         recorded = self.apply(session, work, payment, remote, Told(source=Source.RECONCILE, evidence=run.id))
         if recorded is not None:
             # Just imported, it need not be asked for by itself.
-            findings.mark(session, run, recorded.id)
+            findings.note_rows(session, run, [recorded.id])
 
     def _fetch_ours(self, work: Work, cursor: str | None) -> Batch[Fetched[Row, Remote]]:
         within = (self.model.created_at >= work.window.begin) & (self.model.created_at < work.window.end)
-        due = self.is_due(work, within) & ~findings.is_marked(work.run_id, self.model.id)
+        due = self.is_due(work, within) & ~findings.is_seen(work.run_id, SeenKind.ROW, ours=self.model.id)
         batch = pages.next_of_ours(work, self.model, due, cursor, limit=_AT_ONCE)
         return Batch(items=[self._fetched(work, row) for row in batch.items], cursor=batch.cursor)
 

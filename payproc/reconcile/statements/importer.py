@@ -23,6 +23,7 @@ from payproc.database.models import (
     ReconciliationMark,
     ReconciliationRun,
     RunState,
+    SeenKind,
 )
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.settlement import LineKind
@@ -32,13 +33,13 @@ from payproc.providers.base import Outcome, Verdict
 from payproc.providers.listing import Listing, Window
 from payproc.reconcile import findings, runs
 from payproc.reconcile.classification import told_payment
-from payproc.reconcile.findings import Difference
+from payproc.reconcile.findings import Difference, Seen
 from payproc.reconcile.objects import pages
 from payproc.reconcile.runs import Batch, Step, Steps, Work
 from payproc.reconcile.statements import files, refunds
 from payproc.reconcile.statements.fields import LineType, StatementLine
 from payproc.reconcile.statements.files import Statement
-from payproc.reconcile.statements.lines import Known, line_mark, sale_mark, settlement_line
+from payproc.reconcile.statements.lines import Known, settlement_line
 from payproc.records.ledger import journal
 
 _LINES_AT_ONCE = 500
@@ -104,7 +105,7 @@ def _settle_lines(session: Session, work: Work, run: ReconciliationRun, batch: B
         findings.count(run, "lines", "not paid", by=len(batch.items) - len(moved))
     known = Known(session, work, moved)
     named = [(line, known.payment_of(line)) for line in moved]
-    findings.mark(session, run, *(mark for line, payment in named for mark in _marks(line, payment)))
+    findings.note(session, run, [seen for line, payment in named for seen in _seen(line, payment)])
     for line, payment in named:
         if payment is None:
             _report_unknown(session, run, line)
@@ -112,13 +113,13 @@ def _settle_lines(session: Session, work: Work, run: ReconciliationRun, batch: B
             _settle_sale(session, run, known, payment, line)
 
 
-def _marks(line: StatementLine, payment: Payment | None) -> Iterator[str]:
-    yield line_mark(line)
+def _seen(line: StatementLine, payment: Payment | None) -> Iterator[Seen]:
+    yield Seen(kind=SeenKind.LINE, theirs=line.id)
     if payment is not None and line.type is LineType.SALE:
-        yield sale_mark(payment.id, line.id)
+        yield Seen(kind=SeenKind.SALE, ours=payment.id, theirs=line.id)
     elif payment is not None:
         # Refunds have no name of their own at a wallet: they are compared together, payment by payment.
-        yield refunds.mark_of(payment, line)
+        yield refunds.seen_of(payment, line)
 
 
 def _report_unknown(session: Session, run: ReconciliationRun, line: StatementLine) -> None:
@@ -183,9 +184,9 @@ def _report(
 
 def _fetch_doubled(work: Work, _cursor: str | None) -> Batch[tuple[str, list[str]]]:
     """Find the payments of this statement that were charged more than once, by it or by an earlier one."""
-    of, name = (func.split_part(ReconciliationMark.name, "|", place) for place in (2, 3))
-    listed = select(of.label("payment_id"), name.label("line_id")).where(
-        ReconciliationMark.run_id == work.run_id, func.split_part(ReconciliationMark.name, "|", 1) == "sale"
+    seen = ReconciliationMark
+    listed = select(seen.ours.label("payment_id"), seen.theirs.label("line_id")).where(
+        seen.run_id == work.run_id, seen.kind == SeenKind.SALE
     )
     kept = select(models.SettlementLine.payment_id, models.SettlementLine.line_id).where(
         models.SettlementLine.provider == work.method,
@@ -218,13 +219,12 @@ def _settle_doubled(session: Session, _work: Work, run: ReconciliationRun, batch
 
 
 def _fetch_unlisted(work: Work, cursor: str | None) -> Batch[Payment]:
-    listed = func.split_part(ReconciliationMark.name, "|", 2)
-    named = select(listed).where(
-        ReconciliationMark.run_id == work.run_id, func.split_part(ReconciliationMark.name, "|", 1) == "sale"
+    sold = select(ReconciliationMark.ours).where(
+        ReconciliationMark.run_id == work.run_id, ReconciliationMark.kind == SeenKind.SALE
     )
     # Begun and completed within its days: what we heard of late, the statement before may have.
     within = (Payment.created_at >= work.window.begin) & (Payment.completed_at < work.window.end)
-    wanted = work.is_of_gateway & within & Payment.id.not_in(named)
+    wanted = work.is_of_gateway & within & Payment.id.not_in(sold)
     return pages.next_of_ours(work, Payment, wanted, cursor, limit=_OURS_AT_ONCE)
 
 
@@ -259,14 +259,12 @@ def _keep_unspoken(session: Session, _work: Work, run: ReconciliationRun, _batch
     if run.dry_run:
         return
     finding = ReconciliationFinding
-    spoken = select(ReconciliationMark.name).where(
-        ReconciliationMark.run_id == run.id, ReconciliationMark.name == func.concat("line|", finding.theirs)
-    )
-    unspoken = select(literal(run.id), func.concat_ws("|", finding.kind, finding.ours, finding.theirs)).where(
+    spoken = findings.is_seen(run.id, SeenKind.LINE, theirs=finding.theirs)
+    unspoken = select(literal(run.id), finding.kind, finding.ours, finding.theirs).where(
         finding.loop == run.loop,
         finding.provider == run.provider,
         finding.closed_at.is_(None),
-        or_((finding.theirs != "") & ~spoken.exists(), finding.kind == FindingKind.DUPLICATE_CHARGE),
+        or_((finding.theirs != "") & ~spoken, finding.kind == FindingKind.DUPLICATE_CHARGE),
     )
-    mark = insert(ReconciliationMark).from_select(["run_id", "name"], unspoken)
+    mark = insert(ReconciliationMark).from_select(["run_id", "kind", "ours", "theirs"], unspoken)
     session.execute(mark.on_conflict_do_nothing())

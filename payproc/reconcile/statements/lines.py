@@ -15,16 +15,6 @@ from payproc.reconcile.statements.fields import LineType, StatementLine
 _BY_THEIR_NAME = (Reference.JAZZ_CASH, Reference.EASY_PAISA)
 
 
-def line_mark(line: StatementLine) -> str:
-    """Name the mark of a line that a run has come across."""
-    return f"line|{line.id}"
-
-
-def sale_mark(payment_id: str, line_id: str) -> str:
-    """Name the mark of a sale line and its payment."""
-    return f"sale|{payment_id}|{line_id}"
-
-
 def settlement_line(line: StatementLine) -> SettlementLine:
     """Put a line into the ledger's words: a refund takes money from the balance, and gives back its part of the fee."""
     sign = 1 if line.type is LineType.SALE else -1

@@ -3,21 +3,21 @@
 All of a payment's are compared at once, in an order of their own: which line of a file came first decides nothing.
 """
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from payproc.database import models
-from payproc.database.models import FindingKind, Payment, ReconciliationMark, ReconciliationRun, Refund
+from payproc.database.models import FindingKind, Payment, ReconciliationMark, ReconciliationRun, Refund, SeenKind
 from payproc.domain.settlement import LineKind, RefundVerdict
 from payproc.domain.states import REFUND_HOLDING, RefundStatus
 from payproc.reconcile import findings
 from payproc.reconcile.classification import known_refund
-from payproc.reconcile.findings import Difference
+from payproc.reconcile.findings import Difference, Seen
 from payproc.reconcile.runs import Batch, Work
 from payproc.reconcile.statements.fields import LineType, StatementLine
 from payproc.reconcile.statements.lines import settlement_line
@@ -26,33 +26,20 @@ from payproc.records.ledger import journal
 _AT_ONCE = 50
 
 
-def mark_of(payment: Payment, line: StatementLine) -> str:
-    """Name the mark of a refund line: all of it, so that it is at hand when its payment's turn comes."""
-    told = [line.number, line.reference, line.transaction_id, line.at.isoformat(), line.gross, line.fee, line.net]
-    return f"refund|{payment.id}|{json.dumps(told)}"
+def seen_of(payment: Payment, line: StatementLine) -> Seen:
+    """Return what a run remembers of a refund line: all of it, so that it is at hand when its payment's turn comes."""
+    payload = asdict(line) | {"at": line.at.isoformat()}
+    return Seen(kind=SeenKind.REFUND, ours=payment.id, theirs=line.id, payload=payload)
 
 
-def _line_of(mark: str) -> StatementLine:
-    number, reference, transaction_id, at, gross, fee, net = json.loads(mark.split("|", 2)[2])
-    return StatementLine(
-        number=number,
-        reference=reference,
-        transaction_id=transaction_id,
-        at=datetime.fromisoformat(at),
-        type=LineType.REFUND,
-        moved=True,
-        gross=gross,
-        fee=fee,
-        net=net,
-    )
+def _line_of(payload: Mapping[str, Any]) -> StatementLine:
+    known = {"at": datetime.fromisoformat(payload["at"]), "type": LineType.REFUND, "moved": True}
+    return StatementLine(**{**payload, **known})
 
 
 def fetch(work: Work, cursor: str | None) -> Batch[str]:
     """Find the next payments that have a refund in the statement, or one of ours within its days."""
-    of = func.split_part(ReconciliationMark.name, "|", 2)
-    told = select(of.label("payment_id")).where(
-        ReconciliationMark.run_id == work.run_id, func.split_part(ReconciliationMark.name, "|", 1) == "refund"
-    )
+    told = _refund_lines(work.run_id).with_only_columns(ReconciliationMark.ours.label("payment_id"))
     ours = (
         select(Refund.payment_id)
         .join(Payment, Payment.id == Refund.payment_id)
@@ -70,17 +57,16 @@ def fetch(work: Work, cursor: str | None) -> Batch[str]:
     return Batch(items=rows, cursor=rows[-1] if len(rows) == _AT_ONCE else None)
 
 
+def _refund_lines(run_id: str) -> Select[ReconciliationMark]:
+    seen = ReconciliationMark
+    return select(seen).where(seen.run_id == run_id, seen.kind == SeenKind.REFUND)
+
+
 def settle(session: Session, _work: Work, run: ReconciliationRun, batch: Batch[str]) -> None:
     """Compare the refunds of some payments."""
-    named = func.split_part(ReconciliationMark.name, "|", 2)
-    query = select(ReconciliationMark.name).where(
-        ReconciliationMark.run_id == run.id,
-        func.split_part(ReconciliationMark.name, "|", 1) == "refund",
-        named.in_(batch.items),
-    )
     lines: dict[str, list[StatementLine]] = {}
-    for mark in session.scalars(query):
-        lines.setdefault(mark.split("|", 2)[1], []).append(_line_of(mark))
+    for seen in session.scalars(_refund_lines(run.id).where(ReconciliationMark.ours.in_(batch.items))):
+        lines.setdefault(seen.ours, []).append(_line_of(seen.payload or {}))
     for payment_id in batch.items:
         payment = session.get_one(Payment, payment_id)
         theirs = sorted(lines.get(payment_id, []), key=lambda line: line.id)
