@@ -16,7 +16,7 @@ _READS_A_SECOND = RateLimitItemPerSecond(15)
 _LOOK_AGAIN_SECONDS = 0.02
 
 
-class Pace:
+class RateLimit:
     """Asks one after another, no faster than the provider bears, and counts."""
 
     def __init__(self) -> None:

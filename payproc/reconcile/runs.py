@@ -19,7 +19,7 @@ from payproc.errors import Conflict, OperationNotSupported
 from payproc.providers.base import Provider
 from payproc.providers.listing import Listing, Window
 from payproc.reconcile import findings
-from payproc.reconcile.rate_limit import Pace
+from payproc.reconcile.rate_limit import RateLimit
 
 # What the periods of runs begin with that a person started.
 _BY_HAND = "by hand"
@@ -37,7 +37,7 @@ class Work:
     method: PaymentMethod
     run_id: str
     window: Window
-    pace: Pace = field(default_factory=Pace)
+    rate_limit: RateLimit = field(default_factory=RateLimit)
 
     @property
     def provider(self) -> Provider:
@@ -195,9 +195,9 @@ def carry_on(
     while run.state is RunState.RUNNING:
         place = run.position or {"step": steps[0].name, "cursor": None}
         step = by_name[place["step"]]
-        asked_before = work.pace.calls
+        asked_before = work.rate_limit.calls
         batch = step.fetch(work, place["cursor"])
-        run = _settled(work, run, step, batch, steps=steps, calls=work.pace.calls - asked_before)
+        run = _settled(work, run, step, batch, steps=steps, calls=work.rate_limit.calls - asked_before)
         progress(run)
         if enough():
             break

@@ -78,7 +78,7 @@ class PaidOut:
 def _fetch_payouts(work: Work, cursor: str | None) -> Batch[PaidOut]:
     # The place inside a page of payouts is ours: the provider's cursor names only whole pages.
     page_cursor, _, done = (cursor or "|0").rpartition("|")
-    page = work.pace.ask(lambda: work.listing.list_payouts(work.window, cursor=page_cursor or None))
+    page = work.rate_limit.ask(lambda: work.listing.list_payouts(work.window, cursor=page_cursor or None))
     first, last = int(done), int(done) + _PAYOUTS_AT_ONCE
     part = [PaidOut(payout=payout, lines=_lines_of(work, payout)) for payout in page.items[first:last]]
     if last < len(page.items):
@@ -96,7 +96,7 @@ def _all_lines(work: Work, payout_id: str) -> Iterator[SettlementLine]:
     cursor: str | None = None
     while True:
         place = cursor
-        page = work.pace.ask(lambda: work.listing.list_payout_lines(payout_id, cursor=place))  # noqa: B023 (asked at once)
+        page = work.rate_limit.ask(lambda: work.listing.list_payout_lines(payout_id, cursor=place))  # noqa: B023 (asked at once)
         yield from page.items
         cursor = page.next_cursor
         if cursor is None:

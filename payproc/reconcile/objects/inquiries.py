@@ -141,7 +141,7 @@ def _answer(work: Work, payment: Payment) -> Outcome | None:
     if not work.provider.can_inquire(ref):
         return None
     try:
-        return work.pace.ask(lambda: work.provider.inquire(ref))
+        return work.rate_limit.ask(lambda: work.provider.inquire(ref))
     except ProviderUnavailable as trouble:
         # Asked again it would be the same: it must not hold up everything behind it.
         if trouble.code != "unreadable_answer":

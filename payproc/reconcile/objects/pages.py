@@ -22,8 +22,8 @@ Remote = TypeVar("Remote", bound=RemotePayment | RemoteRefund | RemoteDispute)
 
 
 def page_of(work: Work, ask: Callable[[], Page[Item]]) -> Batch[Item]:
-    """Ask for one page, at the run's pace."""
-    page = work.pace.ask(ask)
+    """Ask for one page, within the run's rate limit."""
+    page = work.rate_limit.ask(ask)
     return Batch(items=page.items, cursor=page.next_cursor, unreadable=page.unreadable)
 
 
@@ -36,12 +36,12 @@ class NoAnswer(Enum):
 
 
 def shown(work: Work, ask: Callable[[], Item | None]) -> Item | NoAnswer:
-    """Ask for one thing, at the run's pace.
+    """Ask for one thing, within the run's rate limit.
 
     Raises ProviderUnavailable where there was no answer.
     """
     try:
-        return work.pace.ask(ask) or NoAnswer.ABSENT
+        return work.rate_limit.ask(ask) or NoAnswer.ABSENT
     except ProviderUnavailable as trouble:
         # Asked again it would be the same: it must not hold up everything behind it.
         if trouble.code != "unreadable_answer":

@@ -55,7 +55,7 @@ def _inquire(work: Work, payment: Payment) -> RemotePayment | NoAnswer:
     return _Inquired(
         provider_id=next(iter(ref.references.values()), ""),
         references=ref.references,
-        outcome=work.pace.ask(lambda: work.provider.inquire(ref)),
+        outcome=work.rate_limit.ask(lambda: work.provider.inquire(ref)),
         created_at=payment.created_at,
     )
 
