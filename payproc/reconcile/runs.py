@@ -177,7 +177,7 @@ def last_end(session: Session, loop: Loop, method: PaymentMethod) -> Any:  # noq
     )
 
 
-def carry_on(
+def resume(
     app: Application,
     run_id: str,
     steps: Steps,
@@ -187,7 +187,7 @@ def carry_on(
 ) -> ReconciliationRun:
     """Go on with a run from where it stands, until it is done or `enough` says so after a page.
 
-    Raises ProviderUnavailable or RequestRefused: the run stands where it was, and can be carried on. Raises Conflict
+    Raises ProviderUnavailable or RequestRefused: the run stands where it was, and can be resumed. Raises Conflict
     where somebody else has moved it meanwhile.
     """
     work, run = _work_of(app, run_id)

@@ -105,11 +105,11 @@ def _all_done(app: Application, plan: Plan, job: jobs.Claimed, *, enough: Callab
     troubles: list[ProviderError] = []
     unfinished = [run for run in _begun(app, plan, job) if run.state is RunState.RUNNING]
     for place, run in enumerate(unfinished):
-        # The first is carried on by a page at least, whatever the hour: a slice without progress would repeat for ever.
+        # The first is resumed for a page at least, whatever the hour: a slice without progress would repeat for ever.
         if place and enough():
             return False
         try:
-            if runs.carry_on(app, run.id, plan.steps, enough=enough).state is RunState.RUNNING:
+            if runs.resume(app, run.id, plan.steps, enough=enough).state is RunState.RUNNING:
                 return False
         except ProviderError as trouble:
             # A gateway that rests must not keep the others waiting.

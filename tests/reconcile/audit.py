@@ -36,7 +36,7 @@ class Audit:
         window = Window(begin=now - timedelta(days=50), end=now + timedelta(seconds=2))
         period = f"a test's {next(_numbers)}"
         begun = runs.begin(self.world.app, loop, STRIPE, period=period, window=window, dry_run=dry_run)
-        return runs.carry_on(self.world.app, begun.id, STEPS[loop])
+        return runs.resume(self.world.app, begun.id, STEPS[loop])
 
     def findings(self, *, is_open: bool | None = None) -> list[ReconciliationFinding]:
         query = select(ReconciliationFinding).order_by(ReconciliationFinding.kind, ReconciliationFinding.id)

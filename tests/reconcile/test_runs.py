@@ -28,7 +28,7 @@ def begin(audit: Audit, period: str = "noon", loop: Loop = Loop.OBJECTS) -> Reco
 
 def test_the_same_period_is_the_same_run(audit: Audit) -> None:
     first = begin(audit)
-    runs.carry_on(audit.world.app, first.id, objects.STEPS)
+    runs.resume(audit.world.app, first.id, objects.STEPS)
     assert begin(audit).id == first.id
     assert begin(audit).state is RunState.DONE
 
@@ -60,8 +60,8 @@ def test_who_comes_back_to_a_run_that_was_given_up_writes_nothing(audit: Audit) 
 
     steps = objects.STEPS[2:]
     with pytest.raises(Conflict):
-        runs.carry_on(audit.world.app, run.id, steps, progress=is_overtaken)
-    assert runs.carry_on(audit.world.app, run.id, objects.STEPS).state is RunState.ABANDONED
+        runs.resume(audit.world.app, run.id, steps, progress=is_overtaken)
+    assert runs.resume(audit.world.app, run.id, objects.STEPS).state is RunState.ABANDONED
     assert audit.world.status(lost.id) is PaymentStatus.PENDING
 
 
@@ -77,9 +77,9 @@ def test_a_run_that_dies_at_any_commit_goes_on_and_tells_everything_once(
     run = begin(audit)
     dying = DyingDatabase(world.app.settings.database_url, commit=commit, after=after)
     with pytest.raises(Crash):
-        runs.carry_on(replace(world.app, database=dying), run.id, objects.STEPS)
+        runs.resume(replace(world.app, database=dying), run.id, objects.STEPS)
     dying.dispose()
-    done = runs.carry_on(world.app, run.id, objects.STEPS)
+    done = runs.resume(world.app, run.id, objects.STEPS)
 
     assert done.state is RunState.DONE
     assert audit.kinds() == [FindingKind.AMOUNT_MISMATCH, FindingKind.MISSED_EVENT]
@@ -91,9 +91,9 @@ def test_a_run_that_dies_at_any_commit_goes_on_and_tells_everything_once(
 def test_a_run_stops_after_the_page_that_was_enough_and_goes_on(audit: Audit) -> None:
     audit.paid()
     run = begin(audit)
-    stopped = runs.carry_on(audit.world.app, run.id, objects.STEPS, enough=lambda: True)
+    stopped = runs.resume(audit.world.app, run.id, objects.STEPS, enough=lambda: True)
     assert (stopped.state, stopped.position) == (RunState.RUNNING, {"step": "our payments", "cursor": None})
-    assert runs.carry_on(audit.world.app, run.id, objects.STEPS).state is RunState.DONE
+    assert runs.resume(audit.world.app, run.id, objects.STEPS).state is RunState.DONE
 
 
 def test_a_provider_that_is_down_leaves_the_run_where_it_stood(audit: Audit) -> None:
@@ -101,11 +101,11 @@ def test_a_provider_that_is_down_leaves_the_run_where_it_stood(audit: Audit) -> 
     run = begin(audit)
     audit.world.break_stripe("GET /v1/refunds", "error_500_before", times=4)
     with pytest.raises(ProviderUnavailable):
-        runs.carry_on(audit.world.app, run.id, objects.STEPS)
+        runs.resume(audit.world.app, run.id, objects.STEPS)
     with audit.world.app.database.transaction() as session:
         assert session.get_one(ReconciliationRun, run.id).position == {"step": "refunds", "cursor": None}
     audit.world.mend_stripe()
-    assert runs.carry_on(audit.world.app, run.id, objects.STEPS).state is RunState.DONE
+    assert runs.resume(audit.world.app, run.id, objects.STEPS).state is RunState.DONE
 
 
 class TestByTheClock:
@@ -152,6 +152,6 @@ class TestByTheClock:
         self.tick(audit, jobs.Kind.RECONCILE_OBJECTS)
         waiting = self.work(audit, jobs.Kind.RECONCILE_OBJECTS)
         assert (waiting.state, "going on" in (waiting.last_error or "")) == (JobState.READY, True)
-        runs.carry_on(audit.world.app, going_on.id, objects.STEPS)
+        runs.resume(audit.world.app, going_on.id, objects.STEPS)
         audit.world.make_due()
         assert self.work(audit, jobs.Kind.RECONCILE_OBJECTS).state is JobState.DONE

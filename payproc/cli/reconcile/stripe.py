@@ -74,7 +74,7 @@ def stripe(
         done = []
         for loop, window in windows.items():
             begun = runs.begin(core, loop, STRIPE, period=period, window=window, dry_run=dry_run)
-            done.append(_carry_on(core, begun))
+            done.append(_resume(core, begun))
         _conclude(core, done, json=json)
 
 
@@ -91,7 +91,7 @@ def resume(run_id: Annotated[str, typer.Argument(metavar="RUN", callback=written
             raise Conflict(f"Run {run.id} is no run over Stripe: start it anew.", code="run_of_another")
         if run.state is not RunState.RUNNING:
             raise Conflict(f"Run {run.id} is {run.state}; only one that is running is carried on.", code="run_ended")
-        _conclude(core, [_carry_on(core, run)], json=json)
+        _conclude(core, [_resume(core, run)], json=json)
 
 
 @app.command()
@@ -180,9 +180,9 @@ def _worded(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
 
 
-def _carry_on(core: Application, run: ReconciliationRun) -> ReconciliationRun:
+def _resume(core: Application, run: ReconciliationRun) -> ReconciliationRun:
     with _standing(run), watched(f"{run.provider} {run.loop}") as moved:
-        return runs.carry_on(core, run.id, _STEPS[run.loop], progress=moved)
+        return runs.resume(core, run.id, _STEPS[run.loop], progress=moved)
 
 
 @contextmanager

@@ -68,7 +68,7 @@ def _ask(core: Application, method: PaymentMethod, *, dry_run: bool) -> Reconcil
         core, Loop.WALLETS, method, period=f"by hand:{now.isoformat()}", window=inquiries.window(now), dry_run=dry_run
     )
     with watched(f"asking {method}") as moved:
-        return runs.carry_on(core, run.id, inquiries.STEPS, progress=moved)
+        return runs.resume(core, run.id, inquiries.STEPS, progress=moved)
 
 
 def _import(core: Application, method: PaymentMethod, path: Path, *, dry_run: bool) -> ReconciliationRun:

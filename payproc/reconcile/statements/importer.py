@@ -63,7 +63,7 @@ def import_statement(
         raise InvalidRequest(f"{method} lists what it has, and needs no statement.", field="method")
     statement = files.check(path)
     run = _begun(app, method, statement, dry_run=dry_run)
-    return runs.carry_on(app, run.id, steps(statement), progress=lambda moved: progress(moved, statement))
+    return runs.resume(app, run.id, steps(statement), progress=lambda moved: progress(moved, statement))
 
 
 def _begun(app: Application, method: PaymentMethod, statement: Statement, *, dry_run: bool) -> ReconciliationRun:

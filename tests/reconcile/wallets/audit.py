@@ -32,7 +32,7 @@ class WalletAudit:
         window = Window(begin=now - timedelta(days=50), end=now + timedelta(seconds=2))
         period = f"a test's {next(_numbers)}"
         begun = runs.begin(self.world.app, Loop.WALLETS, method, period=period, window=window, dry_run=dry_run)
-        return runs.carry_on(self.world.app, begun.id, wallets_loop.STEPS)
+        return runs.resume(self.world.app, begun.id, wallets_loop.STEPS)
 
     def paid(self, method: PaymentMethod = JAZZ_CASH, amount_minor: int = 125050) -> Payment:
         payment = self.world.begin(method, amount_minor=amount_minor)

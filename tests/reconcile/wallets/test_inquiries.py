@@ -182,7 +182,7 @@ def test_the_sample_is_the_same_when_a_run_is_resumed_and_another_in_the_next(
         run = runs.begin(audit.world.app, Loop.WALLETS, JAZZ_CASH, period=period, window=window)
         while run.state is RunState.RUNNING:
             # One page a time, each as by a worker of its own.
-            run = runs.carry_on(audit.world.app, run.id, asking.STEPS, enough=lambda: True)
+            run = runs.resume(audit.world.app, run.id, asking.STEPS, enough=lambda: True)
         return audit.inquiries()[before:]
 
     drawn = [asked(f"hour {hour}") for hour in range(8)]
