@@ -45,7 +45,7 @@ class Explained:
     waits: bool = False
 
 
-class Books:
+class LedgerLookup:
     """Our rows behind one page of lines, fetched together."""
 
     def __init__(
@@ -119,10 +119,10 @@ class Books:
 
 def book_all(session: Session, run: ReconciliationRun, page: Sequence[SettlementLine], *, listed_by: Reference) -> None:
     """Book a page of lines, but for those that wait, and write down what our books cannot explain of them."""
-    books = Books(session, run, page, listed_by=listed_by)
+    ledger = LedgerLookup(session, run, page, listed_by=listed_by)
     sources = {line.source for line in page if line.source}
     findings.note(session, run, [Seen(kind=SeenKind.SOURCE, theirs=source) for source in sources])
-    done = Counter(_book(session, run, books.explain(line), known=books.known) for line in page)
+    done = Counter(_book(session, run, ledger.explain(line), known=ledger.known) for line in page)
     for what, times in done.items():
         findings.count(run, "lines", what, by=times)
 
