@@ -35,7 +35,7 @@ _ROUNDING_MINOR = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Explained:
+class MatchedLine:
     """A line and what our books moved for it. `waits`: its payment or refund has not come to its end here."""
 
     line: SettlementLine
@@ -75,7 +75,7 @@ class LedgerLookup:
         kinds = (JournalKind.REFUND, JournalKind.REFUND_UNDONE)
         return [f"{kind}:{refund.id}" for refund in self._refunds.values() for kind in kinds]
 
-    def explain(self, line: SettlementLine) -> Explained:
+    def match(self, line: SettlementLine) -> MatchedLine:
         """Say what a line is about."""
         match line.kind:
             case LineKind.CHARGE:
@@ -86,26 +86,26 @@ class LedgerLookup:
                 return self._refund(line, JournalKind.REFUND_UNDONE)
             case LineKind.DISPUTE:
                 dispute = self._disputes.get(line.source or "")
-                return Explained(line=line, payment_id=dispute.payment_id if dispute else None)
+                return MatchedLine(line=line, payment_id=dispute.payment_id if dispute else None)
             case LineKind.FEE | LineKind.PAYOUT | LineKind.OTHER:
-                return Explained(line=line)
+                return MatchedLine(line=line)
 
-    def _charge(self, line: SettlementLine) -> Explained:
+    def _charge(self, line: SettlementLine) -> MatchedLine:
         payment = self._payments.get(line.source)
         if payment is None:
-            return Explained(line=line, waits=self._is_young(line.created_at))
+            return MatchedLine(line=line, waits=self._is_young(line.created_at))
         origin = payment.money
         waits = payment.completed_at is None
-        return Explained(line=line, ours=payment.id, payment_id=payment.id, origin=origin, waits=waits)
+        return MatchedLine(line=line, ours=payment.id, payment_id=payment.id, origin=origin, waits=waits)
 
-    def _refund(self, line: SettlementLine, booked_as: JournalKind) -> Explained:
+    def _refund(self, line: SettlementLine, booked_as: JournalKind) -> MatchedLine:
         refund = self._refunds.get(line.source)
         if refund is None:
-            return Explained(line=line, waits=self._is_young(line.created_at))
+            return MatchedLine(line=line, waits=self._is_young(line.created_at))
         booked = f"{booked_as}:{refund.id}" in self._booked
         origin = refund.money if booked else None
         waits = refund.status in REFUND_OPEN or (booked_as is JournalKind.REFUND_UNDONE and self._stands(refund))
-        return Explained(line=line, ours=refund.id, payment_id=refund.payment_id, origin=origin, waits=waits)
+        return MatchedLine(line=line, ours=refund.id, payment_id=refund.payment_id, origin=origin, waits=waits)
 
     def _stands(self, refund: Refund) -> bool:
         # The bank has sent it back, and we have not been told: booked now, it would be booked once more then.
@@ -122,42 +122,42 @@ def book_all(session: Session, run: ReconciliationRun, page: Sequence[Settlement
     ledger = LedgerLookup(session, run, page, listed_by=listed_by)
     sources = {line.source for line in page if line.source}
     findings.note(session, run, [Seen(kind=SeenKind.SOURCE, theirs=source) for source in sources])
-    done = Counter(_book(session, run, ledger.explain(line), known=ledger.known) for line in page)
+    done = Counter(_book(session, run, ledger.match(line), known=ledger.known) for line in page)
     for what, times in done.items():
         findings.count(run, "lines", what, by=times)
 
 
-def _book(session: Session, run: ReconciliationRun, explained: Explained, *, known: set[str]) -> str:
-    line = explained.line
-    if explained.waits:
+def _book(session: Session, run: ReconciliationRun, matched: MatchedLine, *, known: set[str]) -> str:
+    line = matched.line
+    if matched.waits:
         return "waiting"
-    difference = _unexplained(explained)
+    difference = _unexplained(matched)
     if difference is not None:
         findings.record(session, run, difference)
     if line.id in known:
         return "known"
     if run.dry_run:
         return "would be booked"
-    new = journal.record_line(session, run.provider, line, origin=explained.origin, payment_id=explained.payment_id)
+    new = journal.record_line(session, run.provider, line, origin=matched.origin, payment_id=matched.payment_id)
     return "booked" if new else "known"
 
 
-def _unexplained(explained: Explained) -> Difference | None:
-    line, origin = explained.line, explained.origin
+def _unexplained(matched: MatchedLine) -> Difference | None:
+    line, origin = matched.line, matched.origin
     if origin is None:
         return None
     gross = Money.of(abs(line.gross), line.currency)
     if gross.currency == origin.currency:
         if gross == origin:
             return None
-        return _difference(explained, FindingKind.LEDGER_IMBALANCE, f"{gross} there, and {origin} in our books")
+        return _difference(matched, FindingKind.LEDGER_IMBALANCE, f"{gross} there, and {origin} in our books")
     if line.exchange_rate is None:
-        return _difference(explained, FindingKind.FX_UNEXPLAINED, f"{origin} became {gross} without a rate")
+        return _difference(matched, FindingKind.FX_UNEXPLAINED, f"{origin} became {gross} without a rate")
     expected = _converted(origin, line.exchange_rate, gross)
     if abs(expected - gross.amount_minor) <= _ROUNDING_MINOR:
         return None
     said = f"{origin} became {gross}, and its rate of {line.exchange_rate} says otherwise"
-    return _difference(explained, FindingKind.FX_UNEXPLAINED, said)
+    return _difference(matched, FindingKind.FX_UNEXPLAINED, said)
 
 
 def _converted(origin: Money, rate: Decimal, gross: Money) -> Decimal:
@@ -165,13 +165,13 @@ def _converted(origin: Money, rate: Decimal, gross: Money) -> Decimal:
     return (origin.major * rate).scaleb(gross.currency.exponent)
 
 
-def _difference(explained: Explained, kind: FindingKind, sentence: str) -> Difference:
-    line = explained.line
+def _difference(matched: MatchedLine, kind: FindingKind, sentence: str) -> Difference:
+    line = matched.line
     return Difference(
         kind=kind,
-        ours=explained.ours,
+        ours=matched.ours,
         theirs=line.id,
-        payment_id=explained.payment_id,
+        payment_id=matched.payment_id,
         subject_at=line.created_at,
-        detail=f"Line {line.id} ({line.category}) of {explained.ours}: {sentence}.",
+        detail=f"Line {line.id} ({line.category}) of {matched.ours}: {sentence}.",
     )
