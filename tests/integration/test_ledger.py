@@ -77,9 +77,9 @@ class Books:
             refund = refund_in(session, payment, amount_minor)
             return refunds.apply_fact(session, refund.id, RefundFact.SUCCEEDED, told=TOLD)
 
-    def book(self, told: SettlementLine, *, origin: Money | None = None, payment: Payment | None = None) -> bool:
+    def book(self, told: SettlementLine, *, booked: Money | None = None, payment: Payment | None = None) -> bool:
         with self.app.database.transaction() as session:
-            return ledger.record_line(session, STRIPE, told, origin=origin, payment_id=payment.id if payment else None)
+            return ledger.record_line(session, STRIPE, told, booked=booked, payment_id=payment.id if payment else None)
 
     def journals(self) -> list[Journal]:
         with self.app.database.transaction() as session:
@@ -147,14 +147,14 @@ def test_a_refund_that_fails_books_nothing(books: Books) -> None:
 
 def test_a_charges_fee_is_what_the_line_adds_to_the_sale(books: Books) -> None:
     payment = books.sell(USD_20)
-    assert books.book(line(LineKind.CHARGE, 2000, fee=88), origin=USD_20, payment=payment)
+    assert books.book(line(LineKind.CHARGE, 2000, fee=88), booked=USD_20, payment=payment)
     assert books.balances() == {("receivable", "usd"): 1912, ("sales", "usd"): -2000, ("fees", "usd"): 88}
 
 
 def test_a_charge_settled_in_another_currency_goes_through_conversion(books: Books) -> None:
     euros = Money.of(1000, "eur")
     payment = books.sell(euros)
-    books.book(line(LineKind.CHARGE, 1234, fee=60, exchange_rate=Decimal("1.234")), origin=euros, payment=payment)
+    books.book(line(LineKind.CHARGE, 1234, fee=60, exchange_rate=Decimal("1.234")), booked=euros, payment=payment)
     assert books.balances() == {
         ("sales", "eur"): -1000,
         ("conversion", "eur"): 1000,
@@ -187,13 +187,13 @@ def test_what_we_had_not_booked_has_an_account_of_its_own(
 
 def test_a_difference_from_what_we_booked_is_in_suspense(books: Books) -> None:
     books.sell(USD_20)
-    books.book(line(LineKind.CHARGE, 1999), origin=USD_20)
+    books.book(line(LineKind.CHARGE, 1999), booked=USD_20)
     assert books.balances() == {("receivable", "usd"): 1999, ("sales", "usd"): -2000, ("suspense", "usd"): 1}
 
 
 def test_a_line_that_moves_nothing_more_is_kept_without_a_journal(books: Books) -> None:
     payment = books.sell(USD_20)
-    assert books.book(line(LineKind.CHARGE, 2000), origin=USD_20, payment=payment)
+    assert books.book(line(LineKind.CHARGE, 2000), booked=USD_20, payment=payment)
     assert [journal.kind for journal in books.journals()] == ["sale"]
     with books.app.database.transaction() as session:
         kept = session.scalars(select(KeptLine)).one()
@@ -223,7 +223,7 @@ def test_a_line_in_a_currency_that_nobody_knows_is_refused(books: Books) -> None
     with pytest.raises(InvalidRequest, match="not supported"):
         books.book(line(LineKind.OTHER, 5, currency="zzz"))
     with pytest.raises(ValueError, match="move nothing for a payout"):
-        books.book(line(LineKind.PAYOUT, 5), origin=USD_20)
+        books.book(line(LineKind.PAYOUT, 5), booked=USD_20)
     assert books.balances() == {}
 
 
@@ -259,10 +259,15 @@ class Story:
                 yield partial(ledger.record_refund_undone, session, refund, payment)
         for told in self.lines:
             yield partial(
-                ledger.record_line, session, STRIPE, told, origin=self._origin(told.kind), payment_id=payment.id
+                ledger.record_line,
+                session,
+                STRIPE,
+                told,
+                booked=self._booked(told.kind),
+                payment_id=payment.id,
             )
 
-    def _origin(self, kind: LineKind) -> Money | None:
+    def _booked(self, kind: LineKind) -> Money | None:
         match kind:
             case LineKind.CHARGE:
                 return self.sale
@@ -346,7 +351,7 @@ def test_the_books_of_a_past_moment_are_those_of_then(books: Books) -> None:
 
 def test_entries_come_in_the_order_of_time_with_their_journals_together(books: Books) -> None:
     first, second = books.sell(USD_20), books.sell(Money.of(500, "usd"))
-    books.book(line(LineKind.CHARGE, 2000, fee=88), origin=USD_20, payment=first)
+    books.book(line(LineKind.CHARGE, 2000, fee=88), booked=USD_20, payment=first)
     with books.app.database.transaction() as session:
         found = [(entry.key, entry.account.value, str(entry.money)) for entry in ledger.entries(session)]
     assert found == [

@@ -41,7 +41,7 @@ class MatchedLine:
     line: SettlementLine
     ours: str = ""
     payment_id: str | None = None
-    origin: Money | None = None
+    booked: Money | None = None
     waits: bool = False
 
 
@@ -94,18 +94,18 @@ class LedgerLookup:
         payment = self._payments.get(line.source)
         if payment is None:
             return MatchedLine(line=line, waits=self._is_young(line.created_at))
-        origin = payment.money
+        booked = payment.money
         waits = payment.completed_at is None
-        return MatchedLine(line=line, ours=payment.id, payment_id=payment.id, origin=origin, waits=waits)
+        return MatchedLine(line=line, ours=payment.id, payment_id=payment.id, booked=booked, waits=waits)
 
     def _refund(self, line: SettlementLine, booked_as: JournalKind) -> MatchedLine:
         refund = self._refunds.get(line.source)
         if refund is None:
             return MatchedLine(line=line, waits=self._is_young(line.created_at))
-        booked = f"{booked_as}:{refund.id}" in self._booked
-        origin = refund.money if booked else None
+        is_booked = f"{booked_as}:{refund.id}" in self._booked
+        booked = refund.money if is_booked else None
         waits = refund.status in REFUND_OPEN or (booked_as is JournalKind.REFUND_UNDONE and self._stands(refund))
-        return MatchedLine(line=line, ours=refund.id, payment_id=refund.payment_id, origin=origin, waits=waits)
+        return MatchedLine(line=line, ours=refund.id, payment_id=refund.payment_id, booked=booked, waits=waits)
 
     def _stands(self, refund: Refund) -> bool:
         # The bank has sent it back, and we have not been told: booked now, it would be booked once more then.
@@ -138,31 +138,31 @@ def _book(session: Session, run: ReconciliationRun, matched: MatchedLine, *, kno
         return "known"
     if run.dry_run:
         return "would be booked"
-    new = journal.record_line(session, run.provider, line, origin=matched.origin, payment_id=matched.payment_id)
+    new = journal.record_line(session, run.provider, line, booked=matched.booked, payment_id=matched.payment_id)
     return "booked" if new else "known"
 
 
 def _unexplained(matched: MatchedLine) -> Difference | None:
-    line, origin = matched.line, matched.origin
-    if origin is None:
+    line, booked = matched.line, matched.booked
+    if booked is None:
         return None
     gross = Money.of(abs(line.gross), line.currency)
-    if gross.currency == origin.currency:
-        if gross == origin:
+    if gross.currency == booked.currency:
+        if gross == booked:
             return None
-        return _difference(matched, FindingKind.LEDGER_IMBALANCE, f"{gross} there, and {origin} in our books")
+        return _difference(matched, FindingKind.LEDGER_IMBALANCE, f"{gross} there, and {booked} in our books")
     if line.exchange_rate is None:
-        return _difference(matched, FindingKind.FX_UNEXPLAINED, f"{origin} became {gross} without a rate")
-    expected = _converted(origin, line.exchange_rate, gross)
+        return _difference(matched, FindingKind.FX_UNEXPLAINED, f"{booked} became {gross} without a rate")
+    expected = _converted(booked, line.exchange_rate, gross)
     if abs(expected - gross.amount_minor) <= _ROUNDING_MINOR:
         return None
-    said = f"{origin} became {gross}, and its rate of {line.exchange_rate} says otherwise"
+    said = f"{booked} became {gross}, and its rate of {line.exchange_rate} says otherwise"
     return _difference(matched, FindingKind.FX_UNEXPLAINED, said)
 
 
-def _converted(origin: Money, rate: Decimal, gross: Money) -> Decimal:
+def _converted(booked: Money, rate: Decimal, gross: Money) -> Decimal:
     # The rate is of whole units; the two currencies may have other numbers of decimals.
-    return (origin.major * rate).scaleb(gross.currency.exponent)
+    return (booked.major * rate).scaleb(gross.currency.exponent)
 
 
 def _difference(matched: MatchedLine, kind: FindingKind, sentence: str) -> Difference:

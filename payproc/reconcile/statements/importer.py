@@ -156,8 +156,8 @@ def _book(session: Session, run: ReconciliationRun, known: Known, payment: Payme
         return
     # Our books have the sale once: what a second charge moved is for a person to explain.
     sold = payment.money
-    origin = None if known.is_charged_otherwise(payment, line) else sold
-    new = journal.record_line(session, run.provider, settled, origin=origin, payment_id=payment.id)
+    booked = None if known.is_charged_otherwise(payment, line) else sold
+    new = journal.record_line(session, run.provider, settled, booked=booked, payment_id=payment.id)
     known.note_charge(payment, line)
     findings.count(run, "lines", "booked" if new else "known")
 

@@ -159,7 +159,7 @@ def _settle_pair(
         findings.count(run, "lines", "waiting")
     elif not run.dry_run:
         new = journal.record_line(
-            session, run.provider, settlement_line(line), origin=refund.money, payment_id=refund.payment_id
+            session, run.provider, settlement_line(line), booked=refund.money, payment_id=refund.payment_id
         )
         findings.count(run, "lines", "booked" if new else "known")
 

@@ -95,17 +95,17 @@ def _book_refund(
 
 
 def record_line(
-    session: Session, provider: str, line: SettlementLine, *, origin: Money | None, payment_id: str | None
+    session: Session, provider: str, line: SettlementLine, *, booked: Money | None, payment_id: str | None
 ) -> bool:
     """Keep and book a line of a provider's balance, once for ever; return whether it was new.
 
-    `origin` is what our books already moved for it, unsigned and in its own currency: the payment's amount for a
+    `booked` is what our books already moved for it, unsigned and in its own currency: the payment's amount for a
     charge, the refund's for a refund and for one that failed. None where they moved nothing, as for a charge made by
     hand. A line that is known may still learn its payout.
 
-    Raises InvalidRequest for a currency that is not in our table, ValueError for an `origin` where there can be none.
+    Raises InvalidRequest for a currency that is not in our table, ValueError for a `booked` where there can be none.
     """
-    postings = _line_postings(line, origin=origin)
+    postings = _line_postings(line, booked=booked)
     if not _keep(session, provider, line, payment_id=payment_id):
         return False
     _book(
@@ -149,24 +149,24 @@ def _keep(session: Session, provider: str, line: SettlementLine, *, payment_id: 
     return added is not None
 
 
-def _line_postings(line: SettlementLine, *, origin: Money | None) -> list[_Posting]:
+def _line_postings(line: SettlementLine, *, booked: Money | None) -> list[_Posting]:
     gross, fee = Money.of(line.gross, line.currency), Money.of(line.fee, line.currency)
     return [
-        *_gross_postings(line.kind, gross, origin=origin),
+        *_gross_postings(line.kind, gross, booked=booked),
         *_moved(fee, debit=Account.FEES, credit=Account.RECEIVABLE),
     ]
 
 
-def _gross_postings(kind: LineKind, gross: Money, *, origin: Money | None) -> list[_Posting]:
+def _gross_postings(kind: LineKind, gross: Money, *, booked: Money | None) -> list[_Posting]:
     """Bring the receivable to where the line says it is, from where our books have it."""
     counter = _counter(kind)
-    if origin is None:
+    if booked is None:
         return _moved(gross, debit=Account.RECEIVABLE, credit=counter)
-    booked = _booked(kind, origin)
-    if booked.currency == gross.currency:
-        return _moved(gross - booked, debit=Account.RECEIVABLE, credit=counter)
+    moved = _signed(kind, booked)
+    if moved.currency == gross.currency:
+        return _moved(gross - moved, debit=Account.RECEIVABLE, credit=counter)
     return [
-        *_moved(booked, debit=Account.CONVERSION, credit=Account.RECEIVABLE),
+        *_moved(moved, debit=Account.CONVERSION, credit=Account.RECEIVABLE),
         *_moved(gross, debit=Account.RECEIVABLE, credit=Account.CONVERSION),
     ]
 
@@ -185,12 +185,12 @@ def _counter(kind: LineKind) -> Account:
             assert_never(kind)
 
 
-def _booked(kind: LineKind, origin: Money) -> Money:
+def _signed(kind: LineKind, booked: Money) -> Money:
     match kind:
         case LineKind.CHARGE | LineKind.REFUND_FAILURE:
-            return origin
+            return booked
         case LineKind.REFUND:
-            return Money(amount_minor=-origin.amount_minor, currency=origin.currency)
+            return Money(amount_minor=-booked.amount_minor, currency=booked.currency)
         case LineKind.DISPUTE | LineKind.FEE | LineKind.PAYOUT | LineKind.OTHER:
             raise ValueError(f"our books move nothing for a {kind} line before the provider's balance does")
         case _:
