@@ -54,21 +54,21 @@ def window(now: datetime) -> Window:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looked:
+class Fetched:
     """A payment of ours, and what the gateway said of it; None where it said nothing that we can read."""
 
     payment_id: str
     outcome: Outcome | None
 
 
-def _fetch_open(work: Work, cursor: str | None) -> Batch[Looked]:
+def _fetch_open(work: Work, cursor: str | None) -> Batch[Fetched]:
     end = func.coalesce(Payment.expires_at, Payment.created_at + literal(USUAL_LIFE, Interval))
     # Before its end a payment is its poller's concern.
     overdue = Payment.status.in_(OPEN) & (end < func.now() - literal(GRACE, Interval))
     return _fetch_by_id(work, cursor, overdue & _in_window(work))
 
 
-def _fetch_questioned(work: Work, cursor: str | None) -> Batch[Looked]:
+def _fetch_questioned(work: Work, cursor: str | None) -> Batch[Fetched]:
     # What a run does not find again is closed: so each run looks at all that is open, whatever its sample.
     finding = (
         select(ReconciliationFinding.id)
@@ -90,12 +90,12 @@ def _waits_for_an_answer() -> ColumnElement[bool]:
     return or_(ReconciliationFinding.loop == Loop.WALLETS, by_statement)
 
 
-def _fetch_by_id(work: Work, cursor: str | None, wanted: ColumnElement[bool]) -> Batch[Looked]:
+def _fetch_by_id(work: Work, cursor: str | None, wanted: ColumnElement[bool]) -> Batch[Fetched]:
     rows = pages.next_of_ours(work, Payment, _is_askable(work) & wanted, cursor, limit=_AT_ONCE).items
     return _asked(work, rows, place=lambda last, _: last.id)
 
 
-def _fetch_sample(work: Work, cursor: str | None) -> Batch[Looked]:
+def _fetch_sample(work: Work, cursor: str | None) -> Batch[Fetched]:
     """Ask about the next of the sample: of those that ended, whose id and the run's period make a small number."""
     done, _, after = (cursor or "0|").partition("|")
     left = min(_AT_ONCE, _MOST_SAMPLED - int(done))
@@ -125,15 +125,15 @@ def _in_window(work: Work) -> ColumnElement[bool]:
     return and_(Payment.created_at >= work.window.begin, Payment.created_at < work.window.end)
 
 
-def _asked(work: Work, rows: Sequence[Payment], *, place: Callable[[Payment, int], str | None]) -> Batch[Looked]:
+def _asked(work: Work, rows: Sequence[Payment], *, place: Callable[[Payment, int], str | None]) -> Batch[Fetched]:
     """Ask about each, until the page's time is over; `place` says where to go on after so many."""
     started = time.monotonic()
-    looked: list[Looked] = []
+    fetched: list[Fetched] = []
     for payment in rows:
-        looked.append(Looked(payment_id=payment.id, outcome=_answer(work, payment)))
+        fetched.append(Fetched(payment_id=payment.id, outcome=_answer(work, payment)))
         if time.monotonic() - started > _PAGE_SECONDS:
             break
-    return Batch(items=looked, cursor=place(rows[len(looked) - 1], len(looked)) if rows else None)
+    return Batch(items=fetched, cursor=place(rows[len(fetched) - 1], len(fetched)) if rows else None)
 
 
 def _answer(work: Work, payment: Payment) -> Outcome | None:
@@ -149,17 +149,17 @@ def _answer(work: Work, payment: Payment) -> Outcome | None:
         return None
 
 
-def _settle(session: Session, work: Work, run: ReconciliationRun, batch: Batch[Looked]) -> None:
+def _settle(session: Session, work: Work, run: ReconciliationRun, batch: Batch[Fetched]) -> None:
     assert work.run_id == run.id
     # In one order, so that two who lock several payments never wait for each other.
-    for looked in sorted(batch.items, key=lambda each: each.payment_id):
+    for fetched in sorted(batch.items, key=lambda each: each.payment_id):
         # Read again: its notice may have come while the gateway was asked.
-        payment = payments.locked(session, looked.payment_id)
+        payment = payments.locked(session, fetched.payment_id)
         findings.note_rows(session, run, [payment.id])
-        if looked.outcome is None or _says_nothing(session, payment, looked.outcome):
+        if fetched.outcome is None or _says_nothing(session, payment, fetched.outcome):
             _keep_findings(session, run, payment)
         else:
-            _compare(session, run, payment, looked.outcome)
+            _compare(session, run, payment, fetched.outcome)
 
 
 def _says_nothing(session: Session, payment: Payment, outcome: Outcome) -> bool:
