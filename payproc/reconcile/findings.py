@@ -13,9 +13,9 @@ from sqlalchemy.sql.elements import SQLCoreOperations
 from payproc.database.models import (
     FindingKind,
     ReconciliationFinding,
-    ReconciliationMark,
     ReconciliationRun,
     ReviewKind,
+    SeenKey,
     SeenKind,
 )
 from payproc.reconcile.classification import is_mended
@@ -137,7 +137,7 @@ def note(session: Session, run: ReconciliationRun, seen: Iterable[Seen]) -> None
     rows = [{"run_id": run.id, **asdict(each)} for each in seen]
     if rows:
         # One statement for a page: two hundred small ones would be most of the run's time.
-        session.execute(insert(ReconciliationMark).values(rows).on_conflict_do_nothing())
+        session.execute(insert(SeenKey).values(rows).on_conflict_do_nothing())
 
 
 def note_rows(session: Session, run: ReconciliationRun, ids: Iterable[str]) -> None:
@@ -153,7 +153,7 @@ def is_seen(
     theirs: SQLCoreOperations[str] | str = "",
 ) -> ColumnElement[bool]:
     """Say in a query whether the run has come across what is named so."""
-    seen = ReconciliationMark
+    seen = SeenKey
     return exists().where(seen.run_id == run_id, seen.kind == kind, seen.ours == ours, seen.theirs == theirs)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc.application import Application
-from payproc.database.models import Loop, Payment, ReconciliationMark, ReconciliationRun, RunState
+from payproc.database.models import Loop, Payment, ReconciliationRun, RunState, SeenKey
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.errors import Conflict, OperationNotSupported
 from payproc.providers.base import Provider
@@ -239,10 +239,6 @@ def _after(step: Step[Any], batch: Batch[Any], steps: Steps) -> dict[str, Any] |
 def _finish(session: Session, run: ReconciliationRun) -> None:
     if not run.dry_run:
         findings.count(run, "closed", "gone", by=findings.close_what_is_gone(session, run))
-    session.execute(
-        delete(ReconciliationMark)
-        .where(ReconciliationMark.run_id == run.id)
-        .execution_options(synchronize_session=False)
-    )
+    session.execute(delete(SeenKey).where(SeenKey.run_id == run.id).execution_options(synchronize_session=False))
     run.state = RunState.DONE
     run.finished_at = run.touched_at

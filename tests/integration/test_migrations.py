@@ -8,7 +8,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from payproc.database.models import EmailKind, Loop, Payment, ReconciliationMark, Refund, Source, User
+from payproc.database.models import EmailKind, Loop, Payment, Refund, SeenKey, Source, User
 from payproc.domain.languages import Locale
 from payproc.domain.money import Money
 from payproc.domain.payment_methods import STRIPE
@@ -190,7 +190,7 @@ def test_what_a_run_has_seen_is_known_to_this_release_and_to_the_one_below(world
         session.execute(by_name, [{"run_id": below, "name": name} for name in names])
         for key in keys:
             payload = REFUND_LINE if key["kind"] == "refund" else None
-            session.add(ReconciliationMark(payload=payload, **key))
+            session.add(SeenKey(payload=payload, **key))
 
     def seen(run_id: str) -> set[tuple[Any, ...]]:
         columns = text("SELECT kind, ours, theirs, payload::text FROM reconciliation_marks WHERE run_id = :run_id")

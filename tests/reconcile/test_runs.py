@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from payproc import jobs
-from payproc.database.models import FindingKind, Job, JobState, Loop, ReconciliationMark, ReconciliationRun, RunState
+from payproc.database.models import FindingKind, Job, JobState, Loop, ReconciliationRun, RunState, SeenKey
 from payproc.domain.payment_methods import STRIPE
 from payproc.domain.states import PaymentStatus
 from payproc.errors import Conflict, ProviderUnavailable
@@ -85,7 +85,7 @@ def test_a_run_that_dies_at_any_commit_goes_on_and_tells_everything_once(
     assert audit.kinds() == [FindingKind.AMOUNT_MISMATCH, FindingKind.MISSED_EVENT]
     assert world.status(lost.id) is PaymentStatus.COMPLETED
     assert done.counts["compared"]["payments"] == 2
-    assert world.rows(ReconciliationMark) == []
+    assert world.rows(SeenKey) == []
 
 
 def test_a_run_stops_after_the_page_that_was_enough_and_goes_on(audit: Audit) -> None:

@@ -14,9 +14,9 @@ from payproc.database.models.reconciliation import (
     FindingKind,
     Loop,
     ReconciliationFinding,
-    ReconciliationMark,
     ReconciliationRun,
     RunState,
+    SeenKey,
     SeenKind,
 )
 from payproc.database.models.refunds import Refund, RefundEvent
@@ -49,7 +49,6 @@ __all__ = [
     "PaymentEvent",
     "ProviderCall",
     "ReconciliationFinding",
-    "ReconciliationMark",
     "ReconciliationRun",
     "Refund",
     "RefundEvent",
@@ -58,6 +57,7 @@ __all__ = [
     "Role",
     "RunState",
     "Scope",
+    "SeenKey",
     "SeenKind",
     "SettlementLine",
     "Source",

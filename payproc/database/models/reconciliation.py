@@ -137,7 +137,7 @@ class SeenKind(StrEnum):
     REFUND = "refund"  # of a statement, and its payment; `payload` is the line
 
 
-class ReconciliationMark(Base):
+class SeenKey(Base):
     """What a run has come across so far: forgotten when it is done. `kind` may be that of a finding."""
 
     __tablename__ = "reconciliation_marks"

@@ -20,9 +20,9 @@ from payproc.database.models import (
     Loop,
     Payment,
     ReconciliationFinding,
-    ReconciliationMark,
     ReconciliationRun,
     RunState,
+    SeenKey,
     SeenKind,
 )
 from payproc.domain.payment_methods import PaymentMethod
@@ -184,7 +184,7 @@ def _report(
 
 def _fetch_doubled(work: Work, _cursor: str | None) -> Batch[tuple[str, list[str]]]:
     """Find the payments of this statement that were charged more than once, by it or by an earlier one."""
-    seen = ReconciliationMark
+    seen = SeenKey
     listed = select(seen.ours.label("payment_id"), seen.theirs.label("line_id")).where(
         seen.run_id == work.run_id, seen.kind == SeenKind.SALE
     )
@@ -219,9 +219,7 @@ def _settle_doubled(session: Session, _work: Work, run: ReconciliationRun, batch
 
 
 def _fetch_unlisted(work: Work, cursor: str | None) -> Batch[Payment]:
-    sold = select(ReconciliationMark.ours).where(
-        ReconciliationMark.run_id == work.run_id, ReconciliationMark.kind == SeenKind.SALE
-    )
+    sold = select(SeenKey.ours).where(SeenKey.run_id == work.run_id, SeenKey.kind == SeenKind.SALE)
     # Begun and completed within its days: what we heard of late, the statement before may have.
     within = (Payment.created_at >= work.window.begin) & (Payment.completed_at < work.window.end)
     wanted = work.is_of_gateway & within & Payment.id.not_in(sold)
@@ -266,5 +264,5 @@ def _keep_unspoken(session: Session, _work: Work, run: ReconciliationRun, _batch
         finding.closed_at.is_(None),
         or_((finding.theirs != "") & ~spoken, finding.kind == FindingKind.DUPLICATE_CHARGE),
     )
-    mark = insert(ReconciliationMark).from_select(["run_id", "kind", "ours", "theirs"], unspoken)
-    session.execute(mark.on_conflict_do_nothing())
+    keys = insert(SeenKey).from_select(["run_id", "kind", "ours", "theirs"], unspoken)
+    session.execute(keys.on_conflict_do_nothing())

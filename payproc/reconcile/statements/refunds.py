@@ -12,7 +12,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from payproc.database import models
-from payproc.database.models import FindingKind, Payment, ReconciliationMark, ReconciliationRun, Refund, SeenKind
+from payproc.database.models import FindingKind, Payment, ReconciliationRun, Refund, SeenKey, SeenKind
 from payproc.domain.settlement import LineKind, RefundVerdict
 from payproc.domain.states import REFUND_HOLDING, RefundStatus
 from payproc.reconcile import findings
@@ -39,7 +39,7 @@ def _line_of(payload: Mapping[str, Any]) -> StatementLine:
 
 def fetch(work: Work, cursor: str | None) -> Batch[str]:
     """Find the next payments that have a refund in the statement, or one of ours within its days."""
-    told = _refund_lines(work.run_id).with_only_columns(ReconciliationMark.ours.label("payment_id"))
+    told = _refund_lines(work.run_id).with_only_columns(SeenKey.ours.label("payment_id"))
     ours = (
         select(Refund.payment_id)
         .join(Payment, Payment.id == Refund.payment_id)
@@ -57,15 +57,15 @@ def fetch(work: Work, cursor: str | None) -> Batch[str]:
     return Batch(items=rows, cursor=rows[-1] if len(rows) == _AT_ONCE else None)
 
 
-def _refund_lines(run_id: str) -> Select[ReconciliationMark]:
-    seen = ReconciliationMark
+def _refund_lines(run_id: str) -> Select[SeenKey]:
+    seen = SeenKey
     return select(seen).where(seen.run_id == run_id, seen.kind == SeenKind.REFUND)
 
 
 def settle(session: Session, _work: Work, run: ReconciliationRun, batch: Batch[str]) -> None:
     """Compare the refunds of some payments."""
     lines: dict[str, list[StatementLine]] = {}
-    for seen in session.scalars(_refund_lines(run.id).where(ReconciliationMark.ours.in_(batch.items))):
+    for seen in session.scalars(_refund_lines(run.id).where(SeenKey.ours.in_(batch.items))):
         lines.setdefault(seen.ours, []).append(_line_of(seen.payload or {}))
     for payment_id in batch.items:
         payment = session.get_one(Payment, payment_id)
