@@ -12,6 +12,7 @@ from sqlalchemy.sql.elements import SQLCoreOperations
 
 from payproc.database.models import (
     FindingKind,
+    Payment,
     ReconciliationFinding,
     ReconciliationRun,
     ReviewKind,
@@ -79,23 +80,31 @@ def record(
         mending()
         _repaired(session, run, difference)
     elif finding_id is not None:
-        _tell(session, finding_id, difference)
+        about = difference.payment_id
+        open_review(session, ReviewKind.FINDING, finding_id, payment_id=about, detail=difference.detail)
+
+
+def tell(
+    session: Session,
+    run: ReconciliationRun,
+    kind: FindingKind,
+    payment: Payment,
+    *,
+    theirs: str = "",
+    at: datetime,
+    detail: str,
+) -> None:
+    """Write down what is told otherwise of one of our payments, and mend nothing."""
+    difference = Difference(
+        kind=kind, ours=payment.id, theirs=theirs, payment_id=payment.id, subject_at=at, detail=detail
+    )
+    record(session, run, difference)
 
 
 def _write(session: Session, run: ReconciliationRun, difference: Difference) -> str | None:
     written: str | None = session.scalar(
         insert(ReconciliationFinding)
-        .values(
-            kind=difference.kind,
-            provider=run.provider,
-            loop=run.loop,
-            ours=difference.ours,
-            theirs=difference.theirs,
-            payment_id=difference.payment_id,
-            detail=difference.detail,
-            subject_at=difference.subject_at,
-            run_id=run.id,
-        )
+        .values(provider=run.provider, loop=run.loop, run_id=run.id, **asdict(difference))
         .on_conflict_do_nothing(
             index_elements=["provider", "kind", "ours", "theirs"],
             index_where=ReconciliationFinding.closed_at.is_(None),
@@ -158,21 +167,10 @@ def is_seen(
 
 
 def _repaired(session: Session, run: ReconciliationRun, difference: Difference) -> None:
-    finding = session.scalars(
-        select(ReconciliationFinding).where(
-            ReconciliationFinding.provider == run.provider,
-            ReconciliationFinding.kind == difference.kind,
-            ReconciliationFinding.ours == difference.ours,
-            ReconciliationFinding.theirs == difference.theirs,
-            ReconciliationFinding.closed_at.is_(None),
-        )
-    ).one()
+    known = {"provider": run.provider, "kind": difference.kind, "ours": difference.ours, "theirs": difference.theirs}
+    finding = session.scalars(select(ReconciliationFinding).filter_by(**known, closed_at=None)).one()
     close(session, finding, resolution="repaired")
     finding.repaired_at = finding.closed_at
-
-
-def _tell(session: Session, finding_id: str, difference: Difference) -> None:
-    open_review(session, ReviewKind.FINDING, finding_id, payment_id=difference.payment_id, detail=difference.detail)
 
 
 def count(run: ReconciliationRun, group: str, name: str, by: int = 1) -> None:
@@ -186,11 +184,5 @@ def count(run: ReconciliationRun, group: str, name: str, by: int = 1) -> None:
 
 def _sample(run: ReconciliationRun, difference: Difference, *, repair: str) -> None:
     if len(run.sample) < _LONGEST_SAMPLE:
-        row = {
-            "kind": difference.kind,
-            "ours": difference.ours,
-            "theirs": difference.theirs,
-            "detail": difference.detail,
-            "repair": repair,
-        }
-        run.sample = [*run.sample, row]
+        row = {name: getattr(difference, name) for name in ("kind", "ours", "theirs", "detail")}
+        run.sample = [*run.sample, row | {"repair": repair}]

@@ -4,16 +4,19 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
+from typing import TypeVar
 
 from sqlalchemy import Interval, ScalarResult, Select, func, select, text, tuple_, type_coerce
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from payproc.database.models import FindingKind, Loop, ReconciliationFinding, ReconciliationRun, RunState
 from payproc.domain.csv import csv_line
 from payproc.domain.pagination import cursor_of, read_cursor
 from payproc.errors import NotFound
 from payproc.reconcile.classification import Severity, severity_of
+
+Row = TypeVar("Row", bound=ReconciliationRun | ReconciliationFinding)
 
 REPAIRED_OVER = timedelta(days=30)
 _AT_ONCE = 1000
@@ -67,11 +70,8 @@ def runs(session: Session, *, limit: int, cursor: str | None = None) -> RunPage:
     Raises InvalidRequest for a cursor that is not one of ours.
     """
     query = select(ReconciliationRun).order_by(ReconciliationRun.started_at.desc(), ReconciliationRun.id.desc())
-    if cursor is not None:
-        query = query.where(tuple_(ReconciliationRun.started_at, ReconciliationRun.id) < read_cursor(cursor))
-    found = list(session.scalars(query.limit(limit + 1)))
-    last = found[limit - 1] if len(found) > limit else None
-    return RunPage(runs=found[:limit], next_cursor=cursor_of(last.started_at, last.id) if last else None)
+    found, following = _page(session, query, ReconciliationRun.started_at, limit=limit, cursor=cursor)
+    return RunPage(runs=found, next_cursor=following)
 
 
 def run(session: Session, run_id: str) -> ReconciliationRun:
@@ -90,12 +90,18 @@ def findings(session: Session, wanted: Wanted, *, limit: int, cursor: str | None
 
     Raises InvalidRequest for a cursor that is not one of ours.
     """
-    query = _wanted(wanted)
+    found, following = _page(session, _wanted(wanted), ReconciliationFinding.opened_at, limit=limit, cursor=cursor)
+    return FindingPage(findings=found, next_cursor=following)
+
+
+def _page(
+    session: Session, query: Select[Row], at: InstrumentedAttribute[datetime], *, limit: int, cursor: str | None
+) -> tuple[list[Row], str | None]:
     if cursor is not None:
-        query = query.where(tuple_(ReconciliationFinding.opened_at, ReconciliationFinding.id) < read_cursor(cursor))
+        query = query.where(tuple_(at, at.class_.id) < read_cursor(cursor))
     found = list(session.scalars(query.limit(limit + 1)))
     last = found[limit - 1] if len(found) > limit else None
-    return FindingPage(findings=found[:limit], next_cursor=cursor_of(last.opened_at, last.id) if last else None)
+    return found[:limit], cursor_of(getattr(last, at.key), last.id) if last else None
 
 
 def every_finding(session: Session, wanted: Wanted) -> ScalarResult[ReconciliationFinding]:

@@ -127,21 +127,19 @@ def begin(
 
 
 def _of_period(session: Session, loop: Loop, method: PaymentMethod, period: str) -> ReconciliationRun | None:
-    return session.scalar(
-        select(ReconciliationRun).where(
-            ReconciliationRun.loop == loop,
-            ReconciliationRun.provider == method,
-            ReconciliationRun.period == period,
-        )
-    )
+    query = select(ReconciliationRun).where(_is_of(loop, method), ReconciliationRun.period == period)
+    return session.scalar(query)
+
+
+def _is_of(loop: Loop, method: PaymentMethod) -> ColumnElement[bool]:
+    return (ReconciliationRun.loop == loop) & (ReconciliationRun.provider == method)
 
 
 def _clear_the_way(session: Session, loop: Loop, method: PaymentMethod) -> None:
     session.execute(
         update(ReconciliationRun)
         .where(
-            ReconciliationRun.loop == loop,
-            ReconciliationRun.provider == method,
+            _is_of(loop, method),
             ReconciliationRun.state == RunState.RUNNING,
             ReconciliationRun.touched_at < func.now() - _ABANDONED_AFTER,
         )
@@ -168,8 +166,7 @@ def last_end(session: Session, loop: Loop, method: PaymentMethod) -> Any:  # noq
     """
     return session.scalar(
         select(func.max(ReconciliationRun.window_end)).where(
-            ReconciliationRun.loop == loop,
-            ReconciliationRun.provider == method,
+            _is_of(loop, method),
             ReconciliationRun.state == RunState.DONE,
             ReconciliationRun.dry_run.is_(False),
             ~ReconciliationRun.period.startswith(_BY_HAND),

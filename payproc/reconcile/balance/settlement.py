@@ -56,15 +56,9 @@ def _fetch_without_line(work: Work, cursor: str | None) -> Batch[Payment]:
 def _settle_without_line(session: Session, work: Work, run: ReconciliationRun, batch: Batch[Payment]) -> None:
     for payment in batch.items:
         charge = getattr(payment, work.listing.lines_name)
-        difference = Difference(
-            kind=FindingKind.FEE_MISSING,
-            ours=payment.id,
-            theirs=charge,
-            payment_id=payment.id,
-            subject_at=payment.completed_at or payment.created_at,
-            detail=f"{payment.id} is paid, and {charge} has no line in the balance of {run.provider}: no fee, no net.",
-        )
-        findings.record(session, run, difference)
+        at = payment.completed_at or payment.created_at
+        detail = f"{payment.id} is paid, and {charge} has no line in the balance of {run.provider}: no fee, no net."
+        findings.tell(session, run, FindingKind.FEE_MISSING, payment, theirs=charge, at=at, detail=detail)
 
 
 @dataclass(frozen=True, kw_only=True)

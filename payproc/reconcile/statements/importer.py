@@ -4,7 +4,6 @@ Nothing is believed of a file that moves a payment: what it says is paid is aske
 """
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -137,7 +136,7 @@ def _settle_sale(session: Session, run: ReconciliationRun, known: Known, payment
     found = told_payment(payment, Outcome(verdict=Verdict.PAID, money=line.money))
     if found is not None:
         next_step = "; the gateway is asked" if found.kind is FindingKind.MISSED_EVENT else ""
-        _report(session, run, payment, line, kind=found.kind, sentence=found.sentence + next_step)
+        _tell(session, run, payment, line, found.kind, found.sentence + next_step)
     if payment.completed_at is not None:
         _book(session, run, known, payment, line)
         return
@@ -151,42 +150,27 @@ def _book(session: Session, run: ReconciliationRun, known: Known, payment: Payme
     before = known.kept(line)
     if before is not None and (before.gross, before.fee) != (settled.gross, settled.fee):
         sentence = "it was imported before with another amount or fee, and what was booked then stands"
-        _report(session, run, payment, line, kind=FindingKind.LEDGER_IMBALANCE, sentence=sentence)
+        _tell(session, run, payment, line, FindingKind.LEDGER_IMBALANCE, sentence)
     if run.dry_run:
         return
     # Our books have the sale once: what a second charge moved is for a person to explain.
-    sold = payment.money
-    booked = None if known.is_charged_otherwise(payment, line) else sold
+    booked = None if known.is_charged_otherwise(payment, line) else payment.money
     new = journal.record_line(session, run.provider, settled, booked=booked, payment_id=payment.id)
     known.note_charge(payment, line)
     findings.count(run, "lines", "booked" if new else "known")
 
 
-def _report(
-    session: Session,
-    run: ReconciliationRun,
-    payment: Payment,
-    line: StatementLine,
-    *,
-    kind: FindingKind,
-    sentence: str,
+def _tell(
+    session: Session, run: ReconciliationRun, payment: Payment, line: StatementLine, kind: FindingKind, sentence: str
 ) -> None:
-    difference = Difference(
-        kind=kind,
-        ours=payment.id,
-        theirs=line.id,
-        payment_id=payment.id,
-        subject_at=line.at,
-        detail=f"{payment.id} ({line.transaction_id}): {sentence}.",
-    )
-    findings.record(session, run, difference)
+    detail = f"{payment.id} ({line.transaction_id}): {sentence}."
+    findings.tell(session, run, kind, payment, theirs=line.id, at=line.at, detail=detail)
 
 
 def _fetch_doubled(work: Work, _cursor: str | None) -> Batch[tuple[str, list[str]]]:
     """Find the payments of this statement that were charged more than once, by it or by an earlier one."""
-    seen = SeenKey
-    listed = select(seen.ours.label("payment_id"), seen.theirs.label("line_id")).where(
-        seen.run_id == work.run_id, seen.kind == SeenKind.SALE
+    listed = select(SeenKey.ours.label("payment_id"), SeenKey.theirs.label("line_id")).where(
+        SeenKey.run_id == work.run_id, SeenKey.kind == SeenKind.SALE
     )
     kept = select(models.SettlementLine.payment_id, models.SettlementLine.line_id).where(
         models.SettlementLine.provider == work.method,
@@ -208,14 +192,9 @@ def _fetch_doubled(work: Work, _cursor: str | None) -> Batch[tuple[str, list[str
 def _settle_doubled(session: Session, _work: Work, run: ReconciliationRun, batch: Batch[tuple[str, list[str]]]) -> None:
     for payment_id, lines in batch.items:
         payment = session.get_one(Payment, payment_id)
-        difference = Difference(
-            kind=FindingKind.DUPLICATE_CHARGE,
-            ours=payment.id,
-            payment_id=payment.id,
-            subject_at=payment.completed_at or payment.created_at,
-            detail=f"{payment.id} was charged {len(lines)} times: {', '.join(lines)}.",
-        )
-        findings.record(session, run, difference)
+        at = payment.completed_at or payment.created_at
+        detail = f"{payment.id} was charged {len(lines)} times: {', '.join(lines)}."
+        findings.tell(session, run, FindingKind.DUPLICATE_CHARGE, payment, at=at, detail=detail)
 
 
 def _fetch_unlisted(work: Work, cursor: str | None) -> Batch[Payment]:
@@ -228,20 +207,12 @@ def _fetch_unlisted(work: Work, cursor: str | None) -> Batch[Payment]:
 
 def _settle_unlisted(session: Session, _work: Work, run: ReconciliationRun, batch: Batch[Payment]) -> None:
     for payment in batch.items:
-        difference = Difference(
-            kind=FindingKind.MISSING_REMOTE,
-            ours=payment.id,
-            payment_id=payment.id,
-            subject_at=_completed_at(payment),
-            detail=f"{payment.id} ({payment.reference}) is {payment.status} here, and the statement of {run.provider} "
-            "over its day has no sale of it.",
+        assert payment.completed_at is not None
+        detail = (
+            f"{payment.id} ({payment.reference}) is {payment.status} here, and the statement of {run.provider} over "
+            "its day has no sale of it."
         )
-        findings.record(session, run, difference)
-
-
-def _completed_at(payment: Payment) -> datetime:
-    assert payment.completed_at is not None
-    return payment.completed_at
+        findings.tell(session, run, FindingKind.MISSING_REMOTE, payment, at=payment.completed_at, detail=detail)
 
 
 def _fetch_nothing(_work: Work, _cursor: str | None) -> Batch[None]:

@@ -58,8 +58,7 @@ def fetch(work: Work, cursor: str | None) -> Batch[str]:
 
 
 def _refund_lines(run_id: str) -> Select[SeenKey]:
-    seen = SeenKey
-    return select(seen).where(seen.run_id == run_id, seen.kind == SeenKind.REFUND)
+    return select(SeenKey).where(SeenKey.run_id == run_id, SeenKey.kind == SeenKind.REFUND)
 
 
 def settle(session: Session, _work: Work, run: ReconciliationRun, batch: Batch[str]) -> None:
@@ -126,7 +125,10 @@ def _compare(session: Session, run: ReconciliationRun, sides: _Sides) -> None:
     for line, refund in same:
         _settle_pair(session, run, sides.payment, line, refund)
     for line in sides.lines:
-        _report_unknown(session, run, sides.payment, line)
+        payment, given = sides.payment, f"{run.provider} gave {line.money} of it back"
+        detail = f"{payment.id} ({line.transaction_id}): {given}, and we have no refund of that."
+        kind = FindingKind.REFUND_MISSING_LOCAL
+        findings.tell(session, run, kind, payment, theirs=line.id, at=line.at, detail=detail)
     # Once a person has written it down here, the same file books it.
     if sides.lines:
         findings.count(run, "lines", "waiting", by=len(sides.lines))
@@ -162,19 +164,6 @@ def _settle_pair(
             session, run.provider, settlement_line(line), booked=refund.money, payment_id=refund.payment_id
         )
         findings.count(run, "lines", "booked" if new else "known")
-
-
-def _report_unknown(session: Session, run: ReconciliationRun, payment: Payment, line: StatementLine) -> None:
-    difference = Difference(
-        kind=FindingKind.REFUND_MISSING_LOCAL,
-        ours=payment.id,
-        theirs=line.id,
-        payment_id=payment.id,
-        subject_at=line.at,
-        detail=f"{payment.id} ({line.transaction_id}): {run.provider} gave {line.money} of it back, and we have no "
-        "refund of that.",
-    )
-    findings.record(session, run, difference)
 
 
 def _report_missing(session: Session, run: ReconciliationRun, refund: Refund) -> None:
