@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from payproc import jobs
 from payproc.application import Application
 from payproc.cli.terminal.edge import Id, Json, Limit, application, find, transaction, written
 from payproc.cli.terminal.progress import counted, differences, watched
@@ -17,14 +18,19 @@ from payproc.database.models import FindingKind, Loop, ReconciliationFinding, Re
 from payproc.domain.payment_methods import STRIPE
 from payproc.errors import Conflict, InvalidRequest, ProviderError, ProviderUnavailable
 from payproc.providers.listing import Window
-from payproc.reconcile import events, findings, report, runs
-from payproc.reconcile.balance import settlement
+from payproc.reconcile import findings, report, runs
 from payproc.reconcile.classification import severity_of
-from payproc.reconcile.objects import steps
 from payproc.reconcile.report import Wanted
-from payproc.reconcile.runs import Steps
+from payproc.reconcile.schedule import PLANS
 
 DIFFERENCES, INTERRUPTED = 4, 130
+
+_RUN_TIMES = ("window_begin", "window_end", "started_at", "finished_at")
+_RUN = ("id", "loop", "provider", "period", "state", "dry_run", *_RUN_TIMES)
+_RUN_COLUMNS = ("id", "loop", "provider", "state", "dry_run", "started_at", "took", "calls", "found", "repaired")
+_FINDING_TIMES = ("opened_at", "repaired_at", "closed_at")
+_FINDING = ("kind", "provider", "loop", "ours", "theirs", "payment_id", "detail", "subject_at", "run_id")
+_FINDING_COLUMNS = ("id", "severity", "kind", "ours", "theirs", "detail", "opened_at")
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -38,7 +44,9 @@ class Which(StrEnum):
     ALL = "all"
 
 
-_STEPS: dict[Loop, Steps] = {Loop.EVENTS: events.STEPS, Loop.OBJECTS: steps.STEPS, Loop.MONEY: settlement.STEPS}
+# The nightly look, over 45 days, is the clock's alone.
+_KINDS = (jobs.Kind.RECONCILE_EVENTS, jobs.Kind.RECONCILE_OBJECTS, jobs.Kind.RECONCILE_MONEY)
+_PLANS = {plan.loop: plan for plan in (PLANS[kind] for kind in _KINDS)}
 
 
 @app.callback()
@@ -67,7 +75,7 @@ def stripe(
     now = datetime.now(UTC)
     begin, end = _moment(since, "--since", now), _moment(until, "--until", now)
     with application() as core:
-        loops = list(_STEPS) if which is Which.ALL else [Loop(which)]
+        loops = list(_PLANS) if which is Which.ALL else [Loop(which)]
         # Every window before the first run: a wrong time must not be found out after half of the work.
         windows = {loop: _window(core, loop, now, begin, end) for loop in loops}
         period = runs.by_hand(now)
@@ -87,7 +95,7 @@ def resume(run_id: Annotated[str, typer.Argument(metavar="RUN", callback=written
     with application() as core:
         with core.database.transaction() as session:
             run = report.run(session, run_id)
-        if run.provider != STRIPE or run.loop not in _STEPS:
+        if run.provider != STRIPE or run.loop not in _PLANS:
             raise Conflict(f"Run {run.id} is no run over Stripe: start it anew.", code="run_of_another")
         if run.state is not RunState.RUNNING:
             raise Conflict(f"Run {run.id} is {run.state}; only one that is running is carried on.", code="run_ended")
@@ -116,13 +124,15 @@ def show(
             return
         if open_findings or kind is not None:
             found = report.findings(session, wanted, limit=limit)
-            _show_findings(found.findings, more=found.next_cursor is not None, json=json)
+            rows, more = [_finding(each) for each in found.findings], found.next_cursor is not None
+            show_list("findings", rows, columns=_FINDING_COLUMNS, more=more, json=json)
             return
         if run is not None:
             _show_run(run, json=json)
             return
         page = report.runs(session, limit=limit)
-    _show_runs(page.runs, more=page.next_cursor is not None, json=json)
+    more = page.next_cursor is not None
+    show_list("runs", [_row(each) for each in page.runs], columns=_RUN_COLUMNS, more=more, json=json)
 
 
 @app.command()
@@ -163,13 +173,7 @@ def _window(core: Application, loop: Loop, now: datetime, since: datetime | None
     """Return what the clock's next run would look at, with the times that were given instead."""
     with core.database.transaction() as session:
         last = runs.last_end(session, loop, STRIPE)
-    match loop:
-        case Loop.EVENTS:
-            usual = events.window(now, last_end=last)
-        case Loop.OBJECTS:
-            usual = steps.window(now, length=steps.NARROW)
-        case _:
-            usual = settlement.window(now, last_end=last)
+    usual = _PLANS[loop].window(now, last)
     begin, end = since or usual.begin, until or usual.end
     if begin >= end:
         raise InvalidRequest(f"Nothing lies between {_worded(begin)} and {_worded(end)} for {loop}: give other times.")
@@ -182,7 +186,7 @@ def _worded(moment: datetime) -> str:
 
 def _resume(core: Application, run: ReconciliationRun) -> ReconciliationRun:
     with _standing(run), watched(f"{run.provider} {run.loop}") as moved:
-        return runs.resume(core, run.id, _STEPS[run.loop], progress=moved)
+        return runs.resume(core, run.id, _PLANS[run.loop].steps, progress=moved)
 
 
 @contextmanager
@@ -246,33 +250,10 @@ def _show_run(run: ReconciliationRun, *, json: bool) -> None:
         show_table(columns, ([row[column] for column in columns] for row in run.sample))
 
 
-def _show_runs(found: Sequence[ReconciliationRun], *, more: bool, json: bool) -> None:
-    columns = ("id", "loop", "provider", "state", "dry_run", "started_at", "took", "calls", "found", "repaired")
-    show_list("runs", [_row(run) for run in found], columns=columns, more=more, json=json)
-
-
-def _show_findings(found: Sequence[ReconciliationFinding], *, more: bool, json: bool) -> None:
-    columns = ("id", "severity", "kind", "ours", "theirs", "detail", "opened_at")
-    show_list("findings", [_finding(each) for each in found], columns=columns, more=more, json=json)
-
-
 def _row(run: ReconciliationRun) -> dict[str, Any]:
-    return {
-        "id": run.id,
-        "loop": run.loop,
-        "provider": run.provider,
-        "period": run.period,
-        "state": run.state,
-        "dry_run": run.dry_run,
-        "window_begin": run.window_begin,
-        "window_end": run.window_end,
-        "started_at": run.started_at,
-        "finished_at": run.finished_at,
-        "took": _seconds(run),
-        "calls": run.calls,
-        "found": differences(run),
-        "repaired": counted(run, "repaired"),
-    }
+    row = {name: getattr(run, name) for name in _RUN}
+    found, repaired = differences(run), counted(run, "repaired")
+    return row | {"took": _seconds(run), "calls": run.calls, "found": found, "repaired": repaired}
 
 
 def _details(run: ReconciliationRun) -> dict[str, Any]:
@@ -284,19 +265,5 @@ def _seconds(run: ReconciliationRun) -> str | None:
 
 
 def _finding(finding: ReconciliationFinding) -> dict[str, Any]:
-    return {
-        "id": finding.id,
-        "severity": severity_of(finding.kind),
-        "kind": finding.kind,
-        "provider": finding.provider,
-        "loop": finding.loop,
-        "ours": finding.ours,
-        "theirs": finding.theirs,
-        "payment_id": finding.payment_id,
-        "detail": finding.detail,
-        "subject_at": finding.subject_at,
-        "run_id": finding.run_id,
-        "opened_at": finding.opened_at,
-        "repaired_at": finding.repaired_at,
-        "closed_at": finding.closed_at,
-    }
+    row = {name: getattr(finding, name) for name in (*_FINDING, *_FINDING_TIMES)}
+    return {"id": finding.id, "severity": severity_of(finding.kind)} | row

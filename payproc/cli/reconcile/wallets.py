@@ -64,9 +64,8 @@ def _methods(core: Application, method: str | None) -> list[PaymentMethod]:
 
 def _ask(core: Application, method: PaymentMethod, *, dry_run: bool) -> ReconciliationRun:
     now = datetime.now(UTC)
-    run = runs.begin(
-        core, Loop.WALLETS, method, period=f"by hand:{now.isoformat()}", window=inquiries.window(now), dry_run=dry_run
-    )
+    window = inquiries.window(now)
+    run = runs.begin(core, Loop.WALLETS, method, period=runs.by_hand(now), window=window, dry_run=dry_run)
     with watched(f"asking {method}") as moved:
         return runs.resume(core, run.id, inquiries.STEPS, progress=moved)
 
@@ -110,13 +109,8 @@ def _findings(session: Session, run: ReconciliationRun) -> list[dict[str, Any]]:
         .limit(_LONGEST_LIST)
     )
     return [
-        {
-            "kind": finding.kind,
-            "ours": finding.ours,
-            "theirs": finding.theirs,
-            "detail": finding.detail,
-            "repair": "none" if finding.repaired_at is None else "made",
-        }
+        {name: getattr(finding, name) for name in _COLUMNS[:-1]}
+        | {"repair": "none" if finding.repaired_at is None else "made"}
         for finding in session.scalars(query)
     ]
 
