@@ -122,22 +122,19 @@ def close(session: Session, finding: ReconciliationFinding, *, resolution: str) 
 
 def close_what_is_gone(session: Session, run: ReconciliationRun) -> int:
     """Close the findings about this run's window that it did not come across again; return how many."""
-    found = ReconciliationFinding
-    met = is_seen(run.id, found.kind, ours=found.ours, theirs=found.theirs)
-    gone = session.scalars(
-        select(ReconciliationFinding)
-        .where(
-            ReconciliationFinding.loop == run.loop,
-            ReconciliationFinding.provider == run.provider,
-            ReconciliationFinding.closed_at.is_(None),
-            ReconciliationFinding.subject_at >= run.window_begin,
-            ReconciliationFinding.subject_at < run.window_end,
-            ~met,
-        )
-        .order_by(ReconciliationFinding.id)
-    ).all()
-    for finding in gone:
-        close(session, finding, resolution="no longer there")
+    finding = ReconciliationFinding
+    met = is_seen(run.id, finding.kind, ours=finding.ours, theirs=finding.theirs)
+    query = select(finding).where(
+        finding.loop == run.loop,
+        finding.provider == run.provider,
+        finding.closed_at.is_(None),
+        finding.subject_at >= run.window_begin,
+        finding.subject_at < run.window_end,
+        ~met,
+    )
+    gone = session.scalars(query.order_by(finding.id)).all()
+    for each in gone:
+        close(session, each, resolution="no longer there")
     return len(gone)
 
 
