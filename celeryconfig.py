@@ -3,7 +3,7 @@
 from kombu.entity import Queue
 
 from payproc import jobs
-from payproc.providers.registry import CONSTRUCTORS
+from payproc.providers.registry import PROVIDERS
 
 # Ids as JSON, and nothing that could run code when it is read.
 task_serializer = "json"
@@ -58,7 +58,7 @@ task_create_missing_queues = False
 task_default_queue = "clock"
 task_queues = [
     *(Queue(name.value) for name in jobs.Queue),
-    *(Queue(jobs.provider_queue(method)) for method in CONSTRUCTORS),
+    *(Queue(jobs.provider_queue(method)) for method in PROVIDERS),
 ]
 
 imports = ("tasks.tasks",)

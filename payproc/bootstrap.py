@@ -1,11 +1,37 @@
 """The one place where an application is put together: it knows every provider, and nothing below knows it."""
 
+from functools import cache
+from typing import Any
+
+from pydantic import create_model
+
 from payproc.application import Application
 from payproc.database.engine import Database
 from payproc.mail.smtp import Mailer
 from payproc.operations import circuit_board
 from payproc.providers import registry
-from payproc.settings import Settings, load_settings
+from payproc.settings import Settings, load
+from payproc.settings.checks import deployment_problems
+
+
+def settings_type() -> type[Settings]:
+    """Return the class of every setting there is: the deployment's own, and each registered provider's."""
+    return _joined(tuple(each.settings for each in registry.PROVIDERS.values()))
+
+
+@cache
+def _joined(groups: tuple[type[Settings], ...]) -> type[Settings]:
+    # Backwards, because the fields of the last base come first.
+    return create_model("Settings", __base__=groups[::-1])
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 (any setting, by name)
+    """Read the environment: one object, in which each provider sees its own group. `overrides` are for tests.
+
+    Raises SettingsInvalid, listing every missing or wrong variable.
+    """
+    checks = (each.problems for each in registry.PROVIDERS.values())
+    return load(settings_type(), deployment_problems, *checks, **overrides)
 
 
 def application_from(settings: Settings, *, pool_size: int = 10) -> Application:

@@ -11,10 +11,9 @@ from celery.signals import worker_process_init
 from kombu.transport.redis import Channel as RedisChannel
 
 from payproc.application import Application
-from payproc.bootstrap import application_from
+from payproc.bootstrap import application_from, load_settings
 from payproc.errors import SettingsInvalid
 from payproc.operations import logs
-from payproc.settings import load_settings
 
 # Dozens of inquiries wait side by side, but a transaction is a few milliseconds long: they share these connections. A
 # worker that runs one job at a time opens one or two of them.

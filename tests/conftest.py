@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from payproc.application import Application
+from payproc.bootstrap import settings_type
 from payproc.database.engine import Database
 from payproc.database.models import Role, User
 from payproc.operations.doctor import broken_invariants
@@ -25,7 +26,7 @@ pytest_plugins = ["tests.support.world", "tests.support.wallet_world", "tests.su
 
 # What the developer's shell exports must not leak into a test.
 for name in list(os.environ):
-    if name.lower() in Settings.model_fields:
+    if name.lower() in settings_type().model_fields:
         del os.environ[name]
 
 

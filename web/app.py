@@ -12,9 +12,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from payproc import __version__
 from payproc.application import Application
-from payproc.domain.payment_methods import STRIPE
 from payproc.errors import InvalidRequest
-from payproc.providers.registry import CONSTRUCTORS
+from payproc.providers.registry import PROVIDERS
+from payproc.providers.stripe import STRIPE
 from payproc.records.identity.jwks import SigningKeys
 from web import docs, errors
 from web.api import disputes, health, ledger, metrics, notices, payments, reconciliation, refunds, wallets
@@ -62,7 +62,7 @@ def create_app(core: Application) -> Flask:
     errors.register(web)
     web.before_request(_begin)
     web.after_request(_end)
-    methods = list({**CONSTRUCTORS, **core.providers})
+    methods = list({**PROVIDERS, **core.providers})
     others = [method for method in methods if method != STRIPE]
     for blueprint in (
         payments.blueprint,

@@ -5,11 +5,12 @@ from typing import Any
 import typer
 from pydantic import SecretStr
 
+from payproc.bootstrap import load_settings
 from payproc.cli.terminal.edge import MISUSED, REFUSED, Json, transaction
 from payproc.cli.terminal.rendering import show_document, show_table, show_text
 from payproc.errors import SettingsInvalid
 from payproc.operations.doctor import broken_invariants, invariants
-from payproc.settings import Settings, load_settings
+from payproc.settings import Settings
 
 settings_app = typer.Typer(no_args_is_help=True)
 

@@ -1,10 +1,11 @@
-"""What providers are called. Open on purpose: the registry says which there are, not a list here."""
+"""What providers are called. Open on purpose: the registry says which there are, and each names itself."""
 
 from typing import NewType
 
 # The guide's `payment_method`: lower-case letters and underscores, as in `payments.payment_method`.
 PaymentMethod = NewType("PaymentMethod", str)
 
-STRIPE = PaymentMethod("stripe")
-JAZZ_CASH = PaymentMethod("jazz_cash")
-EASY_PAISA = PaymentMethod("easy_paisa")
+
+def path_of(method: PaymentMethod) -> str:
+    """Return how a provider is written in addresses: jazz-cash for jazz_cash."""
+    return method.replace("_", "-")

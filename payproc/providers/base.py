@@ -118,12 +118,14 @@ class Redirect:
 class PostForm:
     """The customer's browser posts these fields, in this order, to `url`. They may be signed: send them as they are.
 
-    `sites` are where the gateway may move the browser on from there, as a content security policy names them.
+    `sites` are where the gateway may move the browser on from there, as a content security policy names them;
+    `return_url` is where it sends the browser in the end.
     """
 
     url: str
     fields: Mapping[str, str] = field(repr=False)
     sites: tuple[str, ...] = ()
+    return_url: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,31 +1,33 @@
 """The only reader of environment variables. It fails at start and names everything that is wrong at once."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from payproc.errors import SettingsInvalid
-from payproc.settings.checks import weaknesses
 from payproc.settings.fields import Settings
 from payproc.settings.types import DatabaseUrl, Environment, Schedule
 
-__all__ = ["Environment", "Schedule", "Settings", "database_url", "load_settings"]
+__all__ = ["Environment", "Schedule", "Settings", "database_url", "load"]
+
+Group = TypeVar("Group", bound=BaseSettings)
 
 
-def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 (any setting, by name)
-    """Read the environment; `overrides` are for tests.
+def load(group: type[Group], *checks: Callable[[Group], list[str]], **overrides: Any) -> Group:  # noqa: ANN401 (any setting, by name)
+    """Read a group of settings from the environment; each check names what is wrong with those it knows.
 
-    Raises SettingsInvalid, listing every missing or wrong variable.
+    `overrides` take the place of variables: for tests. Raises SettingsInvalid, listing every missing or wrong variable.
     """
     try:
-        settings = Settings(**overrides)
+        found = group(**overrides)
     except ValidationError as invalid:
         raise SettingsInvalid([_problem(error) for error in invalid.errors()]) from None
-    problems = weaknesses(settings)
-    if problems:
+    # Two providers may find the same fault with a setting that both use.
+    if problems := list(dict.fromkeys(problem for check in checks for problem in check(found))):
         raise SettingsInvalid(problems)
-    return settings
+    return found
 
 
 def _problem(error: Any) -> str:  # noqa: ANN401 (pydantic's ErrorDetails, whose `input` may be a secret: not shown)
@@ -46,7 +48,4 @@ def database_url() -> str:
 
     Raises SettingsInvalid.
     """
-    try:
-        return _DatabaseOnly().database_url
-    except ValidationError as invalid:
-        raise SettingsInvalid([_problem(error) for error in invalid.errors()]) from None
+    return load(_DatabaseOnly).database_url

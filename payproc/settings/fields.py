@@ -1,7 +1,7 @@
-"""Every setting: its name, its type, its default and its reason."""
+"""The deployment's own settings: name, type, default and reason. What belongs to one provider is in its folder."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,23 +12,19 @@ from payproc.settings.types import (
     DatabaseUrl,
     Duration,
     Environment,
-    ExactUrl,
     Hosts,
     HttpUrl,
     Lease,
     LogLevel,
-    Pem,
     PushTimeout,
     RefundByOwner,
-    Schedule,
-    Secrets,
     SmtpUrl,
     Words,
 )
 
 
 class Settings(BaseSettings):
-    """Every setting, by the name of its environment variable in lower case."""
+    """Settings by the names of their environment variables in lower case. A provider's own group inherits these."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -45,42 +41,7 @@ class Settings(BaseSettings):
     jwt_audience: str | None = None
     cors_origins: Words = ()
 
-    stripe_secret_key: SecretStr
-    stripe_publishable_key: str = ""
-    stripe_webhook_secret: Secrets
-    stripe_api_version: str = "2026-10-28.endive"
-    stripe_api_base: HttpUrl = "https://api.stripe.com"
-
-    # A wallet is offered where it has an account: JAZZ_CASH_MERCHANT_ID, EASY_PAISA_STORE_ID.
-    jazz_cash_dialect: Literal["guide", "hosted-1.1", "hosted-2.0", "mwallet-1.1", "mwallet-2.0"] = "guide"
-    jazz_cash_merchant_id: str = ""
-    jazz_cash_password: SecretStr = SecretStr("")
-    jazz_cash_integrity_salt: SecretStr = SecretStr("")
-    jazz_cash_merchant_mpin: SecretStr = SecretStr("")
-    jazz_cash_sub_merchant_name: str = ""
-    jazz_cash_endpoints: Literal["classic", "pgw", "orchestrator"] = "classic"
-    jazz_cash_base_url: HttpUrl | None = None
-    jazz_cash_hosted_url: ExactUrl | None = None
-    jazz_cash_push_url: ExactUrl | None = None
-    jazz_cash_inquiry_url: ExactUrl | None = None
-    jazz_cash_refund_url: ExactUrl | None = None
-    jazz_cash_return_url: ExactUrl | None = None
-    jazz_cash_notify_url: ExactUrl | None = None
-
-    easy_paisa_dialect: Literal["guide", "rest-v4", "rest-v5-rsa", "hosted"] = "guide"
-    easy_paisa_payment_type: Literal["MA", "OTC"] = "MA"
-    easy_paisa_store_id: str = ""
-    easy_paisa_store_password: SecretStr = SecretStr("")
-    easy_paisa_username: str = ""
-    easy_paisa_password: SecretStr = SecretStr("")
-    easy_paisa_account_number: SecretStr = SecretStr("")
-    easy_paisa_hash_key: SecretStr = SecretStr("")
-    easy_paisa_private_key: Pem = SecretStr("")
-    easy_paisa_public_key: Pem = SecretStr("")
-    easy_paisa_base_url: HttpUrl | None = None
-    easy_paisa_return_url: ExactUrl | None = None
-    easy_paisa_notify_url: ExactUrl | None = None
-
+    # Whether a wallet may speak the integration guide's dialect in production.
     allow_guide_dialect: bool = False
 
     redirect_hosts: Hosts = ()
@@ -89,15 +50,6 @@ class Settings(BaseSettings):
     operator_mail: Address | None = None
     flower_basic_auth: SecretStr | None = None
 
-    # Stripe §3: a minute, five times five minutes, then hourly; the last step repeats.
-    poll_schedule_stripe: Schedule = (
-        timedelta(seconds=60),
-        *[timedelta(minutes=5)] * 5,
-        timedelta(hours=1),
-    )
-    # None: as the gateway's dialect suggests.
-    poll_schedule_jazz_cash: Schedule | None = None
-    poll_schedule_easy_paisa: Schedule | None = None
     # A dispatched job waits this long for a worker before the relay sends it again: what a wiped broker costs.
     ring_lease: Lease = timedelta(seconds=20)
     # Longer than the longest provider calls and Celery's hard limit of 60 s.
@@ -123,21 +75,6 @@ class Settings(BaseSettings):
     idempotency_key_life: Duration = timedelta(hours=72)
 
     @property
-    def live_mode(self) -> bool:
-        """Whether Stripe's key moves real money; every event must say the same."""
-        return self.stripe_secret_key.get_secret_value().startswith(("sk_live_", "rk_live_"))
-
-    @property
-    def offers_jazz_cash(self) -> bool:
-        """Whether there is an account at JazzCash."""
-        return bool(self.jazz_cash_merchant_id)
-
-    @property
-    def offers_easy_paisa(self) -> bool:
-        """Whether there is a store at Easypaisa."""
-        return bool(self.easy_paisa_store_id)
-
-    @property
-    def stripe_webhook_secrets(self) -> tuple[str, ...]:
-        """The signing secrets in force: two while one is being replaced."""
-        return tuple(secret.get_secret_value() for secret in self.stripe_webhook_secret)
+    def is_production(self) -> bool:
+        """Whether money is real here. A wallet's answers do not say it: only we know which gateway we asked."""
+        return self.environment is Environment.PRODUCTION

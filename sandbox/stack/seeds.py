@@ -9,10 +9,10 @@ from alembic.config import Config
 from alembic.util import CommandError
 
 import payproc
+from payproc.bootstrap import load_settings
 from payproc.database.engine import Database
 from payproc.database.models import Role, User
 from payproc.records.identity.users import NotAuthenticated, authenticate, create_user, issue_key
-from payproc.settings import load_settings
 from sandbox.errors import StackFailed
 from sandbox.stack.memory import Memory
 from sandbox.stack.servers import Postgres

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from payproc.settings import Settings
+from payproc.bootstrap import settings_type
 from sandbox.stack.memory import Memory
 from sandbox.stack.ports import Ports
 
@@ -104,7 +104,8 @@ class Site:
 
     def environment(self) -> dict[str, str]:
         """Return everything a process is given. What the developer's shell exports for payproc does not leak in."""
-        shell = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
+        ours = settings_type().model_fields
+        shell = {name: value for name, value in os.environ.items() if name.lower() not in ours}
         return {
             **shell,
             "PYTHONUNBUFFERED": "1",

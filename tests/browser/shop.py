@@ -14,10 +14,13 @@ from werkzeug.wrappers import Response
 from payproc.application import Application
 from payproc.database.models import Payment, Source, User
 from payproc.domain.money import Money
-from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, STRIPE, PaymentMethod
+from payproc.domain.payment_methods import PaymentMethod
 from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
 from payproc.providers.base import AwaitCustomer, NextAction, Outcome, StartResult, Verdict
+from payproc.providers.easy_paisa import EASY_PAISA
+from payproc.providers.jazz_cash import JAZZ_CASH
+from payproc.providers.stripe import STRIPE
 from payproc.records import outcomes
 from payproc.records.payments import Told
 from tests.support.serving import Slot

@@ -33,12 +33,12 @@ from payproc.database.models import (
     User,
 )
 from payproc.domain.money import Money
-from payproc.domain.payment_methods import STRIPE
 from payproc.domain.states import PaymentStatus
 from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
 from payproc.operations.doctor import broken_invariants
 from payproc.providers import registry
+from payproc.providers.stripe import STRIPE
 from payproc.records.identity.users import create_user
 from payproc.records.reviews import open_review
 from tests.support.configuration import settings_of_a_test

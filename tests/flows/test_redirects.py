@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payproc.bootstrap import load_settings
 from payproc.errors import InvalidRequest
 from payproc.flows.redirects import check_redirect
-from payproc.settings import Settings, load_settings
+from payproc.settings import Settings
 
 DEVELOPMENT = load_settings(
     database_url="postgresql://db/payproc",

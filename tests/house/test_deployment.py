@@ -20,10 +20,10 @@ import yaml
 
 import celeryconfig
 from payproc.application import Application
+from payproc.bootstrap import load_settings, settings_type
 from payproc.errors import SettingsInvalid
 from payproc.jobs import Claimed, Kind, Queue, provider_queue
-from payproc.providers.registry import CONSTRUCTORS
-from payproc.settings import Settings, load_settings
+from payproc.providers.registry import PROVIDERS
 from tasks import runner
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +76,7 @@ def flower_variables() -> set[str]:
 
 
 def read_by_the_code() -> set[str]:
-    return {name.upper() for name in Settings.model_fields} | flower_variables()
+    return {name.upper() for name in settings_type().model_fields} | flower_variables()
 
 
 def _text(path: str) -> str:
@@ -151,7 +151,9 @@ def registered() -> set[str]:
 
 
 def _environment(told: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields} | dict(told)
+    return {
+        name: value for name, value in os.environ.items() if name.lower() not in settings_type().model_fields
+    } | dict(told)
 
 
 # --- docker-compose.yml -----------------------------------------------------------------------------------------------
@@ -217,7 +219,7 @@ def test_every_option_of_a_command_is_one_its_program_knows(command: list[str], 
 
 def test_every_queue_is_consumed_by_exactly_one_worker() -> None:
     consumed = Counter(queue for name in WORKERS for queue in _queues_of(name))
-    queues = {*(queue.value for queue in Queue), *(provider_queue(method) for method in CONSTRUCTORS)}
+    queues = {*(queue.value for queue in Queue), *(provider_queue(method) for method in PROVIDERS)}
     assert consumed == Counter(dict.fromkeys(queues, 1))
     assert {queue.name for queue in celeryconfig.task_queues} == queues
 

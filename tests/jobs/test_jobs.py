@@ -12,8 +12,8 @@ from sqlalchemy import func, select, text, update
 from payproc import jobs
 from payproc.database.engine import Database
 from payproc.database.models import Job, JobState
-from payproc.domain.payment_methods import STRIPE
 from payproc.jobs import Claimed, Dispatched, Kind, LeaseLost
+from payproc.providers.stripe import STRIPE
 
 MINUTE = timedelta(minutes=1)
 OVER = timedelta(0)  # a lease that has run out the moment its transaction ends

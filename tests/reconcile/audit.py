@@ -9,8 +9,8 @@ from sqlalchemy import select, text
 
 from payproc.database.models import FindingKind, Loop, Payment, ReconciliationFinding, ReconciliationRun
 from payproc.domain.money import Money
-from payproc.domain.payment_methods import STRIPE
 from payproc.providers.listing import Window
+from payproc.providers.stripe import STRIPE
 from payproc.reconcile import events, runs
 from payproc.reconcile.balance import settlement
 from payproc.reconcile.objects import steps

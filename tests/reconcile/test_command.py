@@ -15,9 +15,9 @@ from typer.testing import CliRunner, Result
 
 from payproc.cli import app as cli
 from payproc.database.models import FindingKind, Loop, Payment, ReconciliationRun, RunState
-from payproc.domain.payment_methods import STRIPE
 from payproc.domain.states import PaymentStatus
 from payproc.providers.listing import Window
+from payproc.providers.stripe import STRIPE
 from payproc.reconcile import runs
 from tests.reconcile.audit import Audit
 from tests.support.configuration import WEBHOOK_SECRET

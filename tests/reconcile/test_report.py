@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from payproc.application import Application
 from payproc.database.models import FindingKind, Loop, RunState
-from payproc.domain.payment_methods import STRIPE
 from payproc.errors import InvalidRequest, NotFound
+from payproc.providers.stripe import STRIPE
 from payproc.reconcile import report, runs
 from payproc.reconcile.classification import Severity, kinds_of
 from payproc.reconcile.report import DriftOfKind, Wanted

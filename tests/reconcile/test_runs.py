@@ -7,11 +7,11 @@ import pytest
 
 from payproc import jobs
 from payproc.database.models import FindingKind, Job, JobState, Loop, ReconciliationRun, RunState, SeenKey
-from payproc.domain.payment_methods import STRIPE
 from payproc.domain.states import PaymentStatus
 from payproc.errors import Conflict, ProviderUnavailable
 from payproc.operations import clock
 from payproc.providers.listing import Window
+from payproc.providers.stripe import STRIPE
 from payproc.reconcile import runs, schedule
 from payproc.reconcile.objects import steps as objects
 from tests.reconcile.audit import Audit

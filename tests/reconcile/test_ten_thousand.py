@@ -27,9 +27,9 @@ from payproc.database.models import (
     Source,
 )
 from payproc.domain.ids import Prefix, new_id, new_reference
-from payproc.domain.payment_methods import STRIPE
 from payproc.domain.states import Effect, Fact, PaymentStatus
 from payproc.operations.doctor import broken_invariants
+from payproc.providers.stripe import STRIPE
 from tests.reconcile.audit import Audit
 
 log = logging.getLogger(__name__)

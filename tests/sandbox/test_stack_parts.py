@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from payproc import jobs
-from payproc.providers.registry import CONSTRUCTORS
+from payproc.providers.registry import PROVIDERS
 from sandbox.errors import StackFailed
 from sandbox.stack.children import Children
 from sandbox.stack.leftovers import end_leftovers, only_stack_in
@@ -89,7 +89,7 @@ def test_every_queue_has_a_worker(site: Site) -> None:
     commands = {each.name: " ".join(each.command) for each in processes(site)}
     queues = [command.partition("-Q ")[2].split()[0] for name, command in commands.items() if "worker" in name]
     assert sorted(",".join(queues).split(",")) == sorted(
-        [*jobs.Queue, *(jobs.provider_queue(method) for method in CONSTRUCTORS)]
+        [*jobs.Queue, *(jobs.provider_queue(method) for method in PROVIDERS)]
     )
 
 

@@ -1,16 +1,18 @@
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payproc.bootstrap import load_settings
 from payproc.errors import SettingsInvalid
-from payproc.providers.easy_paisa import settings as easy_paisa
-from payproc.providers.jazz_cash import settings as jazz_cash
-from payproc.providers.jazz_cash.endpoints import Preset
-from payproc.settings import Settings, database_url, load_settings
+from payproc.providers import registry
+from payproc.providers.easy_paisa.settings import EasyPaisaSettings
+from payproc.providers.jazz_cash.settings import JazzCashSettings
+from payproc.providers.stripe.settings import StripeSettings
+from payproc.settings import Settings, database_url
 from payproc.settings.types import duration
 
 DEVELOPMENT: dict[str, Any] = {
@@ -52,13 +54,16 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIRECT_HOSTS", "shop.pk, www.shop.pk ,")
     monkeypatch.setenv("POLL_SCHEDULE_STRIPE", "20s,1m,1h")
     settings = load_settings()
+    assert isinstance(settings, StripeSettings)
     assert settings.redirect_hosts == ("shop.pk", "www.shop.pk")
     assert settings.poll_schedule_stripe == (timedelta(seconds=20), timedelta(minutes=1), timedelta(hours=1))
 
 
 def test_the_example_that_should_work_does() -> None:
-    assert load_settings(**DEVELOPMENT).live_mode is False
-    assert load_settings(**PRODUCTION).live_mode is True
+    for values, live in ((DEVELOPMENT, False), (PRODUCTION, True)):
+        settings = load_settings(**values)
+        assert isinstance(settings, StripeSettings)
+        assert settings.stripe_live_mode is live
 
 
 @pytest.mark.parametrize("key", ["sk_live_51Kb9vQ2mT8xW4yZ6", "rk_live_51Kb9vQ2mT8xW4yZ6"])
@@ -117,6 +122,7 @@ def test_a_webhook_secret_without_a_secret_is_none(value: str) -> None:
 
 def test_two_webhook_secrets_are_in_force_during_a_rotation() -> None:
     settings = load_settings(**DEVELOPMENT | {"stripe_webhook_secret": "whsec_new, whsec_old"})
+    assert isinstance(settings, StripeSettings)
     assert settings.stripe_webhook_secrets == ("whsec_new", "whsec_old")
 
 
@@ -221,8 +227,7 @@ HTTPS = {"public_base_url": "https://pay.shop.pk"}
 
 
 def test_a_wallet_without_an_account_is_not_offered_and_asks_for_nothing() -> None:
-    settings = load_settings(**PRODUCTION)
-    assert (settings.offers_jazz_cash, settings.offers_easy_paisa) == (False, False)
+    assert set(registry.build(load_settings(**PRODUCTION))) == {"stripe"}
 
 
 @pytest.mark.parametrize(
@@ -248,7 +253,9 @@ def test_what_a_dialect_needs_is_named_by_variable(values: dict[str, Any], missi
 def test_production_speaks_the_guides_dialect_only_where_somebody_meant_it() -> None:
     [problem] = problems(**PRODUCTION, **JAZZ_CASH, **HTTPS)
     assert problem.startswith("JAZZ_CASH_DIALECT is guide")
-    assert load_settings(**PRODUCTION, **JAZZ_CASH, **HTTPS, allow_guide_dialect=True).offers_jazz_cash
+    meant = load_settings(**PRODUCTION, **JAZZ_CASH, **HTTPS, allow_guide_dialect=True)
+    assert isinstance(meant, JazzCashSettings)
+    assert meant.offers_jazz_cash
 
 
 def test_a_wallet_in_production_is_reached_and_comes_back_over_https_alone() -> None:
@@ -260,14 +267,38 @@ def test_a_wallet_in_production_is_reached_and_comes_back_over_https_alone() -> 
     }
 
 
-def test_the_dialects_named_here_are_those_that_are_spoken() -> None:
-    fields = Settings.model_fields
-    assert set(get_args(fields["jazz_cash_dialect"].annotation)) == {dialect.value for dialect in jazz_cash.Dialect}
-    assert set(get_args(fields["easy_paisa_dialect"].annotation)) == {dialect.value for dialect in easy_paisa.Dialect}
-    assert set(get_args(fields["jazz_cash_endpoints"].annotation)) == {preset.value for preset in Preset}
-    assert set(get_args(fields["easy_paisa_payment_type"].annotation)) == {
-        kind.value for kind in easy_paisa.PaymentType
-    }
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("jazz_cash_dialect", ("guide", "hosted-1.1", "hosted-2.0", "mwallet-1.1", "mwallet-2.0")),
+        ("jazz_cash_endpoints", ("classic", "pgw", "orchestrator")),
+        ("easy_paisa_dialect", ("guide", "rest-v4", "rest-v5-rsa", "hosted")),
+        ("easy_paisa_payment_type", ("MA", "OTC")),
+    ],
+)
+def test_a_word_of_a_closed_list_is_one_of_those_that_are_spoken(name: str, words: tuple[str, ...]) -> None:
+    for word in words:
+        assert getattr(load_settings(**DEVELOPMENT, **{name: word}), name) == word
+    [problem] = problems(**DEVELOPMENT, **{name: "another"})
+    assert problem == f"{name.upper()}: Input should be {', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
+
+
+def test_each_providers_names_are_its_own() -> None:
+    for each in registry.PROVIDERS.values():
+        own = {name for name in vars(each.settings) if not name.startswith("_")} | each.settings.model_fields.keys()
+        added = own - set(dir(Settings)) - Settings.model_fields.keys() - {"model_fields", "model_computed_fields"}
+        assert added
+        assert {name for name in added if each.method not in name} == set()
+
+
+def test_all_that_is_wrong_is_told_at_once_whoever_it_belongs_to() -> None:
+    wrong = {"redirect_hosts": "", "stripe_api_base": "http://stripe.test", "easy_paisa_store_id": "12345"}
+    assert [problem.partition(" ")[0] for problem in problems(**PRODUCTION | wrong | HTTPS)] == [
+        "REDIRECT_HOSTS",
+        "STRIPE_API_BASE",
+        "EASY_PAISA_STORE_PASSWORD",
+        "EASY_PAISA_DIALECT",
+    ]
 
 
 def test_a_key_is_given_as_text_or_as_the_path_of_its_file(tmp_path: Path) -> None:
@@ -275,10 +306,9 @@ def test_a_key_is_given_as_text_or_as_the_path_of_its_file(tmp_path: Path) -> No
     file = tmp_path / "key.pem"
     file.write_text(pem)
     for written in (pem, str(file)):
-        assert (
-            load_settings(**DEVELOPMENT, easy_paisa_private_key=written).easy_paisa_private_key.get_secret_value()
-            == pem
-        )
+        settings = load_settings(**DEVELOPMENT, easy_paisa_private_key=written)
+        assert isinstance(settings, EasyPaisaSettings)
+        assert settings.easy_paisa_private_key.get_secret_value() == pem
     [problem] = problems(**DEVELOPMENT, easy_paisa_private_key="/nowhere/key.pem")
     assert problem == "EASY_PAISA_PRIVATE_KEY: must be PEM text, or the path of a file that holds it"
 

@@ -3,7 +3,8 @@
 import secrets
 from typing import Any
 
-from payproc.settings import Settings, load_settings
+from payproc.bootstrap import load_settings
+from payproc.settings import Settings
 
 WEBHOOK_SECRET = "whsec_test_0123456789abcdef"
 

@@ -13,12 +13,12 @@ from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import Dispute, Email, EmailKind, Payment, Refund, ReviewKind, Source, User
 from payproc.domain.money import Money
-from payproc.domain.payment_methods import STRIPE
 from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteDispute, RemoteRefund
 from payproc.domain.states import DisputeStatus, Fact, RefundFact, RefundStatus
 from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
 from payproc.mail import compose, outbox
+from payproc.providers.stripe import STRIPE
 from payproc.records import disputes, payments, refunds
 from payproc.records.orders import create_order
 from payproc.records.payments import Told

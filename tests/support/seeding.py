@@ -9,7 +9,7 @@ import pytest
 
 from payproc.application import Application
 from payproc.database.models import FindingKind, Loop, ReconciliationFinding, ReconciliationRun, RunState
-from payproc.domain.payment_methods import STRIPE
+from payproc.providers.stripe import STRIPE
 
 _numbers = itertools.count()
 

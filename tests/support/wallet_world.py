@@ -10,13 +10,16 @@ import pytest
 import requests
 
 from payproc.application import Application
+from payproc.bootstrap import settings_type
 from payproc.database.models import Payment, User
 from payproc.domain.money import Money
-from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, PaymentMethod
+from payproc.domain.payment_methods import PaymentMethod
 from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
 from payproc.operations.circuit_board import Board
 from payproc.providers import registry
+from payproc.providers.easy_paisa import EASY_PAISA
+from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.settings import Settings
 from sandbox.demo.browser import follow
 from sandbox.easypaisa.config import EasyPaisaAccount
@@ -120,7 +123,7 @@ class WalletWorld(World):
 
     def speaking(self, **dialects: Any) -> "WalletWorld":
         """The same world after a change of settings, such as `jazz_cash_dialect="hosted-1.1"`."""
-        settings = Settings(**(self.app.settings.model_dump() | dialects))
+        settings = settings_type()(**(self.app.settings.model_dump() | dialects))
         changed = replace(
             self.app, settings=settings, providers=registry.build(settings, told=Board(self.app.database).note)
         )
@@ -186,7 +189,7 @@ class WalletWorld(World):
 @pytest.fixture
 def wallet_world(app: Application, wallets: RunningGateway, front: Front, customer: User) -> Iterator[WalletWorld]:
     requests.post(f"{wallets.base_url}/_sandbox/reset", timeout=5)
-    settings = Settings(**wallet_settings(app.settings, wallets.base_url, front.url))
+    settings = settings_type()(**wallet_settings(app.settings, wallets.base_url, front.url))
     connected = replace(app, settings=settings, providers=registry.build(settings, told=Board(app.database).note))
     front.app = create_app(connected)
     yield WalletWorld(app=connected, gateway=wallets, customer=customer, front=front)

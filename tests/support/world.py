@@ -15,12 +15,13 @@ from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import Email, Notice, Order, Payment, PaymentEvent, ProviderCall, Review, User
 from payproc.domain.money import Money
-from payproc.domain.payment_methods import STRIPE
 from payproc.domain.states import PaymentStatus
 from payproc.flows.checkout import PaymentRequest, take_payment
 from payproc.flows.inbox import accept
 from payproc.providers import registry
 from payproc.providers.base import RawNotice
+from payproc.providers.stripe import STRIPE
+from payproc.providers.stripe.settings import StripeSettings
 from payproc.records.orders import create_order
 from sandbox.gateway import GatewayConfig, RunningGateway, start_gateway
 from tasks import runner
@@ -140,9 +141,10 @@ class World:
 
     def stripe(self) -> stripe.StripeClient:
         """Speak to Stripe as the merchant's own Dashboard would."""
-        return stripe.StripeClient(
-            self.app.settings.stripe_secret_key.get_secret_value(), base_addresses={"api": self.gateway.base_url}
-        )
+        settings = self.app.settings
+        assert isinstance(settings, StripeSettings)
+        key = settings.stripe_secret_key.get_secret_value()
+        return stripe.StripeClient(key, base_addresses={"api": self.gateway.base_url})
 
     def sessions_at_stripe(self) -> list[str]:
         return [session.id for session in self.stripe().v1.checkout.sessions.list({"limit": 100}).data]

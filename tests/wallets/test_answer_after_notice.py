@@ -11,8 +11,8 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from payproc.database.models import Refund, ReviewKind
-from payproc.domain.payment_methods import JAZZ_CASH
 from payproc.domain.states import PaymentStatus, RefundStatus
+from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.jazz_cash.signature import sign
 from tests.support.wallet_world import SECRETS, WalletWorld
 

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from payproc.database.models import Payment, User
-from payproc.domain.payment_methods import JAZZ_CASH
+from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.records.identity.users import issue_key
 from tests.support.wallet_world import APPROVED, NEVER, WalletWorld
 

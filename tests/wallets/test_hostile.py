@@ -11,9 +11,10 @@ import pytest
 import requests
 
 from payproc.database.models import Payment
-from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH
 from payproc.domain.states import PaymentStatus
 from payproc.flows import checkout
+from payproc.providers.easy_paisa import EASY_PAISA
+from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.jazz_cash.signature import guide_form_digest, sign
 from tests.support.waiting import wait_until
 from tests.support.wallet_world import NEVER, SECRETS, WalletWorld
@@ -245,7 +246,7 @@ def test_an_address_in_a_notice_is_never_fetched(world: WalletWorld, canary: Can
     payment = world.begin(EASY_PAISA, phone=NEVER)
     account = SECRETS.easy_paisa_account_number
     path = f"/easypay-service/rest/v1/order-status/{account}/{payment.reference}"
-    real = world.app.settings.easy_paisa_base_url
+    real = f"{world.gateway.base_url}/easypaisa"
     answers = {
         requests.get(world.front.url + IPN, params={"url": url}, timeout=5).text
         for url in (

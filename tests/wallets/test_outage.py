@@ -5,8 +5,9 @@ from collections import Counter
 import requests
 
 from payproc.database.models import Job, Payment
-from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH
 from payproc.domain.states import PaymentStatus
+from payproc.providers.easy_paisa import EASY_PAISA
+from payproc.providers.jazz_cash import JAZZ_CASH
 from tests.support.waiting import wait_until
 from tests.support.wallet_world import APPROVED, NEVER, WalletWorld
 

@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import func, select, text
 
 from payproc.database.models import Job, Payment
-from payproc.domain.payment_methods import JAZZ_CASH, PaymentMethod
+from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import PaymentStatus
 from payproc.flows import poll
+from payproc.providers.jazz_cash import JAZZ_CASH
 from tests.support.waiting import wait_until
 from tests.support.wallet_world import (
     APPROVED,

@@ -8,12 +8,13 @@ import requests
 
 from payproc.database.models import Payment, Refund, Review, User
 from payproc.domain.money import Money
-from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH
 from payproc.domain.states import PaymentStatus, RefundStatus
 from payproc.errors import Conflict
 from payproc.flows import request_refund
 from payproc.operations import actions
 from payproc.operations.actions import Decision
+from payproc.providers.easy_paisa import EASY_PAISA
+from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.records.identity.users import issue_key
 from tests.support.wallet_world import APPROVED, NEVER, WalletWorld
 

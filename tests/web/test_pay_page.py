@@ -18,11 +18,14 @@ from payproc.database.engine import Database
 from payproc.database.models import Payment, Source, User
 from payproc.domain.languages import Language
 from payproc.domain.money import CURRENCIES, Money
-from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, STRIPE, PaymentMethod
+from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import PaymentStatus
 from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
 from payproc.providers.base import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
+from payproc.providers.easy_paisa import EASY_PAISA
+from payproc.providers.jazz_cash import JAZZ_CASH
+from payproc.providers.stripe import STRIPE
 from payproc.records import outcomes
 from payproc.records.payments import Told
 from payproc.settings import Settings

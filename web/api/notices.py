@@ -15,12 +15,12 @@ from limits.strategies import FixedWindowRateLimiter
 from werkzeug.wrappers import Response as AnyResponse
 
 from payproc.database.models import Payment
-from payproc.domain.payment_methods import STRIPE, PaymentMethod
+from payproc.domain.payment_methods import PaymentMethod, path_of
 from payproc.errors import BadSignature, NoticeMalformed
 from payproc.flows.inbox.accept import Accepted, accept_notice
 from payproc.flows.inbox.returns import take_return
 from payproc.providers.base import RawNotice
-from payproc.providers.registry import path_of
+from payproc.providers.stripe import STRIPE
 from web.api.schemas.notices import ReceivedAnswer
 from web.api.schemas.problem import Problem
 from web.auth import application

@@ -6,12 +6,13 @@ from flask_openapi.models.tag import Tag
 from flask_openapi.types import ResponseDict
 
 from payproc.database.models import Payment
-from payproc.domain.payment_methods import STRIPE, PaymentMethod
+from payproc.domain.payment_methods import PaymentMethod
 from payproc.errors import InvalidRequest
 from payproc.flows.cancel import request_cancel
 from payproc.operations import lists
 from payproc.operations.timeline import timeline
-from payproc.providers.registry import CONSTRUCTORS
+from payproc.providers.registry import PROVIDERS
+from payproc.providers.stripe import STRIPE
 from payproc.records import payments
 from payproc.records.idempotency import Answer
 from web.api.schemas.headers import StartHeader
@@ -94,9 +95,9 @@ def list_payments(query: ListQuery) -> Response:
 
 
 def _known_method(name: str | None) -> PaymentMethod | None:
-    if name is None or name in CONSTRUCTORS or name in application().providers:
+    if name is None or name in PROVIDERS or name in application().providers:
         return None if name is None else PaymentMethod(name)
-    known = ", ".join(CONSTRUCTORS)
+    known = ", ".join(PROVIDERS)
     raise InvalidRequest(f"There is no payment method {name}; there are {known}.", field="payment_method")
 
 

@@ -10,11 +10,10 @@ from flask_openapi.models.tag import Tag
 from flask_openapi.types import ResponseDict
 
 from payproc.database.models import Payment
-from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.payment_methods import PaymentMethod, path_of
 from payproc.errors import Conflict, InvalidRequest, ProviderError
 from payproc.flows import checkout
 from payproc.providers.base import PostForm
-from payproc.providers.registry import path_of
 from payproc.records.idempotency import Answer
 from web.api.schemas.headers import StartHeader
 from web.api.schemas.problem import Problem

@@ -186,9 +186,8 @@ def _targets(form: PostForm) -> list[str]:
     Chromium holds every redirect that follows a post against form-action as well, and shows the customer nothing where
     one is refused.
     """
-    settings = application().settings
-    ours = (settings.public_base_url, settings.jazz_cash_return_url, settings.easy_paisa_return_url)
-    return list(dict.fromkeys(("'self'", *(origin_of(url) for url in (form.url, *ours) if url), *form.sites)))
+    urls = (form.url, application().settings.public_base_url, form.return_url)
+    return list(dict.fromkeys(("'self'", *(origin_of(url) for url in urls if url), *form.sites)))
 
 
 def _words() -> Vocabulary:

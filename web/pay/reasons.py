@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from payproc.database.models import Payment
-from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, STRIPE, PaymentMethod
+from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import PaymentStatus
+from payproc.providers.easy_paisa import EASY_PAISA
+from payproc.providers.jazz_cash import JAZZ_CASH
+from payproc.providers.stripe import STRIPE
 
 
 class Reason(StrEnum):

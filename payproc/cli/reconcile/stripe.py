@@ -15,9 +15,9 @@ from payproc.cli.terminal.edge import Id, Json, Limit, application, find, transa
 from payproc.cli.terminal.progress import counted, differences, watched
 from payproc.cli.terminal.rendering import show_document, show_item, show_list, show_table, show_text
 from payproc.database.models import FindingKind, Loop, ReconciliationFinding, ReconciliationRun, RunState
-from payproc.domain.payment_methods import STRIPE
 from payproc.errors import Conflict, InvalidRequest, ProviderError, ProviderUnavailable
 from payproc.providers.listing import Window
+from payproc.providers.stripe import STRIPE
 from payproc.reconcile import findings, report, runs
 from payproc.reconcile.classification import severity_of
 from payproc.reconcile.report import Wanted

@@ -1,1 +1,5 @@
 """Easypaisa: wallet pushes, cash at a shop, a hosted page, and the guide's own dialect."""
+
+from payproc.domain.payment_methods import PaymentMethod
+
+EASY_PAISA = PaymentMethod("easy_paisa")

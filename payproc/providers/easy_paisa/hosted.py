@@ -54,7 +54,12 @@ def index_form(request: StartRequest, config: EasyPaisaConfig) -> PostForm:
         **_about_the_payer(request),
     }
     signed = sent | {HASHED_REQUEST: merchant_hashed_req(sent, aes_key(config.hash_key))}
-    return PostForm(url=f"{config.base_for(Dialect.HOSTED)}/easypay/Index.jsf", fields=signed, sites=_SITES)
+    return PostForm(
+        url=f"{config.base_for(Dialect.HOSTED)}/easypay/Index.jsf",
+        fields=signed,
+        sites=_SITES,
+        return_url=config.return_url,
+    )
 
 
 def confirm_form(raw: RawNotice, config: EasyPaisaConfig) -> PostForm | None:
@@ -71,6 +76,7 @@ def confirm_form(raw: RawNotice, config: EasyPaisaConfig) -> PostForm | None:
         url=f"{config.base_for(Dialect.HOSTED)}/easypay/Confirm.jsf",
         fields={"auth_token": tokens[0], "postBackURL": config.return_url},
         sites=_SITES,
+        return_url=config.return_url,
     )
 
 

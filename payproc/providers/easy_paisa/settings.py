@@ -1,9 +1,15 @@
-"""What the Easypaisa provider must be told."""
+"""What the Easypaisa provider must be told, and how the environment tells it."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import assert_never
+
+from pydantic import SecretStr
+
+from payproc.settings import Schedule, Settings
+from payproc.settings.checks import guide_dialect, missing, not_https
+from payproc.settings.types import ExactUrl, HttpUrl, Pem
 
 
 class Dialect(StrEnum):
@@ -65,3 +71,65 @@ def default_base_url(dialect: Dialect, *, live: bool) -> str:
             return "https://easypay.easypaisa.com.pk" if live else "https://easypaystg.easypaisa.com.pk"
         case _:
             assert_never(dialect)
+
+
+class EasyPaisaSettings(Settings):
+    """Easypaisa's variables, beside the deployment's. It is offered where EASY_PAISA_STORE_ID names a store."""
+
+    easy_paisa_dialect: Dialect = Dialect.GUIDE
+    easy_paisa_payment_type: PaymentType = PaymentType.MOBILE_ACCOUNT
+    easy_paisa_store_id: str = ""
+    easy_paisa_store_password: SecretStr = SecretStr("")
+    easy_paisa_username: str = ""
+    easy_paisa_password: SecretStr = SecretStr("")
+    easy_paisa_account_number: SecretStr = SecretStr("")
+    easy_paisa_hash_key: SecretStr = SecretStr("")
+    easy_paisa_private_key: Pem = SecretStr("")
+    easy_paisa_public_key: Pem = SecretStr("")
+    easy_paisa_base_url: HttpUrl | None = None
+    easy_paisa_return_url: ExactUrl | None = None
+    easy_paisa_notify_url: ExactUrl | None = None
+    # None: as the gateway's dialect suggests.
+    poll_schedule_easy_paisa: Schedule | None = None
+
+    @property
+    def offers_easy_paisa(self) -> bool:
+        """Whether there is a store at Easypaisa."""
+        return bool(self.easy_paisa_store_id)
+
+
+def problems(settings: EasyPaisaSettings) -> list[str]:
+    """Return a sentence for each of Easypaisa's settings that is missing, or that production refuses."""
+    if not settings.offers_easy_paisa:
+        return []
+    found = missing(_needed(settings), dialect=settings.easy_paisa_dialect)
+    if settings.is_production:
+        is_guide = settings.easy_paisa_dialect is Dialect.GUIDE
+        found += guide_dialect(settings, "EASY_PAISA_DIALECT") if is_guide else []
+        found += not_https(
+            {"PUBLIC_BASE_URL": settings.public_base_url, "EASY_PAISA_BASE_URL": settings.easy_paisa_base_url}
+        )
+    return found
+
+
+def _needed(settings: EasyPaisaSettings) -> dict[str, SecretStr]:
+    # What pays by the hosted page is asked about over REST.
+    rest = {
+        "EASY_PAISA_USERNAME": SecretStr(settings.easy_paisa_username),
+        "EASY_PAISA_PASSWORD": settings.easy_paisa_password,
+        "EASY_PAISA_ACCOUNT_NUMBER": settings.easy_paisa_account_number,
+    }
+    match settings.easy_paisa_dialect:
+        case Dialect.GUIDE:
+            return {"EASY_PAISA_STORE_PASSWORD": settings.easy_paisa_store_password}
+        case Dialect.REST_V4:
+            return rest
+        case Dialect.REST_V5_RSA:
+            return rest | {
+                "EASY_PAISA_PRIVATE_KEY": settings.easy_paisa_private_key,
+                "EASY_PAISA_PUBLIC_KEY": settings.easy_paisa_public_key,
+            }
+        case Dialect.HOSTED:
+            return rest | {"EASY_PAISA_HASH_KEY": settings.easy_paisa_hash_key}
+        case _ as never:
+            assert_never(never)

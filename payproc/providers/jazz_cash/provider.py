@@ -88,7 +88,7 @@ class JazzCashProvider:
                 raise OperationNotSupported(f"Payments of {dialect} begin with a call.", subject=request.payment_id)
             case other:
                 assert_never(other)
-        return PostForm(url=url, fields=fields, sites=_SITES)
+        return PostForm(url=url, fields=fields, sites=_SITES, return_url=self._config.return_url)
 
     def plan_start(self, request: StartRequest) -> Plan:
         """Put a wallet charge into the gateway's words."""

@@ -1,12 +1,17 @@
-"""What the JazzCash provider must be told."""
+"""What the JazzCash provider must be told, and how the environment tells it."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from pydantic import SecretStr
+
 from payproc.errors import SettingsInvalid
-from payproc.providers.jazz_cash.endpoints import Endpoints
+from payproc.providers.jazz_cash.endpoints import Endpoints, Preset
 from payproc.providers.jazz_cash.values import is_plain
+from payproc.settings import Schedule, Settings
+from payproc.settings.checks import guide_dialect, missing, not_https
+from payproc.settings.types import ExactUrl, HttpUrl
 
 
 class Dialect(StrEnum):
@@ -75,3 +80,56 @@ class JazzCashConfig:
             if not is_plain(value)
         ]
         return empty + strange
+
+
+class JazzCashSettings(Settings):
+    """JazzCash's variables, beside the deployment's. It is offered where JAZZ_CASH_MERCHANT_ID names an account."""
+
+    jazz_cash_dialect: Dialect = Dialect.GUIDE
+    jazz_cash_merchant_id: str = ""
+    jazz_cash_password: SecretStr = SecretStr("")
+    jazz_cash_integrity_salt: SecretStr = SecretStr("")
+    jazz_cash_merchant_mpin: SecretStr = SecretStr("")
+    jazz_cash_sub_merchant_name: str = ""
+    jazz_cash_endpoints: Preset = Preset.CLASSIC
+    jazz_cash_base_url: HttpUrl | None = None
+    jazz_cash_hosted_url: ExactUrl | None = None
+    jazz_cash_push_url: ExactUrl | None = None
+    jazz_cash_inquiry_url: ExactUrl | None = None
+    jazz_cash_refund_url: ExactUrl | None = None
+    jazz_cash_return_url: ExactUrl | None = None
+    jazz_cash_notify_url: ExactUrl | None = None
+    # None: as the gateway's dialect suggests.
+    poll_schedule_jazz_cash: Schedule | None = None
+
+    @property
+    def offers_jazz_cash(self) -> bool:
+        """Whether there is an account at JazzCash."""
+        return bool(self.jazz_cash_merchant_id)
+
+
+def problems(settings: JazzCashSettings) -> list[str]:
+    """Return a sentence for each of JazzCash's settings that is missing, or that production refuses."""
+    if not settings.offers_jazz_cash:
+        return []
+    dialect = settings.jazz_cash_dialect
+    needed = {"JAZZ_CASH_PASSWORD": settings.jazz_cash_password}
+    if dialect is not Dialect.GUIDE:
+        # An empty key is one that anybody can sign with.
+        needed["JAZZ_CASH_INTEGRITY_SALT"] = settings.jazz_cash_integrity_salt
+    found = missing(needed, dialect=dialect)
+    if settings.is_production:
+        found += guide_dialect(settings, "JAZZ_CASH_DIALECT") if dialect is Dialect.GUIDE else []
+        found += not_https(_urls(settings))
+    return found
+
+
+def _urls(settings: JazzCashSettings) -> dict[str, str | None]:
+    return {
+        "PUBLIC_BASE_URL": settings.public_base_url,
+        "JAZZ_CASH_BASE_URL": settings.jazz_cash_base_url,
+        "JAZZ_CASH_HOSTED_URL": settings.jazz_cash_hosted_url,
+        "JAZZ_CASH_PUSH_URL": settings.jazz_cash_push_url,
+        "JAZZ_CASH_INQUIRY_URL": settings.jazz_cash_inquiry_url,
+        "JAZZ_CASH_REFUND_URL": settings.jazz_cash_refund_url,
+    }

@@ -1,7 +1,13 @@
-"""What the Stripe provider must be told."""
+"""What the Stripe provider must be told, and how the environment tells it."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+
+from pydantic import SecretStr
+
+from payproc.settings import Schedule, Settings
+from payproc.settings.checks import weak_secret
+from payproc.settings.types import HttpUrl, Secrets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,3 +26,57 @@ class StripeConfig:
     connect_timeout: timedelta
     read_timeout: timedelta
     poll_schedule: tuple[timedelta, ...]
+
+
+class StripeSettings(Settings):
+    """Stripe's variables, beside the deployment's."""
+
+    stripe_secret_key: SecretStr
+    stripe_publishable_key: str = ""
+    stripe_webhook_secret: Secrets
+    stripe_api_version: str = "2026-10-28.endive"
+    stripe_api_base: HttpUrl = "https://api.stripe.com"
+    # A minute, five times five minutes, then hourly; the last step repeats.
+    poll_schedule_stripe: Schedule = (
+        timedelta(seconds=60),
+        *[timedelta(minutes=5)] * 5,
+        timedelta(hours=1),
+    )
+
+    @property
+    def stripe_live_mode(self) -> bool:
+        """Whether the key moves real money; every event must say the same."""
+        return self.stripe_secret_key.get_secret_value().startswith(("sk_live_", "rk_live_"))
+
+    @property
+    def stripe_webhook_secrets(self) -> tuple[str, ...]:
+        """The signing secrets in force: two while one is being replaced."""
+        return tuple(secret.get_secret_value() for secret in self.stripe_webhook_secret)
+
+
+def problems(settings: StripeSettings) -> list[str]:
+    """Return a sentence for each of Stripe's settings that is missing, weak or at odds with another."""
+    found = []
+    key = settings.stripe_secret_key.get_secret_value()
+    if not key.startswith(("sk_test_", "rk_test_", "sk_live_", "rk_live_")):
+        found.append("STRIPE_SECRET_KEY must be a secret or restricted key (sk_test_…, rk_live_…)")
+    # An empty signing key is one that anybody can sign with.
+    if not settings.stripe_webhook_secrets:
+        found.append("STRIPE_WEBHOOK_SECRET is not set")
+    if settings.is_production:
+        return found + _production_problems(settings)
+    if settings.stripe_live_mode:
+        found.append("STRIPE_SECRET_KEY is a live key, but ENVIRONMENT is not production")
+    return found
+
+
+def _production_problems(settings: StripeSettings) -> list[str]:
+    found = []
+    if not settings.stripe_live_mode:
+        found.append("STRIPE_SECRET_KEY is a test key, but ENVIRONMENT is production")
+    found += weak_secret("STRIPE_SECRET_KEY", settings.stripe_secret_key.get_secret_value().partition("_live_")[2])
+    for secret in settings.stripe_webhook_secrets:
+        found += weak_secret("STRIPE_WEBHOOK_SECRET", secret.removeprefix("whsec_"))
+    if not settings.stripe_api_base.startswith("https://"):
+        found.append("STRIPE_API_BASE must be https: a live key travels to it")
+    return found

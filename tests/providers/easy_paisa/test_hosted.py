@@ -85,6 +85,7 @@ def test_the_first_return_is_answered_with_the_second_form() -> None:
         url="https://easypaystg.easypaisa.com.pk/easypay/Confirm.jsf",
         fields={"auth_token": "aB3._~-9", "postBackURL": RETURN_URL},
         sites=("https://*.easypaisa.com.pk",),
+        return_url=RETURN_URL,
     )
 
 

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import pytest
 
 from payproc.domain.money import Money
-from payproc.domain.payment_methods import JAZZ_CASH
 from payproc.domain.references import Reference
 from payproc.providers.base import Customer, Payer, PaymentRef, RawNotice, StartRequest, StoredCall
+from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.jazz_cash.endpoints import Preset, endpoints_of
 from payproc.providers.jazz_cash.provider import JazzCashProvider
 from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig

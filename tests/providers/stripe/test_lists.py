@@ -12,13 +12,13 @@ import requests
 import stripe
 
 from payproc.domain.money import Money
-from payproc.domain.payment_methods import STRIPE
 from payproc.domain.references import Reference
 from payproc.domain.settlement import LineKind, RefundVerdict
 from payproc.domain.states import DisputeStatus
 from payproc.errors import ProviderUnavailable
 from payproc.providers.base import DisputeNotice, Notice, RefundNotice, Verdict
 from payproc.providers.listing import Listing, Page, PayoutStatus, Window
+from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.notices import KINDS
 from payproc.providers.stripe.provider import StripeProvider
 from payproc.providers.stripe.settings import StripeConfig

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from stripe import WebhookSignature
 
 from payproc.domain.money import Money
-from payproc.domain.payment_methods import STRIPE
 from payproc.domain.references import Reference
 from payproc.errors import BadSignature, NoticeMalformed
 from payproc.providers.base import Ignored, Notice, Postponed, RawNotice, StoredReading, Verdict
+from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.notices import read
 from payproc.providers.stripe.provider import StripeProvider
 from payproc.providers.stripe.settings import StripeConfig

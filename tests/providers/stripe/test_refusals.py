@@ -8,9 +8,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from payproc.domain.payment_methods import STRIPE
 from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
 from payproc.providers.base import StoredCall
+from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.provider import StripeProvider
 from payproc.providers.stripe.settings import StripeConfig
 from payproc.providers.transport.circuit_breakers import Circuits

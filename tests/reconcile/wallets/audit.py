@@ -9,7 +9,8 @@ import requests
 from sqlalchemy import select
 
 from payproc.database.models import FindingKind, Loop, Payment, ReconciliationFinding, ReconciliationRun
-from payproc.domain.payment_methods import JAZZ_CASH, PaymentMethod
+from payproc.domain.payment_methods import PaymentMethod
+from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.listing import Window
 from payproc.reconcile import runs
 from payproc.reconcile.objects import inquiries as wallets_loop

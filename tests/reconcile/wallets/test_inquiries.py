@@ -17,9 +17,11 @@ from payproc.database.models import (
     RunState,
     Source,
 )
-from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, PaymentMethod
+from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import PaymentStatus, RefundStatus
 from payproc.operations import clock
+from payproc.providers.easy_paisa import EASY_PAISA
+from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.listing import Window
 from payproc.reconcile import runs, schedule
 from payproc.reconcile.objects import inquiries as asking

@@ -31,10 +31,13 @@ from payproc.database.models import (
 )
 from payproc.database.models.ledger import Account
 from payproc.domain.money import Money
-from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, STRIPE, PaymentMethod
+from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import PaymentStatus
 from payproc.errors import InvalidRequest
 from payproc.flows import request_refund
+from payproc.providers.easy_paisa import EASY_PAISA
+from payproc.providers.jazz_cash import JAZZ_CASH
+from payproc.providers.stripe import STRIPE
 from payproc.reconcile.statements import files, importer
 from payproc.reconcile.statements.fields import StatementLine
 from payproc.reconcile.statements.files import StatementInvalid

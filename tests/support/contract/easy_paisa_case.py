@@ -7,8 +7,8 @@ from typing import ClassVar
 from urllib.parse import urlencode
 
 from payproc.domain.money import Money
-from payproc.domain.payment_methods import EASY_PAISA
 from payproc.providers.base import PostForm, Provider, RawNotice, StartMode, StartRequest
+from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.easy_paisa.provider import EasyPaisaProvider
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig, PaymentType
 from sandbox.easypaisa.amounts import json_number

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode
 
 from payproc.domain.money import Money
-from payproc.domain.payment_methods import JAZZ_CASH
 from payproc.providers.base import PostForm, Provider, RawNotice, StartMode, StartRequest
+from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.jazz_cash.endpoints import Preset, endpoints_of
 from payproc.providers.jazz_cash.provider import JazzCashProvider
 from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig

@@ -9,7 +9,6 @@ from urllib.parse import parse_qs
 import stripe
 
 from payproc.domain.money import Money
-from payproc.domain.payment_methods import STRIPE
 from payproc.domain.references import Reference
 from payproc.providers.base import (
     KeepingCustomers,
@@ -21,6 +20,7 @@ from payproc.providers.base import (
     StartRequest,
     StoredCall,
 )
+from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.provider import StripeProvider
 from payproc.providers.stripe.settings import StripeConfig
 from sandbox.stripe.config import API_VERSION

@@ -1,7 +1,9 @@
 """English."""
 
 from payproc.domain import languages
-from payproc.domain.payment_methods import EASY_PAISA, JAZZ_CASH, STRIPE
+from payproc.providers.easy_paisa import EASY_PAISA
+from payproc.providers.jazz_cash import JAZZ_CASH
+from payproc.providers.stripe import STRIPE
 from web.pay.languages.vocabulary import Said, Vocabulary, Wallet
 from web.pay.reasons import Reason
 from web.pay.state import PageState
