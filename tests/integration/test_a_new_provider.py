@@ -1,21 +1,21 @@
-"""A provider that nothing in payproc has heard of is put into `Application.providers`, and everything works."""
+"""A provider that nothing in payproc has heard of: its folder, one line in the registry, and everything works."""
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from payproc.bootstrap import load_settings
 from payproc.database.models import Refund, User
 from payproc.domain.states import PaymentStatus, RefundStatus
-from payproc.providers.transport.circuit_breakers import Circuits
-from payproc.providers.transport.http import Http
+from payproc.errors import SettingsInvalid
+from payproc.providers import registry
 from payproc.records.identity.users import issue_key
-from tests.support.fakes.fake.config import FAKE, FakeConfig
-from tests.support.fakes.fake.provider import FakeProvider
+from tests.support.fakes.fake.registration import REGISTRATION
+from tests.support.fakes.fake.settings import FAKE
 from tests.support.fakes.gateway import KEY, FakeGateway, fake_gateway
 from tests.support.world import World
 from web.app import create_app
@@ -31,12 +31,13 @@ def bank() -> Iterator[FakeGateway]:
 
 
 @pytest.fixture
-def shop(world: World, bank: FakeGateway) -> World:
-    """The world of every other test, and one provider more."""
-    circuits = Circuits(FAKE, rest=timedelta(seconds=1))
-    http = Http(connect_timeout=timedelta(seconds=1), circuits=circuits)
-    fake = FakeProvider(FakeConfig(base_url=bank.url, key=KEY), http)
-    return replace(world, app=replace(world.app, providers={**world.app.providers, FAKE: fake}))
+def shop(world: World, bank: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The world of every other test, with one line more in the registry and two variables in the environment."""
+    monkeypatch.setitem(registry.PROVIDERS, FAKE, REGISTRATION)
+    monkeypatch.setenv("FAKE_BASE_URL", bank.url)
+    monkeypatch.setenv("FAKE_KEY", KEY)
+    settings = load_settings(**world.app.settings.model_dump())
+    return replace(world, app=replace(world.app, settings=settings, providers=registry.build(settings)))
 
 
 @pytest.fixture
@@ -70,6 +71,18 @@ def initiate(client: FlaskClient, caller: dict[str, str], phone: str, **changes:
 def notify(client: FlaskClient, bank: FakeGateway, reference: str) -> TestResponse:
     body, headers = bank.notice(reference)
     return client.post(f"{PREFIX}/fake/notify", data=body, headers=headers)
+
+
+def test_its_settings_are_checked_with_all_others(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = shop.app.settings.model_dump() | {"fake_key": "", "stripe_secret_key": "pk_test_payproc"}
+    with pytest.raises(SettingsInvalid) as invalid:
+        load_settings(**told)
+    assert [problem.partition(" ")[0] for problem in invalid.value.problems] == ["STRIPE_SECRET_KEY", "FAKE_KEY"]
+
+    monkeypatch.setenv("FAKE_BASE_URL", "nowhere")
+    with pytest.raises(SettingsInvalid) as invalid:
+        load_settings(**{name: value for name, value in told.items() if name != "fake_base_url"})
+    assert invalid.value.problems == ["FAKE_BASE_URL: must be an absolute http or https URL"]
 
 
 def test_a_payment_is_pushed_once_and_completes_with_its_receipt(

@@ -22,8 +22,8 @@ from payproc.providers.base import (
     Verdict,
 )
 from tests.support.contract.fake_case import FakeCase
-from tests.support.fakes.fake.config import FakeConfig
 from tests.support.fakes.fake.provider import FakeProvider
+from tests.support.fakes.fake.settings import FakeConfig
 
 
 class Guesses(FakeProvider):

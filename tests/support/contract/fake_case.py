@@ -10,8 +10,8 @@ from payproc.providers.base import PostForm, Provider, RawNotice, StartMode, Sta
 from tests.support.contract.case import Begun, Case, End, Operation
 from tests.support.contract.played import Played
 from tests.support.contract.scripted import Seen
-from tests.support.fakes.fake.config import FAKE, FakeConfig
 from tests.support.fakes.fake.provider import FakeProvider
+from tests.support.fakes.fake.settings import FAKE, FakeConfig
 from tests.support.fakes.gateway import KEY, Json, signed_notice
 
 _SIGNATURE = "fake-signature"

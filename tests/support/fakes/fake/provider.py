@@ -22,7 +22,7 @@ from payproc.providers.base import (
 )
 from payproc.providers.transport.http import Call, Http
 from tests.support.fakes.fake import wire
-from tests.support.fakes.fake.config import FakeConfig
+from tests.support.fakes.fake.settings import FakeConfig
 
 
 class FakeProvider:
