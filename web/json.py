@@ -1,6 +1,5 @@
 """JSON in which a number stays what the client wrote."""
 
-import json
 from datetime import date
 from typing import Any
 
@@ -9,6 +8,8 @@ from flask import Response
 from flask.json.provider import DefaultJSONProvider
 from pydantic import BaseModel
 
+from payproc.providers.transport import strict_json
+
 
 class NumberText(str):
     """A JSON number with a point or an exponent, as its letters: a float would make 1.15 a little less."""
@@ -16,32 +17,17 @@ class NumberText(str):
     __slots__ = ()
 
 
-def _refuse(word: str) -> None:
-    raise ValueError(f"{word} is not JSON")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # Two amounts in one body: every reader in the chain would be free to pick another one.
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name occurs twice")
-    return found
-
-
 class ExactJson(DefaultJSONProvider):
     """Flask's JSON, without floats on the way in, and without sorting on the way out."""
 
     sort_keys = False
 
-    def loads(self, s: str | bytes, **kwargs: Any) -> Any:  # noqa: ANN401 (Flask's signature)
+    def loads(self, s: str | bytes, **_kwargs: Any) -> Any:  # noqa: ANN401 (Flask's signature)
         """Read JSON strictly.
 
         Raises ValueError for NaN and Infinity, for a name that occurs twice, and for nesting without end.
         """
-        try:
-            return json.loads(s, parse_float=NumberText, parse_constant=_refuse, object_pairs_hook=_unique, **kwargs)
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
+        return strict_json.parsed(s, number=NumberText)
 
 
 def _as_json(value: object) -> str:

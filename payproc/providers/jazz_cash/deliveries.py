@@ -1,11 +1,11 @@
 """The body of a delivery as fields: JSON or a browser's form, every value a text or nothing."""
 
 import codecs
-import json
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from payproc.errors import NoticeMalformed
+from payproc.providers.transport import strict_json
 
 Fields = Mapping[str, str | None]
 
@@ -25,8 +25,8 @@ def fields_of(body: bytes) -> Fields:
     try:
         # Some servers of this gateway's make put a byte order mark first.
         text = body.decode("utf-8-sig")
-        pairs = _json_pairs(text) if is_json(body) else _form_pairs(text)
-    except (ValueError, RecursionError):
+        pairs = list(strict_json.parsed_object(text).items()) if is_json(body) else _form_pairs(text)
+    except ValueError:
         raise NoticeMalformed("The body is neither a JSON object nor a form.") from None
     fields = dict(pairs)
     if len(fields) != len(pairs):
@@ -35,12 +35,6 @@ def fields_of(body: bytes) -> Fields:
     if not all(_holdable(name) and (value is None or _holdable(value)) for name, value in pairs):
         raise NoticeMalformed("A field is no text.")
     return fields
-
-
-def _json_pairs(text: str) -> list[tuple[str, str | None]]:
-    # Objects arrive as tuples of pairs, so that a name that occurs twice is still seen, and a nested one is no text.
-    found = json.loads(text, object_pairs_hook=tuple)
-    return list(found)
 
 
 def _form_pairs(text: str) -> list[tuple[str, str | None]]:

@@ -2,21 +2,30 @@
 
 import json
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
+def parsed(text: str | bytes, *, number: Callable[[str], object] = Decimal) -> Any:  # noqa: ANN401 (any JSON)
+    """Return what `text` is; `number` reads what is written with a point or an exponent.
+
+    Raises ValueError where it is no JSON, nested too deeply, or has a key twice at any depth.
+    """
+    try:
+        return json.loads(text, parse_float=number, parse_constant=_refused, object_pairs_hook=_unique)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+
+
 def parsed_object(text: str) -> dict[str, Any]:
     """Return the one object that `text` is.
 
-    Raises ValueError for anything else, also where a key is there twice at any depth.
+    Raises ValueError for anything else, and as `parsed` does.
     """
-    try:
-        found = json.loads(text, parse_float=Decimal, parse_constant=_refused, object_pairs_hook=_unique)
-    except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
+    found = parsed(text)
     if not isinstance(found, dict):
         raise ValueError("the JSON is no object")  # noqa: TRY004 (a wrong text, not a wrong type of argument)
     return found
