@@ -1,6 +1,5 @@
 """Calls to gateways that have no SDK: time-outs, one mapping of what goes wrong, and nothing secret in an error."""
 
-import json
 import re
 import ssl
 import threading
@@ -8,7 +7,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import requests
@@ -16,6 +14,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
 from payproc.errors import OutcomeUncertain, ProviderUnavailable
+from payproc.providers.transport import strict_json
 from payproc.providers.transport.circuit_breakers import CallTimedOut, Circuits
 
 # More than any answer of a gateway; an error page that never ends must not fill the memory.
@@ -159,11 +158,11 @@ def _judged(response: requests.Response, body: bytes, call: Call) -> JsonAnswer:
 def _json_object(body: bytes) -> JsonAnswer | None:
     try:
         text = body.decode("utf-8-sig")
-        # Exact: 3000.10 as a float is somewhat less.
-        found = json.loads(text, parse_float=Decimal)
-    except (ValueError, RecursionError):
+        # An answer that says one thing twice may be read as paid by us and as declined by the next reader: it says
+        # nothing, and the gateway is asked again.
+        return JsonAnswer(fields=strict_json.parsed_object(text), text=text)
+    except ValueError:
         return None
-    return JsonAnswer(fields=found, text=text) if isinstance(found, dict) else None
 
 
 def _unreadable(status: int, body: bytes, call: Call) -> str:

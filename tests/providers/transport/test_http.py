@@ -133,6 +133,8 @@ def test_numbers_in_an_answer_stay_exact_and_its_text_is_kept(gateway: Gateway) 
         (says(b"<html>Request Rejected. Your support ID is: 1234567890</html>"), "unreadable_answer"),
         (says(b'{"ok": tru'), "unreadable_answer"),
         (says(b"[1]"), "unreadable_answer"),
+        (says(b'{"status": "paid", "status": "declined"}'), "unreadable_answer"),
+        (says(b'{"amount": NaN}'), "unreadable_answer"),
         (says(b"\xff\xfe"), "unreadable_answer"),
         (says(b'{"ok": 1}', status="500 Oops"), "unreadable_answer"),
         (says(b'{"ok": 1}', status="302 Found", headers=b"Location: /elsewhere\r\n"), "unreadable_answer"),
