@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from payproc.errors import Refusal, RequestRefused
-from payproc.providers.base import Payer
+from payproc.providers.requests import Payer
 from payproc.settings import Settings
 
 # Bound to its purpose: what else is made of SECRET_KEY must not open a payer.

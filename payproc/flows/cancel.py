@@ -8,7 +8,8 @@ from payproc.database.models import CallState, Payment, Source, User
 from payproc.domain.states import OPEN, TERMINAL, Fact
 from payproc.errors import Conflict, OperationNotSupported, ProviderUnavailable
 from payproc.flows.provider_requests import payment_ref
-from payproc.providers.base import Cancelling, Operation
+from payproc.providers.base import Cancelling
+from payproc.providers.requests import Operation
 from payproc.records import outcomes, payments, provider_calls
 from payproc.records.payments import Told
 from payproc.records.provider_calls import Intent

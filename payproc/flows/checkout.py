@@ -17,7 +17,9 @@ from payproc.errors import Conflict, InvalidRequest
 from payproc.flows import poll
 from payproc.flows.provider_requests import start_request
 from payproc.flows.redirects import check_redirect
-from payproc.providers.base import Payer, PostForm, PostingForms, StartMode, StartResult
+from payproc.providers.answers import PostForm, StartResult
+from payproc.providers.base import PostingForms
+from payproc.providers.requests import Payer, StartMode
 from payproc.records import outcomes, payments
 from payproc.records.orders import payable_order
 from payproc.records.payments import Told

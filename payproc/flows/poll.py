@@ -11,7 +11,8 @@ from payproc.application import Application
 from payproc.database.models import Payment, ReviewKind, Source
 from payproc.domain.states import OPEN, PaymentStatus
 from payproc.flows.provider_requests import GRACE, end_of, payment_ref
-from payproc.providers.base import Outcome, StartMode, Verdict
+from payproc.providers.answers import Outcome, Verdict
+from payproc.providers.requests import StartMode
 from payproc.records import outcomes, payments
 from payproc.records.payments import Told
 from payproc.records.reviews import is_with_a_person, open_review

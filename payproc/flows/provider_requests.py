@@ -7,14 +7,8 @@ from sqlalchemy.orm import Session
 from payproc.application import Application
 from payproc.database.models import Payment, User
 from payproc.domain.references import Reference
-from payproc.providers.base import (
-    Customer,
-    Payer,
-    PaymentRef,
-    Refunding,
-    RefundMode,
-    StartRequest,
-)
+from payproc.providers.base import Refunding
+from payproc.providers.requests import Customer, Payer, PaymentRef, RefundMode, StartRequest
 
 # Where a provider set no end itself. The hosted pages promise a day, and a wallet's push is over in minutes.
 USUAL_LIFE = timedelta(hours=24)

@@ -15,7 +15,7 @@ from payproc.domain.money import Money
 from payproc.domain.states import REFUND_OPEN, PaymentStatus, RefundStatus
 from payproc.errors import Conflict, InvalidRequest
 from payproc.flows.provider_requests import refund_mode_of
-from payproc.providers.base import RefundMode
+from payproc.providers.requests import RefundMode
 from payproc.records import disputes, payments, refunded, refunds
 from payproc.settings.types import RefundByOwner
 

@@ -12,7 +12,8 @@ from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.domain.states import REFUND_OPEN, RefundFact, RefundStatus
 from payproc.errors import OperationNotSupported, OutcomeUncertain, ProviderUnavailable, RequestRefused
 from payproc.flows.provider_requests import payment_ref, refund_mode_of
-from payproc.providers.base import Operation, Provider, Refunding, RefundMode, RefundRequest
+from payproc.providers.base import Provider, Refunding
+from payproc.providers.requests import Operation, RefundMode, RefundRequest
 from payproc.records import provider_calls, refunded, refunds
 from payproc.records.payments import Told
 from payproc.records.provider_calls import Intent

@@ -12,7 +12,9 @@ from payproc.domain.states import OPEN
 from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
 from payproc.flows import poll
 from payproc.flows.provider_requests import start_request
-from payproc.providers.base import Customer, KeepingCustomers, Operation, Provider, StartMode, StartResult
+from payproc.providers.answers import StartResult
+from payproc.providers.base import KeepingCustomers, Provider
+from payproc.providers.requests import Customer, Operation, StartMode
 from payproc.records import outcomes, payments, provider_calls
 from payproc.records.payments import Told
 from payproc.records.provider_calls import Intent

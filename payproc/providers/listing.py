@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 from payproc.domain.money import Money
 from payproc.domain.references import Reference, References
 from payproc.domain.settlement import RemoteDispute, RemoteRefund, SettlementLine
-from payproc.providers.base import Outcome
+from payproc.providers.answers import Outcome
 
 
 @dataclass(frozen=True, kw_only=True)

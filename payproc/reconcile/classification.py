@@ -11,7 +11,7 @@ from payproc.domain.money import Money
 from payproc.domain.settlement import RefundVerdict, RemoteDispute
 from payproc.domain.states import OPEN, PaymentStatus
 from payproc.flows.provider_requests import end_of
-from payproc.providers.base import Outcome, Verdict
+from payproc.providers.answers import Outcome, Verdict
 from payproc.providers.listing import RemotePayment
 
 PAID = frozenset({PaymentStatus.COMPLETED, PaymentStatus.REFUNDED})

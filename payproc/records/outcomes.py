@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from payproc.database.models import Payment, ReviewKind
 from payproc.domain.references import Reference, References
 from payproc.domain.states import OPEN, Fact, PaymentStatus
-from payproc.providers.base import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
+from payproc.providers.answers import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
 from payproc.records import payments, refunds
 from payproc.records.payments import Told
 from payproc.records.reviews import is_questioned, open_review

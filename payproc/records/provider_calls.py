@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from payproc.database.models import CallState, ProviderCall
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.providers.base import Operation, Payer, Plan, StoredCall
+from payproc.providers.requests import Operation, Payer, Plan, StoredCall
 
 # Stripe may forget a key after 24 hours, and then the same key executes anew. From an hour before that on, a retry
 # looks for what the first sending made.

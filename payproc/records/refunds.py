@@ -25,7 +25,7 @@ from payproc.domain.states import (
 )
 from payproc.errors import NotFound
 from payproc.mail import outbox
-from payproc.providers.base import RefundMode
+from payproc.providers.requests import RefundMode
 from payproc.records import payments, refunded
 from payproc.records.ledger import journal
 from payproc.records.payments import Told

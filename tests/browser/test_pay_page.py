@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from payproc.database.models import Payment
 from payproc.flows import checkout
-from payproc.providers.base import AwaitCustomer, Redirect, Verdict
+from payproc.providers.answers import AwaitCustomer, Redirect, Verdict
 from payproc.providers.stripe import STRIPE
 from tests.browser.shop import Shop
 from tests.browser.watch import OpenPage, Watch

@@ -5,7 +5,7 @@ from pydantic import SecretStr
 
 from payproc.database.payer_encryption import Sealer
 from payproc.errors import Refusal, RequestRefused
-from payproc.providers.base import Payer
+from payproc.providers.requests import Payer
 from tests.support.configuration import settings_of_a_test
 
 NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"

@@ -14,7 +14,7 @@ from payproc.domain.states import (
     RefundFact,
     RefundStatus,
 )
-from payproc.providers.base import Verdict
+from payproc.providers.answers import Verdict
 from payproc.reconcile import classification
 from payproc.reconcile.classification import KINDS, PAYMENTS, REFUNDS, Severity
 

@@ -19,7 +19,7 @@ from payproc.domain.states import PaymentStatus
 from payproc.flows.checkout import PaymentRequest, take_payment
 from payproc.flows.inbox import accept
 from payproc.providers import registry
-from payproc.providers.base import RawNotice
+from payproc.providers.notices import RawNotice
 from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.settings import StripeSettings
 from payproc.records.orders import create_order

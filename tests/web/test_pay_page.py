@@ -22,7 +22,7 @@ from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import PaymentStatus
 from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
-from payproc.providers.base import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
+from payproc.providers.answers import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
 from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.stripe import STRIPE

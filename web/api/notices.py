@@ -19,7 +19,7 @@ from payproc.domain.payment_methods import PaymentMethod, path_of
 from payproc.errors import BadSignature, NoticeMalformed
 from payproc.flows.inbox.accept import Accepted, accept_notice
 from payproc.flows.inbox.returns import take_return
-from payproc.providers.base import RawNotice
+from payproc.providers.notices import RawNotice
 from payproc.providers.stripe import STRIPE
 from web.api.schemas.notices import ReceivedAnswer
 from web.api.schemas.problem import Problem

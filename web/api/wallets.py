@@ -13,7 +13,7 @@ from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod, path_of
 from payproc.errors import Conflict, InvalidRequest, ProviderError
 from payproc.flows import checkout
-from payproc.providers.base import PostForm
+from payproc.providers.answers import PostForm
 from payproc.records.idempotency import Answer
 from web.api.schemas.headers import StartHeader
 from web.api.schemas.problem import Problem

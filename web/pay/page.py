@@ -17,7 +17,8 @@ from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.phrases import code
 from payproc.errors import Conflict, NotFound, ProviderError
 from payproc.flows import checkout
-from payproc.providers.base import PostForm, StartMode
+from payproc.providers.answers import PostForm
+from payproc.providers.requests import StartMode
 from web.api.schemas.payments import PayStatusAnswer
 from web.auth import application
 from web.json import json_answer, text_of

@@ -5,7 +5,8 @@ from typing import Any, assert_never
 
 from payproc.database.models import Payment
 from payproc.domain.states import PaymentStatus
-from payproc.providers.base import PostForm, StartMode
+from payproc.providers.answers import PostForm
+from payproc.providers.requests import StartMode
 from web.pay.reasons import Reason, reason_of
 
 

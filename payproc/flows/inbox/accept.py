@@ -15,8 +15,8 @@ from payproc.database.models import NoticeState
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.flows.inbox import hints
-from payproc.providers.base import Hint, Ignored, Notice, RawNotice
 from payproc.providers.listing import RemoteEvent
+from payproc.providers.notices import Hint, Ignored, Notice, RawNotice
 
 # What helps to tell where a delivery came from; never cookies or authorization.
 _KEPT_HEADERS = ("stripe-signature", "content-type", "user-agent")

@@ -14,7 +14,8 @@ from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.references import References
 from payproc.domain.states import PaymentStatus
 from payproc.flows import poll
-from payproc.providers.base import DisputeNotice, Ignored, Notice, Postponed, RefundNotice, Verdict
+from payproc.providers.answers import Verdict
+from payproc.providers.notices import DisputeNotice, Ignored, Notice, Postponed, RefundNotice
 from payproc.records import disputes, outcomes, payments, refunds
 from payproc.records.payments import Told
 from payproc.records.reviews import open_review

@@ -11,7 +11,7 @@ from payproc.application import Application
 from payproc.database.models import Notice, NoticeState, Payment
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import PaymentStatus
-from payproc.providers.base import Hint
+from payproc.providers.notices import Hint
 from payproc.records import payments
 
 # However many hints come, the gateway is asked about one payment no more often than this.

@@ -8,7 +8,9 @@ from payproc.domain.payment_methods import PaymentMethod
 from payproc.errors import BadSignature, NotFound, NoticeMalformed
 from payproc.flows.inbox import hints
 from payproc.flows.inbox.accept import accept_notice
-from payproc.providers.base import Hint, PostForm, RawNotice, Returning
+from payproc.providers.answers import PostForm
+from payproc.providers.base import Returning
+from payproc.providers.notices import Hint, RawNotice
 from payproc.records import payments
 
 log = structlog.get_logger()

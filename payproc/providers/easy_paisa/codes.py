@@ -4,9 +4,10 @@ from enum import StrEnum
 from typing import assert_never
 
 from payproc.errors import Refusal, RequestRefused
-from payproc.providers.base import AwaitCustomer, Outcome, PaymentRef, StartResult, Verdict
+from payproc.providers.answers import AwaitCustomer, Outcome, StartResult, Verdict
 from payproc.providers.easy_paisa import values
 from payproc.providers.easy_paisa.values import Json
+from payproc.providers.requests import PaymentRef
 
 ACCEPTED = "0000"
 

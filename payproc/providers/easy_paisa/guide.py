@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from payproc.providers.base import AwaitCustomer, Outcome, PaymentRef, StartRequest, StartResult, Verdict
+from payproc.providers.answers import AwaitCustomer, Outcome, StartResult, Verdict
 from payproc.providers.easy_paisa import codes, values
 from payproc.providers.easy_paisa.values import Json
+from payproc.providers.requests import PaymentRef, StartRequest
 
 _INITIATE_FIELDS = (
     *("storeId", "storeName", "amount", "mobileNumber", "transactionId", "transactionDetails"),

@@ -10,10 +10,12 @@ from urllib.parse import unquote
 
 from payproc.domain.money import Money
 from payproc.errors import NoticeMalformed, SettingsInvalid
-from payproc.providers.base import PostForm, RawNotice, StartRequest
+from payproc.providers.answers import PostForm
 from payproc.providers.easy_paisa import values
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig
 from payproc.providers.easy_paisa.signature import HASHED_REQUEST, aes_key, merchant_hashed_req
+from payproc.providers.notices import RawNotice
+from payproc.providers.requests import StartRequest
 
 # How long the form can be paid, from the payment's creation.
 FORM_LIFE = timedelta(days=1)

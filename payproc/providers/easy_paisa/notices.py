@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from payproc.errors import NoticeMalformed
-from payproc.providers.base import Hint, Ignored, RawNotice
 from payproc.providers.easy_paisa import hosted
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig, default_base_url
+from payproc.providers.notices import Hint, Ignored, RawNotice
 from payproc.providers.transport import strict_json
 
 IPN = "easy_paisa.ipn"

@@ -10,23 +10,12 @@ from payproc.errors import (
     Refusal,
     RequestRefused,
 )
-from payproc.providers.base import (
-    Operation,
-    Outcome,
-    PaymentRef,
-    Plan,
-    PostForm,
-    RawNotice,
-    Reading,
-    StartMode,
-    StartRequest,
-    StartResult,
-    StoredCall,
-    StoredReading,
-)
+from payproc.providers.answers import Outcome, PostForm, StartResult
 from payproc.providers.easy_paisa import guide, hosted, notices, values, wire
 from payproc.providers.easy_paisa.client import EasyPaisaApi
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig
+from payproc.providers.notices import RawNotice, Reading, StoredReading
+from payproc.providers.requests import Operation, PaymentRef, Plan, StartMode, StartRequest, StoredCall
 from payproc.providers.transport.http import Http
 
 # A customer approves within a minute or walks away; the gateway names no time before which it must not be asked.

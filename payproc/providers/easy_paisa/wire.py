@@ -4,10 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, assert_never
 
-from payproc.providers.base import AwaitCustomer, Outcome, PaymentRef, StartRequest, StartResult, Verdict
+from payproc.providers.answers import AwaitCustomer, Outcome, StartResult, Verdict
 from payproc.providers.easy_paisa import codes, values
 from payproc.providers.easy_paisa.settings import PaymentType
 from payproc.providers.easy_paisa.values import Json
+from payproc.providers.requests import PaymentRef, StartRequest
 
 # How long a token can be paid at a shop, from the payment's creation.
 TOKEN_LIFE = timedelta(days=1)

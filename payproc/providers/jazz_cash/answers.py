@@ -14,11 +14,12 @@ from payproc.domain.money import Money
 from payproc.domain.references import Reference
 from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
-from payproc.providers.base import AwaitCustomer, Outcome, PaymentRef, RefundRequest, StartResult, StoredCall, Verdict
+from payproc.providers.answers import AwaitCustomer, Outcome, StartResult, Verdict
 from payproc.providers.jazz_cash import codes, values, wire
 from payproc.providers.jazz_cash.codes import Meaning
 from payproc.providers.jazz_cash.settings import JazzCashConfig
 from payproc.providers.jazz_cash.signature import SECURE_HASH, verified
+from payproc.providers.requests import PaymentRef, RefundRequest, StoredCall
 
 Json = Mapping[str, Any]
 

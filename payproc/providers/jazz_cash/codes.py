@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from payproc.providers.base import Verdict
+from payproc.providers.answers import Verdict
 
 
 class Meaning(StrEnum):

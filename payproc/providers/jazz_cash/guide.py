@@ -1,12 +1,13 @@
 """The guide's words, byte for byte. Nothing it says is signed: paid is only what an inquiry says with our amount."""
 
 from payproc.domain.references import Reference
-from payproc.providers.base import Outcome, PaymentRef, StartRequest, Verdict
+from payproc.providers.answers import Outcome, Verdict
 from payproc.providers.jazz_cash import codes, values
 from payproc.providers.jazz_cash.answers import FOREIGN, Json, absent, explained
 from payproc.providers.jazz_cash.codes import Meaning
 from payproc.providers.jazz_cash.settings import JazzCashConfig
 from payproc.providers.jazz_cash.signature import guide_form_digest, guide_inquiry_digest
+from payproc.providers.requests import PaymentRef, StartRequest
 
 _LANGUAGE = "en"
 

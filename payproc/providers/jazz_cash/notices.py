@@ -15,12 +15,13 @@ from urllib.parse import parse_qsl
 
 from payproc.domain.references import Reference
 from payproc.errors import BadSignature, NoticeMalformed
-from payproc.providers.base import Hint, Notice, Outcome, RawNotice, Reading, Verdict
+from payproc.providers.answers import Outcome, Verdict
 from payproc.providers.jazz_cash import codes, values
 from payproc.providers.jazz_cash.answers import outcome_of
 from payproc.providers.jazz_cash.deliveries import Fields, fields_of, is_json
 from payproc.providers.jazz_cash.settings import REAL_DIALECTS, JazzCashConfig
 from payproc.providers.jazz_cash.signature import SECURE_HASH, sign, signed_part, verified
+from payproc.providers.notices import Hint, Notice, RawNotice, Reading
 
 _REFERENCE, _GUIDE_REFERENCE = "pp_TxnRefNo", "pp_txn_id"
 _PASSWORD = "pp_Password"  # noqa: S105 (a field's name)

@@ -8,25 +8,21 @@ from typing import assert_never
 from payproc.domain.money import LARGEST_MINOR
 from payproc.domain.settlement import RefundOutcome
 from payproc.errors import InvalidRequest, OperationNotSupported
-from payproc.providers.base import (
+from payproc.providers.answers import Outcome, PostForm, StartResult
+from payproc.providers.jazz_cash import answers, guide, notices, values, wire
+from payproc.providers.jazz_cash.client import JazzCashApi
+from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
+from payproc.providers.notices import RawNotice, Reading, StoredReading
+from payproc.providers.requests import (
     Operation,
-    Outcome,
     PaymentRef,
     Plan,
-    PostForm,
-    RawNotice,
-    Reading,
     RefundMode,
     RefundRequest,
     StartMode,
     StartRequest,
-    StartResult,
     StoredCall,
-    StoredReading,
 )
-from payproc.providers.jazz_cash import answers, guide, notices, values, wire
-from payproc.providers.jazz_cash.client import JazzCashApi
-from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
 from payproc.providers.transport.http import Http
 
 # Between whose hosts the gateway moves the browser, as it has moved its API from year to year.

@@ -5,10 +5,10 @@ from typing import Any
 
 from payproc.domain.money import Money
 from payproc.errors import Refusal, RequestRefused
-from payproc.providers.base import RefundRequest, StartRequest, StoredCall
 from payproc.providers.jazz_cash import values
 from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
 from payproc.providers.jazz_cash.signature import sign
+from payproc.providers.requests import RefundRequest, StartRequest, StoredCall
 
 # The gateway's 2026 guide: exactly one day after the transaction.
 _OPEN_FOR = timedelta(days=1)

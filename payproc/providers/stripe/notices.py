@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from payproc.domain.references import References
-from payproc.providers.base import DisputeNotice, Ignored, Notice, Outcome, Postponed, RefundNotice, StoredReading
+from payproc.providers.answers import Outcome
+from payproc.providers.notices import DisputeNotice, Ignored, Notice, Postponed, RefundNotice, StoredReading
 from payproc.providers.stripe.wire import checkout, disputes, refunds
 
 Json = Mapping[str, Any]

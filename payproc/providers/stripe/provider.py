@@ -5,21 +5,18 @@ from datetime import timedelta
 from payproc.domain.references import Reference
 from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.errors import InvalidRequest, OperationNotSupported, RequestRefused
-from payproc.providers.base import (
+from payproc.providers.answers import Outcome, StartResult, Verdict
+from payproc.providers.notices import RawNotice, StoredReading
+from payproc.providers.requests import (
     Customer,
     Operation,
-    Outcome,
     PaymentRef,
     Plan,
-    RawNotice,
     RefundMode,
     RefundRequest,
     StartMode,
     StartRequest,
-    StartResult,
     StoredCall,
-    StoredReading,
-    Verdict,
 )
 from payproc.providers.stripe import notices, signature
 from payproc.providers.stripe.client import StripeApi

@@ -7,7 +7,7 @@ from typing import Any
 import stripe
 
 from payproc.errors import BadSignature, NoticeMalformed
-from payproc.providers.base import RawNotice
+from payproc.providers.notices import RawNotice
 from payproc.providers.stripe.wire import events
 
 # Stripe's own default. The SDK checks the past side only; a clock from the future is as wrong.

@@ -21,7 +21,7 @@ from payproc.database.models import (
 from payproc.domain.states import OPEN, TERMINAL
 from payproc.errors import ProviderUnavailable
 from payproc.flows.provider_requests import GRACE, USUAL_LIFE, payment_ref
-from payproc.providers.base import Outcome, Verdict
+from payproc.providers.answers import Outcome, Verdict
 from payproc.providers.listing import Window
 from payproc.reconcile import findings
 from payproc.reconcile.classification import PAID, Contradiction, asked_payment

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from payproc.database.models import FindingKind, Payment, ReconciliationRun
 from payproc.domain.states import OPEN
 from payproc.flows.provider_requests import GRACE, payment_ref
-from payproc.providers.base import Verdict
+from payproc.providers.answers import Verdict
 from payproc.providers.listing import RemotePayment
 from payproc.reconcile import classification
 from payproc.reconcile.classification import PAID, Contradiction

@@ -28,7 +28,7 @@ from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.settlement import LineKind
 from payproc.errors import InvalidRequest
 from payproc.flows import poll
-from payproc.providers.base import Outcome, Verdict
+from payproc.providers.answers import Outcome, Verdict
 from payproc.providers.listing import Listing, Window
 from payproc.reconcile import findings, runs
 from payproc.reconcile.classification import told_payment

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from payproc.providers.base import AwaitCustomer, Redirect, Verdict
+from payproc.providers.answers import AwaitCustomer, Redirect, Verdict
 from tests.support.contract.case import ENDS, End
 from tests.support.contract.cases import CALLING, CASES, IN_RUPEES, REVERSING, of
 from tests.support.contract.harness import Harness, overdue

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from payproc.errors import OutcomeUncertain, ProviderUnavailable
-from payproc.providers.base import PaymentRef, Provider
+from payproc.providers.base import Provider
+from payproc.providers.requests import PaymentRef
 from tests.support.contract.cases import CALLING, CASES, FIRST_OF_EACH, of
 from tests.support.contract.harness import Harness
 from tests.support.contract.leaks import described, leaked

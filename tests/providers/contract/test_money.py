@@ -7,7 +7,8 @@ from hypothesis import given
 
 from payproc.domain.money import Money
 from payproc.errors import InvalidRequest, Refusal, RequestRefused
-from payproc.providers.base import Payer, Verdict
+from payproc.providers.answers import Verdict
+from payproc.providers.requests import Payer
 from tests.support.contract.broken_providers import BrokenCase, Rounds, found_out
 from tests.support.contract.case import CNIC, End
 from tests.support.contract.cases import CASES, IN_RUPEES, ONCE, of

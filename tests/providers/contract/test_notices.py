@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 
 from payproc.errors import BadSignature, NoticeMalformed
-from payproc.providers.base import Hint, Notice, RawNotice, Verdict
+from payproc.providers.answers import Verdict
+from payproc.providers.notices import Hint, Notice, RawNotice
 from tests.support.contract.broken_providers import BelievesEverybody, BrokenCase, found_out
 from tests.support.contract.case import ENDS, End
 from tests.support.contract.cases import CASES, HINTING, PLAYED_WALLETS, SIGNING, of

@@ -2,7 +2,9 @@
 
 import json
 
-from payproc.providers.base import Postponed, Returning, StartMode
+from payproc.providers.base import Returning
+from payproc.providers.notices import Postponed
+from payproc.providers.requests import StartMode
 from tests.support.contract.broken_providers import AsksWhilePlanning, BrokenCase, found_out
 from tests.support.contract.case import End
 from tests.support.contract.cases import CASES, REFUNDING, SIGNING, of

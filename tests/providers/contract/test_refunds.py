@@ -6,7 +6,8 @@ import pytest
 
 from payproc.domain.settlement import RefundVerdict
 from payproc.errors import OperationNotSupported, OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
-from payproc.providers.base import Refunding, RefundMode
+from payproc.providers.base import Refunding
+from payproc.providers.requests import RefundMode
 from tests.support.contract.broken_providers import Boasts, BrokenCase, found_out
 from tests.support.contract.case import Begun, End, Operation
 from tests.support.contract.cases import KEEPING_NOTHING_BACK, REFUNDING, REFUNDING_BY_KEY, of

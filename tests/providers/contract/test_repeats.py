@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 
 from payproc.errors import OutcomeUncertain
-from payproc.providers.base import Verdict
+from payproc.providers.answers import Verdict
 from tests.support.contract.broken_providers import BrokenCase, SendsAgain, found_out
 from tests.support.contract.case import End, Operation
 from tests.support.contract.cases import BY_FORM, BY_KEY, ONCE, of

@@ -3,7 +3,8 @@
 import pytest
 
 from payproc.errors import OperationNotSupported
-from payproc.providers.base import PostingForms, Returning, StartMode
+from payproc.providers.base import PostingForms, Returning
+from payproc.providers.requests import StartMode
 from tests.support.contract.case import End
 from tests.support.contract.cases import BY_FORM, CASES, of
 from tests.support.contract.harness import Harness

@@ -9,7 +9,7 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from payproc.errors import OutcomeUncertain, ProviderUnavailable, RequestRefused
-from payproc.providers.base import Verdict
+from payproc.providers.answers import Verdict
 from tests.support.contract.broken_providers import BrokenCase, Guesses, found_out
 from tests.support.contract.case import End
 from tests.support.contract.cases import CALLING, CASES, IN_RUPEES, ONCE, SIGNED_ANSWERS, of

@@ -7,10 +7,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from payproc.domain.money import Money
-from payproc.providers.base import Customer, Payer, PaymentRef, RawNotice, StartRequest, StoredCall
 from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.easy_paisa.provider import EasyPaisaProvider
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig
+from payproc.providers.notices import RawNotice
+from payproc.providers.requests import Customer, Payer, PaymentRef, StartRequest, StoredCall
 from payproc.providers.transport.circuit_breakers import Circuits
 from payproc.providers.transport.http import Http
 

@@ -7,7 +7,7 @@ import pytest
 from payproc.domain.money import Money
 from payproc.domain.references import Reference
 from payproc.errors import Refusal, RequestRefused
-from payproc.providers.base import AwaitCustomer, Outcome, StartResult, Verdict
+from payproc.providers.answers import AwaitCustomer, Outcome, StartResult, Verdict
 from payproc.providers.easy_paisa import guide
 from payproc.providers.easy_paisa.settings import Dialect
 from tests.providers.easy_paisa.merchant import PHONE, REFERENCE, ref, request

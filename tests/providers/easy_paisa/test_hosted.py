@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from payproc.domain.money import Money
 from payproc.errors import NoticeMalformed, OperationNotSupported
-from payproc.providers.base import Customer, Payer, PostForm
+from payproc.providers.answers import PostForm
 from payproc.providers.easy_paisa.settings import Dialect
 from payproc.providers.easy_paisa.signature import merchant_hashed_req
+from payproc.providers.requests import Customer, Payer
 from tests.providers.easy_paisa.merchant import REFERENCE, config, delivered, provider, request
 
 HOSTED = provider(config(Dialect.HOSTED))

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payproc.errors import NoticeMalformed
-from payproc.providers.base import Hint, Ignored
 from payproc.providers.easy_paisa.settings import Dialect
+from payproc.providers.notices import Hint, Ignored
 from tests.providers.easy_paisa.gateway import Gateway
 from tests.providers.easy_paisa.merchant import ACCOUNT, PHONE, REFERENCE, config, delivered, provider
 

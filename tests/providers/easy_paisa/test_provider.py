@@ -20,21 +20,12 @@ from payproc.errors import (
     RequestRefused,
     SettingsInvalid,
 )
-from payproc.providers.base import (
-    AwaitCustomer,
-    Operation,
-    Payer,
-    PostingForms,
-    Provider,
-    Refunding,
-    Returning,
-    StartMode,
-    StoredCall,
-    Verdict,
-)
+from payproc.providers.answers import AwaitCustomer, Verdict
+from payproc.providers.base import PostingForms, Provider, Refunding, Returning
 from payproc.providers.easy_paisa import signature
 from payproc.providers.easy_paisa.provider import EasyPaisaProvider
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig, PaymentType, default_base_url
+from payproc.providers.requests import Operation, Payer, StartMode, StoredCall
 from payproc.providers.transport.circuit_breakers import CallTimedOut
 from tests.providers.easy_paisa.gateway import Gateway
 from tests.providers.easy_paisa.merchant import (

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from payproc.domain.money import Money
 from payproc.domain.references import Reference
 from payproc.errors import Refusal, RequestRefused
-from payproc.providers.base import AwaitCustomer, Outcome, StartResult, Verdict
+from payproc.providers.answers import AwaitCustomer, Outcome, StartResult, Verdict
 from payproc.providers.easy_paisa import wire
 from payproc.providers.easy_paisa.codes import Meaning, meaning
 from payproc.providers.easy_paisa.settings import PaymentType

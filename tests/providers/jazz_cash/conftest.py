@@ -11,12 +11,13 @@ import pytest
 
 from payproc.domain.money import Money
 from payproc.domain.references import Reference
-from payproc.providers.base import Customer, Payer, PaymentRef, RawNotice, StartRequest, StoredCall
 from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.jazz_cash.endpoints import Preset, endpoints_of
 from payproc.providers.jazz_cash.provider import JazzCashProvider
 from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
 from payproc.providers.jazz_cash.signature import sign
+from payproc.providers.notices import RawNotice
+from payproc.providers.requests import Customer, Payer, PaymentRef, StartRequest, StoredCall
 from payproc.providers.transport.circuit_breakers import Circuits
 from payproc.providers.transport.http import Http
 from tests.providers.jazz_cash.gateway import Gateway, listening

@@ -12,10 +12,11 @@ from payproc.domain.money import Money
 from payproc.domain.references import Reference
 from payproc.domain.settlement import RefundVerdict
 from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
-from payproc.providers.base import AwaitCustomer, Outcome, PaymentRef, RefundRequest, StoredCall, Verdict
+from payproc.providers.answers import AwaitCustomer, Outcome, Verdict
 from payproc.providers.jazz_cash import answers, guide
 from payproc.providers.jazz_cash.settings import JazzCashConfig
 from payproc.providers.jazz_cash.signature import SECURE_HASH
+from payproc.providers.requests import PaymentRef, RefundRequest, StoredCall
 
 REFERENCE = "T20260901120000001"
 ASKED = Money.of(125050, "pkr")

@@ -1,6 +1,6 @@
 import pytest
 
-from payproc.providers.base import Verdict
+from payproc.providers.answers import Verdict
 from payproc.providers.jazz_cash import codes
 from payproc.providers.jazz_cash.codes import PAID_AT_ONCE, PAID_LATER, Meaning, meaning, meaning_when_asked, verdict
 

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from payproc.domain.money import Money
 from payproc.domain.references import Reference
 from payproc.errors import BadSignature, NoticeMalformed
-from payproc.providers.base import Hint, Notice, RawNotice, StartRequest, Verdict
+from payproc.providers.answers import Verdict
 from payproc.providers.jazz_cash.provider import JazzCashProvider
 from payproc.providers.jazz_cash.signature import SECURE_HASH, secure_hash, verified
+from payproc.providers.notices import Hint, Notice, RawNotice
+from payproc.providers.requests import StartRequest
 
 REFERENCE = "T20260901120000001"
 REAL = {"hosted-1.1", "hosted-2.0", "mwallet-1.1", "mwallet-2.0"}

@@ -16,23 +16,12 @@ from payproc.errors import (
     ProviderUnavailable,
     RequestRefused,
 )
-from payproc.providers.base import (
-    Payer,
-    PaymentRef,
-    PostingForms,
-    Provider,
-    Refunding,
-    RefundMode,
-    RefundRequest,
-    Returning,
-    StartMode,
-    StartRequest,
-    StoredCall,
-    Verdict,
-)
+from payproc.providers.answers import Verdict
+from payproc.providers.base import PostingForms, Provider, Refunding, Returning
 from payproc.providers.jazz_cash.provider import JazzCashProvider
 from payproc.providers.jazz_cash.settings import Dialect
 from payproc.providers.jazz_cash.signature import SECURE_HASH, verified
+from payproc.providers.requests import Payer, PaymentRef, RefundMode, RefundRequest, StartMode, StartRequest, StoredCall
 from payproc.providers.transport.circuit_breakers import CallTimedOut
 from payproc.providers.transport.http import Call
 

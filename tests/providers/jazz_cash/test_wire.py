@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from payproc.domain.money import LARGEST_MINOR, Money
 from payproc.errors import OperationNotSupported, Refusal, RequestRefused
-from payproc.providers.base import Payer, PaymentRef, PostForm, RefundRequest, StartRequest, StoredCall
+from payproc.providers.answers import PostForm
 from payproc.providers.jazz_cash import wire
 from payproc.providers.jazz_cash.provider import JazzCashProvider
 from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
 from payproc.providers.jazz_cash.signature import SECURE_HASH, guide_form_digest, secure_hash, verified
+from payproc.providers.requests import Payer, PaymentRef, RefundRequest, StartRequest, StoredCall
 
 RequestIn = Callable[..., StartRequest]
 SECRETS = ("pw12345678", "TESTSALT01", "1234567", "345678")

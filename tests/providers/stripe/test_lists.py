@@ -16,8 +16,9 @@ from payproc.domain.references import Reference
 from payproc.domain.settlement import LineKind, RefundVerdict
 from payproc.domain.states import DisputeStatus
 from payproc.errors import ProviderUnavailable
-from payproc.providers.base import DisputeNotice, Notice, RefundNotice, Verdict
+from payproc.providers.answers import Verdict
 from payproc.providers.listing import Listing, Page, PayoutStatus, Window
+from payproc.providers.notices import DisputeNotice, Notice, RefundNotice
 from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.notices import KINDS
 from payproc.providers.stripe.provider import StripeProvider

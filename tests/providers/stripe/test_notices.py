@@ -10,7 +10,8 @@ from stripe import WebhookSignature
 from payproc.domain.money import Money
 from payproc.domain.references import Reference
 from payproc.errors import BadSignature, NoticeMalformed
-from payproc.providers.base import Ignored, Notice, Postponed, RawNotice, StoredReading, Verdict
+from payproc.providers.answers import Verdict
+from payproc.providers.notices import Ignored, Notice, Postponed, RawNotice, StoredReading
 from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.notices import read
 from payproc.providers.stripe.provider import StripeProvider

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
-from payproc.providers.base import StoredCall
+from payproc.providers.requests import StoredCall
 from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.provider import StripeProvider
 from payproc.providers.stripe.settings import StripeConfig

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stripe import WebhookSignature
 
 from payproc.errors import BadSignature, NoticeMalformed
-from payproc.providers.base import RawNotice
+from payproc.providers.notices import RawNotice
 from payproc.providers.stripe.signature import verified_event
 from payproc.providers.stripe.wire.events import parsed_event
 

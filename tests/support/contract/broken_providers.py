@@ -8,19 +8,10 @@ import pytest
 
 from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.errors import OutcomeUncertain
-from payproc.providers.base import (
-    Outcome,
-    PaymentRef,
-    Plan,
-    Provider,
-    RawNotice,
-    RefundRequest,
-    StartRequest,
-    StartResult,
-    StoredCall,
-    StoredReading,
-    Verdict,
-)
+from payproc.providers.answers import Outcome, StartResult, Verdict
+from payproc.providers.base import Provider
+from payproc.providers.notices import RawNotice, StoredReading
+from payproc.providers.requests import PaymentRef, Plan, RefundRequest, StartRequest, StoredCall
 from tests.support.contract.fake_case import FakeCase
 from tests.support.fakes.fake.provider import FakeProvider
 from tests.support.fakes.fake.settings import FakeConfig

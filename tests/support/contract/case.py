@@ -11,19 +11,10 @@ from typing import Any
 from payproc.domain.ids import Prefix, new_id, new_reference
 from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.providers.base import (
-    Customer,
-    Outcome,
-    Payer,
-    PaymentRef,
-    PostForm,
-    Provider,
-    RawNotice,
-    StartMode,
-    StartRequest,
-    StoredCall,
-    Verdict,
-)
+from payproc.providers.answers import Outcome, PostForm, Verdict
+from payproc.providers.base import Provider
+from payproc.providers.notices import RawNotice
+from payproc.providers.requests import Customer, Payer, PaymentRef, StartMode, StartRequest, StoredCall
 from payproc.providers.transport.circuit_breakers import Circuits
 from payproc.providers.transport.http import Http
 from tests.support.contract.played import RETURN_URL, Played

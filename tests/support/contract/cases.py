@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from payproc.providers.base import StartMode
+from payproc.providers.requests import StartMode
 from tests.support.contract.case import Case, End
 from tests.support.contract.easy_paisa_case import EASY_PAISA_CASES
 from tests.support.contract.fake_case import FakeCase

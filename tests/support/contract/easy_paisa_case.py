@@ -7,10 +7,13 @@ from typing import ClassVar
 from urllib.parse import urlencode
 
 from payproc.domain.money import Money
-from payproc.providers.base import PostForm, Provider, RawNotice, StartMode, StartRequest
+from payproc.providers.answers import PostForm
+from payproc.providers.base import Provider
 from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.easy_paisa.provider import EasyPaisaProvider
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig, PaymentType
+from payproc.providers.notices import RawNotice
+from payproc.providers.requests import StartMode, StartRequest
 from sandbox.easypaisa.amounts import json_number
 from sandbox.easypaisa.envelope import Plain, Signed
 from tests.support.contract.case import Edit, End, Operation, fields_of_form

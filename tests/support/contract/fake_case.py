@@ -6,7 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from payproc.domain.money import Money
-from payproc.providers.base import PostForm, Provider, RawNotice, StartMode, StartRequest
+from payproc.providers.answers import PostForm
+from payproc.providers.base import Provider
+from payproc.providers.notices import RawNotice
+from payproc.providers.requests import StartMode, StartRequest
 from tests.support.contract.case import Begun, Case, End, Operation
 from tests.support.contract.played import Played
 from tests.support.contract.scripted import Seen

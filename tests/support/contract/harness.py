@@ -11,25 +11,10 @@ import requests
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.money import Money
 from payproc.domain.settlement import RefundOutcome
-from payproc.providers.base import (
-    Hint,
-    Notice,
-    Outcome,
-    PaymentRef,
-    Plan,
-    PostForm,
-    PostingForms,
-    Provider,
-    RawNotice,
-    Reading,
-    Refunding,
-    RefundRequest,
-    StartMode,
-    StartRequest,
-    StartResult,
-    StoredCall,
-    Verdict,
-)
+from payproc.providers.answers import Outcome, PostForm, StartResult, Verdict
+from payproc.providers.base import PostingForms, Provider, Refunding
+from payproc.providers.notices import Hint, Notice, RawNotice, Reading
+from payproc.providers.requests import PaymentRef, Plan, RefundRequest, StartMode, StartRequest, StoredCall
 from tests.support.contract.case import PATIENCE, Begun, Case, End, Operation
 from tests.support.contract.played import Played
 from tests.support.contract.scripted import Failure, ScriptedGateway, Seen

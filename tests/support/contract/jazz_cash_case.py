@@ -7,11 +7,14 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode
 
 from payproc.domain.money import Money
-from payproc.providers.base import PostForm, Provider, RawNotice, StartMode, StartRequest
+from payproc.providers.answers import PostForm
+from payproc.providers.base import Provider
 from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.jazz_cash.endpoints import Preset, endpoints_of
 from payproc.providers.jazz_cash.provider import JazzCashProvider
 from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
+from payproc.providers.notices import RawNotice
+from payproc.providers.requests import StartMode, StartRequest
 from sandbox.jazzcash.secure_hash import FIELD, signed
 from tests.support.contract.case import Edit, End, Operation, fields_of_form
 from tests.support.contract.played import MERCHANT, MERCHANT_PASSWORD, MPIN, RETURN_URL, SALT

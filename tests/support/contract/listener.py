@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
-from payproc.providers.base import RawNotice
+from payproc.providers.notices import RawNotice
 from tests.support.serving import serving
 
 _LONGEST_WAIT_SECONDS = 10

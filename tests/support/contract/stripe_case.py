@@ -10,16 +10,10 @@ import stripe
 
 from payproc.domain.money import Money
 from payproc.domain.references import Reference
-from payproc.providers.base import (
-    KeepingCustomers,
-    PaymentRef,
-    PostForm,
-    Provider,
-    RawNotice,
-    StartMode,
-    StartRequest,
-    StoredCall,
-)
+from payproc.providers.answers import PostForm
+from payproc.providers.base import KeepingCustomers, Provider
+from payproc.providers.notices import RawNotice
+from payproc.providers.requests import PaymentRef, StartMode, StartRequest, StoredCall
 from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.provider import StripeProvider
 from payproc.providers.stripe.settings import StripeConfig

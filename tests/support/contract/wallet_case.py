@@ -7,7 +7,9 @@ from urllib.parse import urlencode, urlsplit
 
 import requests
 
-from payproc.providers.base import RawNotice, Returning, StartMode
+from payproc.providers.base import Returning
+from payproc.providers.notices import RawNotice
+from payproc.providers.requests import StartMode
 from tests.support.contract.case import Begun, Case, End, Operation
 from tests.support.contract.played import Played
 

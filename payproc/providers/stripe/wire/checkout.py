@@ -7,7 +7,8 @@ from typing import Any
 from payproc.domain.money import Money
 from payproc.domain.references import Reference, References
 from payproc.errors import InvalidRequest
-from payproc.providers.base import Customer, Outcome, Redirect, StartRequest, StartResult, Verdict
+from payproc.providers.answers import Outcome, Redirect, StartResult, Verdict
+from payproc.providers.requests import Customer, StartRequest
 
 Json = Mapping[str, Any]
 

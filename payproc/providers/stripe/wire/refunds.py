@@ -5,7 +5,7 @@ from typing import Any
 
 from payproc.domain.references import Reference
 from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteRefund
-from payproc.providers.base import RefundRequest
+from payproc.providers.requests import RefundRequest
 from payproc.providers.stripe.wire import checkout
 
 Json = Mapping[str, Any]

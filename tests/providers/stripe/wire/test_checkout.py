@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from payproc.domain.money import Money
 from payproc.domain.references import Reference
-from payproc.providers.base import Customer, Redirect, StartRequest, Verdict
+from payproc.providers.answers import Redirect, Verdict
+from payproc.providers.requests import Customer, StartRequest
 from payproc.providers.stripe.wire import checkout
 
 REQUEST = StartRequest(

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from payproc.domain.money import Money
 from payproc.domain.references import Reference
 from payproc.errors import ProviderUnavailable
-from payproc.providers.base import Ignored, Verdict
+from payproc.providers.answers import Verdict
 from payproc.providers.listing import PayoutStatus, Window
+from payproc.providers.notices import Ignored
 from payproc.providers.stripe import notices
 from payproc.providers.stripe.wire import balance, pages
 

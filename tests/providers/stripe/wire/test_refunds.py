@@ -6,7 +6,7 @@ import pytest
 from payproc.domain.money import Money
 from payproc.domain.references import Reference, References
 from payproc.domain.settlement import RefundVerdict
-from payproc.providers.base import PaymentRef, RefundRequest
+from payproc.providers.requests import PaymentRef, RefundRequest
 from payproc.providers.stripe.wire import refunds
 
 CREATED = 1_790_000_000

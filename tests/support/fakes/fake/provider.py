@@ -6,19 +6,17 @@ from typing import Any
 
 from payproc.domain.settlement import RefundOutcome
 from payproc.errors import InvalidRequest, Refusal, RequestRefused
-from payproc.providers.base import (
+from payproc.providers.answers import Outcome, StartResult
+from payproc.providers.notices import RawNotice, StoredReading
+from payproc.providers.requests import (
     Operation,
-    Outcome,
     PaymentRef,
     Plan,
-    RawNotice,
     RefundMode,
     RefundRequest,
     StartMode,
     StartRequest,
-    StartResult,
     StoredCall,
-    StoredReading,
 )
 from payproc.providers.transport.http import Call, Http
 from tests.support.fakes.fake import wire

@@ -10,17 +10,9 @@ from typing import Any
 from payproc.domain.money import Money
 from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.errors import BadSignature, InvalidRequest, NoticeMalformed, Refusal, RequestRefused
-from payproc.providers.base import (
-    AwaitCustomer,
-    Notice,
-    Outcome,
-    PaymentRef,
-    RawNotice,
-    RefundRequest,
-    StartRequest,
-    StartResult,
-    Verdict,
-)
+from payproc.providers.answers import AwaitCustomer, Outcome, StartResult, Verdict
+from payproc.providers.notices import Notice, RawNotice
+from payproc.providers.requests import PaymentRef, RefundRequest, StartRequest
 
 Json = Mapping[str, Any]
 

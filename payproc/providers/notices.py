@@ -1,0 +1,91 @@
+"""What a provider delivers, as it came and as it is understood."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from payproc.domain.references import References
+from payproc.domain.settlement import RemoteDispute, RemoteRefund
+from payproc.providers.answers import Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawNotice:
+    """A delivery as it came: `headers` by lower-case name, `query` without its question mark, time in UTC."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    received_at: datetime
+    query: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """A proven notice about a payment.
+
+    `payment_id` is our own id, `reference` our own reference, where the provider echoes one of them. `dialects` are
+    those whose payments it may speak of. `answer` is what the provider wants to hear; None for our usual words.
+    """
+
+    key: str
+    kind: str
+    references: References
+    outcome: Outcome
+    dialects: frozenset[str]
+    payment_id: str | None = None
+    reference: str | None = None
+    answer: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hint:
+    """A notice that anybody could have sent: a reason to ask about the payment with our `reference`, and no more."""
+
+    kind: str
+    reference: str
+    answer: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Postponed:
+    """A notice about money, of a kind that this release does not apply yet: kept, and tried again daily."""
+
+    key: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ignored:
+    """A notice that concerns no payment of ours; `reason` says why."""
+
+    key: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundNotice:
+    """A proven notice about a refund."""
+
+    key: str
+    kind: str
+    refund: RemoteRefund
+    dialects: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisputeNotice:
+    """A proven notice about a dispute."""
+
+    key: str
+    kind: str
+    dispute: RemoteDispute
+    dialects: frozenset[str]
+
+
+Reading = Notice | RefundNotice | DisputeNotice | Hint | Postponed | Ignored
+
+
+# What was proven when it came, and is read again from what we kept.
+StoredReading = Notice | RefundNotice | DisputeNotice | Postponed | Ignored
