@@ -13,7 +13,7 @@ from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, Reque
 from payproc.flows import poll
 from payproc.flows.provider_requests import start_request
 from payproc.providers.answers import StartResult
-from payproc.providers.base import KeepingCustomers, Provider
+from payproc.providers.base import FindingStarts, KeepingCustomers, Provider
 from payproc.providers.requests import Customer, Operation, StartMode
 from payproc.records import outcomes, payments, provider_calls
 from payproc.records.payments import Told
@@ -50,6 +50,8 @@ def _start(app: Application, job: jobs.Claimed) -> None:
         return
     match provider.start_mode(payment.dialect):
         case StartMode.BY_KEY:
+            # No key is kept for ever: whoever starts by one must be able to find what it made.
+            assert isinstance(provider, FindingStarts)
             _start_by_key(app, job, provider, intent)
         case StartMode.ONCE:
             _start_once(app, job, provider, intent)
@@ -60,7 +62,7 @@ def _start(app: Application, job: jobs.Claimed) -> None:
             assert_never(mode)
 
 
-def _start_by_key(app: Application, job: jobs.Claimed, provider: Provider, intent: Intent) -> None:
+def _start_by_key(app: Application, job: jobs.Claimed, provider: FindingStarts, intent: Intent) -> None:
     # A refused look-up says nothing about the call, so it stands outside.
     found = provider.find_start(intent.call) if intent.key_may_be_forgotten else None
     try:

@@ -56,10 +56,6 @@ class Provider(Protocol):
         """
         ...
 
-    def find_start(self, call: StoredCall) -> StartResult | None:
-        """Look for what an earlier sending of this call made, when its key may have been forgotten."""
-        ...
-
     def inquire(self, ref: PaymentRef) -> Outcome:
         """Ask how a payment stands. Changes nothing there.
 
@@ -88,6 +84,15 @@ class Provider(Protocol):
 
     def reread_notice(self, body: bytes) -> StoredReading:
         """Read what `storable` kept of a delivery that was verified when it came. Pure."""
+        ...
+
+
+@runtime_checkable
+class FindingStarts(Provider, Protocol):
+    """A provider that makes payments under a key, and can find one when the key may have been forgotten."""
+
+    def find_start(self, call: StoredCall) -> StartResult | None:
+        """Look for what an earlier sending of this call made."""
         ...
 
 

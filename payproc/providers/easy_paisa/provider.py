@@ -83,10 +83,6 @@ class EasyPaisaProvider:
             case _ as never:
                 assert_never(never)
 
-    def find_start(self, call: StoredCall) -> StartResult | None:  # noqa: ARG002 (the interface's own shape)
-        """Find nothing: a charge in doubt is asked about by its reference."""
-        return None
-
     def inquire(self, ref: PaymentRef) -> Outcome:
         """Ask how the payment with our reference stands.
 

@@ -97,10 +97,6 @@ class JazzCashProvider:
         fields = wire.push_fields(call, self._config, dialect)
         return answers.start_result(self._api.push(fields, dialect=dialect), call, self._config)
 
-    def find_start(self, call: StoredCall) -> StartResult | None:  # noqa: ARG002 (the interface's own shape)
-        """Find nothing: a charge in doubt is asked about by its reference."""
-        return None
-
     def inquire(self, ref: PaymentRef) -> Outcome:
         """Ask how a payment stands, in the dialect it was made in."""
         if _dialect(ref.dialect) is Dialect.GUIDE:

@@ -30,7 +30,7 @@ _CLOCK_SLACK_SECONDS = 300
 
 
 class StripeProvider(StripeListing):
-    """Provider, Cancelling, KeepingCustomers, Refunding and Listing (`payproc.providers`) over Stripe Checkout."""
+    """Stripe Checkout: Provider, FindingStarts, Cancelling, KeepingCustomers, Refunding and Listing."""
 
     dialect = "checkout"
 

@@ -18,7 +18,7 @@ def test_the_same_call_under_the_same_key_is_the_same_payment(harness: Harness) 
     assert begun.call is not None
     again = harness.provider.start(begun.call)
     assert again.references == begun.ref.references
-    found = harness.provider.find_start(begun.call)
+    found = harness.finding.find_start(begun.call)
     assert found is not None
     assert found.references == begun.ref.references
 
@@ -59,11 +59,11 @@ def test_a_charge_whose_answer_is_lost_is_found_by_asking(harness: Harness) -> N
 def test_a_start_whose_answer_is_lost_is_found_by_its_key(harness: Harness) -> None:
     request = harness.case.known(harness.provider, harness.case.request())
     call = harness.call(request)
-    assert harness.provider.find_start(call) is None
+    assert harness.finding.find_start(call) is None
     harness.lose_answers(Operation.START)
     with pytest.raises(OutcomeUncertain):
         harness.provider.start(call)
-    found = harness.provider.find_start(call)
+    found = harness.finding.find_start(call)
     assert found is not None
     assert harness.provider.start(call).references == found.references
 

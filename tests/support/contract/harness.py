@@ -12,7 +12,7 @@ from payproc.domain.ids import Prefix, new_id
 from payproc.domain.money import Money
 from payproc.domain.settlement import RefundOutcome
 from payproc.providers.answers import Outcome, PostForm, StartResult, Verdict
-from payproc.providers.base import PostingForms, Provider, Refunding
+from payproc.providers.base import FindingStarts, PostingForms, Provider, Refunding
 from payproc.providers.notices import Hint, Notice, RawNotice, Reading
 from payproc.providers.requests import PaymentRef, Plan, RefundRequest, StartMode, StartRequest, StoredCall
 from tests.support.contract.case import PATIENCE, Begun, Case, End, Operation
@@ -126,6 +126,12 @@ class Harness:
         return self.script.seen[-1]
 
     # --- Refunds
+
+    @property
+    def finding(self) -> FindingStarts:
+        provider = self.provider
+        assert isinstance(provider, FindingStarts)
+        return provider
 
     @property
     def refunding(self) -> Refunding:

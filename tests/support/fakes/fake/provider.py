@@ -51,9 +51,6 @@ class FakeProvider:
         answer = self._sent("charge", "/charges", {**call.parameters, "phone": call.payer.phone})
         return wire.start_result(answer, reference=call.parameters["reference"])
 
-    def find_start(self, call: StoredCall) -> StartResult | None:  # noqa: ARG002 (the interface's own shape)
-        return None
-
     def inquire(self, ref: PaymentRef) -> Outcome:
         return wire.inquiry_outcome(self._asked("inquiry", "/charges/status", {"reference": ref.reference}), ref)
 
