@@ -8,7 +8,7 @@ from pydantic import create_model
 from payproc.application import Application
 from payproc.database.engine import Database
 from payproc.mail.smtp import Mailer
-from payproc.operations import circuit_board
+from payproc.operations import circuit_status
 from payproc.providers import registry
 from payproc.settings import Settings, load
 from payproc.settings.checks import deployment_problems
@@ -40,7 +40,7 @@ def application_from(settings: Settings, *, pool_size: int = 10) -> Application:
     return Application(
         settings=settings,
         database=database,
-        providers=registry.build(settings, told=circuit_board.Board(database).note),
+        providers=registry.build(settings, on_change=circuit_status.CircuitStatusStore(database).record),
         post=Mailer(settings.smtp_url).post,
     )
 

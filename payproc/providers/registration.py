@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from payproc.domain.payment_methods import PaymentMethod, path_of
 from payproc.providers.base import Provider
-from payproc.providers.transport.circuit_breakers import Circuits
+from payproc.providers.transport.circuit_breakers import CircuitBreakers
 from payproc.settings import Settings
 
 Group = TypeVar("Group", bound=Settings)
@@ -23,7 +23,7 @@ class Registration(Generic[Group]):
     method: PaymentMethod
     settings: type[Group]
     problems: Callable[[Group], list[str]]
-    construct: Callable[[Group, Circuits], Provider | None]
+    construct: Callable[[Group, CircuitBreakers], Provider | None]
 
 
 def our_address(settings: Settings, method: PaymentMethod, page: str) -> str:

@@ -9,7 +9,7 @@ from payproc.providers.easy_paisa import registration as easy_paisa
 from payproc.providers.jazz_cash import registration as jazz_cash
 from payproc.providers.registration import Registration
 from payproc.providers.stripe import registration as stripe
-from payproc.providers.transport.circuit_breakers import Circuits, Told, tell_nobody
+from payproc.providers.transport.circuit_breakers import CircuitBreakers, OnChange, ignore_change
 from payproc.settings import Settings
 
 PROVIDERS: dict[PaymentMethod, Registration[Any]] = {
@@ -22,13 +22,13 @@ PROVIDERS: dict[PaymentMethod, Registration[Any]] = {
 }
 
 
-def build(settings: Settings, *, told: Told = tell_nobody) -> Mapping[PaymentMethod, Provider]:
+def build(settings: Settings, *, on_change: OnChange = ignore_change) -> Mapping[PaymentMethod, Provider]:
     """Make every provider that is set up. Do it after a fork: their HTTP sessions hold sockets.
 
-    `told` hears when a provider's fuse blows or is mended.
+    `on_change` hears when a provider's circuit breaker opens or closes.
     """
     made = {
-        method: each.construct(settings, Circuits(method, rest=settings.circuit_rest, told=told))
+        method: each.construct(settings, CircuitBreakers(method, cool_down=settings.circuit_rest, on_change=on_change))
         for method, each in PROVIDERS.items()
     }
     return {method: provider for method, provider in made.items() if provider is not None}

@@ -16,7 +16,7 @@ from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
-from payproc.operations.circuit_board import Board
+from payproc.operations.circuit_status import CircuitStatusStore
 from payproc.providers import registry
 from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
@@ -125,7 +125,9 @@ class WalletWorld(World):
         """The same world after a change of settings, such as `jazz_cash_dialect="hosted-1.1"`."""
         settings = settings_type()(**(self.app.settings.model_dump() | dialects))
         changed = replace(
-            self.app, settings=settings, providers=registry.build(settings, told=Board(self.app.database).note)
+            self.app,
+            settings=settings,
+            providers=registry.build(settings, on_change=CircuitStatusStore(self.app.database).record),
         )
         self.front.app = create_app(changed)
         return replace(self, app=changed)
@@ -190,7 +192,9 @@ class WalletWorld(World):
 def wallet_world(app: Application, wallets: RunningGateway, front: Front, customer: User) -> Iterator[WalletWorld]:
     requests.post(f"{wallets.base_url}/_sandbox/reset", timeout=5)
     settings = settings_type()(**wallet_settings(app.settings, wallets.base_url, front.url))
-    connected = replace(app, settings=settings, providers=registry.build(settings, told=Board(app.database).note))
+    connected = replace(
+        app, settings=settings, providers=registry.build(settings, on_change=CircuitStatusStore(app.database).record)
+    )
     front.app = create_app(connected)
     yield WalletWorld(app=connected, gateway=wallets, customer=customer, front=front)
     front.clear()

@@ -12,7 +12,7 @@ from tests.support.waiting import wait_until
 from tests.support.wallet_world import APPROVED, NEVER, WalletWorld
 
 PUSH, INQUIRY = "jazzcash push", "jazzcash inquiry"
-# As many failures as blow the fuse, and the calls that were under way beside them.
+# As many failures as open a breaker, and the calls that were under way beside them.
 MOST_CALLS_INTO_AN_OUTAGE = 5 + 20
 READS_TRY_TWICE = 2
 
@@ -26,7 +26,7 @@ def asked(world: WalletWorld, operation: str = INQUIRY) -> int:
     return Counter(call["operation"] for call in calls)[operation]
 
 
-def fuse(world: WalletWorld, name: str) -> str:
+def breaker(world: WalletWorld, name: str) -> str:
     ready = requests.get(f"{world.front.url}/readyz", timeout=5)
     assert ready.status_code == 200, "a sick gateway does not make us unready"
     return str(ready.json()["circuits"].get(name, "closed"))
@@ -49,10 +49,10 @@ def test_a_gateway_that_is_down_is_left_alone_and_delays_only_itself(wallet_worl
     all_due(world)
     all_due(world)
     assert asked(world) - before <= MOST_CALLS_INTO_AN_OUTAGE * READS_TRY_TWICE
-    assert fuse(world, "jazz_cash inquiry") == "open"
+    assert breaker(world, "jazz_cash inquiry") == "open"
     known = asked(world)
     all_due(world)
-    assert asked(world) == known, "while the fuse is open nobody calls"
+    assert asked(world) == known, "while the breaker is open nobody calls"
 
     other = world.begin(EASY_PAISA, phone=APPROVED)
     world.becomes(other, "completed")
@@ -66,7 +66,7 @@ def test_a_gateway_that_comes_back_is_tried_by_one_call_and_then_by_all(wallet_w
     world.drain()
     world.break_wallet(INQUIRY, "drop_connection", times=None)
     all_due(world)
-    assert fuse(world, "jazz_cash inquiry") == "open"
+    assert breaker(world, "jazz_cash inquiry") == "open"
     world.mend_stripe()
     world.break_wallet(INQUIRY, "slow", times=None, seconds=0.2)
     known = asked(world)
@@ -75,7 +75,7 @@ def test_a_gateway_that_comes_back_is_tried_by_one_call_and_then_by_all(wallet_w
     assert asked(world) - known == 1, "one call finds out, while the others wait"
     world.mend_stripe()
     wait_until(lambda: all_due(world) - known > 20, what="all of them asked about")
-    assert fuse(world, "jazz_cash inquiry") == "closed"
+    assert breaker(world, "jazz_cash inquiry") == "closed"
 
 
 def test_what_failed_together_does_not_come_back_together(wallet_world: WalletWorld) -> None:

@@ -4,7 +4,7 @@ from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 
-from payproc.operations.circuit_board import states
+from payproc.operations.circuit_status import states
 from payproc.operations.health import backlog
 from web.api.schemas.health import AliveAnswer, ReadyAnswer
 from web.api.schemas.problem import Problem

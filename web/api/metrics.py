@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy.orm import Session
 
-from payproc.operations.circuit_board import states
+from payproc.operations.circuit_status import states
 from payproc.operations.health import backlog, payments_by_status
 from payproc.reconcile.classification import severity_of
 from payproc.reconcile.report import last_runs, open_by_kind
@@ -58,7 +58,9 @@ class _Counted(Collector):
 
     def _circuits(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
-            "payproc_circuit", "A gateway's fuse: 0 closed, 1 half-open, 2 open.", labels=("provider", "operation")
+            "payproc_circuit",
+            "A gateway's circuit breaker: 0 closed, 1 half-open, 2 open.",
+            labels=("provider", "operation"),
         )
         for name, state in states(self._session).items():
             provider, _, operation = name.partition(" ")

@@ -46,7 +46,7 @@ class ProviderCall(Base):
 
 
 class Circuit(Base):
-    """The last word of any worker's fuse for one operation of one provider: open, half-open or closed."""
+    """The last word of any worker's circuit breaker for one operation of one provider: open, half-open or closed."""
 
     __tablename__ = "circuits"
 

@@ -4,11 +4,11 @@ from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.easy_paisa.provider import EasyPaisaProvider
 from payproc.providers.easy_paisa.settings import EasyPaisaConfig, EasyPaisaSettings, problems
 from payproc.providers.registration import Registration, our_address
-from payproc.providers.transport.circuit_breakers import Circuits
+from payproc.providers.transport.circuit_breakers import CircuitBreakers
 from payproc.providers.transport.http import Http
 
 
-def _constructed(settings: EasyPaisaSettings, circuits: Circuits) -> EasyPaisaProvider | None:
+def _constructed(settings: EasyPaisaSettings, breakers: CircuitBreakers) -> EasyPaisaProvider | None:
     if not settings.offers_easy_paisa:
         return None
     config = EasyPaisaConfig(
@@ -30,7 +30,7 @@ def _constructed(settings: EasyPaisaSettings, circuits: Circuits) -> EasyPaisaPr
         read_timeout=settings.provider_read_timeout,
         poll_schedule=settings.poll_schedule_easy_paisa,
     )
-    return EasyPaisaProvider(config, Http(connect_timeout=settings.provider_connect_timeout, circuits=circuits))
+    return EasyPaisaProvider(config, Http(connect_timeout=settings.provider_connect_timeout, breakers=breakers))
 
 
 REGISTRATION = Registration(method=EASY_PAISA, settings=EasyPaisaSettings, problems=problems, construct=_constructed)

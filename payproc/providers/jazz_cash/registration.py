@@ -7,11 +7,11 @@ from payproc.providers.jazz_cash.endpoints import Endpoints, endpoints_of
 from payproc.providers.jazz_cash.provider import JazzCashProvider
 from payproc.providers.jazz_cash.settings import JazzCashConfig, JazzCashSettings, problems
 from payproc.providers.registration import Registration, our_address
-from payproc.providers.transport.circuit_breakers import Circuits
+from payproc.providers.transport.circuit_breakers import CircuitBreakers
 from payproc.providers.transport.http import Http
 
 
-def _constructed(settings: JazzCashSettings, circuits: Circuits) -> JazzCashProvider | None:
+def _constructed(settings: JazzCashSettings, breakers: CircuitBreakers) -> JazzCashProvider | None:
     if not settings.offers_jazz_cash:
         return None
     config = JazzCashConfig(
@@ -29,7 +29,7 @@ def _constructed(settings: JazzCashSettings, circuits: Circuits) -> JazzCashProv
         read_timeout=settings.provider_read_timeout,
         poll_schedule=settings.poll_schedule_jazz_cash,
     )
-    return JazzCashProvider(config, Http(connect_timeout=settings.provider_connect_timeout, circuits=circuits))
+    return JazzCashProvider(config, Http(connect_timeout=settings.provider_connect_timeout, breakers=breakers))
 
 
 def _endpoints(settings: JazzCashSettings) -> Endpoints:

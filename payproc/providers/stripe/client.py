@@ -8,7 +8,7 @@ import stripe
 
 from payproc.errors import OutcomeUncertain, ProviderError, ProviderUnavailable, Refusal, RequestRefused
 from payproc.providers.stripe.settings import StripeConfig
-from payproc.providers.transport.circuit_breakers import Circuits
+from payproc.providers.transport.circuit_breakers import CircuitBreakers
 from payproc.providers.transport.http import never_connected
 
 # A start may need two calls. Two tries each of (3 s connect + 8 s read), and their pauses, stay below a task's soft
@@ -49,8 +49,8 @@ stripe.enable_telemetry = False
 class StripeApi:
     """The handful of calls we make. Answers are plain dictionaries: no SDK object leaves this file."""
 
-    def __init__(self, config: StripeConfig, circuits: Circuits) -> None:
-        self._circuits = circuits
+    def __init__(self, config: StripeConfig, breakers: CircuitBreakers) -> None:
+        self._breakers = breakers
         timeout = (config.connect_timeout.total_seconds(), config.read_timeout.total_seconds())
         self._client = stripe.StripeClient(
             config.secret_key,
@@ -169,7 +169,7 @@ class StripeApi:
 
     @contextmanager
     def _translated(self, operation: str) -> Iterator[None]:
-        with self._circuits.guard(operation):
+        with self._breakers.guard(operation):
             try:
                 yield
             except stripe.StripeError as error:

@@ -23,7 +23,7 @@ from payproc.providers.stripe.client import StripeApi
 from payproc.providers.stripe.lists import StripeListing
 from payproc.providers.stripe.settings import StripeConfig
 from payproc.providers.stripe.wire import checkout, events, refunds
-from payproc.providers.transport.circuit_breakers import Circuits
+from payproc.providers.transport.circuit_breakers import CircuitBreakers
 
 # Stripe stamps objects with whole seconds of its own clock, ours may differ a little.
 _CLOCK_SLACK_SECONDS = 300
@@ -34,8 +34,8 @@ class StripeProvider(StripeListing):
 
     dialect = "checkout"
 
-    def __init__(self, config: StripeConfig, circuits: Circuits) -> None:
-        super().__init__(StripeApi(config, circuits))
+    def __init__(self, config: StripeConfig, breakers: CircuitBreakers) -> None:
+        super().__init__(StripeApi(config, breakers))
         self._config = config
         self.live_mode = config.live_mode
 

@@ -4,10 +4,10 @@ from payproc.providers.registration import Registration
 from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.provider import StripeProvider
 from payproc.providers.stripe.settings import StripeConfig, StripeSettings, problems
-from payproc.providers.transport.circuit_breakers import Circuits
+from payproc.providers.transport.circuit_breakers import CircuitBreakers
 
 
-def _constructed(settings: StripeSettings, circuits: Circuits) -> StripeProvider:
+def _constructed(settings: StripeSettings, breakers: CircuitBreakers) -> StripeProvider:
     config = StripeConfig(
         secret_key=settings.stripe_secret_key.get_secret_value(),
         webhook_secrets=settings.stripe_webhook_secrets,
@@ -18,7 +18,7 @@ def _constructed(settings: StripeSettings, circuits: Circuits) -> StripeProvider
         read_timeout=settings.provider_read_timeout,
         poll_schedule=settings.poll_schedule_stripe,
     )
-    return StripeProvider(config, circuits)
+    return StripeProvider(config, breakers)
 
 
 REGISTRATION = Registration(method=STRIPE, settings=StripeSettings, problems=problems, construct=_constructed)

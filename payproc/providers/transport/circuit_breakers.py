@@ -1,4 +1,4 @@
-"""A fuse per provider and operation: a sick gateway is left alone, then asked by one call whether it is back."""
+"""A circuit breaker per provider and operation: a sick gateway is left alone, then one call asks if it is back."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -14,50 +14,50 @@ from payproc.errors import OutcomeUncertain, ProviderUnavailable
 _FAILURES = 5
 
 # Hears of a changed state: provider, operation, and "open", "half-open" or "closed".
-Told = Callable[[PaymentMethod, str, str], None]
+OnChange = Callable[[PaymentMethod, str, str], None]
 
 
 class CallTimedOut(OutcomeUncertain):
     """Sent, and nobody answered in time. On a call that waits for the customer that is no sign of an outage."""
 
 
-def tell_nobody(_method: PaymentMethod, _operation: str, _state: str) -> None:
-    """Serve where nobody looks at the fuses."""
+def ignore_change(_method: PaymentMethod, _operation: str, _state: str) -> None:
+    """Serve where nobody looks at the breakers."""
 
 
-class Circuits:
-    """The fuses of one provider in this process, made as they are needed."""
+class CircuitBreakers:
+    """The circuit breakers of one provider in this process, made as they are needed."""
 
-    def __init__(self, method: PaymentMethod, *, rest: timedelta, told: Told = tell_nobody) -> None:
+    def __init__(self, method: PaymentMethod, *, cool_down: timedelta, on_change: OnChange = ignore_change) -> None:
         self._method = method
-        self._rest = rest
-        self._told = told
+        self._cool_down = cool_down
+        self._on_change = on_change
         self._lock = threading.Lock()
-        self._circuits: dict[str, _Circuit] = {}
+        self._breakers: dict[str, _CircuitBreaker] = {}
 
     @contextmanager
     def guard(self, operation: str, *, patient: bool = False) -> Iterator[None]:
         """Let a call through, and count how it ends; a `patient` call may time out without being counted.
 
-        Raises ProviderUnavailable without letting it through while the gateway rests.
+        Raises ProviderUnavailable without letting it through while the gateway cools down.
         """
-        with self._circuit(operation).guard(patient=patient):
+        with self._breaker_of(operation).guard(patient=patient):
             yield
 
-    def _circuit(self, operation: str) -> "_Circuit":
+    def _breaker_of(self, operation: str) -> "_CircuitBreaker":
         with self._lock:
-            if operation not in self._circuits:
-                self._circuits[operation] = _Circuit(
+            if operation not in self._breakers:
+                self._breakers[operation] = _CircuitBreaker(
                     f"{self._method} {operation}",
-                    rest=self._rest,
-                    told=lambda state: self._told(self._method, operation, state),
+                    cool_down=self._cool_down,
+                    on_change=lambda state: self._on_change(self._method, operation, state),
                 )
-            return self._circuits[operation]
+            return self._breakers[operation]
 
 
-class _Teller(pybreaker.CircuitBreakerListener):
-    def __init__(self, told: Callable[[str], None]) -> None:
-        self._told = told
+class _Listener(pybreaker.CircuitBreakerListener):
+    def __init__(self, on_change: Callable[[str], None]) -> None:
+        self._on_change = on_change
 
     def state_change(
         self,
@@ -65,20 +65,20 @@ class _Teller(pybreaker.CircuitBreakerListener):
         old_state: pybreaker.CircuitBreakerState | None,  # noqa: ARG002 (the library's own shape)
         new_state: pybreaker.CircuitBreakerState,
     ) -> None:
-        self._told(new_state.name)
+        self._on_change(new_state.name)
 
 
-class _Circuit:
-    def __init__(self, name: str, *, rest: timedelta, told: Callable[[str], None]) -> None:
+class _CircuitBreaker:
+    def __init__(self, name: str, *, cool_down: timedelta, on_change: Callable[[str], None]) -> None:
         self._name = name
-        self._rest = rest
+        self._cool_down = cool_down
         self._probing = threading.Lock()
         self._breaker = pybreaker.CircuitBreaker(
             fail_max=_FAILURES,
-            reset_timeout=rest.total_seconds(),
+            reset_timeout=cool_down.total_seconds(),
             # Only what says that the gateway is sick: a refusal is a healthy answer.
             exclude=[lambda error: not isinstance(error, ProviderUnavailable | OutcomeUncertain)],
-            listeners=[_Teller(told)],
+            listeners=[_Listener(on_change)],
             throw_new_error_on_trip=False,
             name=name,
         )
@@ -97,7 +97,7 @@ class _Circuit:
                             raise
                         late = error
             except pybreaker.CircuitBreakerError:
-                raise self._resting() from None
+                raise self._cooling_down() from None
         if late is not None:
             raise late
 
@@ -109,15 +109,15 @@ class _Circuit:
             yield
             return
         if not self._probing.acquire(blocking=False):
-            raise self._resting()
+            raise self._cooling_down()
         try:
             yield
         finally:
             self._probing.release()
 
-    def _resting(self) -> ProviderUnavailable:
+    def _cooling_down(self) -> ProviderUnavailable:
         return ProviderUnavailable(
-            f"{self._name} has failed {_FAILURES} times in a row and rests",
+            f"{self._name} has failed {_FAILURES} times in a row and is left alone",
             code="circuit_open",
-            retry_after=self._rest,
+            retry_after=self._cool_down,
         )

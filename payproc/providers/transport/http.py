@@ -15,7 +15,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from payproc.errors import OutcomeUncertain, ProviderUnavailable
 from payproc.providers.transport import strict_json
-from payproc.providers.transport.circuit_breakers import CallTimedOut, Circuits
+from payproc.providers.transport.circuit_breakers import CallTimedOut, CircuitBreakers
 
 # More than any answer of a gateway; an error page that never ends must not fill the memory.
 _LARGEST_ANSWER = 256 * 1024
@@ -59,9 +59,9 @@ class JsonAnswer:
 class Http:
     """A gateway's end of the wire. Safe to share between threads."""
 
-    def __init__(self, *, connect_timeout: timedelta, circuits: Circuits) -> None:
+    def __init__(self, *, connect_timeout: timedelta, breakers: CircuitBreakers) -> None:
         self._connect_seconds = connect_timeout.total_seconds()
-        self._circuits = circuits
+        self._breakers = breakers
         self._local = threading.local()
 
     def ask(self, call: Call) -> JsonAnswer:
@@ -73,7 +73,7 @@ class Http:
         if not call.reading:
             return self._guarded(call)
         again = Retrying(
-            retry=retry_if_exception_type(ProviderUnavailable) & _not_resting(),
+            retry=retry_if_exception_type(ProviderUnavailable) & _not_cooling_down(),
             stop=stop_after_attempt(_READ_TRIES),
             wait=wait_random(0, _LONGEST_PAUSE_SECONDS),
             reraise=True,
@@ -89,7 +89,7 @@ class Http:
             raise ProviderUnavailable(uncertain.message, code=uncertain.code) from None
 
     def _guarded(self, call: Call) -> JsonAnswer:
-        with self._circuits.guard(call.operation, patient=call.waits_for_customer):
+        with self._breakers.guard(call.operation, patient=call.waits_for_customer):
             return self._sent(call)
 
     def _sent(self, call: Call) -> JsonAnswer:
@@ -123,7 +123,7 @@ class Http:
         return found
 
 
-class _not_resting(retry_if_exception_type):  # noqa: N801 (reads as tenacity's own conditions do)
+class _not_cooling_down(retry_if_exception_type):  # noqa: N801 (reads as tenacity's own conditions do)
     def __init__(self) -> None:
         super().__init__(ProviderUnavailable)
         self.predicate = lambda error: getattr(error, "retry_after", None) is None

@@ -12,7 +12,7 @@ from payproc.providers.easy_paisa.provider import EasyPaisaProvider
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig
 from payproc.providers.notices import RawNotice
 from payproc.providers.requests import Customer, Payer, PaymentRef, StartRequest, StoredCall
-from payproc.providers.transport.circuit_breakers import Circuits
+from payproc.providers.transport.circuit_breakers import CircuitBreakers
 from payproc.providers.transport.http import Http
 
 NOW = datetime(2026, 9, 1, 7, tzinfo=UTC)  # noon in Pakistan
@@ -61,8 +61,8 @@ def config(dialect: Dialect = Dialect.REST_V4, **changes: Any) -> EasyPaisaConfi
 
 
 def provider(settings: EasyPaisaConfig) -> EasyPaisaProvider:
-    circuits = Circuits(EASY_PAISA, rest=timedelta(seconds=30))
-    return EasyPaisaProvider(settings, Http(connect_timeout=timedelta(seconds=1), circuits=circuits))
+    breakers = CircuitBreakers(EASY_PAISA, cool_down=timedelta(seconds=30))
+    return EasyPaisaProvider(settings, Http(connect_timeout=timedelta(seconds=1), breakers=breakers))
 
 
 def request(dialect: Dialect = Dialect.REST_V4, **changes: Any) -> StartRequest:

@@ -18,7 +18,7 @@ from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
 from payproc.providers.jazz_cash.signature import sign
 from payproc.providers.notices import RawNotice
 from payproc.providers.requests import Customer, Payer, PaymentRef, StartRequest, StoredCall
-from payproc.providers.transport.circuit_breakers import Circuits
+from payproc.providers.transport.circuit_breakers import CircuitBreakers
 from payproc.providers.transport.http import Http
 from tests.providers.jazz_cash.gateway import Gateway, listening
 
@@ -59,9 +59,9 @@ def make_provider(config: JazzCashConfig) -> Callable[..., JazzCashProvider]:
     def make(*, at: Gateway | None = None, **changes: Any) -> JazzCashProvider:
         if at is not None:
             changes["endpoints"] = endpoints_of(Preset.CLASSIC, live=False, base_url=at.url)
-        circuits = Circuits(JAZZ_CASH, rest=timedelta(seconds=1))
+        breakers = CircuitBreakers(JAZZ_CASH, cool_down=timedelta(seconds=1))
         return JazzCashProvider(
-            replace(config, **changes), Http(connect_timeout=timedelta(seconds=1), circuits=circuits)
+            replace(config, **changes), Http(connect_timeout=timedelta(seconds=1), breakers=breakers)
         )
 
     return make

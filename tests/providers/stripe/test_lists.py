@@ -23,7 +23,7 @@ from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.notices import KINDS
 from payproc.providers.stripe.provider import StripeProvider
 from payproc.providers.stripe.settings import StripeConfig
-from payproc.providers.transport.circuit_breakers import Circuits
+from payproc.providers.transport.circuit_breakers import CircuitBreakers
 from sandbox.gateway import GatewayConfig, start_gateway
 from sandbox.stripe.config import API_VERSION
 from tests.support.contract.scripted import Failure, ScriptedGateway, closed_port, scripted_gateway
@@ -62,7 +62,7 @@ def provider_at(api_base: str, *, patience: timedelta = timedelta(seconds=10)) -
         read_timeout=patience,
         poll_schedule=(timedelta(minutes=10),),
     )
-    return StripeProvider(config, Circuits(STRIPE, rest=timedelta(seconds=1)))
+    return StripeProvider(config, CircuitBreakers(STRIPE, cool_down=timedelta(seconds=1)))
 
 
 @dataclass(frozen=True, kw_only=True)

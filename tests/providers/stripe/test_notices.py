@@ -16,7 +16,7 @@ from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.notices import read
 from payproc.providers.stripe.provider import StripeProvider
 from payproc.providers.stripe.settings import StripeConfig
-from payproc.providers.transport.circuit_breakers import Circuits
+from payproc.providers.transport.circuit_breakers import CircuitBreakers
 
 SECRET = "whsec_9fJ3kL7mN2pQ5rS8tV"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -31,7 +31,7 @@ PROVIDER = StripeProvider(
         read_timeout=timedelta(seconds=1),
         poll_schedule=(timedelta(minutes=1),),
     ),
-    Circuits(STRIPE, rest=timedelta(seconds=30)),
+    CircuitBreakers(STRIPE, cool_down=timedelta(seconds=30)),
 )
 SESSION: dict[str, Any] = {
     "id": "cs_1",

@@ -13,7 +13,7 @@ from payproc.providers.requests import StoredCall
 from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.provider import StripeProvider
 from payproc.providers.stripe.settings import StripeConfig
-from payproc.providers.transport.circuit_breakers import Circuits
+from payproc.providers.transport.circuit_breakers import CircuitBreakers
 from tests.support.contract.scripted import ScriptedGateway, scripted_gateway
 
 CALL = StoredCall(
@@ -42,7 +42,7 @@ def provider(gateway: ScriptedGateway) -> StripeProvider:
         read_timeout=timedelta(seconds=5),
         poll_schedule=(timedelta(minutes=1),),
     )
-    return StripeProvider(config, Circuits(STRIPE, rest=timedelta(seconds=30)))
+    return StripeProvider(config, CircuitBreakers(STRIPE, cool_down=timedelta(seconds=30)))
 
 
 def refuse(gateway: ScriptedGateway, *, status: int = 400, **error: Any) -> None:

@@ -14,7 +14,7 @@ import requests
 
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.errors import OutcomeUncertain, ProviderUnavailable
-from payproc.providers.transport.circuit_breakers import CallTimedOut, Circuits
+from payproc.providers.transport.circuit_breakers import CallTimedOut, CircuitBreakers
 from payproc.providers.transport.http import Call, Http, never_connected
 
 Answer = Callable[[socket.socket], None]
@@ -100,10 +100,12 @@ def gateway() -> Iterator[Gateway]:
     running.stop()
 
 
-def http(rest: timedelta = timedelta(minutes=1), told: list[str] | None = None) -> Http:
+def http(cool_down: timedelta = timedelta(minutes=1), told: list[str] | None = None) -> Http:
     heard = told if told is not None else []
-    circuits = Circuits(METHOD, rest=rest, told=lambda _, operation, state: heard.append(f"{operation} {state}"))
-    return Http(connect_timeout=timedelta(seconds=1), circuits=circuits)
+    breakers = CircuitBreakers(
+        METHOD, cool_down=cool_down, on_change=lambda _, operation, state: heard.append(f"{operation} {state}")
+    )
+    return Http(connect_timeout=timedelta(seconds=1), breakers=breakers)
 
 
 def call(gateway: Gateway, *, reading: bool = False, patience: float = 0.3, waits: bool = False) -> Call:
@@ -216,7 +218,7 @@ def test_calls_wait_side_by_side_and_not_in_a_row(gateway: Gateway) -> None:
 
 def test_after_its_rest_one_call_finds_out_and_the_others_are_kept_back(gateway: Gateway) -> None:
     gateway.answer = hangs_up
-    tried = http(rest=timedelta(milliseconds=100))
+    tried = http(cool_down=timedelta(milliseconds=100))
     for _ in range(5):
         with pytest.raises(OutcomeUncertain):
             tried.ask(call(gateway))

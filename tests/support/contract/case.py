@@ -15,7 +15,7 @@ from payproc.providers.answers import Outcome, PostForm, Verdict
 from payproc.providers.base import Provider
 from payproc.providers.notices import RawNotice
 from payproc.providers.requests import Customer, Payer, PaymentRef, StartMode, StartRequest, StoredCall
-from payproc.providers.transport.circuit_breakers import Circuits
+from payproc.providers.transport.circuit_breakers import CircuitBreakers
 from payproc.providers.transport.http import Http
 from tests.support.contract.played import RETURN_URL, Played
 from tests.support.contract.scripted import Seen
@@ -110,11 +110,11 @@ class Case(ABC):
     def provider(self, base_url: str, *, patience: timedelta = PATIENCE, notify_url: str = RETURN_URL) -> Provider:
         return self.made(self.config(base_url, patience=patience, notify_url=notify_url))
 
-    def circuits(self) -> Circuits:
-        return Circuits(self.method, rest=timedelta(seconds=1))
+    def breakers(self) -> CircuitBreakers:
+        return CircuitBreakers(self.method, cool_down=timedelta(seconds=1))
 
     def http(self) -> Http:
-        return Http(connect_timeout=timedelta(seconds=1), circuits=self.circuits())
+        return Http(connect_timeout=timedelta(seconds=1), breakers=self.breakers())
 
     def money(self, amount_minor: int) -> Money:
         return Money.of(amount_minor, self.currency)

@@ -68,7 +68,7 @@ class StripeCase(Case):
         )
 
     def made(self, config: StripeConfig) -> Provider:
-        return StripeProvider(config, self.circuits())
+        return StripeProvider(config, self.breakers())
 
     def known(self, provider: Provider, request: StartRequest) -> StartRequest:
         assert isinstance(provider, KeepingCustomers)

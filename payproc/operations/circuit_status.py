@@ -1,4 +1,4 @@
-"""Where the workers' fuses are written down, so that the front can show them."""
+"""Where the workers' circuit breakers are written down, so that the front can show them."""
 
 from datetime import timedelta
 
@@ -14,18 +14,18 @@ from payproc.domain.payment_methods import PaymentMethod
 
 log = structlog.get_logger()
 
-# A fuse that is used opens anew at each failed probe. What nobody has confirmed for this long was a worker that died.
+# A breaker in use opens anew at each failed probe. What nobody has confirmed for this long was a worker that died.
 _BELIEVED_FOR = timedelta(minutes=10)
 
 
-class Board:
-    """Notes each change of a fuse."""
+class CircuitStatusStore:
+    """Keeps the last state of each circuit breaker."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def note(self, method: PaymentMethod, operation: str, state: str) -> None:
-        """Write a fuse's new state down. A database in trouble does not stop a call: the fuse works without it."""
+    def record(self, method: PaymentMethod, operation: str, state: str) -> None:
+        """Write a new state down. A database in trouble does not stop a call: the breaker works without it."""
         log.warning("circuit changed", provider=method, operation=operation, state=state)
         row = insert(Circuit).values(provider=method, operation=operation, state=state)
         changed = row.on_conflict_do_update(
@@ -40,7 +40,7 @@ class Board:
 
 
 def states(session: Session) -> dict[str, str]:
-    """Return the state of each fuse by "provider operation"; one that nobody has spoken of lately is closed."""
+    """Return the state of each breaker by "provider operation"; one that nobody has spoken of lately is closed."""
     lately = Circuit.changed_at > func.now() - literal(_BELIEVED_FOR, Interval)
     rows = session.execute(select(Circuit.provider, Circuit.operation, Circuit.state, lately))
     return {f"{provider} {operation}": state if fresh else "closed" for provider, operation, state, fresh in rows}
