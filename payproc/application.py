@@ -7,7 +7,7 @@ from functools import cached_property
 
 from payproc.database.engine import Database
 from payproc.database.models import Payment
-from payproc.database.payer_encryption import Sealer
+from payproc.database.payer_encryption import PayerCipher
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.errors import NotFound, Refusal, RequestRefused
 from payproc.providers.base import Provider
@@ -24,9 +24,9 @@ class Application:
     post: Callable[[EmailMessage], None]
 
     @cached_property
-    def sealer(self) -> Sealer:
-        """What hides a payer until the wallet has been told."""
-        return Sealer(self.settings)
+    def payer_cipher(self) -> PayerCipher:
+        """What encrypts a payer until the wallet has been told."""
+        return PayerCipher(self.settings)
 
     def provider(self, method: PaymentMethod) -> Provider:
         """Return the provider of a payment method.

@@ -1,4 +1,4 @@
-"""Wallets: payers sealed until they are needed, refunds, circuits, and providers that need no migration."""
+"""Wallets: payers encrypted until they are needed, refunds, circuits, and providers that need no migration."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -126,7 +126,7 @@ HAVING (p.status = 'refunded') <> (coalesce(sum(f.amount_minor), 0) >= p.amount_
 
 -- name: payer_is_forgotten
 -- A payer's phone and CNIC are kept only until the wallet has been told.
-SELECT p.id, format('%s is %s and still has its payer sealed', p.id, p.status)
+SELECT p.id, format('%s is %s and still keeps its encrypted payer', p.id, p.status)
 FROM payments p
 WHERE p.sealed_payer IS NOT NULL AND p.status NOT IN ('pending', 'processing');
 

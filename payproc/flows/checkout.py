@@ -91,7 +91,7 @@ def _create_payment(
         description=request.description,
         meta=request.meta,
         phone=masked(payer.phone) if payer.phone else None,
-        sealed_payer=app.sealer.close(payer),
+        encrypted_payer=app.payer_cipher.encrypt(payer),
         success_url=request.success_url,
         cancel_url=request.cancel_url,
     )

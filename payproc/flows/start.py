@@ -94,7 +94,7 @@ def _leave_in_doubt(app: Application, job: jobs.Claimed) -> None:
     """Never send it again; ask, from now on by the schedule."""
     with app.database.transaction() as session:
         payment = payments.locked(session, job.subject)
-        payment.sealed_payer = None
+        payment.encrypted_payer = None
         poll.stage_now(session, payment)
         jobs.finish(session, job)
 
@@ -121,7 +121,7 @@ def _intend(app: Application, job: jobs.Claimed, provider: Provider, *, customer
         if started or payment.status not in OPEN:
             jobs.finish(session, job)
             return None
-        payer = app.sealer.open(payment.sealed_payer)
+        payer = app.payer_cipher.decrypt(payment.encrypted_payer)
         return provider_calls.intend(
             session,
             Operation.START,

@@ -25,7 +25,7 @@ def record_start(session: Session, payment_id: str, result: StartResult, *, told
     if payment.status in OPEN and result.next_action is not None:
         payment.next_action = _stored_action(result.next_action)
     # The wallet has been told: nobody needs to know the customer's phone any more.
-    payment.sealed_payer = None
+    payment.encrypted_payer = None
     payments.move(session, payment, Fact.STARTED, told=told)
     if result.outcome is not None:
         return apply_outcome(session, payment_id, result.outcome, told=told)

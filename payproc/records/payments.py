@@ -141,7 +141,7 @@ def _stamp(payment: Payment, *, now: datetime) -> None:
         payment.failure_code = payment.failure_message = None
     if payment.status in TERMINAL:
         payment.next_action = None
-        payment.sealed_payer = None
+        payment.encrypted_payer = None
 
 
 def _follow_up(session: Session, payment: Payment, *, told: Told) -> None:

@@ -97,7 +97,7 @@ def test_a_payment_is_pushed_once_and_completes_with_its_receipt(
     charge = bank.charges[shown["reference"]]
     assert (charge.debits, charge.charge_calls, charge.amount, charge.phone) == (1, 1, 125050, APPROVES)
     assert len(shop.emails()) == 1
-    assert shop.payment(payment_id).sealed_payer is None
+    assert shop.payment(payment_id).encrypted_payer is None
 
 
 def test_a_refused_payment_fails_with_the_gateways_word(

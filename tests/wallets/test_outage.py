@@ -109,7 +109,7 @@ def test_a_push_that_cannot_be_sent_while_anybody_waits_fails_with_a_clear_word(
 
     failed = world.payment(payment.id)
     assert (failed.status, failed.failure_code) == (PaymentStatus.FAILED, "no_connection")
-    assert failed.sealed_payer is None
+    assert failed.encrypted_payer is None
 
 
 def test_too_many_requests_are_waited_out_as_long_as_the_gateway_asks(wallet_world: WalletWorld) -> None:
@@ -146,7 +146,7 @@ def test_a_worker_that_dies_while_it_pushes_leaves_a_question_and_no_second_push
     assert world.at_wallet(payment)["debits"] == 1
     assert world.status(payment.id) is PaymentStatus.PENDING
     with world.app.database.transaction() as session:
-        assert session.get_one(Payment, payment.id).sealed_payer is not None
+        assert session.get_one(Payment, payment.id).encrypted_payer is not None
 
     world.becomes(payment, "completed")
     found = world.at_wallet(payment)

@@ -41,7 +41,7 @@ def test_a_push_that_is_approved_completes_with_one_debit_and_one_receipt(spoken
 
     assert world.at_wallet(payment)["debits"] == 1
     assert len(world.emails()) == 1
-    assert world.payment(payment.id).sealed_payer is None
+    assert world.payment(payment.id).encrypted_payer is None
 
 
 @by_form

@@ -56,8 +56,8 @@ class Payment(Amounted, Base):
     meta: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, default=dict)
     # Masked, for people to tell payments apart: 0300****567.
     phone: Mapped[str | None]
-    # Phone and CNIC as the wallet must be told them, sealed, and gone as soon as it has been.
-    sealed_payer: Mapped[str | None]
+    # Phone and CNIC as the wallet must be told them, encrypted, and gone as soon as it has been.
+    encrypted_payer: Mapped[str | None] = mapped_column("sealed_payer")
     # The number on the customer's own statement. Not unique: a bank may use one again.
     provider_receipt: Mapped[str | None]
     success_url: Mapped[str | None]
