@@ -84,8 +84,8 @@ class DisputeNotice:
     dialects: frozenset[str]
 
 
-Reading = Notice | RefundNotice | DisputeNotice | Hint | Postponed | Ignored
+ParsedNotice = Notice | RefundNotice | DisputeNotice | Hint | Postponed | Ignored
 
 
 # What was proven when it came, and is read again from what we kept.
-StoredReading = Notice | RefundNotice | DisputeNotice | Postponed | Ignored
+StoredNotice = Notice | RefundNotice | DisputeNotice | Postponed | Ignored

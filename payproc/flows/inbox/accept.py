@@ -64,7 +64,7 @@ def accept_notice(
     if isinstance(reading, Hint):
         # Who sends too many is told the same as everybody, and nothing is looked up.
         if admits_hint():
-            hints.take_hint(app, method, reading, body=provider.storable(raw), received_at=raw.received_at)
+            hints.take_hint(app, method, reading, body=provider.redacted(raw), received_at=raw.received_at)
         return Accepted(notice_id=None, answer=reading.answer)
     ignored = isinstance(reading, Ignored)
     parameters = {
@@ -73,7 +73,7 @@ def accept_notice(
         "provider": method,
         "key": reading.key,
         "kind": reading.kind,
-        "body": provider.storable(raw),
+        "body": provider.redacted(raw),
         "headers": json.dumps({name: raw.headers[name] for name in _KEPT_HEADERS if name in raw.headers}),
         "state": (NoticeState.IGNORED if ignored else NoticeState.NEW).value,
         "reason": reading.reason if isinstance(reading, Ignored) else None,
@@ -87,7 +87,7 @@ def keep_listed(app: Application, session: Session, method: PaymentMethod, event
 
     It was fetched with our key over our own connection, so it needs no signature.
     """
-    reading = app.provider(method).reread_notice(event.body)
+    reading = app.provider(method).parse_stored(event.body)
     ignored = isinstance(reading, Ignored)
     kept = session.scalar(
         insert(NoticeRow)

@@ -32,7 +32,7 @@ def apply_notice(app: Application, job: jobs.Claimed) -> None:
         if row.state not in (NoticeState.NEW, NoticeState.PARKED):
             jobs.finish(session, job)
             return
-        reading = app.provider(PaymentMethod(row.provider)).reread_notice(row.body)
+        reading = app.provider(PaymentMethod(row.provider)).parse_stored(row.body)
         match reading:
             case Ignored():
                 _settle(session, row, NoticeState.IGNORED, reason=reading.reason)

@@ -51,7 +51,7 @@ def read(raw: RawNotice, config: EasyPaisaConfig) -> Hint | Ignored:
     return Hint(kind=IPN, reference=order)
 
 
-def storable(raw: RawNotice, config: EasyPaisaConfig) -> bytes:
+def redacted(raw: RawNotice, config: EasyPaisaConfig) -> bytes:
     """Return what may be kept: of an IPN or a return its order, of the guide's notice what is about no person."""
     if not raw.body:
         order = _order_of(raw.query, config) or hosted.returned_reference(raw)

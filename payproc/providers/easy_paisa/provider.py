@@ -14,7 +14,7 @@ from payproc.providers.answers import Outcome, PostForm, StartResult
 from payproc.providers.easy_paisa import guide, hosted, notices, values, wire
 from payproc.providers.easy_paisa.client import EasyPaisaApi
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig
-from payproc.providers.notices import RawNotice, Reading, StoredReading
+from payproc.providers.notices import ParsedNotice, RawNotice, StoredNotice
 from payproc.providers.requests import Operation, PaymentRef, Plan, StartMode, StartRequest, StoredCall
 from payproc.providers.transport.http import Http
 
@@ -124,18 +124,18 @@ class EasyPaisaProvider:
         """Return the order that the browser names."""
         return hosted.returned_reference(raw)
 
-    def read_notice(self, raw: RawNotice) -> Reading:
+    def read_notice(self, raw: RawNotice) -> ParsedNotice:
         """Read a delivery, which is a hint at most.
 
         Raises NoticeMalformed.
         """
         return notices.read(raw, self._config)
 
-    def storable(self, raw: RawNotice) -> bytes:
+    def redacted(self, raw: RawNotice) -> bytes:
         """Return the delivery without the payer and without our account."""
-        return notices.storable(raw, self._config)
+        return notices.redacted(raw, self._config)
 
-    def reread_notice(self, body: bytes) -> StoredReading:
+    def parse_stored(self, body: bytes) -> StoredNotice:
         """Refuse: nothing that Easypaisa sends is proven, so nothing proven was kept."""
         raise NoticeMalformed(f"Easypaisa proves no notices; these {len(body)} bytes are not one.")
 

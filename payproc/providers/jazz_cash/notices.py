@@ -21,7 +21,7 @@ from payproc.providers.jazz_cash.answers import outcome_of
 from payproc.providers.jazz_cash.deliveries import Fields, fields_of, is_json
 from payproc.providers.jazz_cash.settings import REAL_DIALECTS, JazzCashConfig
 from payproc.providers.jazz_cash.signature import SECURE_HASH, sign, signed_part, verified
-from payproc.providers.notices import Hint, Notice, RawNotice, Reading
+from payproc.providers.notices import Hint, Notice, ParsedNotice, RawNotice
 
 _REFERENCE, _GUIDE_REFERENCE = "pp_TxnRefNo", "pp_txn_id"
 _PASSWORD = "pp_Password"  # noqa: S105 (a field's name)
@@ -59,7 +59,7 @@ class _Proven:
     fields: dict[str, str]
 
 
-def read(raw: RawNotice, config: JazzCashConfig) -> Reading:
+def read(raw: RawNotice, config: JazzCashConfig) -> ParsedNotice:
     """Verify and read a delivery.
 
     Raises NoticeMalformed or BadSignature.
@@ -70,10 +70,10 @@ def read(raw: RawNotice, config: JazzCashConfig) -> Reading:
     return _notice(_prove(fields, raw, config), config)
 
 
-def storable(raw: RawNotice, config: JazzCashConfig) -> bytes:
+def redacted(raw: RawNotice, config: JazzCashConfig) -> bytes:
     """Return what may be kept of a delivery, with what was proven about it.
 
-    It is verified once more: what `reread` will believe must not depend on who remembered to call `read`.
+    It is verified once more: what `parse_stored` will believe must not depend on who remembered to call `read`.
     Raises NoticeMalformed or BadSignature.
     """
     fields = fields_of(raw.body)
@@ -83,8 +83,8 @@ def storable(raw: RawNotice, config: JazzCashConfig) -> bytes:
     return json.dumps(asdict(_prove(fields, raw, config)), sort_keys=True).encode()
 
 
-def reread(body: bytes, config: JazzCashConfig) -> Notice:
-    """Read what `storable` kept.
+def parse_stored(body: bytes, config: JazzCashConfig) -> Notice:
+    """Read what `redacted` kept.
 
     Raises NoticeMalformed for anything else, a hint included: nothing was ever proven about one.
     """

@@ -12,7 +12,7 @@ from payproc.providers.answers import Outcome, PostForm, StartResult
 from payproc.providers.jazz_cash import answers, guide, notices, values, wire
 from payproc.providers.jazz_cash.client import JazzCashApi
 from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
-from payproc.providers.notices import RawNotice, Reading, StoredReading
+from payproc.providers.notices import ParsedNotice, RawNotice, StoredNotice
 from payproc.providers.requests import (
     Operation,
     PaymentRef,
@@ -114,17 +114,17 @@ class JazzCashProvider:
             return self._config.poll_schedule
         return _GUIDE_STEPS if _dialect(dialect) is Dialect.GUIDE else _REAL_STEPS
 
-    def read_notice(self, raw: RawNotice) -> Reading:
+    def read_notice(self, raw: RawNotice) -> ParsedNotice:
         """Verify and read a notification, or the form with which the browser returns."""
         return notices.read(raw, self._config)
 
-    def storable(self, raw: RawNotice) -> bytes:
+    def redacted(self, raw: RawNotice) -> bytes:
         """Return a proven delivery without password and payer; raises as `read_notice` does."""
-        return notices.storable(raw, self._config)
+        return notices.redacted(raw, self._config)
 
-    def reread_notice(self, body: bytes) -> StoredReading:
+    def parse_stored(self, body: bytes) -> StoredNotice:
         """Read a stored delivery."""
-        return notices.reread(body, self._config)
+        return notices.parse_stored(body, self._config)
 
     def next_form(self, raw: RawNotice) -> PostForm | None:  # noqa: ARG002 (the interface's own shape)
         """Ask for no further form: the browser comes back once."""

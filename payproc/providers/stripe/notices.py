@@ -5,7 +5,7 @@ from typing import Any
 
 from payproc.domain.references import References
 from payproc.providers.answers import Outcome
-from payproc.providers.notices import DisputeNotice, Ignored, Notice, Postponed, RefundNotice, StoredReading
+from payproc.providers.notices import DisputeNotice, Ignored, Notice, Postponed, RefundNotice, StoredNotice
 from payproc.providers.stripe.wire import checkout, disputes, refunds
 
 Json = Mapping[str, Any]
@@ -61,7 +61,7 @@ _READ_ELSEWHERE = {
 }
 
 
-def read(event: Json, *, live_mode: bool) -> StoredReading:
+def read(event: Json, *, live_mode: bool) -> StoredNotice:
     """Read a snapshot event that has the right shape."""
     key, kind = event["id"], event["type"]
     if event.get("livemode") is not live_mode:
@@ -97,14 +97,14 @@ def _why_ignored(kind: str) -> str:
     return next(reasons, "the event type concerns no payment")
 
 
-def _refund(key: str, kind: str, found: Json) -> StoredReading:
+def _refund(key: str, kind: str, found: Json) -> StoredNotice:
     refund = refunds.remote(found)
     if refund is None or refund.money is None:
         return Postponed(key=key, kind=kind, reason="its refund has no id or amount that we can read")
     return RefundNotice(key=key, kind=kind, refund=refund, dialects=_DIALECTS)
 
 
-def _dispute(key: str, kind: str, found: Json, *, created: object) -> StoredReading:
+def _dispute(key: str, kind: str, found: Json, *, created: object) -> StoredNotice:
     told_at = checkout.moment(created)
     dispute = disputes.remote(found, told_at=told_at) if told_at else None
     if dispute is None or dispute.money is None:

@@ -6,7 +6,7 @@ from payproc.domain.references import Reference
 from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.errors import InvalidRequest, OperationNotSupported, RequestRefused
 from payproc.providers.answers import Outcome, StartResult, Verdict
-from payproc.providers.notices import RawNotice, StoredReading
+from payproc.providers.notices import RawNotice, StoredNotice
 from payproc.providers.requests import (
     Customer,
     Operation,
@@ -135,16 +135,16 @@ class StripeProvider(StripeListing):
         """Ask how the session stands, with its intent."""
         return checkout.session_outcome(self._api.session(_session_of(ref)))
 
-    def read_notice(self, raw: RawNotice) -> StoredReading:
+    def read_notice(self, raw: RawNotice) -> StoredNotice:
         """Verify and read a webhook."""
         event = signature.verified_event(raw, self._config.webhook_secrets)
         return notices.read(event, live_mode=self._config.live_mode)
 
-    def storable(self, raw: RawNotice) -> bytes:
+    def redacted(self, raw: RawNotice) -> bytes:
         """Return the body as it came: Stripe echoes no secret, and of a card four digits."""
         return raw.body
 
-    def reread_notice(self, body: bytes) -> StoredReading:
+    def parse_stored(self, body: bytes) -> StoredNotice:
         """Read a stored webhook."""
         return notices.read(events.parsed_event(body), live_mode=self._config.live_mode)
 

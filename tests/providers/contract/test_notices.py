@@ -86,7 +86,7 @@ def test_what_the_gateway_delivers_unsigned_names_our_payment_and_proves_nothing
     assert isinstance(reading, Hint)
     assert reading.reference == begun.request.reference
     with pytest.raises(NoticeMalformed):
-        harness.provider.reread_notice(harness.provider.storable(raw))
+        harness.provider.parse_stored(harness.provider.redacted(raw))
 
 
 @of(PLAYED_WALLETS)

@@ -18,20 +18,20 @@ from tests.support.contract.leaks import described, leaked
 @pytest.mark.parametrize("said", [*ENDS, "777"])
 def test_what_is_kept_of_a_notice_reads_as_the_notice_did(harness: Harness, said: str) -> None:
     raw = harness.case.notice(harness.case.request(), said)
-    assert harness.provider.reread_notice(harness.provider.storable(raw)) == harness.provider.read_notice(raw)
+    assert harness.provider.parse_stored(harness.provider.redacted(raw)) == harness.provider.read_notice(raw)
 
 
 @of(SIGNING)
 def test_what_is_kept_of_a_delivery_reads_as_the_delivery_did(harness: Harness) -> None:
     raw = harness.told_paid(harness.ended(End.PAID))
-    assert harness.provider.reread_notice(harness.provider.storable(raw)) == harness.provider.read_notice(raw)
+    assert harness.provider.parse_stored(harness.provider.redacted(raw)) == harness.provider.read_notice(raw)
 
 
 @of(CASES)
 def test_what_is_kept_holds_no_secret_and_nothing_of_the_payer(harness: Harness) -> None:
     delivered = harness.told_paid(harness.ended(End.PAID))
     for raw in (delivered, harness.case.notice(harness.case.request(), End.PAID)):
-        assert not leaked(harness, harness.provider.storable(raw).decode())
+        assert not leaked(harness, harness.provider.redacted(raw).decode())
 
 
 @of(CALLING)

@@ -27,7 +27,7 @@ def read(body: bytes = b"", *, query: str = "") -> Any:
 
 
 def stored(body: bytes = b"", *, query: str = "") -> bytes:
-    return PROVIDER.storable(delivered(body, query=query))
+    return PROVIDER.redacted(delivered(body, query=query))
 
 
 # --- The gateway's own notice -----------------------------------------------------------------------------------------
@@ -246,4 +246,4 @@ def test_no_phone_is_kept(fields: dict[str, str]) -> None:
 def test_what_was_kept_proves_nothing() -> None:
     body = stored(json.dumps({"transactionId": REFERENCE, "transactionStatus": "success"}).encode())
     with pytest.raises(NoticeMalformed):
-        PROVIDER.reread_notice(body)
+        PROVIDER.parse_stored(body)

@@ -186,7 +186,7 @@ def test_a_delivery_without_its_hash_is_refused(
     provider: JazzCashProvider, as_json: MakeRaw, fields: dict[str, str], given_hash: str | None
 ) -> None:
     for body in (fields, fields | {SECURE_HASH: given_hash}):
-        for look in (provider.read_notice, provider.storable):
+        for look in (provider.read_notice, provider.redacted):
             with pytest.raises(BadSignature):
                 look(as_json(body))
 
@@ -253,7 +253,7 @@ HOSTILE = [
 @pytest.mark.parametrize("body", HOSTILE)
 def test_what_is_no_delivery_is_malformed(provider: JazzCashProvider, as_json: MakeRaw, body: bytes) -> None:
     raw = replace(as_json({}), body=body)
-    for look in (provider.read_notice, provider.storable):
+    for look in (provider.read_notice, provider.redacted):
         with pytest.raises(NoticeMalformed):
             look(raw)
 
@@ -295,7 +295,7 @@ def test_the_guides_notification_is_a_hint_whatever_it_claims(provider: JazzCash
         told = provider.read_notice(raw)
         assert told == Hint(kind="jazz_cash.guide", reference=REFERENCE, answer={"status": "received"})
         with pytest.raises(NoticeMalformed):
-            provider.reread_notice(provider.storable(raw))
+            provider.parse_stored(provider.redacted(raw))
 
 
 # The hash forgets the names: these are the ways in which a customer, who holds one signed form or return, could give
@@ -423,7 +423,7 @@ def test_what_is_kept_is_read_as_it_was_when_it_came(
     provider: JazzCashProvider, notice: Read, signed: Signed, as_json: MakeRaw, as_form: MakeRaw, fields: dict[str, str]
 ) -> None:
     for raw in (as_json(signed(fields)), as_form(signed(fields))):
-        assert provider.reread_notice(provider.storable(raw)) == notice(raw)
+        assert provider.parse_stored(provider.redacted(raw)) == notice(raw)
 
 
 def test_what_is_kept_holds_no_secret_and_nothing_of_the_payer(
@@ -438,7 +438,7 @@ def test_what_is_kept_holds_no_secret_and_nothing_of_the_payer(
         "pp_ResponseMessage": "Wallet 03123456789 of 42101-1234567-8 was debited.",
     }
     hashed = signed(IPN | payer)
-    kept = provider.storable(as_json({**hashed, "phone": "03123456789"})).decode()
+    kept = provider.redacted(as_json({**hashed, "phone": "03123456789"})).decode()
     for secret in ("pw12345678", "TESTSALT01", "03123456789", "345678", "1234567", '"1234"', hashed[SECURE_HASH]):
         assert secret not in kept
     assert REFERENCE in kept
@@ -450,14 +450,14 @@ def test_what_is_kept_holds_no_secret_and_nothing_of_the_payer(
 )
 def test_what_was_never_proven_cannot_be_read_again(provider: JazzCashProvider, body: bytes) -> None:
     with pytest.raises(NoticeMalformed):
-        provider.reread_notice(body)
+        provider.parse_stored(body)
 
 
 def test_a_delivery_as_it_came_is_not_what_was_kept(
     provider: JazzCashProvider, signed: Signed, as_json: MakeRaw
 ) -> None:
     with pytest.raises(NoticeMalformed):
-        provider.reread_notice(as_json(signed(IPN)).body)
+        provider.parse_stored(as_json(signed(IPN)).body)
 
 
 @pytest.mark.parametrize(

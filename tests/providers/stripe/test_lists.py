@@ -153,7 +153,7 @@ def test_hundreds_of_payments_events_refunds_and_lines_come_once_each_newest_fir
     assert account.asked("/v1/balance_transactions") == 5
 
     events = items(lambda cursor: provider.list_events(EVERYTHING, cursor=cursor))
-    readings = [provider.reread_notice(event.body) for event in events]
+    readings = [provider.parse_stored(event.body) for event in events]
     assert len({event.key for event in events}) == len(events) == 3 * MANY
     assert [reading.key for reading in readings] == [event.key for event in events]
     assert sum(isinstance(reading, Notice) for reading in readings) == 2 * MANY
@@ -208,7 +208,7 @@ def test_a_dispute_is_listed_and_shown_as_it_stands_at_the_moment_of_asking(acco
         assert before.replace(microsecond=0) <= found.told_at <= datetime.now(UTC)
         assert [(line.kind, line.net) for line in found.lines] == [(LineKind.DISPUTE, -2500)]
     events = items(lambda cursor: account.provider.list_events(EVERYTHING, cursor=cursor))
-    read = [account.provider.reread_notice(event.body) for event in events]
+    read = [account.provider.parse_stored(event.body) for event in events]
     assert sum(isinstance(reading, DisputeNotice) for reading in read) == 3
 
 

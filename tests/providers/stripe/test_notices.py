@@ -11,7 +11,7 @@ from payproc.domain.money import Money
 from payproc.domain.references import Reference
 from payproc.errors import BadSignature, NoticeMalformed
 from payproc.providers.answers import Verdict
-from payproc.providers.notices import Ignored, Notice, Postponed, RawNotice, StoredReading
+from payproc.providers.notices import Ignored, Notice, Postponed, RawNotice, StoredNotice
 from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.notices import read
 from payproc.providers.stripe.provider import StripeProvider
@@ -72,7 +72,7 @@ def event(kind: str, found: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return made | changes
 
 
-def reading(kind: str, found: dict[str, Any], **changes: Any) -> StoredReading:
+def reading(kind: str, found: dict[str, Any], **changes: Any) -> StoredNotice:
     return read(event(kind, found, **changes), live_mode=False)
 
 
@@ -203,7 +203,7 @@ def is_storable(value: object) -> bool:
     return value is None or (isinstance(value, str) and "\0" not in value and bool(value.encode()))
 
 
-def read_signed(body: str) -> StoredReading:
+def read_signed(body: str) -> StoredNotice:
     header = WebhookSignature.generate_signature_header(body, SECRET, int(NOW.timestamp()))
     return PROVIDER.read_notice(RawNotice(body=body.encode(), headers={"stripe-signature": header}, received_at=NOW))
 
@@ -243,5 +243,5 @@ def test_any_signed_json_is_read_or_refused_by_our_own_errors(body: object) -> N
 @given(st.sampled_from(PAYMENT_KINDS), objects)
 def test_a_stored_event_is_read_as_it_was_when_it_came(kind: str, found: dict[str, Any]) -> None:
     body = json.dumps(event(kind, found))
-    stored, came = PROVIDER.reread_notice(body.encode()), read_signed(body)
+    stored, came = PROVIDER.parse_stored(body.encode()), read_signed(body)
     assert repr(stored) == repr(came)

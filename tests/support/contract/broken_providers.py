@@ -10,7 +10,7 @@ from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.errors import OutcomeUncertain
 from payproc.providers.answers import Outcome, StartResult, Verdict
 from payproc.providers.base import Provider
-from payproc.providers.notices import RawNotice, StoredReading
+from payproc.providers.notices import RawNotice, StoredNotice
 from payproc.providers.requests import PaymentRef, Plan, RefundRequest, StartRequest, StoredCall
 from tests.support.contract.fake_case import FakeCase
 from tests.support.fakes.fake.provider import FakeProvider
@@ -38,12 +38,12 @@ class SendsAgain(FakeProvider):
 
 
 class BelievesEverybody(FakeProvider):
-    def read_notice(self, raw: RawNotice) -> StoredReading:
-        return self.reread_notice(self.storable(raw))
+    def read_notice(self, raw: RawNotice) -> StoredNotice:
+        return self.parse_stored(self.redacted(raw))
 
 
 class KeepsEverything(FakeProvider):
-    def storable(self, raw: RawNotice) -> bytes:
+    def redacted(self, raw: RawNotice) -> bytes:
         return raw.body
 
 

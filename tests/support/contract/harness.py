@@ -13,7 +13,7 @@ from payproc.domain.money import Money
 from payproc.domain.settlement import RefundOutcome
 from payproc.providers.answers import Outcome, PostForm, StartResult, Verdict
 from payproc.providers.base import FindingStarts, PostingForms, Provider, Refunding
-from payproc.providers.notices import Hint, Notice, RawNotice, Reading
+from payproc.providers.notices import Hint, Notice, ParsedNotice, RawNotice
 from payproc.providers.requests import PaymentRef, Plan, RefundRequest, StartMode, StartRequest, StoredCall
 from tests.support.contract.case import PATIENCE, Begun, Case, End, Operation
 from tests.support.contract.played import Played
@@ -90,7 +90,7 @@ class Harness:
         return self.case.delivery(self.played, begun, self._tells_of_it)
 
     def _tells_of_it(self, raw: RawNotice) -> bool:
-        reading: Reading = self.provider.read_notice(raw)
+        reading: ParsedNotice = self.provider.read_notice(raw)
         if isinstance(reading, Hint):
             return True
         return isinstance(reading, Notice) and reading.outcome.verdict is Verdict.PAID

@@ -80,7 +80,7 @@ def notice_of(raw: RawNotice, key: str) -> Notice:
     given = raw.headers.get(SIGNATURE, "")
     if not given.isascii() or not hmac.compare_digest(given, signed(raw.body, key)):
         raise BadSignature("The signature is missing or does not fit.")
-    return reread(kept(raw.body))
+    return parse_stored(kept(raw.body))
 
 
 def kept(body: bytes) -> bytes:
@@ -89,7 +89,7 @@ def kept(body: bytes) -> bytes:
     return json.dumps({name: found[name] for name in _KEPT if name in found}).encode()
 
 
-def reread(body: bytes) -> Notice:
+def parse_stored(body: bytes) -> Notice:
     """Read what was kept.
 
     Raises NoticeMalformed.
