@@ -57,11 +57,11 @@ def take_payment(
     payment = _create_payment(app, session, request, user=user, method=method)
     provider = app.provider(method)
     match provider.start_mode(payment.dialect):
-        case StartMode.BY_KEY:
+        case StartMode.IDEMPOTENT:
             jobs.stage(session, jobs.Kind.START_PAYMENT, payment.id, method=method)
-        case StartMode.ONCE:
+        case StartMode.SINGLE_SHOT:
             jobs.stage(session, jobs.Kind.PUSH_PAYMENT, payment.id, method=method)
-        case StartMode.BY_FORM:
+        case StartMode.FORM_POST:
             _hand_out_form(app, session, payment)
         case mode:
             assert_never(mode)
@@ -142,6 +142,6 @@ def payment_form(app: Application, session: Session, payment: Payment) -> PostFo
 
 def _drawn(app: Application, session: Session, payment: Payment) -> PostForm:
     provider = app.provider_of(payment)
-    if not isinstance(provider, PostingForms) or provider.start_mode(payment.dialect) is not StartMode.BY_FORM:
+    if not isinstance(provider, PostingForms) or provider.start_mode(payment.dialect) is not StartMode.FORM_POST:
         raise Conflict(f"Payment {payment.id} begins without a form.", code="payment_has_no_form", subject=payment.id)
     return provider.form(start_request(session, payment))

@@ -67,7 +67,7 @@ def stage_last_look(app: Application, session: Session, payment: Payment) -> Non
     It may still take the money of a payment it called failed, and its notice of that may be lost.
     """
     ended_unpaid = payment.status not in OPEN | _PAID
-    if not ended_unpaid or app.provider_of(payment).start_mode(payment.dialect) is StartMode.BY_KEY:
+    if not ended_unpaid or app.provider_of(payment).start_mode(payment.dialect) is StartMode.IDEMPOTENT:
         return
     # Counted from the end and not kept in the job: a hint or a returning browser brings that very job forward.
     due_at = payments.ended_at(session, payment) + _LAST_LOOK_AFTER

@@ -58,4 +58,4 @@ def start_request(
 def refund_mode_of(app: Application, payment: Payment) -> RefundMode:
     """Return how this payment's provider gives money back."""
     provider = app.provider_of(payment)
-    return provider.refund_mode(payment.dialect) if isinstance(provider, Refunding) else RefundMode.BY_HAND
+    return provider.refund_mode(payment.dialect) if isinstance(provider, Refunding) else RefundMode.MANUAL

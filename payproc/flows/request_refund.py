@@ -66,7 +66,7 @@ def _check_refundable(app: Application, session: Session, payment: Payment) -> N
 
 
 def _check_alone(session: Session, payment: Payment, mode: RefundMode) -> None:
-    if mode is RefundMode.BY_KEY:
+    if mode is RefundMode.IDEMPOTENT:
         return
     in_flight = select(Refund.id).where(Refund.payment_id == payment.id, Refund.status.in_(REFUND_OPEN))
     if (other := session.scalar(in_flight)) is not None:
@@ -89,4 +89,4 @@ def _check_covered(payment: Payment, wanted: Money, *, left: Money) -> None:
 def _first_status(app: Application, user: User, mode: RefundMode) -> RefundStatus:
     if app.settings.refund_by_owner is RefundByOwner.REQUEST and not user.is_staff:
         return RefundStatus.REQUESTED
-    return RefundStatus.MANUAL if mode is RefundMode.BY_HAND else RefundStatus.PENDING
+    return RefundStatus.MANUAL if mode is RefundMode.MANUAL else RefundStatus.PENDING

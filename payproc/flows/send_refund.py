@@ -20,9 +20,9 @@ from payproc.records.provider_calls import Intent
 from payproc.records.reviews import open_review
 
 # A gateway without an id for refunds tells little: a person knows sooner than an eleventh answer would.
-_ASK_ONCE = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
+_ASK_SINGLE_SHOT = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 # One with ids knows each, and a bank may take a month: asked daily, beside the webhook that usually tells.
-_ASK_BY_KEY = (timedelta(seconds=10), timedelta(minutes=10), timedelta(hours=1), *[timedelta(days=1)] * 45)
+_ASK_IDEMPOTENT = (timedelta(seconds=10), timedelta(minutes=10), timedelta(hours=1), *[timedelta(days=1)] * 45)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ def send_refund(app: Application, job: jobs.Claimed) -> None:
     except OutcomeUncertain:
         _leave_in_doubt(app, job, errand)
     except ProviderUnavailable as unavailable:
-        if errand.mode is RefundMode.ONCE:
+        if errand.mode is RefundMode.SINGLE_SHOT:
             # A call under a key stays as it is: the client library may have sent it twice, and only the second sending
             # surely did not arrive.
             with app.database.transaction() as session:
@@ -68,7 +68,7 @@ def send_refund(app: Application, job: jobs.Claimed) -> None:
 def _may_repeat(errand: _Errand, intent: Intent, job: jobs.Claimed) -> bool:
     # The provider was asked and has no such refund, and it still knows the key: the same words make it once.
     looked = bool(job.payload.get("looked"))
-    return looked and errand.mode is RefundMode.BY_KEY and not intent.key_may_be_forgotten
+    return looked and errand.mode is RefundMode.IDEMPOTENT and not intent.key_may_be_forgotten
 
 
 def inquire_refund(app: Application, job: jobs.Claimed) -> None:
@@ -94,7 +94,7 @@ def _intend(app: Application, job: jobs.Claimed) -> tuple[_Errand, Intent] | Non
         if refund.status is not RefundStatus.PENDING:
             jobs.finish(session, job)
             return None
-        if refund_mode_of(app, payment) is RefundMode.BY_HAND:
+        if refund_mode_of(app, payment) is RefundMode.MANUAL:
             refunds.hand_over(session, refund.id, told=Told(source=Source.API, evidence=job.id))
             jobs.finish(session, job)
             return None
@@ -176,7 +176,7 @@ def _ask_later(session: Session, job: jobs.Claimed, errand: _Errand, *, asked: i
     jobs.finish(session, job)
     refund = session.get_one(Refund, job.subject)
     payment = session.get_one(Payment, refund.payment_id)
-    schedule = _ASK_BY_KEY if errand.mode is RefundMode.BY_KEY else _ASK_ONCE
+    schedule = _ASK_IDEMPOTENT if errand.mode is RefundMode.IDEMPOTENT else _ASK_SINGLE_SHOT
     if asked >= len(schedule):
         _ask_person(session, refund, payment)
         return

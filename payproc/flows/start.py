@@ -49,20 +49,20 @@ def _start(app: Application, job: jobs.Claimed) -> None:
     if intent is None:
         return
     match provider.start_mode(payment.dialect):
-        case StartMode.BY_KEY:
+        case StartMode.IDEMPOTENT:
             # No key is kept for ever: whoever starts by one must be able to find what it made.
             assert isinstance(provider, FindingStarts)
-            _start_by_key(app, job, provider, intent)
-        case StartMode.ONCE:
-            _start_once(app, job, provider, intent)
-        case StartMode.BY_FORM:
+            _start_idempotently(app, job, provider, intent)
+        case StartMode.SINGLE_SHOT:
+            _start_single_shot(app, job, provider, intent)
+        case StartMode.FORM_POST:
             # Handed out when the payment was made: there is nothing to send.
             raise AssertionError(f"{job.subject} begins by a form")
         case mode:
             assert_never(mode)
 
 
-def _start_by_key(app: Application, job: jobs.Claimed, provider: FindingStarts, intent: Intent) -> None:
+def _start_idempotently(app: Application, job: jobs.Claimed, provider: FindingStarts, intent: Intent) -> None:
     # A refused look-up says nothing about the call, so it stands outside.
     found = provider.find_start(intent.call) if intent.key_may_be_forgotten else None
     try:
@@ -73,7 +73,7 @@ def _start_by_key(app: Application, job: jobs.Claimed, provider: FindingStarts, 
     _record(app, job, intent, result)
 
 
-def _start_once(app: Application, job: jobs.Claimed, provider: Provider, intent: Intent) -> None:
+def _start_single_shot(app: Application, job: jobs.Claimed, provider: Provider, intent: Intent) -> None:
     if not intent.fresh:
         # An earlier run wrote this call down and did not live to tell whether it was sent.
         _leave_in_doubt(app, job)

@@ -46,7 +46,7 @@ class Provider(Protocol):
         ...
 
     def plan_start(self, request: StartRequest) -> Plan:
-        """Put a start into the provider's words. Pure; not asked for where the start is BY_FORM."""
+        """Put a start into the provider's words. Pure; not asked for where the start is FORM_POST."""
         ...
 
     def start(self, call: StoredCall) -> StartResult:

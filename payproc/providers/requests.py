@@ -21,9 +21,10 @@ class Operation(StrEnum):
 class StartMode(StrEnum):
     """How a payment begins, which decides who may send what again."""
 
-    BY_KEY = "by_key"  # a call under an idempotency key: in doubt the same words go out again
-    ONCE = "once"  # a call that could charge twice, and may block while the customer approves: in doubt, only ask
-    BY_FORM = "by_form"  # the customer's browser posts a signed form: there is nothing for us to send
+    IDEMPOTENT = "idempotent"  # a call under a key: in doubt the same words go out again
+    # A call that could charge twice, and may block while the customer approves: in doubt, only ask.
+    SINGLE_SHOT = "single_shot"
+    FORM_POST = "form_post"  # the customer's browser posts a signed form: there is nothing for us to send
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +118,6 @@ class RefundRequest:
 class RefundMode(StrEnum):
     """How a dialect gives money back, which decides who may send what again."""
 
-    BY_KEY = "by_key"  # a call under a key, and an id for each refund: several may be on their way at once
-    ONCE = "once"  # a call that could give back twice: in doubt, only ask
-    BY_HAND = "by_hand"  # there is no call: a person does it in the provider's portal
+    IDEMPOTENT = "idempotent"  # a call under a key, and an id for each refund: several may be on their way at once
+    SINGLE_SHOT = "single_shot"  # a call that could give back twice: in doubt, only ask
+    MANUAL = "manual"  # there is no call: a person does it in the provider's portal

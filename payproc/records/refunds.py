@@ -53,7 +53,7 @@ def begin(
         status=status,
         reason=reason,
         requested_by=user.id,
-        alone=mode is not RefundMode.BY_KEY,
+        alone=mode is not RefundMode.IDEMPOTENT,
     )
     _write(session, refund, told=Told(source=Source.API, evidence=user.id))
     _set_going(session, payment, refund)

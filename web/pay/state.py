@@ -99,4 +99,4 @@ def _begun(
             return PageState.REDIRECT
         case _:
             # The call that charges a wallet is answered when the customer has typed the MPIN: it rings meanwhile.
-            return ringing if mode is StartMode.ONCE else PageState.PREPARING
+            return ringing if mode is StartMode.SINGLE_SHOT else PageState.PREPARING

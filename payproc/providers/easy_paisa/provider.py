@@ -55,9 +55,9 @@ class EasyPaisaProvider:
         """Say how a payment begins: nothing but the hosted page is begun by the browser."""
         match _dialect(dialect):
             case Dialect.HOSTED:
-                return StartMode.BY_FORM
+                return StartMode.FORM_POST
             case Dialect.GUIDE | Dialect.REST_V4 | Dialect.REST_V5_RSA:
-                return StartMode.ONCE
+                return StartMode.SINGLE_SHOT
             case _ as never:
                 assert_never(never)
 

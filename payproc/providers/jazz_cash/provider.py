@@ -66,9 +66,9 @@ class JazzCashProvider:
         """Say whether the browser posts a form, or we charge the wallet: once, for it knows no keys."""
         match _dialect(dialect):
             case Dialect.GUIDE | Dialect.HOSTED_1_1 | Dialect.HOSTED_2_0:
-                return StartMode.BY_FORM
+                return StartMode.FORM_POST
             case Dialect.MWALLET_1_1 | Dialect.MWALLET_2_0:
-                return StartMode.ONCE
+                return StartMode.SINGLE_SHOT
             case other:
                 assert_never(other)
 
@@ -136,8 +136,8 @@ class JazzCashProvider:
 
     def refund_mode(self, dialect: str) -> RefundMode:
         """Say that a wallet charge is given back by a call, and only with the merchant's MPIN."""
-        by_call = self.start_mode(dialect) is StartMode.ONCE and bool(self._config.merchant_mpin)
-        return RefundMode.ONCE if by_call else RefundMode.BY_HAND
+        by_call = self.start_mode(dialect) is StartMode.SINGLE_SHOT and bool(self._config.merchant_mpin)
+        return RefundMode.SINGLE_SHOT if by_call else RefundMode.MANUAL
 
     def plan_refund(self, request: RefundRequest) -> Plan:
         """Put a refund into the gateway's words.
@@ -161,7 +161,7 @@ class JazzCashProvider:
         return self._api.inquiry(wire.inquiry_fields(ref.reference, self._config))
 
     def _need_refunds(self, dialect: str) -> None:
-        if self.refund_mode(dialect) is RefundMode.BY_HAND:
+        if self.refund_mode(dialect) is RefundMode.MANUAL:
             raise OperationNotSupported("This payment is refunded in the merchant's portal.", code="refund_by_hand")
 
 

@@ -47,7 +47,7 @@ class StripeProvider(StripeListing):
 
     def start_mode(self, dialect: str) -> StartMode:  # noqa: ARG002 (there is one)
         """Say that every session is made under a key."""
-        return StartMode.BY_KEY
+        return StartMode.IDEMPOTENT
 
     def plan_customer(self, customer: Customer) -> Plan:
         """Put a new customer into Stripe's words."""
@@ -100,7 +100,7 @@ class StripeProvider(StripeListing):
 
     def refund_mode(self, dialect: str) -> RefundMode:  # noqa: ARG002 (there is one)
         """Say that every refund is made under a key."""
-        return RefundMode.BY_KEY
+        return RefundMode.IDEMPOTENT
 
     def plan_refund(self, request: RefundRequest) -> Plan:
         """Put a refund into Stripe's words.

@@ -11,7 +11,7 @@ from payproc.providers.answers import Verdict
 from payproc.providers.requests import Payer
 from tests.support.contract.broken_providers import BrokenCase, Rounds, found_out
 from tests.support.contract.case import CNIC, End
-from tests.support.contract.cases import CASES, IN_RUPEES, ONCE, of
+from tests.support.contract.cases import CASES, IN_RUPEES, SINGLE_SHOT, of
 from tests.support.contract.drawn import AMOUNTS, often
 from tests.support.contract.harness import Harness
 
@@ -41,14 +41,14 @@ def test_a_wallet_takes_rupees_of_pakistan_only(harness: Harness, currency: str)
     assert caught.value.code == "currency_unsupported"
 
 
-@of([case for case in ONCE if case in IN_RUPEES])
+@of([case for case in SINGLE_SHOT if case in IN_RUPEES])
 def test_a_push_needs_somebodys_phone(harness: Harness) -> None:
     with pytest.raises(InvalidRequest) as caught:
         harness.provider.check(harness.case.request(payer=Payer(cnic=CNIC)))
     assert caught.value.field == "phone"
 
 
-@of(ONCE)
+@of(SINGLE_SHOT)
 def test_a_push_whose_payer_is_no_longer_kept_is_refused_and_not_sent(harness: Harness) -> None:
     call = replace(harness.call(harness.case.request()), payer=Payer())
     with pytest.raises(RequestRefused) as caught:

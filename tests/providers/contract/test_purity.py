@@ -14,7 +14,7 @@ from tests.support.contract.harness import Harness, as_refunding, form_of
 @of(CASES)
 def test_the_same_request_gives_the_same_words(harness: Harness) -> None:
     request = harness.case.request()
-    if harness.case.mode is StartMode.BY_FORM:
+    if harness.case.mode is StartMode.FORM_POST:
         first, later = form_of(harness.scripted, request), form_of(harness.case.provider(harness.script.url), request)
         assert list(first.fields.items()) == list(later.fields.items())
         return
@@ -35,7 +35,7 @@ def test_what_is_pure_sends_nothing(harness: Harness) -> None:
     if isinstance(provider, Returning):
         provider.next_form(raw)
         provider.returned_reference(raw)
-    if harness.case.mode is StartMode.BY_FORM:
+    if harness.case.mode is StartMode.FORM_POST:
         form_of(provider, request)
     else:
         provider.plan_start(request)

@@ -10,7 +10,7 @@ from payproc.providers.base import Refunding
 from payproc.providers.requests import RefundMode
 from tests.support.contract.broken_providers import Boasts, BrokenCase, found_out
 from tests.support.contract.case import Begun, End, Operation
-from tests.support.contract.cases import KEEPING_NOTHING_BACK, REFUNDING, REFUNDING_BY_KEY, of
+from tests.support.contract.cases import KEEPING_NOTHING_BACK, REFUNDING, REFUNDING_IDEMPOTENTLY, of
 from tests.support.contract.harness import Harness, as_refunding
 from tests.support.contract.leaks import described, leaked
 from tests.support.contract.scripted import Failure, closed_port
@@ -101,11 +101,11 @@ def test_a_refund_that_finds_no_connection_was_surely_not_sent(harness: Harness)
 
 @of(REFUNDING)
 def test_a_refund_goes_back_in_the_one_way_that_its_dialect_has(harness: Harness) -> None:
-    mode = RefundMode.BY_KEY if harness.case in REFUNDING_BY_KEY else RefundMode.ONCE
+    mode = RefundMode.IDEMPOTENT if harness.case in REFUNDING_IDEMPOTENTLY else RefundMode.SINGLE_SHOT
     assert harness.refunding.refund_mode(harness.case.dialect) is mode
 
 
-@of(REFUNDING_BY_KEY)
+@of(REFUNDING_IDEMPOTENTLY)
 def test_a_refund_that_is_sent_again_under_its_key_is_the_same_refund(harness: Harness) -> None:
     begun = harness.paid()
     request = harness.refund_request(begun, 25050)
@@ -120,7 +120,7 @@ def test_a_refund_that_is_sent_again_under_its_key_is_the_same_refund(harness: H
     assert harness.refunded(begun) == 25050
 
 
-@of(REFUNDING_BY_KEY)
+@of(REFUNDING_IDEMPOTENTLY)
 def test_of_two_equal_refunds_each_is_found_by_its_own_id(harness: Harness) -> None:
     begun = harness.paid()
     first, second = (harness.refund_request(begun, 25050) for _ in range(2))
@@ -139,7 +139,7 @@ def test_who_gives_nothing_back_by_a_call_says_so(harness: Harness) -> None:
     assert isinstance(provider, Refunding) is bool(offered)
     if not isinstance(provider, Refunding):
         return
-    assert provider.refund_mode(harness.case.dialect) is RefundMode.BY_HAND
+    assert provider.refund_mode(harness.case.dialect) is RefundMode.MANUAL
     with pytest.raises(OperationNotSupported):
         provider.plan_refund(harness.refund_request(harness.begin(), 125050))
 

@@ -8,11 +8,11 @@ from payproc.errors import OutcomeUncertain
 from payproc.providers.answers import Verdict
 from tests.support.contract.broken_providers import BrokenCase, SendsAgain, found_out
 from tests.support.contract.case import End, Operation
-from tests.support.contract.cases import BY_FORM, BY_KEY, ONCE, of
+from tests.support.contract.cases import FORM_POST, IDEMPOTENT, SINGLE_SHOT, of
 from tests.support.contract.harness import Harness, post
 
 
-@of(BY_KEY)
+@of(IDEMPOTENT)
 def test_the_same_call_under_the_same_key_is_the_same_payment(harness: Harness) -> None:
     begun = harness.ended(End.PENDING)
     assert begun.call is not None
@@ -23,7 +23,7 @@ def test_the_same_call_under_the_same_key_is_the_same_payment(harness: Harness) 
     assert found.references == begun.ref.references
 
 
-@of(ONCE)
+@of(SINGLE_SHOT)
 def test_a_charge_that_is_sent_twice_debits_once_and_is_not_called_declined(harness: Harness) -> None:
     begun = harness.begin(End.PAID)
     assert begun.call is not None
@@ -35,7 +35,7 @@ def test_a_charge_that_is_sent_twice_debits_once_and_is_not_called_declined(harn
     assert (harness.debits(begun), harness.inquire(begun).verdict) == (1, Verdict.PAID)
 
 
-@of(BY_FORM)
+@of(FORM_POST)
 def test_a_form_that_is_posted_twice_begins_one_payment(harness: Harness) -> None:
     begun = harness.begin()
     assert begun.form is not None
@@ -44,7 +44,7 @@ def test_a_form_that_is_posted_twice_begins_one_payment(harness: Harness) -> Non
     assert (harness.debits(begun), harness.inquire(begun).verdict) == (1, Verdict.PAID)
 
 
-@of(ONCE)
+@of(SINGLE_SHOT)
 def test_a_charge_whose_answer_is_lost_is_found_by_asking(harness: Harness) -> None:
     request = harness.case.request()
     harness.lose_answers(Operation.START)
@@ -55,7 +55,7 @@ def test_a_charge_whose_answer_is_lost_is_found_by_asking(harness: Harness) -> N
     assert outcome.verdict in (Verdict.PAID, Verdict.PENDING)
 
 
-@of(BY_KEY)
+@of(IDEMPOTENT)
 def test_a_start_whose_answer_is_lost_is_found_by_its_key(harness: Harness) -> None:
     request = harness.case.known(harness.provider, harness.case.request())
     call = harness.call(request)

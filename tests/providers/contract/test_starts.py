@@ -6,7 +6,7 @@ from payproc.errors import OperationNotSupported
 from payproc.providers.base import PostingForms, Returning
 from payproc.providers.requests import StartMode
 from tests.support.contract.case import End
-from tests.support.contract.cases import BY_FORM, CASES, of
+from tests.support.contract.cases import CASES, FORM_POST, of
 from tests.support.contract.harness import Harness
 
 
@@ -15,7 +15,7 @@ def test_a_payment_begins_in_the_one_way_that_its_dialect_has(harness: Harness) 
     provider, request = harness.provider, harness.case.request()
     assert (provider.dialect, provider.live_mode) == (harness.case.dialect, False)
     assert provider.start_mode(harness.case.dialect) is harness.case.mode
-    if harness.case.mode is StartMode.BY_FORM:
+    if harness.case.mode is StartMode.FORM_POST:
         with pytest.raises(OperationNotSupported):
             provider.plan_start(request)
     elif isinstance(provider, PostingForms):
@@ -23,7 +23,7 @@ def test_a_payment_begins_in_the_one_way_that_its_dialect_has(harness: Harness) 
             provider.form(request)
 
 
-@of(BY_FORM)
+@of(FORM_POST)
 @pytest.mark.parametrize("end", [End.PAID, End.DECLINED])
 def test_a_browser_comes_back_with_the_name_of_its_payment_and_without_an_outcome_of_its_own(
     harness: Harness, end: End

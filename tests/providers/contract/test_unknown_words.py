@@ -12,7 +12,7 @@ from payproc.errors import OutcomeUncertain, ProviderUnavailable, RequestRefused
 from payproc.providers.answers import Verdict
 from tests.support.contract.broken_providers import BrokenCase, Guesses, found_out
 from tests.support.contract.case import End
-from tests.support.contract.cases import CALLING, CASES, IN_RUPEES, ONCE, SIGNED_ANSWERS, of
+from tests.support.contract.cases import CALLING, CASES, IN_RUPEES, SIGNED_ANSWERS, SINGLE_SHOT, of
 from tests.support.contract.drawn import STRANGE_VALUES, fuzzily
 from tests.support.contract.harness import Harness
 
@@ -58,7 +58,7 @@ def test_an_answer_about_another_payment_says_nothing_of_ours(harness: Harness) 
     assert harness.scripted.inquire(harness.case.ref(ours)).verdict is Verdict.UNKNOWN
 
 
-@of(ONCE)
+@of(SINGLE_SHOT)
 @pytest.mark.parametrize("end", [End.PAID, End.DECLINED])
 def test_an_answer_to_a_start_that_is_about_another_payment_says_nothing_of_ours(harness: Harness, end: End) -> None:
     ours, theirs = harness.case.request(), harness.case.request()

@@ -89,7 +89,7 @@ def test_it_is_what_the_core_expects() -> None:
 
 @pytest.mark.parametrize(
     ("dialect", "mode"),
-    [(Dialect.HOSTED, StartMode.BY_FORM), *((dialect, StartMode.ONCE) for dialect in PUSHED)],
+    [(Dialect.HOSTED, StartMode.FORM_POST), *((dialect, StartMode.SINGLE_SHOT) for dialect in PUSHED)],
 )
 def test_only_the_hosted_page_is_begun_by_a_form(dialect: Dialect, mode: StartMode) -> None:
     assert provider(config()).start_mode(dialect.value) is mode

@@ -54,11 +54,11 @@ def test_it_is_what_the_core_expects(provider: JazzCashProvider) -> None:
 @pytest.mark.parametrize(
     ("dialect", "mode"),
     [
-        ("guide", StartMode.BY_FORM),
-        ("hosted-1.1", StartMode.BY_FORM),
-        ("hosted-2.0", StartMode.BY_FORM),
-        ("mwallet-1.1", StartMode.ONCE),
-        ("mwallet-2.0", StartMode.ONCE),
+        ("guide", StartMode.FORM_POST),
+        ("hosted-1.1", StartMode.FORM_POST),
+        ("hosted-2.0", StartMode.FORM_POST),
+        ("mwallet-1.1", StartMode.SINGLE_SHOT),
+        ("mwallet-2.0", StartMode.SINGLE_SHOT),
     ],
 )
 def test_a_dialect_begins_in_the_browser_or_by_one_call(
@@ -208,10 +208,10 @@ def test_a_refund_in_doubt_is_asked_about_through_its_payment(
 def test_only_a_wallet_charge_can_be_refunded_and_only_with_the_mpin(
     make_provider: MakeProvider, provider: JazzCashProvider, ref_in: RefIn, call_of: CallOf
 ) -> None:
-    by_call = [dialect for dialect in Dialect if provider.refund_mode(dialect) is not RefundMode.BY_HAND]
+    by_call = [dialect for dialect in Dialect if provider.refund_mode(dialect) is not RefundMode.MANUAL]
     assert by_call == ["mwallet-1.1", "mwallet-2.0"]
     without = make_provider(merchant_mpin="")
-    assert {without.refund_mode(dialect) for dialect in Dialect} == {RefundMode.BY_HAND}
+    assert {without.refund_mode(dialect) for dialect in Dialect} == {RefundMode.MANUAL}
     with pytest.raises(OperationNotSupported):
         without.plan_refund(whole_refund(ref_in("mwallet-2.0")))
     with pytest.raises(OperationNotSupported):

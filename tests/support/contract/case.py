@@ -81,7 +81,7 @@ class Case(ABC):
     # Whether money goes back by a call.
     refunds = False
     # Whether that call may go out again, under its key.
-    refunds_by_key = False
+    refunds_idempotently = False
     heeds_retry_after = True
     # What the gateway can make of a payment.
     ends = frozenset(End)

@@ -46,7 +46,9 @@ class EasyPaisaCase(WalletCase):
     strange_to_inquiry: tuple[str, ...] = ("REFUNDED", "paid", "IN_PROCESS", "0000")
 
     def __init__(self, dialect: Dialect, payment_type: PaymentType = PaymentType.MOBILE_ACCOUNT) -> None:
-        super().__init__(dialect.value, mode=StartMode.BY_FORM if dialect is Dialect.HOSTED else StartMode.ONCE)
+        super().__init__(
+            dialect.value, mode=StartMode.FORM_POST if dialect is Dialect.HOSTED else StartMode.SINGLE_SHOT
+        )
         self._payment_type = payment_type
         self._is_guide = dialect is Dialect.GUIDE
         self.signs_answers = dialect is Dialect.REST_V5_RSA

@@ -23,7 +23,7 @@ _SIGNATURE = "fake-signature"
 class FakeCase(Case):
     method = FAKE
     dialect = "plain"
-    mode = StartMode.ONCE
+    mode = StartMode.SINGLE_SHOT
     signs_notices = True
     refunds = True
     strange_to_start = ("settled", "PAID", "ok")

@@ -49,7 +49,7 @@ class Harness:
     def begin(self, end: End = End.PAID) -> Begun:
         """Bring a payment to the gateway, whose payer will do this."""
         request = self.case.known(self.provider, self.case.request(end))
-        if self.case.mode is StartMode.BY_FORM:
+        if self.case.mode is StartMode.FORM_POST:
             form = form_of(self.provider, request)
             assert post(form).status_code == 303
             return Begun(request=request, ref=self.case.ref(request), form=form)
@@ -119,7 +119,7 @@ class Harness:
 
     def sent(self, request: StartRequest) -> Seen | PostForm:
         """What leaves the building to begin a payment: our call as it came, or the browser's form."""
-        if self.case.mode is StartMode.BY_FORM:
+        if self.case.mode is StartMode.FORM_POST:
             return form_of(self.scripted, request)
         self.script.says(self.case.start_answer(request, End.PENDING))
         self.scripted.start(self.call(request))

@@ -36,7 +36,7 @@ class JazzCashCase(WalletCase):
 
     def __init__(self, dialect: Dialect) -> None:
         by_call = dialect in (Dialect.MWALLET_1_1, Dialect.MWALLET_2_0)
-        super().__init__(dialect.value, mode=StartMode.ONCE if by_call else StartMode.BY_FORM)
+        super().__init__(dialect.value, mode=StartMode.SINGLE_SHOT if by_call else StartMode.FORM_POST)
         self._is_guide = dialect is Dialect.GUIDE
         self.signs_notices = self.signs_answers = not self._is_guide
         self.refunds = by_call

@@ -40,11 +40,11 @@ _CALLS = {Operation.START: "POST /v1/checkout/sessions", Operation.REFUND: "POST
 class StripeCase(Case):
     method = STRIPE
     dialect = "checkout"
-    mode = StartMode.BY_KEY
+    mode = StartMode.IDEMPOTENT
     currency = "usd"
     signs_notices = True
     refunds = True
-    refunds_by_key = True
+    refunds_idempotently = True
     # It sends none.
     heeds_retry_after = False
     ends = frozenset(_ACTIONS)

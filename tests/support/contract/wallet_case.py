@@ -37,7 +37,7 @@ class WalletCase(Case):
         return f"{played.gateway.base_url}/{self.folder}"
 
     def actions(self, end: End) -> tuple[str, ...]:
-        return (_BY_PERSON if self.mode is StartMode.BY_FORM else _AFTER_PHONE)[end]
+        return (_BY_PERSON if self.mode is StartMode.FORM_POST else _AFTER_PHONE)[end]
 
     def bring_about(self, played: Played, begun: Begun, end: End) -> list[RawNotice]:
         brought: list[RawNotice] = []

@@ -40,7 +40,7 @@ class FakeProvider:
             raise InvalidRequest("Fake needs the customer's phone.", code="phone_missing", field="phone")
 
     def start_mode(self, dialect: str) -> StartMode:  # noqa: ARG002 (there is one)
-        return StartMode.ONCE
+        return StartMode.SINGLE_SHOT
 
     def plan_start(self, request: StartRequest) -> Plan:
         return Plan(operation=Operation.START, parameters=wire.charge_parameters(request))
@@ -70,7 +70,7 @@ class FakeProvider:
         return wire.parse_stored(body)
 
     def refund_mode(self, dialect: str) -> RefundMode:  # noqa: ARG002 (there is one)
-        return RefundMode.ONCE
+        return RefundMode.SINGLE_SHOT
 
     def plan_refund(self, request: RefundRequest) -> Plan:
         return Plan(operation=Operation.REFUND, parameters=wire.refund_parameters(request))
