@@ -12,7 +12,7 @@ from payproc.providers.base import Cancelling
 from payproc.providers.requests import Operation
 from payproc.records import outcomes, payments, provider_calls
 from payproc.records.payments import Told
-from payproc.records.provider_calls import Intent
+from payproc.records.provider_calls import Attempt
 
 
 def cancel_payment(app: Application, job: jobs.Claimed) -> None:
@@ -25,17 +25,17 @@ def cancel_payment(app: Application, job: jobs.Claimed) -> None:
         provider = app.provider_of(payment)
     if not isinstance(provider, Cancelling):
         raise OperationNotSupported(f"{payment.payment_method} payments cannot be called off.", subject=job.subject)
-    intent = _intend(app, job, provider)
-    if intent is None:
+    attempt = _record_attempt(app, job, provider)
+    if attempt is None:
         return
-    outcome = provider.cancel(intent.call)
+    outcome = provider.cancel(attempt.call)
     with app.database.transaction() as session:
-        provider_calls.record_answer(session, intent, outcome.verdict)
-        outcomes.apply_outcome(session, job.subject, outcome, told=Told(source=Source.API, evidence=intent.id))
+        provider_calls.record_answer(session, attempt, outcome.verdict)
+        outcomes.apply_outcome(session, job.subject, outcome, told=Told(source=Source.API, evidence=attempt.id))
         jobs.finish(session, job)
 
 
-def _intend(app: Application, job: jobs.Claimed, provider: Cancelling) -> Intent | None:
+def _record_attempt(app: Application, job: jobs.Claimed, provider: Cancelling) -> Attempt | None:
     with app.database.transaction() as session:
         payment = payments.locked(session, job.subject)
         if payment.status not in OPEN:
@@ -51,14 +51,14 @@ def _intend(app: Application, job: jobs.Claimed, provider: Cancelling) -> Intent
                 jobs.finish(session, job)
                 return None
             case CallState.ANSWERED:
-                return provider_calls.intend(
+                return provider_calls.record_attempt(
                     session,
                     Operation.CANCEL,
                     payment.id,
                     provider=payment.payment_method,
                     environment=payment.environment,
                     dialect=payment.dialect,
-                    plan=lambda: provider.plan_cancel(payment_ref(payment)),
+                    prepare=lambda: provider.prepare_cancel(payment_ref(payment)),
                 )
 
 

@@ -1,4 +1,4 @@
-"""A payment in the words that a provider is asked in."""
+"""What a provider is asked about a payment."""
 
 from datetime import UTC, datetime, timedelta
 

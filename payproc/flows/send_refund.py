@@ -1,4 +1,4 @@
-"""Carry refunds to their provider: intent, call, outcome. In doubt, ask; never send one twice."""
+"""Carry refunds to their provider: attempt, call, outcome. In doubt, ask; never send one twice."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from payproc.providers.base import Provider, Refunding
 from payproc.providers.requests import Operation, RefundMode, RefundRequest
 from payproc.records import provider_calls, refunded, refunds
 from payproc.records.payments import Told
-from payproc.records.provider_calls import Intent
+from payproc.records.provider_calls import Attempt
 from payproc.records.reviews import open_review
 
 # A gateway without an id for refunds tells little: a person knows sooner than an eleventh answer would.
@@ -37,16 +37,16 @@ def send_refund(app: Application, job: jobs.Claimed) -> None:
 
     Raises ProviderUnavailable, after which it is tried again: it was surely not sent.
     """
-    planned = _intend(app, job)
-    if planned is None:
+    prepared = _record_attempt(app, job)
+    if prepared is None:
         return
-    errand, intent = planned
-    if not intent.fresh and not _may_repeat(errand, intent, job):
+    errand, attempt = prepared
+    if not attempt.fresh and not _may_repeat(errand, attempt, job):
         # An earlier run wrote this call down and did not live to tell whether it was sent.
         _leave_in_doubt(app, job, errand)
         return
     try:
-        outcome = errand.provider.refund(intent.call)
+        outcome = errand.provider.refund(attempt.call)
     except OutcomeUncertain:
         _leave_in_doubt(app, job, errand)
     except ProviderUnavailable as unavailable:
@@ -54,21 +54,21 @@ def send_refund(app: Application, job: jobs.Claimed) -> None:
             # A call under a key stays as it is: the client library may have sent it twice, and only the second sending
             # surely did not arrive.
             with app.database.transaction() as session:
-                provider_calls.record_refusal(session, intent, f"not sent: {unavailable.message}")
+                provider_calls.record_refusal(session, attempt, f"not sent: {unavailable.message}")
         raise
     except RequestRefused as refused:
-        _refuse(app, job, intent, refused)
+        _refuse(app, job, attempt, refused)
     else:
         with app.database.transaction() as session:
-            provider_calls.record_answer(session, intent, outcome.provider_id or outcome.verdict)
-            told = Told(source=Source.API, evidence=intent.id)
+            provider_calls.record_answer(session, attempt, outcome.provider_id or outcome.verdict)
+            told = Told(source=Source.API, evidence=attempt.id)
             _apply(session, job, errand, outcome, told=told, asked=0)
 
 
-def _may_repeat(errand: _Errand, intent: Intent, job: jobs.Claimed) -> bool:
-    # The provider was asked and has no such refund, and it still knows the key: the same words make it once.
+def _may_repeat(errand: _Errand, attempt: Attempt, job: jobs.Claimed) -> bool:
+    # The provider was asked and has no such refund, and it still knows the key: the same parameters make it once.
     looked = bool(job.payload.get("looked"))
-    return looked and errand.mode is RefundMode.IDEMPOTENT and not intent.key_may_be_forgotten
+    return looked and errand.mode is RefundMode.IDEMPOTENT and not attempt.key_may_be_forgotten
 
 
 def inquire_refund(app: Application, job: jobs.Claimed) -> None:
@@ -88,7 +88,7 @@ def inquire_refund(app: Application, job: jobs.Claimed) -> None:
         _apply(session, job, errand, outcome, told=told, asked=job.payload.get("asked", 0) + 1)
 
 
-def _intend(app: Application, job: jobs.Claimed) -> tuple[_Errand, Intent] | None:
+def _record_attempt(app: Application, job: jobs.Claimed) -> tuple[_Errand, Attempt] | None:
     with app.database.transaction() as session:
         refund, payment = refunds.locked(session, job.subject)
         if refund.status is not RefundStatus.PENDING:
@@ -99,16 +99,16 @@ def _intend(app: Application, job: jobs.Claimed) -> tuple[_Errand, Intent] | Non
             jobs.finish(session, job)
             return None
         errand = _errand(app, session, refund)
-        intent = provider_calls.intend(
+        attempt = provider_calls.record_attempt(
             session,
             Operation.REFUND,
             refund.id,
             provider=payment.payment_method,
             environment=payment.environment,
             dialect=payment.dialect,
-            plan=lambda: errand.provider.plan_refund(errand.request),
+            prepare=lambda: errand.provider.prepare_refund(errand.request),
         )
-        return errand, intent
+        return errand, attempt
 
 
 def _errand(app: Application, session: Session, refund: Refund) -> _Errand:
@@ -135,11 +135,11 @@ def _leave_in_doubt(app: Application, job: jobs.Claimed, errand: _Errand) -> Non
         _ask_later(session, job, errand, asked=0)
 
 
-def _refuse(app: Application, job: jobs.Claimed, intent: Intent, refused: RequestRefused) -> None:
+def _refuse(app: Application, job: jobs.Claimed, attempt: Attempt, refused: RequestRefused) -> None:
     with app.database.transaction() as session:
         if refused.refusal.settles_call:
-            provider_calls.record_refusal(session, intent, refused.message)
-            told = Told(source=Source.API, evidence=intent.id)
+            provider_calls.record_refusal(session, attempt, refused.message)
+            told = Told(source=Source.API, evidence=attempt.id)
             refunds.apply_fact(
                 session, job.subject, RefundFact.FAILED, told=told, code=refused.code, message=refused.message
             )

@@ -1,4 +1,4 @@
-"""Carry a new payment to its provider: intent, call, outcome."""
+"""Carry a new payment to its provider: attempt, call, outcome."""
 
 from datetime import UTC, datetime
 from typing import assert_never
@@ -17,13 +17,13 @@ from payproc.providers.base import FindingStarts, KeepingCustomers, Provider
 from payproc.providers.requests import Customer, Operation, StartMode
 from payproc.records import outcomes, payments, provider_calls
 from payproc.records.payments import Told
-from payproc.records.provider_calls import Intent
+from payproc.records.provider_calls import Attempt
 
 
 def start_payment(app: Application, job: jobs.Claimed) -> None:
     """Run a `payment.start` or a `payment.push` job.
 
-    Raises ProviderUnavailable or OutcomeUncertain, after which the same words go out again under the same key, and
+    Raises ProviderUnavailable or OutcomeUncertain, after which the same parameters go out again under the same key, and
     RequestRefused for what an operator must mend. A refusal of the input ends the payment instead. A push in doubt is
     never sent again: its provider is asked.
     """
@@ -45,16 +45,16 @@ def _start(app: Application, job: jobs.Claimed) -> None:
         customer_id = _customer_at(app, job, provider)
         if customer_id is None:
             return
-    intent = _intend(app, job, provider, customer_id=customer_id)
-    if intent is None:
+    attempt = _record_attempt(app, job, provider, customer_id=customer_id)
+    if attempt is None:
         return
     match provider.start_mode(payment.dialect):
         case StartMode.IDEMPOTENT:
             # No key is kept for ever: whoever starts by one must be able to find what it made.
             assert isinstance(provider, FindingStarts)
-            _start_idempotently(app, job, provider, intent)
+            _start_idempotently(app, job, provider, attempt)
         case StartMode.SINGLE_SHOT:
-            _start_single_shot(app, job, provider, intent)
+            _start_single_shot(app, job, provider, attempt)
         case StartMode.FORM_POST:
             # Handed out when the payment was made: there is nothing to send.
             raise AssertionError(f"{job.subject} begins by a form")
@@ -62,32 +62,32 @@ def _start(app: Application, job: jobs.Claimed) -> None:
             assert_never(mode)
 
 
-def _start_idempotently(app: Application, job: jobs.Claimed, provider: FindingStarts, intent: Intent) -> None:
+def _start_idempotently(app: Application, job: jobs.Claimed, provider: FindingStarts, attempt: Attempt) -> None:
     # A refused look-up says nothing about the call, so it stands outside.
-    found = provider.find_start(intent.call) if intent.key_may_be_forgotten else None
+    found = provider.find_start(attempt.call) if attempt.key_may_be_forgotten else None
     try:
-        result = found or provider.start(intent.call)
+        result = found or provider.start(attempt.call)
     except RequestRefused as refused:
-        _refuse(app, job, intent, refused)
+        _refuse(app, job, attempt, refused)
         return
-    _record(app, job, intent, result)
+    _record(app, job, attempt, result)
 
 
-def _start_single_shot(app: Application, job: jobs.Claimed, provider: Provider, intent: Intent) -> None:
-    if not intent.fresh:
+def _start_single_shot(app: Application, job: jobs.Claimed, provider: Provider, attempt: Attempt) -> None:
+    if not attempt.fresh:
         # An earlier run wrote this call down and did not live to tell whether it was sent.
         _leave_in_doubt(app, job)
         return
     try:
-        result = provider.start(intent.call)
+        result = provider.start(attempt.call)
     except OutcomeUncertain:
         _leave_in_doubt(app, job)
     except ProviderUnavailable as unavailable:
-        _not_sent(app, job, intent, unavailable)
+        _not_sent(app, job, attempt, unavailable)
     except RequestRefused as refused:
-        _refuse(app, job, intent, refused)
+        _refuse(app, job, attempt, refused)
     else:
-        _record(app, job, intent, result)
+        _record(app, job, attempt, result)
 
 
 def _leave_in_doubt(app: Application, job: jobs.Claimed) -> None:
@@ -99,22 +99,24 @@ def _leave_in_doubt(app: Application, job: jobs.Claimed) -> None:
         jobs.finish(session, job)
 
 
-def _not_sent(app: Application, job: jobs.Claimed, intent: Intent, unavailable: ProviderUnavailable) -> None:
+def _not_sent(app: Application, job: jobs.Claimed, attempt: Attempt, unavailable: ProviderUnavailable) -> None:
     """Close a call that surely never arrived, so that the next try may send it; give up while somebody still waits."""
     with app.database.transaction() as session:
-        provider_calls.record_refusal(session, intent, f"not sent: {unavailable.message}")
+        provider_calls.record_refusal(session, attempt, f"not sent: {unavailable.message}")
         payment = session.get_one(Payment, job.subject)
         if datetime.now(UTC) - payment.created_at > app.settings.push_patience:
             # A prompt to type the MPIN, long after the customer has gone, is worse than a clear no.
             message = "The wallet could not be reached. Nothing was charged; try again."
-            told = Told(source=Source.API, evidence=intent.id)
+            told = Told(source=Source.API, evidence=attempt.id)
             payments.fail(session, job.subject, told=told, code=unavailable.code, message=message)
             jobs.finish(session, job)
             return
     raise unavailable
 
 
-def _intend(app: Application, job: jobs.Claimed, provider: Provider, *, customer_id: str | None) -> Intent | None:
+def _record_attempt(
+    app: Application, job: jobs.Claimed, provider: Provider, *, customer_id: str | None
+) -> Attempt | None:
     with app.database.transaction() as session:
         payment = payments.locked(session, job.subject)
         started = provider_calls.state_of(session, Operation.START, payment.id) is CallState.ANSWERED
@@ -122,7 +124,7 @@ def _intend(app: Application, job: jobs.Claimed, provider: Provider, *, customer
             jobs.finish(session, job)
             return None
         payer = app.payer_cipher.decrypt(payment.encrypted_payer)
-        return provider_calls.intend(
+        return provider_calls.record_attempt(
             session,
             Operation.START,
             payment.id,
@@ -130,39 +132,41 @@ def _intend(app: Application, job: jobs.Claimed, provider: Provider, *, customer
             environment=payment.environment,
             dialect=payment.dialect,
             payer=payer,
-            plan=lambda: provider.plan_start(start_request(session, payment, payer=payer, customer_id=customer_id)),
+            prepare=lambda: provider.prepare_start(
+                start_request(session, payment, payer=payer, customer_id=customer_id)
+            ),
         )
 
 
-def _record(app: Application, job: jobs.Claimed, intent: Intent, result: StartResult) -> None:
+def _record(app: Application, job: jobs.Claimed, attempt: Attempt, result: StartResult) -> None:
     with app.database.transaction() as session:
-        provider_calls.record_answer(session, intent, ", ".join(result.references.values()) or "accepted")
-        told = Told(source=Source.API, evidence=intent.id)
+        provider_calls.record_answer(session, attempt, ", ".join(result.references.values()) or "accepted")
+        told = Told(source=Source.API, evidence=attempt.id)
         payment = outcomes.record_start(session, job.subject, result, told=told)
         poll.stage_after_start(app, session, payment, result.outcome)
         jobs.finish(session, job)
 
 
-def _refuse(app: Application, job: jobs.Claimed, intent: Intent, refused: RequestRefused) -> None:
+def _refuse(app: Application, job: jobs.Claimed, attempt: Attempt, refused: RequestRefused) -> None:
     """Close a refused call; end the payment where its input is at fault, and raise where somebody else must act."""
     with app.database.transaction() as session:
         if refused.refusal.settles_call:
-            provider_calls.record_refusal(session, intent, refused.message)
+            provider_calls.record_refusal(session, attempt, refused.message)
         if refused.refusal is Refusal.CUSTOMER_GONE:
-            _forget_customer(session, job.subject, intent)
+            _forget_customer(session, job.subject, attempt)
         if refused.refusal is Refusal.INPUT:
-            told = Told(source=Source.API, evidence=intent.id)
+            told = Told(source=Source.API, evidence=attempt.id)
             payments.fail(session, job.subject, told=told, code=refused.code, message=refused.message)
             jobs.finish(session, job)
             return
     raise refused
 
 
-def _forget_customer(session: Session, payment_id: str, intent: Intent) -> None:
+def _forget_customer(session: Session, payment_id: str, attempt: Attempt) -> None:
     user_id = session.get_one(Payment, payment_id).user_id
     user = session.get_one(User, user_id, with_for_update=True, populate_existing=True)
     # Another payment may have made the new customer already.
-    if user.stripe_customer_id == intent.call.parameters.get("customer"):
+    if user.stripe_customer_id == attempt.call.parameters.get("customer"):
         user.stripe_customer_id = None
 
 
@@ -175,23 +179,23 @@ def _customer_at(app: Application, job: jobs.Claimed, provider: KeepingCustomers
         if user.stripe_customer_id:
             return user.stripe_customer_id
         customer = Customer(user_id=user.id, email=user.email, name=user.full_name)
-        intent = provider_calls.intend(
+        attempt = provider_calls.record_attempt(
             session,
             Operation.CREATE_CUSTOMER,
             user.id,
             provider=payment.payment_method,
             environment=payment.environment,
             dialect=payment.dialect,
-            plan=lambda: provider.plan_customer(customer),
+            prepare=lambda: provider.prepare_customer(customer),
         )
-    created = provider.find_customer(intent.call) if intent.key_may_be_forgotten else None
+    created = provider.find_customer(attempt.call) if attempt.key_may_be_forgotten else None
     try:
-        customer_id = created or provider.create_customer(intent.call)
+        customer_id = created or provider.create_customer(attempt.call)
     except RequestRefused as refused:
-        _refuse(app, job, intent, refused)
+        _refuse(app, job, attempt, refused)
         return None
     with app.database.transaction() as session:
-        provider_calls.record_answer(session, intent, customer_id)
+        provider_calls.record_answer(session, attempt, customer_id)
         user = session.get_one(User, customer.user_id, with_for_update=True)
         user.stripe_customer_id = user.stripe_customer_id or customer_id
         return user.stripe_customer_id

@@ -3,9 +3,9 @@
 A provider never sees a session, a model, Flask or Celery. A decline is a value (a verdict); an exception means
 that we did not learn the outcome (`payproc.errors`, below `ProviderError`).
 
-A call that changes something is made in two halves: `plan_…` is pure and its words are committed with their
-idempotency key; the other half sends exactly the committed words. So a retry after a crash, a deploy or a change
-of the customer's name still says the same thing (docs/decisions/0005).
+A call that changes something is made in two halves: `prepare_…` is pure and its parameters are committed with their
+idempotency key; the other half sends exactly what was committed. So a retry after a crash, a deploy or a change of the
+customer's name still says the same thing (docs/decisions/0005).
 """
 
 from datetime import timedelta
@@ -17,7 +17,7 @@ from payproc.providers.notices import ParsedNotice, RawNotice, StoredNotice
 from payproc.providers.requests import (
     Customer,
     PaymentRef,
-    Plan,
+    PreparedCall,
     RefundMode,
     RefundRequest,
     StartMode,
@@ -45,8 +45,8 @@ class Provider(Protocol):
         """Say how payments of a dialect begin."""
         ...
 
-    def plan_start(self, request: StartRequest) -> Plan:
-        """Put a start into the provider's words. Pure; not asked for where the start is FORM_POST."""
+    def prepare_start(self, request: StartRequest) -> PreparedCall:
+        """Return the parameters of a start. Pure; not asked for where the start is FORM_POST."""
         ...
 
     def start(self, call: StoredCall) -> StartResult:
@@ -122,8 +122,8 @@ class Returning(Protocol):
 class Cancelling(Protocol):
     """A provider whose open payments can be called off."""
 
-    def plan_cancel(self, ref: PaymentRef) -> Plan:
-        """Put a cancellation into the provider's words. Pure."""
+    def prepare_cancel(self, ref: PaymentRef) -> PreparedCall:
+        """Return the parameters of a cancellation. Pure."""
         ...
 
     def cancel(self, call: StoredCall) -> Outcome:
@@ -135,8 +135,8 @@ class Cancelling(Protocol):
 class KeepingCustomers(Protocol):
     """A provider that wants to know the customer before the payment."""
 
-    def plan_customer(self, customer: Customer) -> Plan:
-        """Put a new customer into the provider's words. Pure."""
+    def prepare_customer(self, customer: Customer) -> PreparedCall:
+        """Return the parameters of a new customer. Pure."""
         ...
 
     def create_customer(self, call: StoredCall) -> str:
@@ -156,8 +156,8 @@ class Refunding(Protocol):
         """Say how payments of a dialect are refunded."""
         ...
 
-    def plan_refund(self, request: RefundRequest) -> Plan:
-        """Put a refund into the provider's words. Pure."""
+    def prepare_refund(self, request: RefundRequest) -> PreparedCall:
+        """Return the parameters of a refund. Pure."""
         ...
 
     def refund(self, call: StoredCall) -> RefundOutcome:

@@ -21,15 +21,15 @@ class Operation(StrEnum):
 class StartMode(StrEnum):
     """How a payment begins, which decides who may send what again."""
 
-    IDEMPOTENT = "idempotent"  # a call under a key: in doubt the same words go out again
+    IDEMPOTENT = "idempotent"  # a call under a key: in doubt the same parameters go out again
     # A call that could charge twice, and may block while the customer approves: in doubt, only ask.
     SINGLE_SHOT = "single_shot"
     FORM_POST = "form_post"  # the customer's browser posts a signed form: there is nothing for us to send
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """The exact words of a call that has not been sent. No secret, phone or CNIC: those are added as it is sent."""
+class PreparedCall:
+    """The exact parameters of a call that is not sent yet. No secret, phone or CNIC: those are added as it is sent."""
 
     operation: Operation
     parameters: dict[str, Any]
@@ -45,7 +45,7 @@ class Payer:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredCall:
-    """A plan after its commit: with the key that makes sending it twice harmless, where the provider knows keys."""
+    """A prepared call after its commit. Its key makes sending it twice harmless, where the provider knows keys."""
 
     parameters: dict[str, Any]
     idempotency_key: str

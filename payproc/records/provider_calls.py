@@ -1,4 +1,4 @@
-"""Intent, call, outcome: the rows that make a call safe to repeat."""
+"""Attempt, call, outcome: the rows that make a call safe to repeat."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from payproc.database.models import CallState, ProviderCall
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.providers.requests import Operation, Payer, Plan, StoredCall
+from payproc.providers.requests import Operation, Payer, PreparedCall, StoredCall
 
 # Stripe may forget a key after 24 hours, and then the same key executes anew. From an hour before that on, a retry
 # looks for what the first sending made.
@@ -18,7 +18,7 @@ _KEY_IS_TRUSTED = timedelta(hours=23)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Intent:
+class Attempt:
     """A call that is committed and may be sent."""
 
     id: str
@@ -32,7 +32,7 @@ class Intent:
         return datetime.now(UTC) - self.call.first_sent_at > _KEY_IS_TRUSTED
 
 
-def intend(
+def record_attempt(
     session: Session,
     operation: Operation,
     subject: str,
@@ -40,27 +40,27 @@ def intend(
     provider: PaymentMethod,
     environment: str,
     dialect: str,
-    plan: Callable[[], Plan],
+    prepare: Callable[[], PreparedCall],
     payer: Payer | None = None,
-) -> Intent:
-    """Return the unanswered call of this operation, or write down a new one made by `plan`.
+) -> Attempt:
+    """Return the unanswered call of this operation, or write down a new one that `prepare` makes.
 
     A new one is a new attempt under a new key, and comes only after an answer or a definite refusal. Two workers
-    asking at once get the same row, so the same key and the same words.
+    asking at once get the same row, so the same key and the same parameters.
     """
     last = _last(session, operation, subject)
     fresh = last is None or last.state is not CallState.SENT
     if fresh:
-        attempt = last.attempt + 1 if last else 1
+        number = last.attempt + 1 if last else 1
         written = session.scalar(
             insert(ProviderCall)
             .values(
                 provider=provider,
                 operation=operation,
                 subject=subject,
-                attempt=attempt,
-                idempotency_key=f"{environment}:{operation}:{subject}:{attempt}",
-                parameters=plan().parameters,
+                attempt=number,
+                idempotency_key=f"{environment}:{operation}:{subject}:{number}",
+                parameters=prepare().parameters,
                 state=CallState.SENT,
             )
             .on_conflict_do_nothing()
@@ -69,7 +69,7 @@ def intend(
         fresh = written is not None
         last = _last(session, operation, subject)
     assert last is not None
-    return Intent(
+    return Attempt(
         id=last.id,
         fresh=fresh,
         call=StoredCall(
@@ -82,14 +82,14 @@ def intend(
     )
 
 
-def record_answer(session: Session, intent: Intent, answer: str) -> None:
+def record_answer(session: Session, attempt: Attempt, answer: str) -> None:
     """Close a call with the provider's id or word for what it did."""
-    _close(session, intent, CallState.ANSWERED, answer)
+    _close(session, attempt, CallState.ANSWERED, answer)
 
 
-def record_refusal(session: Session, intent: Intent, reason: str) -> None:
-    """Close a call that was surely not executed; the next attempt may use new words under a new key."""
-    _close(session, intent, CallState.REFUSED, reason)
+def record_refusal(session: Session, attempt: Attempt, reason: str) -> None:
+    """Close a call that was surely not executed; the next attempt may send new parameters under a new key."""
+    _close(session, attempt, CallState.REFUSED, reason)
 
 
 def state_of(session: Session, operation: Operation, subject: str) -> CallState | None:
@@ -113,8 +113,8 @@ def _last(session: Session, operation: Operation, subject: str) -> ProviderCall 
     )
 
 
-def _close(session: Session, intent: Intent, state: CallState, answer: str) -> None:
-    row = session.get_one(ProviderCall, intent.id, with_for_update=True)
+def _close(session: Session, attempt: Attempt, state: CallState, answer: str) -> None:
+    row = session.get_one(ProviderCall, attempt.id, with_for_update=True)
     row.state = state
     row.answer = answer
     row.answered_at = session.scalars(select(func.now())).one()

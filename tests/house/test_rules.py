@@ -451,7 +451,7 @@ def test_the_rule_catches(rule: Rule, path: str, text: str) -> None:
         (imports_between_tests, "tests/web/test_x.py", "from tests.support.world import World"),
         (imports_between_tests, "tests/web/console/test_x.py", "from tests.web.client import Client"),
         (conftests_that_hold_more_than_fixtures, "tests/web/conftest.py", "@pytest.fixture\ndef client(): ..."),
-        (calls_out_with_a_transaction_open, "payproc/x.py", _IN_TRANSACTION + "provider.plan_start(request)"),
+        (calls_out_with_a_transaction_open, "payproc/x.py", _IN_TRANSACTION + "provider.prepare_start(request)"),
         (calls_out_with_a_transaction_open, "payproc/x.py", _IN_TRANSACTION + "pass\n    provider.start(call)"),
         (places_of_one_machine, "docs/x.md", "tests/" + "work/test_x.py"),
         (messages_that_carry_more_than_ids, "tasks/relay.py", "celery.send_task(kind.value, args=[ids])"),

@@ -37,8 +37,8 @@ def start_parameters(request: StartRequest, *, store_id: str, notify_url: str) -
 
 def initiate_body(parameters: Json, *, phone: str) -> dict[str, Any]:
     """Words of POST /api/Payment/InitiatePayment, in the guide's order: what is stored comes back in another."""
-    words = {**parameters, "mobileNumber": phone}
-    return {name: words[name] for name in _INITIATE_FIELDS}
+    fields = {**parameters, "mobileNumber": phone}
+    return {name: fields[name] for name in _INITIATE_FIELDS}
 
 
 def inquiry_body(ref: PaymentRef, *, store_id: str) -> dict[str, str]:
@@ -63,7 +63,7 @@ def start_result(reply: Json, parameters: Json) -> StartResult:
 
 
 def inquiry_outcome(reply: Json, ref: PaymentRef, *, ours: Json) -> Outcome:
-    """Read how a payment stands; `ours` are the words we asked with.
+    """Read how a payment stands; `ours` is what we asked with.
 
     Raises RequestRefused.
     """

@@ -15,7 +15,7 @@ from payproc.providers.easy_paisa import guide, hosted, notices, values, wire
 from payproc.providers.easy_paisa.client import EasyPaisaApi
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig
 from payproc.providers.notices import ParsedNotice, RawNotice, StoredNotice
-from payproc.providers.requests import Operation, PaymentRef, Plan, StartMode, StartRequest, StoredCall
+from payproc.providers.requests import Operation, PaymentRef, PreparedCall, StartMode, StartRequest, StoredCall
 from payproc.providers.transport.http import Http
 
 # A customer approves within a minute or walks away; the gateway names no time before which it must not be asked.
@@ -61,9 +61,9 @@ class EasyPaisaProvider:
             case _ as never:
                 assert_never(never)
 
-    def plan_start(self, request: StartRequest) -> Plan:
-        """Put a charge into the dialect's words, without the phone."""
-        return Plan(operation=Operation.START, parameters=self._words(request))
+    def prepare_start(self, request: StartRequest) -> PreparedCall:
+        """Return the parameters of a charge in its dialect, without the phone."""
+        return PreparedCall(operation=Operation.START, parameters=self._parameters(request))
 
     def start(self, call: StoredCall) -> StartResult:
         """Send a stored charge, once.
@@ -139,7 +139,7 @@ class EasyPaisaProvider:
         """Refuse: nothing that Easypaisa sends is proven, so nothing proven was kept."""
         raise NoticeMalformed(f"Easypaisa proves no notices; these {len(body)} bytes are not one.")
 
-    def _words(self, request: StartRequest) -> dict[str, Any]:
+    def _parameters(self, request: StartRequest) -> dict[str, Any]:
         config = self._config
         match _dialect(request.dialect):
             case Dialect.GUIDE:

@@ -28,7 +28,7 @@ _VERDICTS = {
 
 def start_parameters(request: StartRequest, *, store_id: str, payment_type: PaymentType) -> dict[str, Any]:
     """Words of a charge; `initiate_body` adds the phone."""
-    words = {
+    parameters = {
         "orderId": request.reference,
         "storeId": store_id,
         "transactionAmount": values.rupees_text(request.money),
@@ -37,9 +37,9 @@ def start_parameters(request: StartRequest, *, store_id: str, payment_type: Paym
     }
     match payment_type:
         case PaymentType.MOBILE_ACCOUNT:
-            return words
+            return parameters
         case PaymentType.OVER_THE_COUNTER:
-            return words | {"tokenExpiry": values.pakistan_second(request.created_at + TOKEN_LIFE)}
+            return parameters | {"tokenExpiry": values.pakistan_second(request.created_at + TOKEN_LIFE)}
         case _:
             assert_never(payment_type)
 
@@ -56,7 +56,7 @@ def initiate_body(parameters: Json, *, phone: str) -> dict[str, Any]:
 
 
 def payment_type_of(parameters: Json) -> PaymentType:
-    """Return what a planned charge is. What is configured now may be the other one."""
+    """Return what a prepared charge is. What is configured now may be the other one."""
     return PaymentType(parameters["transactionType"])
 
 
@@ -93,7 +93,7 @@ def start_result(parameters: Json, reply: Json) -> StartResult:
 
 
 def inquiry_outcome(reply: Json, ref: PaymentRef, *, ours: Json) -> Outcome:
-    """Read how a payment stands; `ours` are the words we asked with.
+    """Read how a payment stands; `ours` is what we asked with.
 
     `responseCode` 0000 says only that the inquiry worked: it also comes with FAILED.
     Raises RequestRefused.

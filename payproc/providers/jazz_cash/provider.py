@@ -16,7 +16,7 @@ from payproc.providers.notices import ParsedNotice, RawNotice, StoredNotice
 from payproc.providers.requests import (
     Operation,
     PaymentRef,
-    Plan,
+    PreparedCall,
     RefundMode,
     RefundRequest,
     StartMode,
@@ -86,10 +86,10 @@ class JazzCashProvider:
                 assert_never(other)
         return PostForm(url=url, fields=fields, sites=_SITES, return_url=self._config.return_url)
 
-    def plan_start(self, request: StartRequest) -> Plan:
-        """Put a wallet charge into the gateway's words."""
+    def prepare_start(self, request: StartRequest) -> PreparedCall:
+        """Return the parameters of a wallet charge."""
         parameters = wire.push_parameters(request, self._config, _charged(request.dialect))
-        return Plan(operation=Operation.START, parameters=parameters)
+        return PreparedCall(operation=Operation.START, parameters=parameters)
 
     def start(self, call: StoredCall) -> StartResult:
         """Charge the wallet; the customer approves on the phone while we wait."""
@@ -139,13 +139,13 @@ class JazzCashProvider:
         by_call = self.start_mode(dialect) is StartMode.SINGLE_SHOT and bool(self._config.merchant_mpin)
         return RefundMode.SINGLE_SHOT if by_call else RefundMode.MANUAL
 
-    def plan_refund(self, request: RefundRequest) -> Plan:
-        """Put a refund into the gateway's words.
+    def prepare_refund(self, request: RefundRequest) -> PreparedCall:
+        """Return the parameters of a refund.
 
         Raises OperationNotSupported where a person gives it back.
         """
         self._need_refunds(request.payment.dialect)
-        return Plan(operation=Operation.REFUND, parameters=wire.refund_parameters(request, self._config))
+        return PreparedCall(operation=Operation.REFUND, parameters=wire.refund_parameters(request, self._config))
 
     def refund(self, call: StoredCall) -> RefundOutcome:
         """Give money back, once: the gateway knows neither a key nor a refund's id."""

@@ -1,4 +1,4 @@
-"""Our words in the gateway's own dialects. Pure; secrets, phone, CNIC and hash join a plan only as it is sent."""
+"""The gateway's own dialects. Pure; secrets, phone, CNIC and hash join a prepared call only as it is sent."""
 
 from datetime import timedelta
 from typing import Any

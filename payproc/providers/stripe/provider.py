@@ -11,7 +11,7 @@ from payproc.providers.requests import (
     Customer,
     Operation,
     PaymentRef,
-    Plan,
+    PreparedCall,
     RefundMode,
     RefundRequest,
     StartMode,
@@ -49,9 +49,9 @@ class StripeProvider(StripeListing):
         """Say that every session is made under a key."""
         return StartMode.IDEMPOTENT
 
-    def plan_customer(self, customer: Customer) -> Plan:
-        """Put a new customer into Stripe's words."""
-        return Plan(operation=Operation.CREATE_CUSTOMER, parameters=checkout.customer_parameters(customer))
+    def prepare_customer(self, customer: Customer) -> PreparedCall:
+        """Return the parameters of a new customer."""
+        return PreparedCall(operation=Operation.CREATE_CUSTOMER, parameters=checkout.customer_parameters(customer))
 
     def create_customer(self, call: StoredCall) -> str:
         """Send a stored creation and return the `cus_…`."""
@@ -65,9 +65,9 @@ class StripeProvider(StripeListing):
                 return str(customer["id"])
         return None
 
-    def plan_start(self, request: StartRequest) -> Plan:
-        """Put a Checkout session into Stripe's words."""
-        return Plan(operation=Operation.START, parameters=checkout.session_parameters(request))
+    def prepare_start(self, request: StartRequest) -> PreparedCall:
+        """Return the parameters of a Checkout session."""
+        return PreparedCall(operation=Operation.START, parameters=checkout.session_parameters(request))
 
     def start(self, call: StoredCall) -> StartResult:
         """Create the Checkout session, or get the one this key has made before."""
@@ -82,9 +82,9 @@ class StripeProvider(StripeListing):
                 return checkout.start_result(session)
         return None
 
-    def plan_cancel(self, ref: PaymentRef) -> Plan:
+    def prepare_cancel(self, ref: PaymentRef) -> PreparedCall:
         """Name the session to expire: the intent of a session cannot be cancelled itself."""
-        return Plan(operation=Operation.CANCEL, parameters={"session": _session_of(ref)})
+        return PreparedCall(operation=Operation.CANCEL, parameters={"session": _session_of(ref)})
 
     def cancel(self, call: StoredCall) -> Outcome:
         """Expire the session. One that is not open any more is refused: then how it ended is the answer."""
@@ -102,13 +102,13 @@ class StripeProvider(StripeListing):
         """Say that every refund is made under a key."""
         return RefundMode.IDEMPOTENT
 
-    def plan_refund(self, request: RefundRequest) -> Plan:
-        """Put a refund into Stripe's words.
+    def prepare_refund(self, request: RefundRequest) -> PreparedCall:
+        """Return the parameters of a refund.
 
         Raises OperationNotSupported for a payment whose intent Stripe never told us.
         """
         _intent_of(request.payment)
-        return Plan(operation=Operation.REFUND, parameters=refunds.parameters(request))
+        return PreparedCall(operation=Operation.REFUND, parameters=refunds.parameters(request))
 
     def refund(self, call: StoredCall) -> RefundOutcome:
         """Make the refund, or get the one that this key has made before."""

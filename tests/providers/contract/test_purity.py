@@ -18,9 +18,9 @@ def test_the_same_request_gives_the_same_words(harness: Harness) -> None:
         first, later = form_of(harness.scripted, request), form_of(harness.case.provider(harness.script.url), request)
         assert list(first.fields.items()) == list(later.fields.items())
         return
-    plan = harness.scripted.plan_start(request)
-    assert plan == harness.case.provider(harness.script.url).plan_start(request)
-    assert json.loads(json.dumps(plan.parameters)) == plan.parameters
+    prepared = harness.scripted.prepare_start(request)
+    assert prepared == harness.case.provider(harness.script.url).prepare_start(request)
+    assert json.loads(json.dumps(prepared.parameters)) == prepared.parameters
 
 
 @of(CASES)
@@ -38,9 +38,9 @@ def test_what_is_pure_sends_nothing(harness: Harness) -> None:
     if harness.case.mode is StartMode.FORM_POST:
         form_of(provider, request)
     else:
-        provider.plan_start(request)
+        provider.prepare_start(request)
     if harness.case in REFUNDING:
-        as_refunding(provider).plan_refund(harness.refund_request(harness.paid(), 125050))
+        as_refunding(provider).prepare_refund(harness.refund_request(harness.paid(), 125050))
     assert harness.script.seen == []
 
 

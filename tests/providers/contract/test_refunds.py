@@ -141,7 +141,7 @@ def test_who_gives_nothing_back_by_a_call_says_so(harness: Harness) -> None:
         return
     assert provider.refund_mode(harness.case.dialect) is RefundMode.MANUAL
     with pytest.raises(OperationNotSupported):
-        provider.plan_refund(harness.refund_request(harness.begin(), 125050))
+        provider.prepare_refund(harness.refund_request(harness.begin(), 125050))
 
 
 @of([BrokenCase(Boasts)])

@@ -36,7 +36,7 @@ def test_what_is_kept_holds_no_secret_and_nothing_of_the_payer(harness: Harness)
 
 @of(CALLING)
 def test_the_words_that_are_stored_before_a_start_hold_no_secret_and_nothing_of_the_payer(harness: Harness) -> None:
-    assert not leaked(harness, repr(harness.provider.plan_start(harness.case.request())))
+    assert not leaked(harness, repr(harness.provider.prepare_start(harness.case.request())))
 
 
 @of(CASES)

@@ -17,7 +17,7 @@ def test_a_payment_begins_in_the_one_way_that_its_dialect_has(harness: Harness) 
     assert provider.start_mode(harness.case.dialect) is harness.case.mode
     if harness.case.mode is StartMode.FORM_POST:
         with pytest.raises(OperationNotSupported):
-            provider.plan_start(request)
+            provider.prepare_start(request)
     elif isinstance(provider, PostingForms):
         with pytest.raises(OperationNotSupported):
             provider.form(request)

@@ -63,8 +63,8 @@ def at(gateway: Gateway, dialect: Dialect, **changes: Any) -> EasyPaisaProvider:
     return provider(config(dialect, base_url=gateway.url, **changes))
 
 
-def planned(asked: EasyPaisaProvider, dialect: Dialect, **changes: Any) -> StoredCall:
-    return stored(asked.plan_start(request(dialect, **changes)).parameters, dialect)
+def prepared_call(asked: EasyPaisaProvider, dialect: Dialect, **changes: Any) -> StoredCall:
+    return stored(asked.prepare_start(request(dialect, **changes)).parameters, dialect)
 
 
 def enveloped(reply: dict[str, Any], *, key: rsa.RSAPrivateKey = GATEWAY_KEY) -> str:
@@ -110,7 +110,7 @@ def test_a_dialect_of_another_provider_is_refused() -> None:
     made = provider(config())
     for refused in (
         lambda: made.start_mode("mwallet-2.0"),
-        lambda: made.plan_start(replace(request(), dialect="")),
+        lambda: made.prepare_start(replace(request(), dialect="")),
         lambda: made.inquire(replace(ref(), dialect="checkout")),
     ):
         with pytest.raises(OperationNotSupported):
@@ -125,7 +125,7 @@ def test_a_charge_is_found_by_inquiry_alone() -> None:
 def test_the_hosted_page_is_not_started_by_us() -> None:
     hosted = provider(config(Dialect.HOSTED))
     with pytest.raises(OperationNotSupported):
-        hosted.plan_start(request(Dialect.HOSTED))
+        hosted.prepare_start(request(Dialect.HOSTED))
     with pytest.raises(OperationNotSupported):
         hosted.start(stored({}, Dialect.HOSTED))
 
@@ -155,7 +155,7 @@ def test_the_hosted_page_asks_for_the_phone_itself() -> None:
 def test_a_charge_whose_phone_is_gone_is_not_sent(gateway: Gateway) -> None:
     asked = at(gateway, Dialect.REST_V4)
     with pytest.raises(RequestRefused) as refused:
-        asked.start(replace(planned(asked, Dialect.REST_V4), payer=Payer()))
+        asked.start(replace(prepared_call(asked, Dialect.REST_V4), payer=Payer()))
     assert (refused.value.refusal, refused.value.code) == (Refusal.INPUT, "phone_missing")
     assert gateway.seen == []
 
@@ -200,7 +200,7 @@ def test_every_dialect_has_its_own_host(*, live: bool) -> None:
 
 def test_nothing_shows_a_secret() -> None:
     asked = provider(config(Dialect.REST_V5_RSA))
-    call = planned(asked, Dialect.REST_V5_RSA)
+    call = prepared_call(asked, Dialect.REST_V5_RSA)
     shown = f"{config()!r} {asked!r} {vars(asked)!r} {call!r} {request()!r} {ref()!r}"
     assert not [secret for secret in (*SECRETS, PHONE) if secret in shown]
 
@@ -211,7 +211,7 @@ def test_nothing_shows_a_secret() -> None:
 def test_the_guide_is_spoken_with_basic_credentials(gateway: Gateway) -> None:
     asked = at(gateway, Dialect.GUIDE)
     gateway.say({"transactionId": REFERENCE, "responseCode": "0000", "responseDesc": "Accepted"})
-    result = asked.start(planned(asked, Dialect.GUIDE))
+    result = asked.start(prepared_call(asked, Dialect.GUIDE))
     assert (result.next_action, result.outcome) == (AwaitCustomer(), None)
     assert result.references == {Reference.EASY_PAISA: REFERENCE}
     gateway.say(GUIDE_PAID)
@@ -235,10 +235,10 @@ def test_the_guide_is_spoken_with_basic_credentials(gateway: Gateway) -> None:
     ],
 )
 def test_rest_is_spoken_with_its_own_header(gateway: Gateway, payment_type: PaymentType, path: str, phone: str) -> None:
-    planner = at(gateway, Dialect.REST_V4, payment_type=payment_type)
-    call = planned(planner, Dialect.REST_V4)
+    preparer = at(gateway, Dialect.REST_V4, payment_type=payment_type)
+    call = prepared_call(preparer, Dialect.REST_V4)
     gateway.say({**ACCEPTED, "paymentToken": "99887766"})
-    # The settings have changed since: what was planned is sent all the same.
+    # The settings have changed since: what was prepared is sent all the same.
     result = at(gateway, Dialect.REST_V4).start(call)
     assert result.references == {Reference.EASY_PAISA: "7001"}
     seen = gateway.seen[0]
@@ -264,7 +264,7 @@ def test_a_real_dialect_is_asked_by_order_store_and_account(gateway: Gateway, di
 def test_the_words_of_v5_are_signed_as_they_are_sent(gateway: Gateway) -> None:
     asked = at(gateway, Dialect.REST_V5_RSA)
     gateway.say(enveloped(ACCEPTED))
-    result = asked.start(planned(asked, Dialect.REST_V5_RSA))
+    result = asked.start(prepared_call(asked, Dialect.REST_V5_RSA))
     assert result.outcome is not None
     assert (result.outcome.verdict, result.references) == (Verdict.UNKNOWN, {Reference.EASY_PAISA: "7001"})
     seen = gateway.seen[0]
@@ -287,7 +287,7 @@ def test_an_answer_of_v5_that_is_not_signed_is_not_believed(gateway: Gateway, re
     asked = at(gateway, Dialect.REST_V5_RSA)
     gateway.say(reply)
     with pytest.raises(OutcomeUncertain) as uncertain:
-        asked.start(planned(asked, Dialect.REST_V5_RSA))
+        asked.start(prepared_call(asked, Dialect.REST_V5_RSA))
     with pytest.raises(ProviderUnavailable) as unavailable:
         asked.inquire(ref(Dialect.REST_V5_RSA))
     assert (uncertain.value.code, unavailable.value.code) == ("bad_signature", "bad_signature")
@@ -297,7 +297,7 @@ def test_an_unsigned_refusal_is_told_to_whoever_sets_the_keys_up(gateway: Gatewa
     asked = at(gateway, Dialect.REST_V5_RSA)
     gateway.say({"response": {"responseCode": "0025"}})
     with pytest.raises(OutcomeUncertain, match="0025"):
-        asked.start(planned(asked, Dialect.REST_V5_RSA))
+        asked.start(prepared_call(asked, Dialect.REST_V5_RSA))
 
 
 def test_an_old_payment_of_v5_waits_for_its_keys(gateway: Gateway) -> None:
@@ -342,7 +342,7 @@ def test_a_charge_without_an_answer_is_uncertain_and_sent_once(
     asked = at(gateway, dialect, **IMPATIENT)
     fail(gateway)
     with pytest.raises(OutcomeUncertain) as uncertain:
-        asked.start(planned(asked, dialect))
+        asked.start(prepared_call(asked, dialect))
     assert uncertain.value.code == code
     assert len(gateway.seen) == 1
     assert not [secret for secret in (*SECRETS, PHONE) if secret in str(uncertain.value)]
@@ -364,7 +364,7 @@ def test_a_firewalls_page_is_told_with_its_support_id(gateway: Gateway) -> None:
     asked = at(gateway, Dialect.REST_V4)
     gateway.say_html(F5)
     with pytest.raises(OutcomeUncertain, match="18446744073709551615"):
-        asked.start(planned(asked, Dialect.REST_V4))
+        asked.start(prepared_call(asked, Dialect.REST_V4))
 
 
 def test_a_gateway_that_is_not_there_was_not_charged() -> None:
@@ -372,7 +372,7 @@ def test_a_gateway_that_is_not_there_was_not_charged() -> None:
         bound.bind(("127.0.0.1", 0))
         asked = provider(config(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}"))
         with pytest.raises(ProviderUnavailable) as unavailable:
-            asked.start(planned(asked, Dialect.REST_V4))
+            asked.start(prepared_call(asked, Dialect.REST_V4))
     assert unavailable.value.code == "no_connection"
 
 
@@ -381,20 +381,20 @@ def test_customers_who_do_not_answer_are_no_outage_but_a_silent_counter_is(gatew
     pushes = at(gateway, Dialect.REST_V4, **IMPATIENT)
     for _ in range(6):
         with pytest.raises(CallTimedOut):
-            pushes.start(planned(pushes, Dialect.REST_V4))
+            pushes.start(prepared_call(pushes, Dialect.REST_V4))
     tokens = at(gateway, Dialect.REST_V4, payment_type=PaymentType.OVER_THE_COUNTER, **IMPATIENT)
     for _ in range(5):
         with pytest.raises(CallTimedOut):
-            tokens.start(planned(tokens, Dialect.REST_V4))
+            tokens.start(prepared_call(tokens, Dialect.REST_V4))
     with pytest.raises(ProviderUnavailable) as resting:
-        tokens.start(planned(tokens, Dialect.REST_V4))
+        tokens.start(prepared_call(tokens, Dialect.REST_V4))
     assert resting.value.code == "circuit_open"
 
 
 def test_a_plan_is_pure_and_keeps_the_phone_out() -> None:
     for dialect in PUSHED:
         asked = provider(config(dialect))
-        plan = asked.plan_start(request(dialect, created_at=NOW))
-        assert plan == asked.plan_start(request(dialect))
-        assert plan.operation is Operation.START
-        assert PHONE not in json.dumps(plan.parameters)
+        prepared = asked.prepare_start(request(dialect, created_at=NOW))
+        assert prepared == asked.prepare_start(request(dialect))
+        assert prepared.operation is Operation.START
+        assert PHONE not in json.dumps(prepared.parameters)

@@ -95,7 +95,7 @@ def call_of(provider: JazzCashProvider, request_in: Callable[..., StartRequest])
     def make(planned_in: str, **changes: Any) -> StoredCall:
         request = request_in(planned_in)
         made = StoredCall(
-            parameters=provider.plan_start(request).parameters,
+            parameters=provider.prepare_start(request).parameters,
             idempotency_key="key_1",
             first_sent_at=CREATED,
             dialect=planned_in,

@@ -126,7 +126,7 @@ def test_nobody_pays_by_form_and_call_at_once(
     with pytest.raises(OperationNotSupported):
         make_provider(at=gateway).start(call_of("mwallet-2.0", dialect=dialect))
     with pytest.raises(OperationNotSupported):
-        make_provider(at=gateway).plan_start(request_in(dialect))
+        make_provider(at=gateway).prepare_start(request_in(dialect))
     assert gateway.asked == []
 
 
@@ -188,9 +188,9 @@ def test_a_refund_is_sent_with_the_mpin_and_compared(
     make_provider: MakeProvider, ref_in: RefIn, call_of: CallOf, signed: Signed, gateway: Any
 ) -> None:
     provider = make_provider(at=gateway)
-    plan = provider.plan_refund(whole_refund(ref_in("mwallet-1.1")))
+    prepared = provider.prepare_refund(whole_refund(ref_in("mwallet-1.1")))
     gateway.answers(signed({"pp_ResponseCode": "000", "pp_RefundAmount": "125050"}))
-    outcome = provider.refund(call_of("mwallet-1.1", parameters=plan.parameters))
+    outcome = provider.refund(call_of("mwallet-1.1", parameters=prepared.parameters))
     assert outcome.verdict is RefundVerdict.SUCCEEDED
     ((path, _, body),) = gateway.asked
     assert path == "/ApplicationAPI/API/Purchase/domwalletrefundtransaction"
@@ -213,11 +213,11 @@ def test_only_a_wallet_charge_can_be_refunded_and_only_with_the_mpin(
     without = make_provider(merchant_mpin="")
     assert {without.refund_mode(dialect) for dialect in Dialect} == {RefundMode.MANUAL}
     with pytest.raises(OperationNotSupported):
-        without.plan_refund(whole_refund(ref_in("mwallet-2.0")))
+        without.prepare_refund(whole_refund(ref_in("mwallet-2.0")))
     with pytest.raises(OperationNotSupported):
         without.refund(call_of("mwallet-2.0"))
     with pytest.raises(OperationNotSupported):
-        provider.plan_refund(whole_refund(ref_in("hosted-2.0")))
+        provider.prepare_refund(whole_refund(ref_in("hosted-2.0")))
 
 
 class TestWhenTheGatewayIsSick:
@@ -226,7 +226,7 @@ class TestWhenTheGatewayIsSick:
         self.gateway = gateway
         self.provider = make_provider(at=gateway)
         self.call, self.ref = call_of("mwallet-2.0"), ref_in("mwallet-2.0")
-        words = self.provider.plan_refund(whole_refund(self.ref)).parameters
+        words = self.provider.prepare_refund(whole_refund(self.ref)).parameters
         self.refund = call_of("mwallet-2.0", parameters=words)
 
     def uncertain(self) -> OutcomeUncertain:
@@ -314,6 +314,6 @@ def test_nothing_that_is_logged_by_accident_shows_a_secret_or_the_payer(
 ) -> None:
     call = call_of("mwallet-2.0")
     sent = Call(operation="push", url="http://h/", patience=MINUTE, json_body={"pp_Password": "pw12345678"})
-    for thing in (provider, call, request_in("mwallet-2.0"), sent, provider.plan_start(request_in("mwallet-2.0"))):
+    for thing in (provider, call, request_in("mwallet-2.0"), sent, provider.prepare_start(request_in("mwallet-2.0"))):
         for secret in ("pw12345678", "TESTSALT01", "03123456789", "345678", "'1234'"):
             assert secret not in repr(thing)

@@ -90,7 +90,7 @@ def test_any_description_and_amount_can_be_signed_into_a_form(
 
 def test_a_plan_of_a_charge_names_neither_secret_nor_payer(provider: JazzCashProvider, request_in: RequestIn) -> None:
     for dialect in ("mwallet-1.1", "mwallet-2.0"):
-        words = repr(provider.plan_start(request_in(dialect)))
+        words = repr(provider.prepare_start(request_in(dialect)))
         assert not any(secret in words for secret in (*SECRETS, "03123456789"))
 
 
@@ -129,8 +129,8 @@ def test_a_charge_of_1_1_carries_the_phone_where_its_clients_put_it(
 def test_a_charge_of_1_1_names_no_shop_that_has_no_name(
     make_provider: Callable[..., JazzCashProvider], request_in: RequestIn
 ) -> None:
-    plan = make_provider(sub_merchant_name="").plan_start(request_in("mwallet-1.1"))
-    assert "pp_SubMerchantName" not in plan.parameters
+    prepared = make_provider(sub_merchant_name="").prepare_start(request_in("mwallet-1.1"))
+    assert "pp_SubMerchantName" not in prepared.parameters
 
 
 @pytest.mark.parametrize("payer", [Payer(), Payer(phone="03123456789"), Payer(cnic="345678")])
@@ -159,16 +159,16 @@ def test_a_refund_has_the_computed_hash_and_its_plan_no_secret(
 ) -> None:
     payment = ref_in("mwallet-2.0")
     request = RefundRequest(refund_id="ref_1", payment=payment, money=payment.money, already=Money.of(0, "pkr"))
-    plan = provider.plan_refund(request)
-    assert plan.parameters == {
+    prepared = provider.prepare_refund(request)
+    assert prepared.parameters == {
         "pp_TxnRefNo": "T20260901120000001",
         "pp_Amount": "125050",
         "pp_TxnCurrency": "PKR",
         "pp_MerchantID": "MC00001",
     }
-    fields = wire.refund_fields(call_of("mwallet-2.0", parameters=plan.parameters), config)
+    fields = wire.refund_fields(call_of("mwallet-2.0", parameters=prepared.parameters), config)
     assert fields[SECURE_HASH] == "11D402406BBCEAD7953BE41B82494FD654AD6DC76B19D183DC69889C33DFF1A3"
-    assert set(fields) - set(plan.parameters) == {"pp_Password", "pp_MerchantMPIN", SECURE_HASH}
+    assert set(fields) - set(prepared.parameters) == {"pp_Password", "pp_MerchantMPIN", SECURE_HASH}
 
 
 def test_the_guides_form_is_the_guides_byte_for_byte(

@@ -11,7 +11,7 @@ from payproc.errors import OutcomeUncertain
 from payproc.providers.answers import Outcome, StartResult, Verdict
 from payproc.providers.base import Provider
 from payproc.providers.notices import RawNotice, StoredNotice
-from payproc.providers.requests import PaymentRef, Plan, RefundRequest, StartRequest, StoredCall
+from payproc.providers.requests import PaymentRef, PreparedCall, RefundRequest, StartRequest, StoredCall
 from tests.support.contract.fake_case import FakeCase
 from tests.support.fakes.fake.provider import FakeProvider
 from tests.support.fakes.fake.settings import FakeConfig
@@ -24,9 +24,9 @@ class Guesses(FakeProvider):
 
 
 class Rounds(FakeProvider):
-    def plan_start(self, request: StartRequest) -> Plan:
-        plan = super().plan_start(request)
-        return replace(plan, parameters=plan.parameters | {"amount": request.money.amount_minor // 100 * 100})
+    def prepare_start(self, request: StartRequest) -> PreparedCall:
+        prepared = super().prepare_start(request)
+        return replace(prepared, parameters=prepared.parameters | {"amount": request.money.amount_minor // 100 * 100})
 
 
 class SendsAgain(FakeProvider):
@@ -48,9 +48,9 @@ class KeepsEverything(FakeProvider):
 
 
 class StoresThePhone(FakeProvider):
-    def plan_start(self, request: StartRequest) -> Plan:
-        plan = super().plan_start(request)
-        return replace(plan, parameters=plan.parameters | {"phone": request.payer.phone})
+    def prepare_start(self, request: StartRequest) -> PreparedCall:
+        prepared = super().prepare_start(request)
+        return replace(prepared, parameters=prepared.parameters | {"phone": request.payer.phone})
 
 
 class Boasts(FakeProvider):
@@ -59,9 +59,9 @@ class Boasts(FakeProvider):
 
 
 class AsksWhilePlanning(FakeProvider):
-    def plan_start(self, request: StartRequest) -> Plan:
+    def prepare_start(self, request: StartRequest) -> PreparedCall:
         self._asked("inquiry", "/charges/status", {"reference": request.reference})
-        return super().plan_start(request)
+        return super().prepare_start(request)
 
 
 class ShowsItsKey(FakeProvider):

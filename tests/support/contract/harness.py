@@ -14,7 +14,7 @@ from payproc.domain.settlement import RefundOutcome
 from payproc.providers.answers import Outcome, PostForm, StartResult, Verdict
 from payproc.providers.base import FindingStarts, PostingForms, Provider, Refunding
 from payproc.providers.notices import Hint, Notice, ParsedNotice, RawNotice
-from payproc.providers.requests import PaymentRef, Plan, RefundRequest, StartMode, StartRequest, StoredCall
+from payproc.providers.requests import PaymentRef, PreparedCall, RefundRequest, StartMode, StartRequest, StoredCall
 from tests.support.contract.case import PATIENCE, Begun, Case, End, Operation
 from tests.support.contract.played import Played
 from tests.support.contract.scripted import Failure, ScriptedGateway, Seen
@@ -71,7 +71,7 @@ class Harness:
         return replace(begun, ref=replace(begun.ref, references=references))
 
     def call(self, request: StartRequest) -> StoredCall:
-        return _stored(self.provider.plan_start(request), request)
+        return _stored(self.provider.prepare_start(request), request)
 
     def inquire(self, begun: Begun) -> Outcome:
         return self.provider.inquire(begun.ref)
@@ -149,19 +149,19 @@ class Harness:
         return self.refunding.refund(self.refund_call(request))
 
     def refund_call(self, request: RefundRequest) -> StoredCall:
-        plan = self.refunding.plan_refund(request)
+        prepared = self.refunding.prepare_refund(request)
         return StoredCall(
-            parameters=plan.parameters,
+            parameters=prepared.parameters,
             idempotency_key=request.refund_id,
             first_sent_at=request.payment.created_at,
             dialect=request.payment.dialect,
         )
 
 
-def _stored(plan: Plan, request: StartRequest) -> StoredCall:
+def _stored(prepared: PreparedCall, request: StartRequest) -> StoredCall:
     return StoredCall(
         # As PostgreSQL hands them back: the order of their names is not kept.
-        parameters=json.loads(json.dumps(plan.parameters, sort_keys=True)),
+        parameters=json.loads(json.dumps(prepared.parameters, sort_keys=True)),
         idempotency_key=f"start of {request.payment_id}",
         first_sent_at=request.created_at,
         dialect=request.dialect,

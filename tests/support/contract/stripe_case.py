@@ -73,7 +73,7 @@ class StripeCase(Case):
     def known(self, provider: Provider, request: StartRequest) -> StartRequest:
         assert isinstance(provider, KeepingCustomers)
         call = StoredCall(
-            parameters=provider.plan_customer(request.customer).parameters,
+            parameters=provider.prepare_customer(request.customer).parameters,
             idempotency_key=f"customer of {request.payment_id}",
             first_sent_at=request.created_at,
             dialect=self.dialect,

@@ -11,7 +11,7 @@ from payproc.providers.notices import RawNotice, StoredNotice
 from payproc.providers.requests import (
     Operation,
     PaymentRef,
-    Plan,
+    PreparedCall,
     RefundMode,
     RefundRequest,
     StartMode,
@@ -42,8 +42,8 @@ class FakeProvider:
     def start_mode(self, dialect: str) -> StartMode:  # noqa: ARG002 (there is one)
         return StartMode.SINGLE_SHOT
 
-    def plan_start(self, request: StartRequest) -> Plan:
-        return Plan(operation=Operation.START, parameters=wire.charge_parameters(request))
+    def prepare_start(self, request: StartRequest) -> PreparedCall:
+        return PreparedCall(operation=Operation.START, parameters=wire.charge_parameters(request))
 
     def start(self, call: StoredCall) -> StartResult:
         if not call.payer.phone:
@@ -72,8 +72,8 @@ class FakeProvider:
     def refund_mode(self, dialect: str) -> RefundMode:  # noqa: ARG002 (there is one)
         return RefundMode.SINGLE_SHOT
 
-    def plan_refund(self, request: RefundRequest) -> Plan:
-        return Plan(operation=Operation.REFUND, parameters=wire.refund_parameters(request))
+    def prepare_refund(self, request: RefundRequest) -> PreparedCall:
+        return PreparedCall(operation=Operation.REFUND, parameters=wire.refund_parameters(request))
 
     def refund(self, call: StoredCall) -> RefundOutcome:
         answer = self._sent("refund", "/refunds", call.parameters)
