@@ -11,12 +11,12 @@ from sqlalchemy.exc import DBAPIError
 from payproc.database.models import EmailKind, Loop, Payment, Refund, SeenKey, Source, User
 from payproc.domain.languages import Locale
 from payproc.domain.money import Money
-from payproc.domain.payment_methods import STRIPE
 from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteRefund
 from payproc.domain.states import Fact, PaymentStatus, RefundFact, RefundStatus
 from payproc.mail import outbox
 from payproc.operations.doctor import broken_invariants
 from payproc.providers.listing import Window
+from payproc.providers.stripe import STRIPE
 from payproc.reconcile import runs
 from payproc.records import payments, refunds
 from payproc.records.ledger import journal
