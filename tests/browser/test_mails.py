@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 from payproc.application import Application
 from payproc.database.models import EmailKind, User
 from payproc.domain.languages import Locale
-from tests.support.mailbox import PostRoom, part
+from tests.support.mailbox import Mailbox, part
 
 NAMES = {Locale.ENGLISH: "Amina Khan", Locale.URDU: "امینہ خان"}
 # What reaches past the edge of the screen, by how far and what it says.
@@ -49,10 +49,10 @@ def telephone(browser: Browser) -> Iterator[Page]:
 def test_a_mail_fits_a_telephone_and_runs_the_right_way(
     telephone: Page, app: Application, customer: User, kind: EmailKind, locale: Locale, tmp_path: Path
 ) -> None:
-    room = PostRoom(app=app, customer=customer)
-    room.call_the_customer(locale=locale, full_name=NAMES[locale])
-    room.one_of_each()
-    message = room.read(kind)
+    mailbox = Mailbox(app=app, customer=customer)
+    mailbox.call_the_customer(locale=locale, full_name=NAMES[locale])
+    mailbox.one_of_each()
+    message = mailbox.read(kind)
     telephone.set_content(part(message, "html"))
     telephone.screenshot(path=tmp_path / f"{kind}-{locale}.png", full_page=True)
 

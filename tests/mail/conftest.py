@@ -4,7 +4,7 @@ from payproc.application import Application
 from payproc.database.models import User
 from payproc.settings import Settings
 from tests.support.configuration import settings_of_a_test
-from tests.support.mailbox import OPERATORS, PostRoom
+from tests.support.mailbox import OPERATORS, Mailbox
 
 
 @pytest.fixture
@@ -13,5 +13,5 @@ def settings(database_url: str) -> Settings:
 
 
 @pytest.fixture
-def room(app: Application, customer: User) -> PostRoom:
-    return PostRoom(app=app, customer=customer)
+def mailbox(app: Application, customer: User) -> Mailbox:
+    return Mailbox(app=app, customer=customer)

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from payproc.database.models import EmailKind
 from payproc.domain.languages import Locale
 from payproc.domain.states import Fact
-from tests.support.mailbox import PostRoom, parsed, part
+from tests.support.mailbox import Mailbox, parsed, part
 
 BOTH = pytest.mark.parametrize("locale", Locale)
 EVERY_KIND = pytest.mark.parametrize("kind", EmailKind)
@@ -25,16 +25,16 @@ def plain(text: str) -> str:
 
 
 @pytest.fixture
-def told(room: PostRoom, locale: Locale) -> PostRoom:
+def told(mailbox: Mailbox, locale: Locale) -> Mailbox:
     """A mail of every kind is staged for a customer of this language."""
-    room.call_the_customer(locale=locale, full_name=NAMES[locale])
-    room.one_of_each()
-    return room
+    mailbox.call_the_customer(locale=locale, full_name=NAMES[locale])
+    mailbox.one_of_each()
+    return mailbox
 
 
 @BOTH
 @EVERY_KIND
-def test_a_mail_reader_finds_everything_in_both_parts(told: PostRoom, locale: Locale, kind: EmailKind) -> None:
+def test_a_mail_reader_finds_everything_in_both_parts(told: Mailbox, locale: Locale, kind: EmailKind) -> None:
     message = told.read(kind)
     assert message.get_content_type() == "multipart/alternative"
     assert [body.get_content_type() for body in message.iter_parts()] == ["text/plain", "text/html"]
@@ -51,7 +51,7 @@ def test_a_mail_reader_finds_everything_in_both_parts(told: PostRoom, locale: Lo
 
 @BOTH
 @EVERY_KIND
-def test_a_mail_says_who_sent_it_to_whom_and_when(told: PostRoom, locale: Locale, kind: EmailKind) -> None:
+def test_a_mail_says_who_sent_it_to_whom_and_when(told: Mailbox, locale: Locale, kind: EmailKind) -> None:
     message, email = told.read(kind), told.emails(kind)[0]
     [recipient] = message["To"].addresses
     to_customer = kind in TO_CUSTOMERS
@@ -66,7 +66,7 @@ def test_a_mail_says_who_sent_it_to_whom_and_when(told: PostRoom, locale: Locale
 @BOTH
 @EVERY_KIND
 def test_a_mail_is_sent_in_seven_bits_and_is_the_same_each_time(
-    told: PostRoom, locale: Locale, kind: EmailKind
+    told: Mailbox, locale: Locale, kind: EmailKind
 ) -> None:
     raw = told.read(kind).as_bytes()
     assert raw.isascii()
@@ -77,7 +77,7 @@ def test_a_mail_is_sent_in_seven_bits_and_is_the_same_each_time(
 
 @BOTH
 @pytest.mark.parametrize("kind", TO_CUSTOMERS)
-def test_a_customer_is_told_the_reference_and_the_name(told: PostRoom, locale: Locale, kind: EmailKind) -> None:
+def test_a_customer_is_told_the_reference_and_the_name(told: Mailbox, locale: Locale, kind: EmailKind) -> None:
     message = told.read(kind)
     reference = told.payment_of(kind).reference
     assert reference in str(message["Subject"])
@@ -89,7 +89,7 @@ def test_a_customer_is_told_the_reference_and_the_name(told: PostRoom, locale: L
 @pytest.mark.parametrize("locale", [Locale.URDU])
 @pytest.mark.parametrize("kind", TO_CUSTOMERS)
 def test_in_urdu_each_amount_and_reference_stands_apart_from_left_to_right(
-    told: PostRoom, locale: Locale, kind: EmailKind
+    told: Mailbox, locale: Locale, kind: EmailKind
 ) -> None:
     message = told.read(kind)
     assert message["Content-Language"] == locale
@@ -102,7 +102,7 @@ def test_in_urdu_each_amount_and_reference_stands_apart_from_left_to_right(
 
 @BOTH
 @EVERY_KIND
-def test_what_is_turned_is_turned_back(told: PostRoom, locale: Locale, kind: EmailKind) -> None:
+def test_what_is_turned_is_turned_back(told: Mailbox, locale: Locale, kind: EmailKind) -> None:
     message = told.read(kind)
     for line in (str(message["Subject"]), *part(message, "plain").splitlines()):
         assert len(re.findall("[\u2066\u2068]", line)) == line.count("\u2069")
@@ -111,7 +111,7 @@ def test_what_is_turned_is_turned_back(told: PostRoom, locale: Locale, kind: Ema
 
 @BOTH
 @EVERY_KIND
-def test_no_mail_tells_a_phone_or_a_card(told: PostRoom, locale: Locale, kind: EmailKind) -> None:
+def test_no_mail_tells_a_phone_or_a_card(told: Mailbox, locale: Locale, kind: EmailKind) -> None:
     for half in ("plain", "html"):
         body = part(told.read(kind), half)
         assert not re.search("0300|234567|345678|\\*\\*", body)
@@ -120,7 +120,7 @@ def test_no_mail_tells_a_phone_or_a_card(told: PostRoom, locale: Locale, kind: E
 
 
 @pytest.mark.parametrize("locale", [Locale.ENGLISH])
-def test_a_dispute_tells_operators_what_to_do_and_by_when(told: PostRoom, locale: Locale) -> None:
+def test_a_dispute_tells_operators_what_to_do_and_by_when(told: Mailbox, locale: Locale) -> None:
     message = told.read(EmailKind.DISPUTE)
     payment = told.payment_of(EmailKind.DISPUTE)
     for half in ("plain", "html"):
@@ -137,11 +137,11 @@ def test_a_dispute_tells_operators_what_to_do_and_by_when(told: PostRoom, locale
 
 
 @BOTH
-def test_a_hostile_name_stays_a_name(room: PostRoom, locale: Locale) -> None:
+def test_a_hostile_name_stays_a_name(mailbox: Mailbox, locale: Locale) -> None:
     hostile = "A\r\nBcc: x@example.com\x07 \u202e\u2069<script>alert(1)</script>{amount}"
-    room.call_the_customer(locale=locale, full_name=hostile)
-    room.payment(Fact.PAID, description="{{7*7}} <b>\u202e</b>\nSubject: free\u2069 mangoes")
-    message = room.read(EmailKind.RECEIPT)
+    mailbox.call_the_customer(locale=locale, full_name=hostile)
+    mailbox.payment(Fact.PAID, description="{{7*7}} <b>\u202e</b>\nSubject: free\u2069 mangoes")
+    message = mailbox.read(EmailKind.RECEIPT)
 
     assert message["Bcc"] is None
     assert [address.addr_spec for address in message["To"].addresses] == ["amina@example.com"]
@@ -155,19 +155,19 @@ def test_a_hostile_name_stays_a_name(room: PostRoom, locale: Locale) -> None:
     assert all(not line.startswith(("Bcc", "Subject")) for line in part(message, "plain").splitlines())
 
 
-def test_the_parts_escape_each_in_its_own_way(room: PostRoom) -> None:
-    room.payment(Fact.PAID, description='Mangoes & "more"')
-    message = room.read(EmailKind.RECEIPT)
+def test_the_parts_escape_each_in_its_own_way(mailbox: Mailbox) -> None:
+    mailbox.payment(Fact.PAID, description='Mangoes & "more"')
+    message = mailbox.read(EmailKind.RECEIPT)
     assert 'Mangoes & "more"' in part(message, "plain")
     assert "Mangoes &amp; &#34;more&#34;" in part(message, "html")
 
 
-def test_a_language_that_changed_is_spoken_from_the_next_mail_on(room: PostRoom, posted: list[EmailMessage]) -> None:
-    room.payment(Fact.PAID)
-    room.work()
-    room.call_the_customer(locale=Locale.URDU)
-    room.payment(Fact.DECLINED)
-    room.work()
+def test_a_language_that_changed_is_spoken_from_the_next_mail_on(mailbox: Mailbox, posted: list[EmailMessage]) -> None:
+    mailbox.payment(Fact.PAID)
+    mailbox.work()
+    mailbox.call_the_customer(locale=Locale.URDU)
+    mailbox.payment(Fact.DECLINED)
+    mailbox.work()
     assert [parsed(message)["Content-Language"] for message in posted] == ["en", "ur"]
 
 
@@ -181,9 +181,9 @@ def test_a_language_that_changed_is_spoken_from_the_next_mail_on(room: PostRoom,
         ),
     ],
 )
-def test_times_are_those_of_the_readers_clock(room: PostRoom, locale: Locale, written: str) -> None:
-    room.call_the_customer(locale=locale)
-    room.payment(Fact.PAID)
-    with room.app.database.transaction() as session:
+def test_times_are_those_of_the_readers_clock(mailbox: Mailbox, locale: Locale, written: str) -> None:
+    mailbox.call_the_customer(locale=locale)
+    mailbox.payment(Fact.PAID)
+    with mailbox.app.database.transaction() as session:
         session.execute(text("UPDATE emails SET created_at = '2026-12-31 19:05:00Z'"))
-    assert written in plain(part(room.read(EmailKind.RECEIPT), "plain")).splitlines()
+    assert written in plain(part(mailbox.read(EmailKind.RECEIPT), "plain")).splitlines()

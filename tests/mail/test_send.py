@@ -8,75 +8,79 @@ from payproc.database.models import EmailKind, Job, JobState, Payment, ReviewKin
 from payproc.domain.states import DisputeStatus, Fact, RefundStatus
 from payproc.jobs import Kind
 from payproc.operations import timeline
-from tests.support.mailbox import PostRoom
+from tests.support.mailbox import Mailbox
 
 
 def subjects(posted: list[EmailMessage]) -> list[str]:
     return [str(message["Subject"]).partition(":")[0] for message in posted]
 
 
-def open_jobs(room: PostRoom) -> list[str]:
-    with room.app.database.transaction() as session:
+def open_jobs(mailbox: Mailbox) -> list[str]:
+    with mailbox.app.database.transaction() as session:
         return list(session.scalars(select(Job.id).where(Job.kind == Kind.SEND_MAIL, Job.state != JobState.DONE)))
 
 
-def test_every_kind_is_sent_and_sent_once(room: PostRoom, posted: list[EmailMessage]) -> None:
-    room.one_of_each()
-    room.work()
-    assert {email.kind for email in room.emails() if email.sent_at} == set(EmailKind)
-    assert len(posted) == len(room.emails())
-    assert open_jobs(room) == []
+def test_every_kind_is_sent_and_sent_once(mailbox: Mailbox, posted: list[EmailMessage]) -> None:
+    mailbox.one_of_each()
+    mailbox.work()
+    assert {email.kind for email in mailbox.emails() if email.sent_at} == set(EmailKind)
+    assert len(posted) == len(mailbox.emails())
+    assert open_jobs(mailbox) == []
 
-    with room.app.database.transaction() as session:
+    with mailbox.app.database.transaction() as session:
         session.execute(text("UPDATE jobs SET state = 'ready' WHERE kind = 'mail.send'"))
-    room.work()
-    assert len(posted) == len(room.emails())
+    mailbox.work()
+    assert len(posted) == len(mailbox.emails())
 
 
 def test_word_of_a_failure_is_withdrawn_once_the_payment_is_paid_after_all(
-    room: PostRoom, posted: list[EmailMessage]
+    mailbox: Mailbox, posted: list[EmailMessage]
 ) -> None:
-    payment = room.payment(Fact.DECLINED, Fact.PAID)
-    room.work()
+    payment = mailbox.payment(Fact.DECLINED, Fact.PAID)
+    mailbox.work()
 
     assert subjects(posted) == ["Receipt"]
-    [failure] = room.emails(EmailKind.FAILURE)
+    [failure] = mailbox.emails(EmailKind.FAILURE)
     assert failure.withdrawn_at is not None
     assert failure.sent_at is None
-    assert open_jobs(room) == []
-    with room.app.database.transaction() as session:
+    assert open_jobs(mailbox) == []
+    with mailbox.app.database.transaction() as session:
         told = timeline.timeline(session, session.get_one(Payment, payment.id))
     assert "failure not sent: it was no longer true" in [entry.sentence for entry in told]
 
 
-def test_word_of_a_failure_that_was_sent_is_followed_by_the_receipt(room: PostRoom, posted: list[EmailMessage]) -> None:
-    payment = room.payment(Fact.DECLINED)
-    room.work()
-    room.learn(payment, Fact.PAID)
-    room.work()
+def test_word_of_a_failure_that_was_sent_is_followed_by_the_receipt(
+    mailbox: Mailbox, posted: list[EmailMessage]
+) -> None:
+    payment = mailbox.payment(Fact.DECLINED)
+    mailbox.work()
+    mailbox.learn(payment, Fact.PAID)
+    mailbox.work()
     assert subjects(posted) == ["Your payment did not go through", "Receipt"]
 
 
-def test_word_of_a_refund_is_withdrawn_once_the_refund_has_failed(room: PostRoom, posted: list[EmailMessage]) -> None:
-    payment = room.payment(Fact.PAID)
-    refund = room.refund(payment)
-    room.settle(payment, refund, RefundStatus.FAILED)
-    room.work()
+def test_word_of_a_refund_is_withdrawn_once_the_refund_has_failed(mailbox: Mailbox, posted: list[EmailMessage]) -> None:
+    payment = mailbox.payment(Fact.PAID)
+    refund = mailbox.refund(payment)
+    mailbox.settle(payment, refund, RefundStatus.FAILED)
+    mailbox.work()
     assert subjects(posted) == ["Receipt", "Your refund did not reach you"]
-    assert room.emails(EmailKind.REFUND)[0].withdrawn_at is not None
+    assert mailbox.emails(EmailKind.REFUND)[0].withdrawn_at is not None
 
 
-def test_a_receipt_is_sent_although_the_money_went_back_meanwhile(room: PostRoom, posted: list[EmailMessage]) -> None:
-    room.refund(room.payment(Fact.PAID), minor=125050)
-    room.work()
+def test_a_receipt_is_sent_although_the_money_went_back_meanwhile(mailbox: Mailbox, posted: list[EmailMessage]) -> None:
+    mailbox.refund(mailbox.payment(Fact.PAID), minor=125050)
+    mailbox.work()
     assert sorted(subjects(posted)) == ["Receipt", "Refund"]
 
 
 def test_each_change_of_a_dispute_is_told_even_when_the_next_one_is_known(
-    room: PostRoom, posted: list[EmailMessage]
+    mailbox: Mailbox, posted: list[EmailMessage]
 ) -> None:
-    room.dispute(room.payment(Fact.PAID), DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, DisputeStatus.WON)
-    room.work()
+    mailbox.dispute(
+        mailbox.payment(Fact.PAID), DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, DisputeStatus.WON
+    )
+    mailbox.work()
     assert subjects(posted) == [
         "Receipt",
         "Dispute needs response",
@@ -85,37 +89,37 @@ def test_each_change_of_a_dispute_is_told_even_when_the_next_one_is_known(
     ]
 
 
-def test_a_digest_whose_questions_were_answered_is_withdrawn(room: PostRoom, posted: list[EmailMessage]) -> None:
-    room.ask("a")
-    room.digest()
-    with room.app.database.transaction() as session:
+def test_a_digest_whose_questions_were_answered_is_withdrawn(mailbox: Mailbox, posted: list[EmailMessage]) -> None:
+    mailbox.ask("a")
+    mailbox.digest()
+    with mailbox.app.database.transaction() as session:
         session.execute(text("UPDATE reviews SET resolved_at = now(), resolution = 'looked'"))
-    room.work()
+    mailbox.work()
     assert posted == []
-    assert room.emails()[0].withdrawn_at is not None
+    assert mailbox.emails()[0].withdrawn_at is not None
 
 
-def test_a_run_that_lost_its_lease_while_the_mail_server_thought_writes_nothing(room: PostRoom) -> None:
-    room.payment(Fact.PAID)
+def test_a_run_that_lost_its_lease_while_the_mail_server_thought_writes_nothing(mailbox: Mailbox) -> None:
+    mailbox.payment(Fact.PAID)
 
     def slow(_: EmailMessage) -> None:
-        with room.app.database.transaction() as session:
+        with mailbox.app.database.transaction() as session:
             session.execute(text("UPDATE jobs SET lease_token = gen_random_uuid() WHERE kind = 'mail.send'"))
 
-    replace(room, app=replace(room.app, post=slow)).work()
-    assert [email.sent_at for email in room.emails()] == [None]
-    assert len(open_jobs(room)) == 1
+    replace(mailbox, app=replace(mailbox.app, post=slow)).work()
+    assert [email.sent_at for email in mailbox.emails()] == [None]
+    assert len(open_jobs(mailbox)) == 1
 
 
 @pytest.mark.parametrize(
     "address", ["", "evil <x@example.com>", "a,b@example.com", "x@example.com\nBcc: y@example.com"]
 )
 def test_an_address_that_is_none_is_put_before_a_person(
-    room: PostRoom, posted: list[EmailMessage], address: str
+    mailbox: Mailbox, posted: list[EmailMessage], address: str
 ) -> None:
-    room.call_the_customer(email=address)
-    room.payment(Fact.PAID)
-    room.work()
+    mailbox.call_the_customer(email=address)
+    mailbox.payment(Fact.PAID)
+    mailbox.work()
     assert posted == []
-    with room.app.database.transaction() as session:
+    with mailbox.app.database.transaction() as session:
         assert list(session.scalars(text("SELECT kind FROM reviews"))) == [ReviewKind.JOB_DEAD]

@@ -21,7 +21,7 @@ from payproc.records.identity.users import create_user
 from payproc.records.ledger import journal
 from payproc.records.payments import Told
 from payproc.settings import Settings
-from tests.support.mailbox import PostRoom
+from tests.support.mailbox import Mailbox
 
 
 @pytest.fixture
@@ -206,9 +206,9 @@ def test_a_mail_about_a_refund_that_is_none_of_its_payment_is_found(
 
 
 def test_a_mail_about_another_payments_refund_is_found(app: Application, customer: User, database: Database) -> None:
-    room = PostRoom(app=app, customer=customer)
-    refunded, other = room.payment(Fact.PAID), room.payment(Fact.PAID)
-    refund = room.refund(refunded)
+    mailbox = Mailbox(app=app, customer=customer)
+    refunded, other = mailbox.payment(Fact.PAID), mailbox.payment(Fact.PAID)
+    refund = mailbox.refund(refunded)
     moved = "UPDATE emails SET payment_id = :other WHERE about = :refund"
     [broken] = break_by(database, moved, other=other.id, refund=refund.id)
     assert broken.name == "refund_mail_only_for_refunds"

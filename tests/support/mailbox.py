@@ -33,7 +33,7 @@ _NO_JOBS = "UPDATE jobs SET state = 'done' WHERE kind = 'payment.start'"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PostRoom:
+class Mailbox:
     """A merchant's payments and refunds in every state, and what is written about them."""
 
     app: Application
