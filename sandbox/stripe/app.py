@@ -132,7 +132,7 @@ def _executed(simulator: Simulator, operation: Operation, incoming: Incoming, or
             saved = Saved(500, internal().body())
         if incoming.key is not None and request.method == "POST":
             simulator.keys.save(incoming.key, saved)
-    simulator.postman.ring()
+    simulator.postman.notify()
     return saved
 
 

@@ -10,7 +10,7 @@ import time
 from enum import StrEnum
 from sqlite3 import Row
 
-from sandbox.bell import Bell
+from sandbox.condition import CountingCondition
 from sandbox.faults import WEBHOOK, Faults, Order, WebhookFault
 from sandbox.outgoing import Reply, send
 from sandbox.store import Json, Store
@@ -59,7 +59,7 @@ class Postman:
         self._config = config
         self._store = store
         self._faults = faults
-        self._bell = Bell()
+        self._condition = CountingCondition()
         self._paused = False
         self._threads: list[threading.Thread] = []
 
@@ -77,23 +77,23 @@ class Postman:
 
     def stop(self) -> None:
         """Stop after the attempts now on the wire; what is pending stays stored."""
-        self._bell.stop()
+        self._condition.stop()
         for thread in self._threads:
             thread.join(self._config.delivery_timeout + 1)
 
     def pause(self, *, paused: bool) -> None:
         """Hold back every delivery, or let them go."""
         self._paused = paused
-        self.ring()
+        self.notify()
 
     @property
     def paused(self) -> bool:
         """Whether deliveries are held back."""
         return self._paused
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Tell the threads there may be something to send."""
-        self._bell.ring()
+        self._condition.notify()
 
     def enqueue(self, payload: str, *, event_id: str, event_type: str) -> None:
         """Store a delivery of the exact payload, spoiled by whichever webhook fault is open."""
@@ -120,12 +120,12 @@ class Postman:
     def wait_for_answer(self, event_id: str, *, seconds: float) -> None:
         """Return once the event's due deliveries were each tried, or when the time is up."""
         deadline = time.monotonic() + seconds
-        while not self._bell.stopped and not self._paused:
-            heard = self._bell.heard
+        while not self._condition.stopped and not self._paused:
+            seen = self._condition.count
             left = deadline - time.monotonic()
             if left <= 0 or not self._unanswered(event_id):
                 return
-            self._bell.wait(heard, left)
+            self._condition.wait(seen, left)
 
     def _unanswered(self, event_id: str) -> bool:
         with self._store.transaction() as connection:
@@ -137,16 +137,16 @@ class Postman:
         return row is not None
 
     def _work(self) -> None:
-        while not self._bell.stopped:
-            heard = self._bell.heard
+        while not self._condition.stopped:
+            seen = self._condition.count
             row = self._claim()
             if row is not None:
                 self._attempt(row)
             else:
-                self._bell.wait(heard, self._until_next())
+                self._condition.wait(seen, self._until_next())
 
     def _claim(self) -> Row | None:
-        if self._paused or self._bell.stopped:
+        if self._paused or self._condition.stopped:
             return None
         with self._store.transaction() as connection:
             row: Row | None = connection.execute(
@@ -177,7 +177,7 @@ class Postman:
         )
         _log.info("%s %s answered %s", row["event_type"], row["event_id"], reply.status or reply.error)
         self._note(row, reply)
-        self.ring()
+        self.notify()
 
     def _signature(self, payload: bytes) -> str:
         # Made afresh for every attempt: a retry an hour later must not carry an hour-old timestamp.

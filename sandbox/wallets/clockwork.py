@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from sandbox.bell import Bell
+from sandbox.condition import CountingCondition
 from sandbox.store import Store
 from sandbox.wallets.actions import Action
 from sandbox.wallets.notices import now_ms
@@ -28,7 +28,7 @@ class Clockwork:
     def __init__(self, store: Store, happen: Happen) -> None:
         self._store = store
         self._happen = happen
-        self._bell = Bell()
+        self._condition = CountingCondition()
         self._thread = threading.Thread(target=self._run, name="wallet-clockwork", daemon=True)
         store.add_tables(SCHEMA)
 
@@ -38,7 +38,7 @@ class Clockwork:
 
     def stop(self) -> None:
         """Let nothing happen any more."""
-        self._bell.stop()
+        self._condition.stop()
         self._thread.join()
 
     def arrange(self, gateway: Gateway, reference: str, action: Action, *, seconds: float) -> None:
@@ -48,14 +48,14 @@ class Clockwork:
                 "INSERT INTO wallet_alarms (gateway, reference, action, due_ms) VALUES (?, ?, ?, ?)",
                 (gateway, reference, action, now_ms() + int(seconds * 1000)),
             )
-        self._bell.ring()
+        self._condition.notify()
 
     def _run(self) -> None:
-        while not self._bell.stopped:
-            heard = self._bell.heard
+        while not self._condition.stopped:
+            seen = self._condition.count
             for gateway, reference, action in self._due():
                 self._happen(gateway, reference, action)
-            self._bell.wait(heard, self._until_next())
+            self._condition.wait(seen, self._until_next())
 
     def _due(self) -> list[tuple[Gateway, str, Action]]:
         with self._store.transaction() as connection:

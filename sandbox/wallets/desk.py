@@ -96,7 +96,7 @@ class Desk:
             if news is not None:
                 channel = self.counters[gateway].channel(transaction)
                 self.postman.announce(transaction, news, channel=channel)
-        self.postman.ring()
+        self.postman.notify()
         return transaction
 
     def charge(self, made: Transaction, phone: str) -> tuple[Transaction, Behaviour]:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from sqlite3 import Row
 from typing import Protocol
 
-from sandbox.bell import Bell
+from sandbox.condition import CountingCondition
 from sandbox.faults import Fault, Faults, Order, WebhookFault
 from sandbox.outgoing import Reply
 from sandbox.store import Json, Store
@@ -93,7 +93,7 @@ class Postman:
         self._faults = faults
         self._times = times
         self._channels = channels
-        self._bell = Bell()
+        self._condition = CountingCondition()
         self._threads: list[threading.Thread] = []
         store.add_tables(SCHEMA)
 
@@ -110,13 +110,13 @@ class Postman:
 
     def stop(self) -> None:
         """Stop after the deliveries now on the wire; what is pending stays stored."""
-        self._bell.stop()
+        self._condition.stop()
         for thread in self._threads:
             thread.join(1)
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Tell the threads there may be something to send."""
-        self._bell.ring()
+        self._condition.notify()
 
     def announce(self, transaction: Transaction, news: News, *, channel: str) -> None:
         """Store the notice, spoiled by whichever fault is open; the caller rings once it has committed."""
@@ -151,16 +151,16 @@ class Postman:
             ).rowcount
         if not changed:
             raise LookupError(notice_id)
-        self.ring()
+        self.notify()
 
     def _work(self) -> None:
-        while not self._bell.stopped:
-            heard = self._bell.heard
+        while not self._condition.stopped:
+            seen = self._condition.count
             row = self._claim()
             if row is not None:
                 self._attempt(row)
             else:
-                self._bell.wait(heard, self._until_next())
+                self._condition.wait(seen, self._until_next())
 
     def _claim(self) -> Row | None:
         with self._store.transaction() as connection:
@@ -189,7 +189,7 @@ class Postman:
         receipt = channel.deliver(letter, forged=forged, timeout=self._times.notice_timeout)
         _log.info("%s %s: %s", row["channel"], row["reference"], receipt.refusal or "acknowledged")
         self._note(row, receipt, last=row["attempts"] + 1 >= channel.deliveries)
-        self.ring()
+        self.notify()
 
     def _note(self, row: Row, receipt: Receipt, *, last: bool) -> None:
         attempt = {"at": int(time.time()), "status": receipt.reply.status, "refusal": receipt.refusal}

@@ -87,7 +87,7 @@ def advance(simulator: Simulator, dispute_id: str, step: Step, *, tell: Tell | N
             raise NotPossibleError(f"Cannot {step} a dispute that is {dispute['status']}")
         _become(dispute, becomes)
         _step(simulator, dispute, step, tell or simulator.emit)
-    simulator.postman.ring()
+    simulator.postman.notify()
     return dispute
 
 
@@ -120,7 +120,7 @@ def _open(simulator: Simulator, charge: Json, *, amount: int, reason: str, statu
         if status is Status.NEEDS_RESPONSE:
             _tell(simulator, dispute, simulator.emit, "charge.dispute.funds_withdrawn")
             fail_pending_refunds(simulator, charge["id"])
-    simulator.postman.ring()
+    simulator.postman.notify()
     return dispute
 
 

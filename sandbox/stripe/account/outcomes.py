@@ -85,7 +85,7 @@ def act(simulator: Simulator, session_id: str, action: Action) -> Result:
         if stage is not POSSIBLE_IN[action]:
             raise NotPossibleError(f"Cannot {action} a session that is {stage}")
         result = _Happening(simulator, session).run(action)
-    simulator.postman.ring()
+    simulator.postman.notify()
     return result
 
 
@@ -103,7 +103,7 @@ def expire_overdue(simulator: Simulator) -> None:
         for session in overdue:
             _Happening(simulator, session).run(Action.EXPIRE)
     if overdue:
-        simulator.postman.ring()
+        simulator.postman.notify()
 
 
 def ring_alarms(simulator: Simulator) -> None:

@@ -39,7 +39,7 @@ def pay_out(simulator: Simulator) -> list[Json]:
     """
     with simulator.store.transaction():
         made = [_pay_out(simulator, balance) for balance in balances(simulator) if balance.net]
-    simulator.postman.ring()
+    simulator.postman.notify()
     return made
 
 
@@ -55,7 +55,7 @@ def fail_payout(simulator: Simulator, payout_id: str) -> Json:
         simulator.save(returned)
         payout.update(status="failed", failure_balance_transaction=returned["id"], **RETURNED)
         _tell(simulator, payout, "payout.failed")
-    simulator.postman.ring()
+    simulator.postman.notify()
     return payout
 
 

@@ -77,7 +77,7 @@ def end_refund(simulator: Simulator, refund_id: str, ending: Ending, *, reason: 
         simulator.save(refund)
         for event_type in _told_of(ending):
             simulator.emit(event_type, refund)
-    simulator.postman.ring()
+    simulator.postman.notify()
     return refund
 
 

@@ -105,7 +105,7 @@ def _add_webhooks(blueprint: Blueprint, simulator: Simulator) -> None:
         if event is None:
             return refused(f"no event {event_id}", 404)
         simulator.deliver(event)
-        simulator.postman.ring()
+        simulator.postman.notify()
         return jsonify({"event": event_id}), 202
 
     @blueprint.post("/webhook")
@@ -126,7 +126,7 @@ def _add_webhooks(blueprint: Blueprint, simulator: Simulator) -> None:
         simulator.postman.enqueue(
             json.dumps(event), event_id=str(named.get("id", "")), event_type=str(named.get("type", ""))
         )
-        simulator.postman.ring()
+        simulator.postman.notify()
         return jsonify({"queued": True}), 202
 
 

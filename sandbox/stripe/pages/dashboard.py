@@ -64,7 +64,7 @@ def _add_charges(blueprint: Blueprint, simulator: Simulator) -> None:
                 # As Stripe's own Dashboard does it: nothing of the shop's is written on such a refund.
                 given = {"reason": "requested_by_customer", **_typed_amount(charge)}
                 refund_charge(simulator, charge, given, tell=simulator.emit)
-            simulator.postman.ring()
+            simulator.postman.notify()
 
         return _pressed(simulator, give_back)
 
