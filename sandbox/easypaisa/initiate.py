@@ -85,9 +85,7 @@ def _arrange(desk: Desk, made: Transaction, phone: str) -> None:
     # Nobody is asked on a phone: of the magic numbers only those that pay later mean anything here.
     behaviour = behaviour_of(phone)
     if behaviour.at_once is None and behaviour.later is not None:
-        desk.clockwork.arrange(
-            made.gateway, made.reference, behaviour.later, seconds=behaviour.moment.seconds(desk.times)
-        )
+        desk.timers.arrange(made.gateway, made.reference, behaviour.later, seconds=behaviour.moment.seconds(desk.times))
 
 
 def _checked(desk: Desk, account: EasyPaisaAccount, fields: Mapping[str, str], *, method: str) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""The simulated account: its state, its faults and its clockwork."""
+"""The simulated account: its state, its faults and its timers."""
 
 import json
 import threading
@@ -59,7 +59,7 @@ class Simulator:
     def start(self, tick: Callable[[], None], *, every: float = 0.25) -> None:
         """Deliver webhooks and call `tick` every so many seconds until stopped."""
         self.postman.start()
-        self._ticker = threading.Thread(target=self._run, args=(tick, every), name="clockwork", daemon=True)
+        self._ticker = threading.Thread(target=self._run, args=(tick, every), name="timers", daemon=True)
         self._ticker.start()
 
     def stop(self) -> None:

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 from sandbox.faults import Faults
 from sandbox.store import Store
 from sandbox.wallets.actions import Action, NotPossible, take_step
-from sandbox.wallets.clockwork import Clockwork
 from sandbox.wallets.config import WalletTimes
 from sandbox.wallets.journal import Journal
 from sandbox.wallets.magic import Behaviour, behaviour_of
 from sandbox.wallets.notices import Channel, Postman
+from sandbox.wallets.timers import Timers
 from sandbox.wallets.transactions import Gateway, Ledger, ReferenceUsed, State, Transaction
 
 KARACHI = ZoneInfo("Asia/Karachi")
@@ -59,7 +59,7 @@ class Desk:
         self.ledger = Ledger(store)
         self.journal = Journal(store)
         self.postman = Postman(store, faults, times, channels)
-        self.clockwork = Clockwork(store, self._happen)
+        self.timers = Timers(store, self._happen)
         # Filled by each gateway that is served.
         self.counters: dict[Gateway, Counter] = {}
         # Also what held-open connections wait on, so that stopping does not take their minutes.
@@ -69,12 +69,12 @@ class Desk:
     def start(self) -> None:
         """Deliver notices and let things happen until stopped."""
         self.postman.start()
-        self.clockwork.start()
+        self.timers.start()
 
     def stop(self) -> None:
         """Stop the threads; the store stays open for requests still being answered."""
         self.stopping.set()
-        self.clockwork.stop()
+        self.timers.stop()
         self.postman.stop()
 
     def now(self) -> int:
@@ -118,7 +118,7 @@ class Desk:
     def _begin(self, made: Transaction, behaviour: Behaviour) -> Transaction:
         if behaviour.later is not None:
             seconds = behaviour.moment.seconds(self.times)
-            self.clockwork.arrange(made.gateway, made.reference, behaviour.later, seconds=seconds)
+            self.timers.arrange(made.gateway, made.reference, behaviour.later, seconds=seconds)
         if behaviour.at_once is None:
             return made
         return self.act(made.gateway, made.reference, behaviour.at_once)

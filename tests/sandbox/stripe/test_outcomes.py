@@ -110,7 +110,7 @@ def test_a_session_past_its_time_expires_by_itself(
     assert "error" in controls.act(session.id, "pay")
 
 
-def test_the_clockwork_expires_sessions_nobody_looks_at(
+def test_the_timer_expires_sessions_nobody_looks_at(
     client: stripe.StripeClient, clock: Clock, receiver: Receiver
 ) -> None:
     client.v1.checkout.sessions.create(session_params())

@@ -22,14 +22,14 @@ CREATE TABLE IF NOT EXISTS wallet_alarms (
 Happen = Callable[[Gateway, str, Action], None]
 
 
-class Clockwork:
+class Timers:
     """One thread that waits for the next due action."""
 
     def __init__(self, store: Store, happen: Happen) -> None:
         self._store = store
         self._happen = happen
         self._condition = CountingCondition()
-        self._thread = threading.Thread(target=self._run, name="wallet-clockwork", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="wallet-timers", daemon=True)
         store.add_tables(SCHEMA)
 
     def start(self) -> None:
