@@ -14,10 +14,10 @@ from rich.console import Console
 from sandbox.errors import StackFailed
 from sandbox.stack import accounts, foreground, memory, seeds, servers
 from sandbox.stack.children import Children
-from sandbox.stack.leftovers import end_leftovers, only_stack_in
 from sandbox.stack.ports import Ports
 from sandbox.stack.processes import processes, redis
 from sandbox.stack.site import Site
+from sandbox.stack.stale_processes import end_stale_processes, only_stack_in
 
 DEFAULT_PORT = 8400
 _HIGHEST_BASE = 65_400
@@ -133,7 +133,7 @@ def prepared(
     """
     directory = directory.resolve()
     with only_stack_in(directory):
-        if end_leftovers(directory):
+        if end_stale_processes(directory):
             tell("ended what a killed stack had left running")
         _check_ports(ports)
         with _servers(directory, ports, overrides) as (site, children):

@@ -11,11 +11,11 @@ from payproc import jobs
 from payproc.providers.registry import PROVIDERS
 from sandbox.errors import StackFailed
 from sandbox.stack.children import Children
-from sandbox.stack.leftovers import end_leftovers, only_stack_in
 from sandbox.stack.memory import Memory, keep, recall
 from sandbox.stack.ports import Ports
 from sandbox.stack.processes import Process, Says, processes
 from sandbox.stack.site import MARK, Site
+from sandbox.stack.stale_processes import end_stale_processes, only_stack_in
 from sandbox.stack.welcome import curl
 from tests.support.waiting import wait_until
 
@@ -130,7 +130,7 @@ def test_one_that_does_not_listen_is_killed(site: Site, monkeypatch: pytest.Monk
 def test_a_directory_has_one_stack_at_a_time(tmp_path: Path) -> None:
     second = f"""
 from pathlib import Path
-from sandbox.stack.leftovers import only_stack_in
+from sandbox.stack.stale_processes import only_stack_in
 with only_stack_in(Path({str(tmp_path)!r})):
     pass
 """
@@ -145,7 +145,7 @@ def test_what_a_killed_stack_left_is_ended_and_nothing_else(tmp_path: Path) -> N
         return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env={MARK: str(directory)})
 
     with sleeper(tmp_path / "mine") as mine, sleeper(tmp_path / "other") as other:
-        wait_until(lambda: end_leftovers(tmp_path / "mine") == 1)
+        wait_until(lambda: end_stale_processes(tmp_path / "mine") == 1)
         assert mine.poll() is not None
         assert other.poll() is None
         other.kill()

@@ -35,7 +35,7 @@ def only_stack_in(directory: Path) -> Iterator[None]:
         yield
 
 
-def end_leftovers(directory: Path) -> int:
+def end_stale_processes(directory: Path) -> int:
     """End what an earlier stack in this directory left running, and return how many processes that were.
 
     Called with the directory held, so that none of them can belong to a stack that runs.
