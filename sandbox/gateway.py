@@ -25,7 +25,7 @@ from sandbox.stripe.pages.dashboard import dashboard
 from sandbox.stripe.simulator import Simulator
 from sandbox.stripe.store import StripeStore
 from sandbox.wallets import opening
-from sandbox.wallets.desk import Desk
+from sandbox.wallets.service import WalletService
 
 __all__ = ["GatewayConfig", "RunningGateway", "create_app", "start_gateway"]
 
@@ -40,16 +40,16 @@ def create_app(config: GatewayConfig) -> Flask:
     store = StripeStore(config.state_path)
     faults = Faults(calls={**CALLS, **opening.CALLS}, notices={**NOTICES, **opening.NOTICES})
     simulator = Simulator(config, store, faults)
-    desk = opening.open_desk(config, store, faults)
+    service = opening.open_wallet_service(config, store, faults)
     app = Flask(__name__, static_folder=None)
     app.extensions[STRIPE] = simulator
-    app.extensions[WALLETS] = desk
+    app.extensions[WALLETS] = service
     app.register_blueprint(api(simulator))
     app.register_blueprint(controls(simulator))
     app.register_blueprint(pages(simulator))
     app.register_blueprint(dashboard(simulator))
     app.register_blueprint(mail_pages(Mailbox(store)))
-    for routes in opening.wallet_routes(config, desk):
+    for routes in opening.wallet_routes(config, service):
         app.register_blueprint(routes)
 
     @app.get("/healthz")
@@ -107,7 +107,7 @@ class RunningGateway:
     base_url: str
     smtp_port: int
     simulator: Simulator
-    wallets: Desk
+    wallets: WalletService
     _server: BaseWSGIServer
     _thread: threading.Thread
     _connections: _Connections
@@ -132,17 +132,17 @@ def start_gateway(
     """Serve the gateway from threads of this process; port 0 takes any free one."""
     app = create_app(config)
     simulator: Simulator = app.extensions[STRIPE]
-    desk: Desk = app.extensions[WALLETS]
+    service: WalletService = app.extensions[WALLETS]
     connections = _Connections()
     server = make_server(host, port, app, threaded=True, request_handler=_handler(connections))
     mail = MailCatcher(Mailbox(simulator.store), simulator.faults, port=smtp_port)
     mail.start()
     simulator.start(lambda: _tick(simulator))
-    desk.start()
+    service.start()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="gateway", daemon=True)
     thread.start()
     return RunningGateway(
-        f"http://{host}:{server.server_port}", mail.port, simulator, desk, server, thread, connections, mail
+        f"http://{host}:{server.server_port}", mail.port, simulator, service, server, thread, connections, mail
     )
 
 

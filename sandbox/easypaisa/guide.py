@@ -10,7 +10,7 @@ from sandbox.easypaisa.codes import DESCRIPTIONS, Code, Refused
 from sandbox.easypaisa.config import EasyPaisaAccount
 from sandbox.easypaisa.hosted import is_address
 from sandbox.easypaisa.initiate import PHONE, check_store, new_transaction
-from sandbox.wallets.desk import Desk
+from sandbox.wallets.service import WalletService
 from sandbox.wallets.transactions import Gateway, ReferenceUsed, State, Transaction
 from sandbox.wallets.wire import Call, Handler, in_manner
 
@@ -35,20 +35,20 @@ STATUS_WORDS = {
 _LONGEST_ID = 64
 
 
-def guide_initiate(desk: Desk, account: EasyPaisaAccount) -> Handler:
+def guide_initiate(service: WalletService, account: EasyPaisaAccount) -> Handler:
     """Return the handler of InitiatePayment. It answers before the customer does, so always in the same words."""
 
     def handle(call: Call) -> Response:
-        return _answered(account, lambda: _initiate(desk, account, call))
+        return _answered(account, lambda: _initiate(service, account, call))
 
     return handle
 
 
-def guide_status(desk: Desk, account: EasyPaisaAccount) -> Handler:
+def guide_status(service: WalletService, account: EasyPaisaAccount) -> Handler:
     """Return the handler of GetTransactionStatus."""
 
     def handle(_call: Call) -> Response:
-        return _answered(account, lambda: _status(desk, account))
+        return _answered(account, lambda: _status(service, account))
 
     return handle
 
@@ -65,20 +65,20 @@ def _answered(account: EasyPaisaAccount, answer: Callable[[], Response]) -> Resp
         return jsonify(refusal.body())
 
 
-def _initiate(desk: Desk, account: EasyPaisaAccount, call: Call) -> Response:
+def _initiate(service: WalletService, account: EasyPaisaAccount, call: Call) -> Response:
     fields = _posted(_INITIATE)
     amount = fields["amount"]
     if not isinstance(amount, int) or isinstance(amount, bool) or amount <= 0:
         raise Refused(Code.BAD_AMOUNT)
     texts = _texts({name: value for name, value in fields.items() if name != "amount"})
     _check(account, texts)
-    made = new_transaction(desk, texts["transactionId"], amount, "MA", call.dialect)
+    made = new_transaction(service, texts["transactionId"], amount, "MA", call.dialect)
     made.echo |= {"notificationURL": texts["notificationURL"]}
     try:
-        made, behaviour = desk.charge(made, texts["mobileNumber"])
+        made, behaviour = service.charge(made, texts["mobileNumber"])
     except ReferenceUsed:
         raise Refused(Code.INVALID_ORDER, "it was used before") from None
-    return in_manner(desk, call, behaviour.manner, _accepted(made))
+    return in_manner(service, call, behaviour.manner, _accepted(made))
 
 
 def _check(account: EasyPaisaAccount, texts: Mapping[str, str]) -> None:
@@ -98,10 +98,10 @@ def _accepted(made: Transaction) -> Response:
     return jsonify({"transactionId": made.reference, "responseCode": code, "responseDesc": DESCRIPTIONS[code]})
 
 
-def _status(desk: Desk, account: EasyPaisaAccount) -> Response:
+def _status(service: WalletService, account: EasyPaisaAccount) -> Response:
     texts = _texts(_posted(_STATUS))
     check_store(account, texts["storeId"])
-    found = desk.ledger.get(Gateway.EASYPAISA, texts["transactionId"])
+    found = service.ledger.get(Gateway.EASYPAISA, texts["transactionId"])
     if found is None:
         raise Refused(Code.INVALID_ORDER)
     return jsonify(

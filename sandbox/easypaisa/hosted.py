@@ -14,8 +14,8 @@ from sandbox.easypaisa.hashed_request import FIELD, decrypted, plain_text
 from sandbox.easypaisa.initiate import ORDER, PHONE, check_store, new_transaction
 from sandbox.easypaisa.times import read_expiry
 from sandbox.wallets.actions import Action, NotPossible
-from sandbox.wallets.desk import Desk, Onward
 from sandbox.wallets.pages import onward_page
+from sandbox.wallets.service import Onward, WalletService
 from sandbox.wallets.transactions import Gateway, ReferenceUsed, State, Transaction
 from sandbox.wallets.wire import Call, Handler
 
@@ -27,18 +27,18 @@ _METHOD = re.compile(r"(MA|OTC|CC|QR)_PAYMENT_METHOD")
 _CHOICES = frozenset({Action.APPROVE, Action.DECLINE, Action.CANCEL, Action.PAY_LATER, Action.DROP})
 
 
-def index(desk: Desk, account: EasyPaisaAccount) -> Handler:
+def index(service: WalletService, account: EasyPaisaAccount) -> Handler:
     """Return the handler of the form that opens the page."""
 
     def handle(call: Call) -> Response:
         try:
-            fields = _checked(desk, account)
+            fields = _checked(service, account)
             made = new_transaction(
-                desk, fields["orderRefNum"], paisa_of_hosted(fields["amount"]) or 0, _method(fields), call.dialect
+                service, fields["orderRefNum"], paisa_of_hosted(fields["amount"]) or 0, _method(fields), call.dialect
             )
             made.phone_end = fields.get("mobileNum", "")[-4:]
             made.echo |= {name: fields[name] for name in ("postBackURL", "autoRedirect")}
-            desk.ledger.open(made)
+            service.ledger.open(made)
         except Refused as refusal:
             return _refusal_page(refusal)
         except ReferenceUsed:
@@ -48,7 +48,7 @@ def index(desk: Desk, account: EasyPaisaAccount) -> Handler:
     return handle
 
 
-def choose(desk: Desk, transaction: Transaction, action: Action) -> Onward | None:
+def choose(service: WalletService, transaction: Transaction, action: Action) -> Onward | None:
     """Note what the person wants and send the browser to the shop for its confirmation; raises NotPossible."""
     if action not in _CHOICES:
         raise NotPossible(f"Cannot {action} a transaction before it is confirmed")
@@ -56,19 +56,19 @@ def choose(desk: Desk, transaction: Transaction, action: Action) -> Onward | Non
 
     def edit(found: Transaction) -> None:
         found.echo |= {"choice": action, "auth_token": token}
-        found.history.append({"at": desk.now(), "action": f"choose {action}", "state": found.state})
+        found.history.append({"at": service.now(), "action": f"choose {action}", "state": found.state})
 
-    desk.ledger.change(transaction.gateway, transaction.reference, edit)
+    service.ledger.change(transaction.gateway, transaction.reference, edit)
     return Onward(method="GET", url=with_query(transaction.echo["postBackURL"], {"auth_token": token}))
 
 
-def confirm(desk: Desk) -> Handler:
+def confirm(service: WalletService) -> Handler:
     """Return the handler of the second form: it executes the choice and sends the browser back for good."""
 
     def handle(_call: Call) -> Response:
         token, back = request.form.get("auth_token", ""), request.form.get("postBackURL", "")
         try:
-            executed = _execute(desk, token, back)
+            executed = _execute(service, token, back)
         except Refused as refusal:
             return _refusal_page(refusal)
         return _home(executed, back)
@@ -87,7 +87,7 @@ def with_query(url: str, fields: Mapping[str, str]) -> str:
     return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(fields)}"
 
 
-def _checked(desk: Desk, account: EasyPaisaAccount) -> Mapping[str, str]:
+def _checked(service: WalletService, account: EasyPaisaAccount) -> Mapping[str, str]:
     fields = request.form.to_dict()
     for name in _REQUIRED:
         if not fields.get(name):
@@ -97,11 +97,11 @@ def _checked(desk: Desk, account: EasyPaisaAccount) -> Mapping[str, str]:
     check_store(account, fields["storeId"])
     if decrypted(fields[FIELD], account.hash_key) != plain_text(fields):
         raise Refused(Code.SYSTEM_ERROR, "Parameter authentication failed")
-    _check_values(desk, fields)
+    _check_values(service, fields)
     return fields
 
 
-def _check_values(desk: Desk, fields: Mapping[str, str]) -> None:
+def _check_values(service: WalletService, fields: Mapping[str, str]) -> None:
     if not ORDER.fullmatch(fields["orderRefNum"]):
         raise Refused(Code.INVALID_ORDER)
     if paisa_of_hosted(fields["amount"]) is None:
@@ -113,20 +113,20 @@ def _check_values(desk: Desk, fields: Mapping[str, str]) -> None:
     if fields.get("mobileNum") and not PHONE.fullmatch(fields["mobileNum"]):
         raise Refused(Code.BAD_PHONE)
     if fields.get("expiryDate"):
-        read_expiry(fields["expiryDate"], desk.pakistan_time())
+        read_expiry(fields["expiryDate"], service.pakistan_time())
 
 
 def _method(fields: Mapping[str, str]) -> str:
     return (fields.get("paymentMethod") or "MA_PAYMENT_METHOD").partition("_")[0]
 
 
-def _execute(desk: Desk, token: str, back: str) -> Transaction:
+def _execute(service: WalletService, token: str, back: str) -> Transaction:
     if not is_address(back):
         raise Refused(Code.FIELD_MISSING, "postBackURL")
-    with desk.store.transaction():
-        for found in desk.ledger.waiting(Gateway.EASYPAISA, State.INITIATED):
+    with service.store.transaction():
+        for found in service.ledger.waiting(Gateway.EASYPAISA, State.INITIATED):
             if token and found.echo.get("auth_token") == token:
-                return desk.act(found.gateway, found.reference, Action(found.echo["choice"]))
+                return service.act(found.gateway, found.reference, Action(found.echo["choice"]))
     raise Refused(Code.SYSTEM_ERROR, "auth_token is not known or was used")
 
 

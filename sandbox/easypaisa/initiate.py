@@ -12,8 +12,8 @@ from sandbox.easypaisa.config import EasyPaisaAccount
 from sandbox.easypaisa.envelope import Envelope
 from sandbox.easypaisa.rest import Body, check_names, opened, rest, sealed
 from sandbox.easypaisa.times import read_expiry, written
-from sandbox.wallets.desk import Desk
 from sandbox.wallets.magic import Manner, behaviour_of
+from sandbox.wallets.service import WalletService
 from sandbox.wallets.transactions import Dialect, Gateway, ReferenceUsed, State, Transaction
 from sandbox.wallets.wire import Call, Handler, in_manner
 
@@ -27,45 +27,45 @@ _MA, _MA_OPTIONAL = _COMMON | {"mobileAccountNo"}, _EXTRAS | {"tokenExpiry"}
 _OTC, _OTC_OPTIONAL = _COMMON | {"msisdn", "tokenExpiry"}, _EXTRAS
 
 
-def initiate_ma(desk: Desk, account: EasyPaisaAccount, envelope: Envelope) -> Handler:
+def initiate_ma(service: WalletService, account: EasyPaisaAccount, envelope: Envelope) -> Handler:
     """Return the handler of initiate-ma-transaction, which answers when the customer's phone has."""
 
     def handle(call: Call) -> Response:
         manner = Manner.PLAIN
         try:
-            fields = _checked(desk, account, check_names(opened(account, envelope), _MA, _MA_OPTIONAL), method="MA")
-            made = new_transaction(desk, fields["orderId"], _paisa(fields), "MA", call.dialect)
-            made, behaviour = desk.charge(made, fields["mobileAccountNo"])
+            fields = _checked(service, account, check_names(opened(account, envelope), _MA, _MA_OPTIONAL), method="MA")
+            made = new_transaction(service, fields["orderId"], _paisa(fields), "MA", call.dialect)
+            made, behaviour = service.charge(made, fields["mobileAccountNo"])
             body, manner = _answer(made, account), behaviour.manner
         except Refused as refusal:
             body = refusal.body()
         except ReferenceUsed:
             body = Refused(Code.INVALID_ORDER, "it was used before").body()
-        return in_manner(desk, call, manner, sealed(envelope, call, body))
+        return in_manner(service, call, manner, sealed(envelope, call, body))
 
     return handle
 
 
-def initiate_otc(desk: Desk, account: EasyPaisaAccount, envelope: Envelope) -> Handler:
+def initiate_otc(service: WalletService, account: EasyPaisaAccount, envelope: Envelope) -> Handler:
     """Return the handler of initiate-otc-transaction, which answers with a token and no money."""
 
     def answer(call: Call, sent: Mapping[str, object]) -> Body:
-        fields = _checked(desk, account, check_names(sent, _OTC, _OTC_OPTIONAL), method="OTC")
-        made = new_transaction(desk, fields["orderId"], _paisa(fields), "OTC", call.dialect)
+        fields = _checked(service, account, check_names(sent, _OTC, _OTC_OPTIONAL), method="OTC")
+        made = new_transaction(service, fields["orderId"], _paisa(fields), "OTC", call.dialect)
         made.state, made.phone_end = State.PENDING, fields["msisdn"][-4:]
         try:
-            desk.ledger.open(made)
+            service.ledger.open(made)
         except ReferenceUsed:
             raise Refused(Code.INVALID_ORDER, "it was used before") from None
-        _arrange(desk, made, fields["msisdn"])
-        expiry = written(read_expiry(fields["tokenExpiry"], desk.pakistan_time()))
+        _arrange(service, made, fields["msisdn"])
+        expiry = written(read_expiry(fields["tokenExpiry"], service.pakistan_time()))
         token = {"paymentToken": made.gateway_id, "paymentTokenExpiryDateTime": expiry}
         return {**_answer(made, account), **token}
 
     return rest(account, envelope, answer)
 
 
-def new_transaction(desk: Desk, order: str, paisa: int, method: str, dialect: Dialect) -> Transaction:
+def new_transaction(service: WalletService, order: str, paisa: int, method: str, dialect: Dialect) -> Transaction:
     """Return a transaction nobody has heard of yet."""
     return Transaction(
         gateway=Gateway.EASYPAISA,
@@ -74,21 +74,25 @@ def new_transaction(desk: Desk, order: str, paisa: int, method: str, dialect: Di
         amount=paisa,
         told_amount=paisa,
         method=method,
-        created_at=desk.now(),
+        created_at=service.now(),
         gateway_id=str(secrets.randbelow(9 * 10**10) + 10**10),
         # A notice goes out when no request is at hand, and names the address the gateway was called at.
         echo={"base": f"{request.host_url}easypaisa"},
     )
 
 
-def _arrange(desk: Desk, made: Transaction, phone: str) -> None:
+def _arrange(service: WalletService, made: Transaction, phone: str) -> None:
     # Nobody is asked on a phone: of the magic numbers only those that pay later mean anything here.
     behaviour = behaviour_of(phone)
     if behaviour.at_once is None and behaviour.later is not None:
-        desk.timers.arrange(made.gateway, made.reference, behaviour.later, seconds=behaviour.moment.seconds(desk.times))
+        service.timers.arrange(
+            made.gateway, made.reference, behaviour.later, seconds=behaviour.moment.seconds(service.times)
+        )
 
 
-def _checked(desk: Desk, account: EasyPaisaAccount, fields: Mapping[str, str], *, method: str) -> Mapping[str, str]:
+def _checked(
+    service: WalletService, account: EasyPaisaAccount, fields: Mapping[str, str], *, method: str
+) -> Mapping[str, str]:
     check_store(account, fields["storeId"])
     if not ORDER.fullmatch(fields["orderId"]):
         raise Refused(Code.INVALID_ORDER)
@@ -101,7 +105,7 @@ def _checked(desk: Desk, account: EasyPaisaAccount, fields: Mapping[str, str], *
     if not _EMAIL.fullmatch(fields["emailAddress"]):
         raise Refused(Code.BAD_EMAIL)
     if fields.get("tokenExpiry"):
-        read_expiry(fields["tokenExpiry"], desk.pakistan_time())
+        read_expiry(fields["tokenExpiry"], service.pakistan_time())
     return fields
 
 

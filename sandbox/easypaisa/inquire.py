@@ -9,7 +9,7 @@ from sandbox.easypaisa.envelope import Envelope
 from sandbox.easypaisa.initiate import check_store
 from sandbox.easypaisa.rest import Body, check_names, rest
 from sandbox.easypaisa.times import written
-from sandbox.wallets.desk import Desk
+from sandbox.wallets.service import WalletService
 from sandbox.wallets.transactions import Dialect, Gateway, State, Transaction
 from sandbox.wallets.wire import Call, Handler
 
@@ -18,7 +18,7 @@ _FIELDS = frozenset({"orderId", "storeId", "accountNum"})
 STORE_NAME = "Sandbox Store"
 
 
-def inquire(desk: Desk, account: EasyPaisaAccount, envelope: Envelope) -> Handler:
+def inquire(service: WalletService, account: EasyPaisaAccount, envelope: Envelope) -> Handler:
     """Return the handler of inquire-transaction."""
 
     def answer(_call: Call, sent: Mapping[str, object]) -> Body:
@@ -26,7 +26,7 @@ def inquire(desk: Desk, account: EasyPaisaAccount, envelope: Envelope) -> Handle
         check_store(account, fields["storeId"])
         if fields["accountNum"] != account.account_number:
             raise Refused(Code.INVALID_ACCOUNT)
-        found = desk.ledger.get(Gateway.EASYPAISA, fields["orderId"])
+        found = service.ledger.get(Gateway.EASYPAISA, fields["orderId"])
         # On the hosted page a transaction comes into being when it is confirmed, not when the page opens.
         if found is None or (found.state is State.INITIATED and found.dialect is Dialect.HOSTED):
             raise Refused(Code.INVALID_ORDER)

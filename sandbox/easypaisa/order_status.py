@@ -9,29 +9,29 @@ from sandbox.easypaisa.codes import DESCRIPTIONS, STATUS_WORDS, Code, Refused
 from sandbox.easypaisa.config import EasyPaisaAccount
 from sandbox.easypaisa.inquire import STORE_NAME
 from sandbox.easypaisa.times import written
-from sandbox.wallets.desk import Desk
+from sandbox.wallets.service import WalletService
 from sandbox.wallets.transactions import Dialect, Gateway, Transaction
 
 OPERATION = "easypaisa order-status"
 
 
-def order_status(desk: Desk, account: EasyPaisaAccount) -> Callable[[str, str], Response]:
+def order_status(service: WalletService, account: EasyPaisaAccount) -> Callable[[str, str], Response]:
     """Return the view of an order's document."""
 
     def view(account_number: str, order: str) -> Response:
-        response = _document(desk, account, account_number, order)
-        desk.journal.write(OPERATION, Dialect.REST_V4, response.status_code, None, reference=order)
+        response = _document(service, account, account_number, order)
+        service.journal.write(OPERATION, Dialect.REST_V4, response.status_code, None, reference=order)
         return response
 
     return view
 
 
-def _document(desk: Desk, account: EasyPaisaAccount, account_number: str, order: str) -> Response:
+def _document(service: WalletService, account: EasyPaisaAccount, account_number: str, order: str) -> Response:
     def count(found: Transaction) -> None:
         found.status_fetches += 1
 
     try:
-        found = desk.ledger.change(Gateway.EASYPAISA, order, count)
+        found = service.ledger.change(Gateway.EASYPAISA, order, count)
     except LookupError:
         return _nothing()
     return jsonify(_shown(found, account)) if account_number == account.account_number else _nothing()

@@ -12,8 +12,8 @@ from sandbox.easypaisa.inquire import inquire
 from sandbox.easypaisa.notices import GuideNotice, Ipn
 from sandbox.easypaisa.order_status import order_status
 from sandbox.faults import Possible
-from sandbox.wallets.desk import Desk
 from sandbox.wallets.notices import Channel
+from sandbox.wallets.service import WalletService
 from sandbox.wallets.transactions import Dialect, Gateway
 from sandbox.wallets.wire import PLAIN_CALL, PLAIN_NOTICE, SIGNED_CALL, Handler, served
 
@@ -34,26 +34,26 @@ def channels(account: EasyPaisaAccount) -> dict[str, Channel]:
     return {Ipn.name: Ipn(account), GuideNotice.name: GuideNotice()}
 
 
-def easypaisa(desk: Desk, account: EasyPaisaAccount) -> Blueprint:
-    """Return the routes under /easypaisa, and let the desk know of them."""
-    desk.counters[Gateway.EASYPAISA] = EasyPaisaCounter(desk)
+def easypaisa(service: WalletService, account: EasyPaisaAccount) -> Blueprint:
+    """Return the routes under /easypaisa, and let the service know of them."""
+    service.counters[Gateway.EASYPAISA] = EasyPaisaCounter(service)
     blueprint = Blueprint("easypaisa", __name__, url_prefix="/easypaisa")
 
     def add(path: str, operation: str, dialect: Dialect, handler: Handler) -> None:
-        view = served(desk, operation, dialect, handler)
+        view = served(service, operation, dialect, handler)
         blueprint.add_url_rule(path, endpoint=path.replace(".", "_"), methods=["POST"], view_func=view)
 
     versions: dict[Dialect, Envelope] = {Dialect.REST_V4: Plain(), Dialect.REST_V5: Signed(account)}
     for dialect, envelope in versions.items():
         base = f"/easypay-service/rest/{dialect.removeprefix('rest-')}"
-        add(f"{base}/initiate-ma-transaction", "easypaisa initiate", dialect, initiate_ma(desk, account, envelope))
-        add(f"{base}/initiate-otc-transaction", "easypaisa initiate", dialect, initiate_otc(desk, account, envelope))
-        add(f"{base}/inquire-transaction", "easypaisa inquiry", dialect, inquire(desk, account, envelope))
-    add("/easypay/Index.jsf", "easypaisa hosted", Dialect.HOSTED, index(desk, account))
-    add("/easypay/Confirm.jsf", "easypaisa confirm", Dialect.HOSTED, confirm(desk))
-    add(f"{_GUIDE}/InitiatePayment", "easypaisa initiate", Dialect.GUIDE, guide_initiate(desk, account))
-    add(f"{_GUIDE}/GetTransactionStatus", "easypaisa inquiry", Dialect.GUIDE, guide_status(desk, account))
+        add(f"{base}/initiate-ma-transaction", "easypaisa initiate", dialect, initiate_ma(service, account, envelope))
+        add(f"{base}/initiate-otc-transaction", "easypaisa initiate", dialect, initiate_otc(service, account, envelope))
+        add(f"{base}/inquire-transaction", "easypaisa inquiry", dialect, inquire(service, account, envelope))
+    add("/easypay/Index.jsf", "easypaisa hosted", Dialect.HOSTED, index(service, account))
+    add("/easypay/Confirm.jsf", "easypaisa confirm", Dialect.HOSTED, confirm(service))
+    add(f"{_GUIDE}/InitiatePayment", "easypaisa initiate", Dialect.GUIDE, guide_initiate(service, account))
+    add(f"{_GUIDE}/GetTransactionStatus", "easypaisa inquiry", Dialect.GUIDE, guide_status(service, account))
     blueprint.add_url_rule(
-        _ORDER_STATUS, endpoint="order_status", methods=["GET"], view_func=order_status(desk, account)
+        _ORDER_STATUS, endpoint="order_status", methods=["GET"], view_func=order_status(service, account)
     )
     return blueprint

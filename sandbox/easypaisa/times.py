@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from sandbox.easypaisa.codes import Code, Refused
-from sandbox.wallets.desk import KARACHI
+from sandbox.wallets.service import KARACHI
 
 
 def read_expiry(text: str, now: datetime) -> datetime:

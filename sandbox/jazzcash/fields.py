@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sandbox.jazzcash.codes import Code, Refused, bad_value
 from sandbox.jazzcash.config import JazzCashAccount
 from sandbox.jazzcash.secure_hash import is_signed
-from sandbox.wallets.desk import KARACHI
+from sandbox.wallets.service import KARACHI
 
 Fields = Mapping[str, str]
 

@@ -13,7 +13,7 @@ from sandbox.jazzcash.fields import check_names
 from sandbox.jazzcash.hosted import posted_form, refusal_page
 from sandbox.jazzcash.push import gateway_id
 from sandbox.jazzcash.secure_hash import guide_digest
-from sandbox.wallets.desk import Desk, Onward
+from sandbox.wallets.service import Onward, WalletService
 from sandbox.wallets.transactions import Gateway, ReferenceUsed, Transaction
 from sandbox.wallets.wire import Call, Handler
 
@@ -35,13 +35,13 @@ _SHAPES = {
 }
 
 
-def guide_form(desk: Desk, account: JazzCashAccount) -> Handler:
+def guide_form(service: WalletService, account: JazzCashAccount) -> Handler:
     """Return the handler of the form that opens the page."""
 
     def handle(call: Call) -> Response:
         try:
             fields = _checked_form(account)
-            desk.ledger.open(_transaction(desk, call, fields))
+            service.ledger.open(_transaction(service, call, fields))
         except Refused as refusal:
             return refusal_page(refusal)
         except ReferenceUsed:
@@ -51,7 +51,7 @@ def guide_form(desk: Desk, account: JazzCashAccount) -> Handler:
     return handle
 
 
-def guide_inquiry(desk: Desk, account: JazzCashAccount) -> Handler:
+def guide_inquiry(service: WalletService, account: JazzCashAccount) -> Handler:
     """Return the handler of TransactionStatus.php."""
 
     def handle(_call: Call) -> Response:
@@ -60,7 +60,7 @@ def guide_inquiry(desk: Desk, account: JazzCashAccount) -> Handler:
             _check_merchant(account, fields, fields["pp_merchant_id"] + fields["pp_txn_id"])
         except Refused as refusal:
             return jsonify({"pp_response_code": refusal.code, "pp_response_message": refusal.message})
-        found = desk.ledger.get(Gateway.JAZZCASH, fields["pp_txn_id"])
+        found = service.ledger.get(Gateway.JAZZCASH, fields["pp_txn_id"])
         return jsonify(_status(fields["pp_txn_id"], found))
 
     return handle
@@ -92,7 +92,7 @@ def _check_merchant(account: JazzCashAccount, fields: Mapping[str, str], covered
         raise Refused(Code.BAD_HASH, "Please provide a valid value for pp_sign")
 
 
-def _transaction(desk: Desk, call: Call, fields: Mapping[str, str]) -> Transaction:
+def _transaction(service: WalletService, call: Call, fields: Mapping[str, str]) -> Transaction:
     amount = int(fields["pp_amount"])
     return Transaction(
         gateway=Gateway.JAZZCASH,
@@ -101,7 +101,7 @@ def _transaction(desk: Desk, call: Call, fields: Mapping[str, str]) -> Transacti
         amount=amount,
         told_amount=amount,
         method="MWALLET",
-        created_at=desk.now(),
+        created_at=service.now(),
         gateway_id=gateway_id(),
         echo={name: fields[name] for name in ("pp_return_url", "pp_notify_url", "pp_txn_datetime")},
     )

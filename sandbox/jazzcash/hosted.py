@@ -15,7 +15,7 @@ from sandbox.jazzcash.fields import (
 )
 from sandbox.jazzcash.push import gateway_id
 from sandbox.jazzcash.secure_hash import FIELD, signed
-from sandbox.wallets.desk import Desk, Onward
+from sandbox.wallets.service import Onward, WalletService
 from sandbox.wallets.transactions import Dialect, Gateway, ReferenceUsed, Transaction
 from sandbox.wallets.wire import Call, Handler
 
@@ -23,14 +23,14 @@ _METHODS = frozenset({"", "MPAY", "MWALLET", "OTC", "BNPL", "RAASTQR", "ACC"})
 _PASS_THROUGH = tuple(f"ppmpf_{number}" for number in range(1, 6))
 
 
-def hosted(desk: Desk, account: JazzCashAccount) -> Handler:
+def hosted(service: WalletService, account: JazzCashAccount) -> Handler:
     """Return the handler of the form that opens the page."""
 
     def handle(call: Call) -> Response:
         try:
-            fields = _checked(desk, account)
-            made = _transaction(desk, fields, call.dialect)
-            desk.ledger.open(made)
+            fields = _checked(service, account)
+            made = _transaction(service, fields, call.dialect)
+            service.ledger.open(made)
         except Refused as refusal:
             return refusal_page(refusal)
         except ReferenceUsed:
@@ -83,7 +83,7 @@ def back_to_shop(account: JazzCashAccount, transaction: Transaction) -> Onward:
     return Onward(method="POST", url=echo["pp_ReturnURL"], fields=fields)
 
 
-def _checked(desk: Desk, account: JazzCashAccount) -> Fields:
+def _checked(service: WalletService, account: JazzCashAccount) -> Fields:
     sent = posted_form()
     version = sent.get("pp_Version", "")
     if version not in HOSTED_OPTIONAL:
@@ -95,11 +95,11 @@ def _checked(desk: Desk, account: JazzCashAccount) -> Fields:
         raise bad_value("pp_TxnType")
     if fields["pp_ReturnURL"] != account.return_url:
         raise bad_value("pp_ReturnURL", "Insufficient merchant information: it is not the registered one.")
-    check_times(fields, desk.pakistan_time())
+    check_times(fields, service.pakistan_time())
     return fields
 
 
-def _transaction(desk: Desk, fields: Fields, dialect: Dialect) -> Transaction:
+def _transaction(service: WalletService, fields: Fields, dialect: Dialect) -> Transaction:
     amount = int(fields["pp_Amount"])
     return Transaction(
         gateway=Gateway.JAZZCASH,
@@ -108,7 +108,7 @@ def _transaction(desk: Desk, fields: Fields, dialect: Dialect) -> Transaction:
         amount=amount,
         told_amount=amount,
         method=fields.get("pp_TxnType") or "MWALLET",
-        created_at=desk.now(),
+        created_at=service.now(),
         gateway_id=gateway_id(),
         echo={name: value for name, value in fields.items() if name not in {"pp_Password", FIELD}},
     )

@@ -7,12 +7,12 @@ from sandbox.jazzcash.config import JazzCashAccount
 from sandbox.jazzcash.fields import INQUIRY, INQUIRY_OPTIONAL, check_merchant, check_names, check_shapes
 from sandbox.jazzcash.push import posted_json, refused, salt_of
 from sandbox.jazzcash.secure_hash import signed
-from sandbox.wallets.desk import Desk
+from sandbox.wallets.service import WalletService
 from sandbox.wallets.transactions import Gateway, Transaction
 from sandbox.wallets.wire import Call, Handler
 
 
-def inquiry(desk: Desk, account: JazzCashAccount) -> Handler:
+def inquiry(service: WalletService, account: JazzCashAccount) -> Handler:
     """Return the handler of the inquiry's paths."""
 
     def handle(call: Call) -> Response:
@@ -22,7 +22,7 @@ def inquiry(desk: Desk, account: JazzCashAccount) -> Handler:
             check_shapes(fields)
         except Refused as refusal:
             return refused(refusal)
-        found = desk.ledger.get(Gateway.JAZZCASH, fields["pp_TxnRefNo"])
+        found = service.ledger.get(Gateway.JAZZCASH, fields["pp_TxnRefNo"])
         return jsonify(signed(_unknown() if found is None else _known(found), salt_of(account, call)))
 
     return handle

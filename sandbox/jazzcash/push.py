@@ -18,7 +18,7 @@ from sandbox.jazzcash.fields import (
     check_times,
 )
 from sandbox.jazzcash.secure_hash import FIELD, signed
-from sandbox.wallets.desk import Desk
+from sandbox.wallets.service import WalletService
 from sandbox.wallets.transactions import Dialect, Gateway, ReferenceUsed, Transaction
 from sandbox.wallets.wire import Call, Handler, in_manner
 
@@ -26,18 +26,18 @@ from sandbox.wallets.wire import Call, Handler, in_manner
 _NOT_ECHOED = frozenset({"pp_Password", "pp_CNIC", "pp_MobileNumber", "ppmpf_1", FIELD})
 
 
-def push(desk: Desk, account: JazzCashAccount, *, required: frozenset[str]) -> Handler:
+def push(service: WalletService, account: JazzCashAccount, *, required: frozenset[str]) -> Handler:
     """Return the handler of one MWallet path; `required` are fields this host wants beside its version's."""
 
     def handle(call: Call) -> Response:
         try:
-            fields = _checked(desk, account, call.dialect, required)
-            made, behaviour = desk.charge(_transaction(desk, fields, call.dialect), _phone(fields, call.dialect))
+            fields = _checked(service, account, call.dialect, required)
+            made, behaviour = service.charge(_transaction(service, fields, call.dialect), _phone(fields, call.dialect))
         except Refused as refusal:
             return refused(refusal)
         except ReferenceUsed:
             return refused(bad_value("pp_TxnRefNo", "It was used before."))
-        return in_manner(desk, call, behaviour.manner, _answer(fields, made, salt_of(account, call)))
+        return in_manner(service, call, behaviour.manner, _answer(fields, made, salt_of(account, call)))
 
     return handle
 
@@ -65,14 +65,14 @@ def gateway_id() -> str:
     return f"{secrets.randbelow(10**12):012}"
 
 
-def _checked(desk: Desk, account: JazzCashAccount, dialect: Dialect, required: frozenset[str]) -> Fields:
+def _checked(service: WalletService, account: JazzCashAccount, dialect: Dialect, required: frozenset[str]) -> Fields:
     names = PUSH_1_1 if dialect is Dialect.MWALLET_1_1 else PUSH_2_0
     fields = check_names(posted_json(), names | required, PUSH_OPTIONAL)
     check_merchant(fields, account)
     check_shapes(fields)
     if dialect is Dialect.MWALLET_1_1:
         _check_1_1(fields, account)
-    check_times(fields, desk.pakistan_time())
+    check_times(fields, service.pakistan_time())
     return fields
 
 
@@ -89,7 +89,7 @@ def _phone(fields: Fields, dialect: Dialect) -> str:
     return fields["ppmpf_1" if dialect is Dialect.MWALLET_1_1 else "pp_MobileNumber"]
 
 
-def _transaction(desk: Desk, fields: Fields, dialect: Dialect) -> Transaction:
+def _transaction(service: WalletService, fields: Fields, dialect: Dialect) -> Transaction:
     amount = int(fields["pp_Amount"])
     return Transaction(
         gateway=Gateway.JAZZCASH,
@@ -98,7 +98,7 @@ def _transaction(desk: Desk, fields: Fields, dialect: Dialect) -> Transaction:
         amount=amount,
         told_amount=amount,
         method="MWALLET",
-        created_at=desk.now(),
+        created_at=service.now(),
         gateway_id=gateway_id(),
         echo={name: value for name, value in fields.items() if name not in _NOT_ECHOED},
     )

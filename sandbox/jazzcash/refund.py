@@ -7,19 +7,19 @@ from sandbox.jazzcash.config import JazzCashAccount
 from sandbox.jazzcash.fields import REFUND, Fields, check_merchant, check_names, check_shapes
 from sandbox.jazzcash.push import posted_json, refused, salt_of
 from sandbox.jazzcash.secure_hash import signed
-from sandbox.wallets.desk import Desk
+from sandbox.wallets.service import WalletService
 from sandbox.wallets.transactions import Gateway, State, Transaction
 from sandbox.wallets.wire import Call, Handler
 
 
-def refund(desk: Desk, account: JazzCashAccount) -> Handler:
+def refund(service: WalletService, account: JazzCashAccount) -> Handler:
     """Return the handler of the refund's paths."""
 
     def handle(call: Call) -> Response:
         try:
             fields = _checked(account)
             amount = int(fields["pp_Amount"])
-            changed = _execute(desk, account, fields["pp_TxnRefNo"], amount)
+            changed = _execute(service, account, fields["pp_TxnRefNo"], amount)
         except Refused as refusal:
             return refused(refusal)
         return jsonify(signed(_answer(changed, amount), salt_of(account, call)))
@@ -36,14 +36,14 @@ def _checked(account: JazzCashAccount) -> Fields:
     return fields
 
 
-def _execute(desk: Desk, account: JazzCashAccount, reference: str, amount: int) -> Transaction:
+def _execute(service: WalletService, account: JazzCashAccount, reference: str, amount: int) -> Transaction:
     def edit(found: Transaction) -> None:
         _check_possible(account, found, amount)
         found.refunded += amount
-        found.refunds.append({"at": desk.now(), "amount": amount})
+        found.refunds.append({"at": service.now(), "amount": amount})
 
     try:
-        return desk.ledger.change(Gateway.JAZZCASH, reference, edit)
+        return service.ledger.change(Gateway.JAZZCASH, reference, edit)
     except LookupError:
         raise Refused(Code.NO_SUCH_TRANSACTION) from None
 

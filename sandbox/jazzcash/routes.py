@@ -11,8 +11,8 @@ from sandbox.jazzcash.inquiry import inquiry
 from sandbox.jazzcash.notices import GuideNotice, Ipn
 from sandbox.jazzcash.push import push
 from sandbox.jazzcash.refund import refund
-from sandbox.wallets.desk import Desk
 from sandbox.wallets.notices import Channel
+from sandbox.wallets.service import WalletService
 from sandbox.wallets.transactions import Dialect, Gateway
 from sandbox.wallets.wire import PLAIN_CALL, SIGNED_CALL, SIGNED_NOTICE, Handler, served
 
@@ -55,26 +55,26 @@ def channels(account: JazzCashAccount) -> dict[str, Channel]:
     return {Ipn.name: Ipn(account), GuideNotice.name: GuideNotice()}
 
 
-def jazzcash(desk: Desk, account: JazzCashAccount) -> Blueprint:
-    """Return the routes under /jazzcash, and let the desk know of them."""
-    desk.counters[Gateway.JAZZCASH] = JazzCashCounter(desk, account)
+def jazzcash(service: WalletService, account: JazzCashAccount) -> Blueprint:
+    """Return the routes under /jazzcash, and let the service know of them."""
+    service.counters[Gateway.JAZZCASH] = JazzCashCounter(service, account)
     blueprint = Blueprint("jazzcash", __name__, url_prefix="/jazzcash")
 
     def add(path: str, operation: str, dialect: Dialect, handler: Handler) -> None:
         for folder in _FOLDERS:
-            view = served(desk, operation, dialect, handler)
+            view = served(service, operation, dialect, handler)
             endpoint = (folder + path).replace(".", "_")
             blueprint.add_url_rule(folder + path, endpoint=endpoint, methods=["POST"], view_func=view)
 
     for path, dialect in PUSH_PATHS.items():
         required = _ALSO_REQUIRED.get(path, frozenset())
-        add(path, "jazzcash push", dialect, push(desk, account, required=required))
+        add(path, "jazzcash push", dialect, push(service, account, required=required))
     for path in INQUIRY_PATHS:
-        add(path, "jazzcash inquiry", Dialect.MWALLET_2_0, inquiry(desk, account))
+        add(path, "jazzcash inquiry", Dialect.MWALLET_2_0, inquiry(service, account))
     for path in REFUND_PATHS:
-        add(path, "jazzcash refund", Dialect.MWALLET_2_0, refund(desk, account))
+        add(path, "jazzcash refund", Dialect.MWALLET_2_0, refund(service, account))
     for path in (_FORM_PATH, f"{_FORM_PATH}/"):
-        add(path, "jazzcash hosted", Dialect.HOSTED, hosted(desk, account))
-    add(GUIDE_BASE, "jazzcash hosted", Dialect.GUIDE, guide_form(desk, account))
-    add(f"{GUIDE_BASE}TransactionStatus.php", "jazzcash inquiry", Dialect.GUIDE, guide_inquiry(desk, account))
+        add(path, "jazzcash hosted", Dialect.HOSTED, hosted(service, account))
+    add(GUIDE_BASE, "jazzcash hosted", Dialect.GUIDE, guide_form(service, account))
+    add(f"{GUIDE_BASE}TransactionStatus.php", "jazzcash inquiry", Dialect.GUIDE, guide_inquiry(service, account))
     return blueprint

@@ -5,75 +5,75 @@ from dataclasses import asdict
 from flask import Blueprint, Response, jsonify, request
 
 from sandbox.wallets.actions import Action, NotPossible
-from sandbox.wallets.desk import Desk
+from sandbox.wallets.service import WalletService
 from sandbox.wallets.statement import statement
 from sandbox.wallets.transactions import Gateway, Transaction
 
 _EVERYTHING = 10_000
 
 
-def wallet_controls(desk: Desk) -> Blueprint:
+def wallet_controls(service: WalletService) -> Blueprint:
     """Return the routes under /_sandbox/wallets."""
     blueprint = Blueprint("wallet_controls", __name__, url_prefix="/_sandbox/wallets")
-    _add_transactions(blueprint, desk)
+    _add_transactions(blueprint, service)
 
     @blueprint.get("/notices")
     def notices() -> Response:
-        return jsonify(desk.postman.listed())
+        return jsonify(service.postman.listed())
 
     @blueprint.post("/notices/<int:notice_id>/resend")
     def resend(notice_id: int) -> tuple[Response, int]:
         try:
-            desk.postman.send_again(notice_id)
+            service.postman.send_again(notice_id)
         except LookupError:
             return _error(f"no notice {notice_id}", 404)
         return jsonify({"notice": notice_id}), 202
 
     @blueprint.get("/calls")
     def calls() -> Response:
-        return jsonify(desk.journal.entries())
+        return jsonify(service.journal.entries())
 
     @blueprint.get("/statement")
     def statement_file() -> tuple[Response, int]:
         wanted = request.args.get("gateway", "")
         if wanted not in set(Gateway):
             return _error(f"say ?gateway= and one of {', '.join(Gateway)}", 400)
-        text = statement(desk.ledger.all_of(Gateway(wanted)))
+        text = statement(service.ledger.all_of(Gateway(wanted)))
         named = {"Content-Disposition": f'attachment; filename="{wanted}-statement.csv"'}
         return Response(text, mimetype="text/csv", headers=named), 200
 
     return blueprint
 
 
-def _add_transactions(blueprint: Blueprint, desk: Desk) -> None:
+def _add_transactions(blueprint: Blueprint, service: WalletService) -> None:
     @blueprint.get("/transactions")
     def transactions() -> Response:
-        return jsonify([found.public for found in desk.ledger.newest(_EVERYTHING)])
+        return jsonify([found.public for found in service.ledger.newest(_EVERYTHING)])
 
     @blueprint.get("/transactions/<reference>")
     def transaction(reference: str) -> tuple[Response, int]:
-        found = _found(desk, reference)
+        found = _found(service, reference)
         return _error(f"no transaction {reference}", 404) if found is None else (jsonify(found.public), 200)
 
     @blueprint.post("/transactions/<reference>/<action>")
     def act(reference: str, action: str) -> tuple[Response, int]:
         if action not in set(Action):
             return _error(f"no action {action!r}; there are {', '.join(Action)}", 404)
-        found = _found(desk, reference)
+        found = _found(service, reference)
         if found is None:
             return _error(f"no transaction {reference}", 404)
         try:
-            onward = desk.counters[found.gateway].press(found, Action(action))
+            onward = service.counters[found.gateway].press(found, Action(action))
         except NotPossible as reason:
             return _error(str(reason), 409)
-        after = desk.ledger.get(found.gateway, reference) or found
+        after = service.ledger.get(found.gateway, reference) or found
         return jsonify({"transaction": after.public, "browser": None if onward is None else asdict(onward)}), 200
 
 
-def _found(desk: Desk, reference: str) -> Transaction | None:
+def _found(service: WalletService, reference: str) -> Transaction | None:
     """Return the newest transaction of the reference, or that of the gateway asked for with `?gateway=`."""
     wanted = request.args.get("gateway")
-    return next((found for found in desk.ledger.find(reference) if wanted in (None, found.gateway)), None)
+    return next((found for found in service.ledger.find(reference) if wanted in (None, found.gateway)), None)
 
 
 def _error(message: str, status: int) -> tuple[Response, int]:

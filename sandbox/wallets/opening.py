@@ -10,27 +10,27 @@ from sandbox.faults import Faults
 from sandbox.jazzcash import routes as jazzcash
 from sandbox.store import Store
 from sandbox.wallets.controls import wallet_controls
-from sandbox.wallets.desk import Desk
 from sandbox.wallets.pages import wallet_pages
+from sandbox.wallets.service import WalletService
 
 CALLS = {**jazzcash.CALLS, **easypaisa.CALLS}
 NOTICES = {**jazzcash.NOTICES, **easypaisa.NOTICES}
 
 
-def open_desk(config: GatewayConfig, store: Store, faults: Faults) -> Desk:
-    """Return the desk of the configured wallets, with none of its threads running."""
+def open_wallet_service(config: GatewayConfig, store: Store, faults: Faults) -> WalletService:
+    """Return the service of the configured wallets, with none of its threads running."""
     channels = {
         **(jazzcash.channels(config.jazz_cash) if config.jazz_cash is not None else {}),
         **(easypaisa.channels(config.easy_paisa) if config.easy_paisa is not None else {}),
     }
-    return Desk(store, faults, config.wallet_times, channels, config.clock)
+    return WalletService(store, faults, config.wallet_times, channels, config.clock)
 
 
-def wallet_routes(config: GatewayConfig, desk: Desk) -> Iterator[Blueprint]:
+def wallet_routes(config: GatewayConfig, service: WalletService) -> Iterator[Blueprint]:
     """Yield the routes of the configured wallets, then the pages and controls they share."""
     if config.jazz_cash is not None:
-        yield jazzcash.jazzcash(desk, config.jazz_cash)
+        yield jazzcash.jazzcash(service, config.jazz_cash)
     if config.easy_paisa is not None:
-        yield easypaisa.easypaisa(desk, config.easy_paisa)
-    yield wallet_pages(desk)
-    yield wallet_controls(desk)
+        yield easypaisa.easypaisa(service, config.easy_paisa)
+    yield wallet_pages(service)
+    yield wallet_controls(service)

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, abort, render_template
 
 from sandbox.wallets.actions import Action, NotPossible, possible_actions
-from sandbox.wallets.desk import Desk, Onward
+from sandbox.wallets.service import Onward, WalletService
 from sandbox.wallets.transactions import Gateway, State, Transaction
 
 _LISTED = 100
@@ -11,7 +11,7 @@ _LISTED = 100
 NAMES = {Gateway.JAZZCASH: "JazzCash", Gateway.EASYPAISA: "Easypaisa"}
 
 
-def wallet_pages(desk: Desk) -> Blueprint:
+def wallet_pages(service: WalletService) -> Blueprint:
     """Return the routes people open in a browser."""
     blueprint = Blueprint("wallets", __name__, template_folder="templates")
     blueprint.add_app_template_filter(rupees, "rupees")
@@ -20,22 +20,22 @@ def wallet_pages(desk: Desk) -> Blueprint:
 
     @blueprint.get("/wallets")
     def index() -> str:
-        return render_template("wallets.html", transactions=desk.ledger.newest(_LISTED))
+        return render_template("wallets.html", transactions=service.ledger.newest(_LISTED))
 
     @blueprint.post("/wallets/<any(jazzcash, easypaisa):gateway>/<reference>/<action>")
     def play(gateway: str, reference: str, action: str) -> Response:
-        _press(desk, _found(desk, gateway, reference), action)
+        _press(service, _found(service, gateway, reference), action)
         return _to("/wallets")
 
     @blueprint.get("/<any(jazzcash, easypaisa):gateway>/pay/<reference>")
     def pay_page(gateway: str, reference: str) -> str:
-        return render_template("wallet_pay.html", transaction=_found(desk, gateway, reference))
+        return render_template("wallet_pay.html", transaction=_found(service, gateway, reference))
 
     @blueprint.post("/<any(jazzcash, easypaisa):gateway>/pay/<reference>/<action>")
     def press(gateway: str, reference: str, action: str) -> Response:
-        transaction = _found(desk, gateway, reference)
+        transaction = _found(service, gateway, reference)
         # The customer's own buttons are of use once; what happens later is for the controls.
-        onward = _press(desk, transaction, action) if transaction.state is State.INITIATED else None
+        onward = _press(service, transaction, action) if transaction.state is State.INITIATED else None
         return _to(f"/{gateway}/pay/{reference}") if onward is None else onward_page(onward)
 
     return blueprint
@@ -53,18 +53,18 @@ def rupees(paisa: int) -> str:
     return f"Rs {paisa // 100:,}.{paisa % 100:02}"
 
 
-def _found(desk: Desk, gateway: str, reference: str) -> Transaction:
-    found = desk.ledger.get(Gateway(gateway), reference)
-    if found is None or found.gateway not in desk.counters:
+def _found(service: WalletService, gateway: str, reference: str) -> Transaction:
+    found = service.ledger.get(Gateway(gateway), reference)
+    if found is None or found.gateway not in service.counters:
         abort(404)
     return found
 
 
-def _press(desk: Desk, transaction: Transaction, action: str) -> Onward | None:
+def _press(service: WalletService, transaction: Transaction, action: str) -> Onward | None:
     if action not in set(Action):
         abort(404)
     try:
-        return desk.counters[transaction.gateway].press(transaction, Action(action))
+        return service.counters[transaction.gateway].press(transaction, Action(action))
     except NotPossible:
         # Two tabs, or the back button: whoever comes sees how things stand instead of an error.
         return None

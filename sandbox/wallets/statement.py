@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from sandbox.wallets.actions import Action
-from sandbox.wallets.desk import KARACHI
+from sandbox.wallets.service import KARACHI
 from sandbox.wallets.transactions import Gateway, State, Transaction
 
 COLUMNS = ("Order ID", "Transaction ID", "Date Time", "Type", "Status", "Gross Amount", "MDR", "Tax", "Net Amount")

@@ -8,8 +8,8 @@ from flask import Response
 from sandbox import spoiling
 from sandbox.faults import ApiFault, Fault, Order, WebhookFault
 from sandbox.spoiling import NO_ANSWER, hang_up, truncated
-from sandbox.wallets.desk import Desk
 from sandbox.wallets.magic import Manner
+from sandbox.wallets.service import WalletService
 from sandbox.wallets.transactions import Dialect
 
 # What JazzCash's firewall says in place of the gateway's answer; it does not say what was executed.
@@ -41,35 +41,35 @@ class Call:
 Handler = Callable[[Call], Response]
 
 
-def served(desk: Desk, operation: str, dialect: Dialect, handler: Handler) -> Callable[..., Response]:
+def served(service: WalletService, operation: str, dialect: Dialect, handler: Handler) -> Callable[..., Response]:
     """Return a view of the handler that obeys faults and is logged."""
 
     def view() -> Response:
-        order = desk.faults.take(operation)
+        order = service.faults.take(operation)
         call = Call(dialect, forged=order is not None and order.fault is ApiFault.BAD_SIGNATURE)
         response = _stand_in(order)
         if response is None:
             if order is not None and order.fault is ApiFault.SLOW:
-                desk.stopping.wait(order.seconds)
+                service.stopping.wait(order.seconds)
             response = _spoiled(order, handler(call))
         if call.hold is not None:
             response = Response(status=NO_ANSWER)
         # Written before a connection is held open: a test wants to see the call while it hangs.
-        desk.journal.write(operation, dialect, response.status_code, order)
+        service.journal.write(operation, dialect, response.status_code, order)
         if response.status_code == NO_ANSWER:
-            hang_up(_seconds(call, order), desk.stopping)
+            hang_up(_seconds(call, order), service.stopping)
         return response
 
     return view
 
 
-def in_manner(desk: Desk, call: Call, manner: Manner, answer: Response) -> Response:
+def in_manner(service: WalletService, call: Call, manner: Manner, answer: Response) -> Response:
     """Return what the number of a push leaves of the answer."""
     match manner:
         case Manner.PLAIN:
             return answer
         case Manner.HELD:
-            call.hold = desk.times.hold
+            call.hold = service.times.hold
             return answer
         case Manner.FIREWALL_PAGE:
             return Response(FIREWALL_PAGE, 200, mimetype="text/html")

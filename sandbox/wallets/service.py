@@ -42,7 +42,7 @@ class Counter(Protocol):
         """Do it and return where the browser goes next, if there is a browser; raises NotPossible."""
 
 
-class Desk:
+class WalletService:
     """The transactions of the wallets, and what makes them move."""
 
     def __init__(
