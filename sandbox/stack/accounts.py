@@ -15,27 +15,27 @@ def write(site: Site) -> None:
 
 
 def _jazz_cash(site: Site) -> dict[str, str]:
-    memory = site.memory
+    made = site.secrets
     return {
-        "merchant_id": memory.jazz_cash_merchant_id,
-        "password": memory.jazz_cash_password,
-        "integrity_salt": memory.jazz_cash_integrity_salt,
-        "merchant_mpin": memory.jazz_cash_merchant_mpin,
+        "merchant_id": made.jazz_cash_merchant_id,
+        "password": made.jazz_cash_password,
+        "integrity_salt": made.jazz_cash_integrity_salt,
+        "merchant_mpin": made.jazz_cash_merchant_mpin,
         "return_url": f"{site.web_url}/api/v1/payments/jazz-cash/return",
         "ipn_url": f"{site.web_url}/api/v1/payments/jazz-cash/notify",
     }
 
 
 def _easy_paisa(site: Site) -> dict[str, str]:
-    memory = site.memory
+    made = site.secrets
     return {
-        "store_id": memory.easy_paisa_store_id,
-        "store_password": memory.easy_paisa_store_password,
-        "username": memory.easy_paisa_username,
-        "password": memory.easy_paisa_password,
-        "account_number": memory.easy_paisa_account_number,
-        "hash_key": memory.easy_paisa_hash_key,
-        "merchant_public_key_pem": memory.merchant_keys["public"],
-        "gateway_private_key_pem": memory.gateway_keys["private"],
+        "store_id": made.easy_paisa_store_id,
+        "store_password": made.easy_paisa_store_password,
+        "username": made.easy_paisa_username,
+        "password": made.easy_paisa_password,
+        "account_number": made.easy_paisa_account_number,
+        "hash_key": made.easy_paisa_hash_key,
+        "merchant_public_key_pem": made.merchant_keys["public"],
+        "gateway_private_key_pem": made.gateway_keys["private"],
         "ipn_url": f"{site.web_url}/api/v1/payments/easy-paisa/notify",
     }

@@ -84,7 +84,7 @@ def _gateway(site: Site) -> Process:
             *("--port", str(site.ports.gateway)),
             *("--smtp-port", str(site.ports.smtp)),
             *("--webhook-url", site.webhook_url),
-            *("--webhook-secret", site.memory.stripe_webhook_secret),
+            *("--webhook-secret", site.secrets.stripe_webhook_secret),
             *("--wallets", str(site.wallets_file)),
             *("--state", str(site.directory / "gateway.sqlite")),
         ),

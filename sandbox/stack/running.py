@@ -12,7 +12,7 @@ from typing import NoReturn
 from rich.console import Console
 
 from sandbox.errors import StackFailed
-from sandbox.stack import accounts, foreground, memory, seeds, servers
+from sandbox.stack import accounts, foreground, generated_secrets, seeds, servers
 from sandbox.stack.children import Children
 from sandbox.stack.ports import Ports
 from sandbox.stack.processes import processes, redis
@@ -67,7 +67,7 @@ class Stack:
     @property
     def keys(self) -> Mapping[str, str]:
         """The seeded API keys: customer, operator, admin."""
-        return self.site.memory.api_keys
+        return self.site.secrets.api_keys
 
     def log(self, name: str) -> str:
         """Return everything a process has written."""
@@ -159,12 +159,12 @@ def _servers(directory: Path, ports: Ports, overrides: Mapping[str, str]) -> Ite
         site = Site(
             directory=directory,
             ports=ports,
-            memory=memory.recall(remembered),
+            secrets=generated_secrets.recall(remembered),
             database_url=seeds.prepare_database(postgres),
             overrides=overrides,
         )
-        site = replace(site, memory=seeds.seed(site))
-        memory.keep(remembered, site.memory)
+        site = replace(site, secrets=seeds.seed(site))
+        generated_secrets.keep(remembered, site.secrets)
         accounts.write(site)
         with _redis(site) as children:
             yield site, children

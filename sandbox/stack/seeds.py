@@ -14,7 +14,7 @@ from payproc.database.engine import Database
 from payproc.database.models import Role, User
 from payproc.records.identity.users import NotAuthenticated, authenticate, create_user, issue_key
 from sandbox.errors import StackFailed
-from sandbox.stack.memory import Memory
+from sandbox.stack.generated_secrets import GeneratedSecrets
 from sandbox.stack.servers import Postgres
 from sandbox.stack.site import Site
 
@@ -46,8 +46,8 @@ def prepare_database(server: Postgres) -> str:
     return url
 
 
-def seed(site: Site) -> Memory:
-    """Make the users that are missing; return the memory with a key in force for each role.
+def seed(site: Site) -> GeneratedSecrets:
+    """Make the users that are missing; return the secrets with a key in force for each role.
 
     A key that is remembered and still good stays: people have it in their shell's history.
     """
@@ -56,12 +56,12 @@ def seed(site: Site) -> Memory:
         keys = {role.value: _key(site, database, role) for role in PEOPLE}
     finally:
         database.dispose()
-    return replace(site.memory, api_keys=keys)
+    return replace(site.secrets, api_keys=keys)
 
 
 def _key(site: Site, database: Database, role: Role) -> str:
     settings = load_settings(**{name.lower(): value for name, value in site.settings().items()})
-    remembered = site.memory.api_keys.get(role.value, "")
+    remembered = site.secrets.api_keys.get(role.value, "")
     try:
         authenticate(database, remembered, settings=settings)
     except NotAuthenticated:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from payproc.bootstrap import settings_type
-from sandbox.stack.memory import Memory
+from sandbox.stack.generated_secrets import GeneratedSecrets
 from sandbox.stack.ports import Ports
 
 # Its value is the stack's directory; how a later start knows what an earlier one left running.
@@ -21,7 +21,7 @@ class Site:
 
     directory: Path
     ports: Ports
-    memory: Memory
+    secrets: GeneratedSecrets
     database_url: str
     overrides: Mapping[str, str] = field(default_factory=dict)
 
@@ -43,7 +43,7 @@ class Site:
     @property
     def flower_login(self) -> tuple[str, str]:
         """User and password of Flower."""
-        return FLOWER_USER, self.memory.flower_password
+        return FLOWER_USER, self.secrets.flower_password
 
     @property
     def broker_url(self) -> str:
@@ -71,23 +71,23 @@ class Site:
             "DATABASE_URL": self.database_url,
             "BROKER_URL": self.broker_url,
             "PUBLIC_BASE_URL": self.web_url,
-            "SECRET_KEY": self.memory.secret_key,
-            "STRIPE_SECRET_KEY": self.memory.stripe_secret_key,
-            "STRIPE_WEBHOOK_SECRET": self.memory.stripe_webhook_secret,
+            "SECRET_KEY": self.secrets.secret_key,
+            "STRIPE_SECRET_KEY": self.secrets.stripe_secret_key,
+            "STRIPE_WEBHOOK_SECRET": self.secrets.stripe_webhook_secret,
             "STRIPE_API_BASE": self.gateway_url,
-            "JAZZ_CASH_MERCHANT_ID": self.memory.jazz_cash_merchant_id,
-            "JAZZ_CASH_PASSWORD": self.memory.jazz_cash_password,
-            "JAZZ_CASH_INTEGRITY_SALT": self.memory.jazz_cash_integrity_salt,
-            "JAZZ_CASH_MERCHANT_MPIN": self.memory.jazz_cash_merchant_mpin,
+            "JAZZ_CASH_MERCHANT_ID": self.secrets.jazz_cash_merchant_id,
+            "JAZZ_CASH_PASSWORD": self.secrets.jazz_cash_password,
+            "JAZZ_CASH_INTEGRITY_SALT": self.secrets.jazz_cash_integrity_salt,
+            "JAZZ_CASH_MERCHANT_MPIN": self.secrets.jazz_cash_merchant_mpin,
             "JAZZ_CASH_BASE_URL": f"{self.gateway_url}/jazzcash",
-            "EASY_PAISA_STORE_ID": self.memory.easy_paisa_store_id,
-            "EASY_PAISA_STORE_PASSWORD": self.memory.easy_paisa_store_password,
-            "EASY_PAISA_USERNAME": self.memory.easy_paisa_username,
-            "EASY_PAISA_PASSWORD": self.memory.easy_paisa_password,
-            "EASY_PAISA_ACCOUNT_NUMBER": self.memory.easy_paisa_account_number,
-            "EASY_PAISA_HASH_KEY": self.memory.easy_paisa_hash_key,
-            "EASY_PAISA_PRIVATE_KEY": self.memory.merchant_keys["private"],
-            "EASY_PAISA_PUBLIC_KEY": self.memory.gateway_keys["public"],
+            "EASY_PAISA_STORE_ID": self.secrets.easy_paisa_store_id,
+            "EASY_PAISA_STORE_PASSWORD": self.secrets.easy_paisa_store_password,
+            "EASY_PAISA_USERNAME": self.secrets.easy_paisa_username,
+            "EASY_PAISA_PASSWORD": self.secrets.easy_paisa_password,
+            "EASY_PAISA_ACCOUNT_NUMBER": self.secrets.easy_paisa_account_number,
+            "EASY_PAISA_HASH_KEY": self.secrets.easy_paisa_hash_key,
+            "EASY_PAISA_PRIVATE_KEY": self.secrets.merchant_keys["private"],
+            "EASY_PAISA_PUBLIC_KEY": self.secrets.gateway_keys["public"],
             "EASY_PAISA_BASE_URL": f"{self.gateway_url}/easypaisa",
             # The gateways' own rule is ten minutes, which nobody wants to watch.
             "POLL_SCHEDULE_JAZZ_CASH": "5s,10s,30s,1m",

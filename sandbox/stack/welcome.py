@@ -42,7 +42,7 @@ def welcome(site: Site, console: Console) -> None:
 
 
 def _rows(site: Site) -> Iterator[tuple[str, str, str]]:
-    keys = site.memory.api_keys
+    keys = site.secrets.api_keys
     for role, (email, _) in PEOPLE.items():
         yield f"{site.web_url}/docs", f"payproc's API as {role} {email}", keys[role]
     yield site.gateway_url, "Stripe, simulated: sessions to pay, faults to order", ""
@@ -69,6 +69,6 @@ def wallet_curl(site: Site) -> str:
 def _post(site: Site, route: str) -> str:
     return (
         f"curl -sS {site.web_url}/api/v1/payments/{route}"
-        f" -H 'Authorization: Bearer {site.memory.api_keys['customer']}'"
+        f" -H 'Authorization: Bearer {site.secrets.api_keys['customer']}'"
         " -H 'Content-Type: application/json'"
     )

@@ -72,21 +72,21 @@ def completed(stack: Stack, payment_id: str) -> Any:
 
 
 def secrets_of(stack: Stack) -> dict[str, str]:
-    memory = stack.site.memory
+    made = stack.site.secrets
     return {
-        "JazzCash password": memory.jazz_cash_password,
-        "JazzCash salt": memory.jazz_cash_integrity_salt,
-        "Easypaisa store password": memory.easy_paisa_store_password,
-        "Easypaisa password": memory.easy_paisa_password,
-        "Easypaisa hash key": memory.easy_paisa_hash_key,
-        "Easypaisa private key": memory.merchant_keys["private"].splitlines()[1],
-        "payproc's key": memory.secret_key,
-        "Stripe's key": memory.stripe_secret_key,
+        "JazzCash password": made.jazz_cash_password,
+        "JazzCash salt": made.jazz_cash_integrity_salt,
+        "Easypaisa store password": made.easy_paisa_store_password,
+        "Easypaisa password": made.easy_paisa_password,
+        "Easypaisa hash key": made.easy_paisa_hash_key,
+        "Easypaisa private key": made.merchant_keys["private"].splitlines()[1],
+        "payproc's key": made.secret_key,
+        "Stripe's key": made.stripe_secret_key,
         "a phone": PHONE.removeprefix("0"),
         "the silent phone": SILENT_PHONE.removeprefix("0"),
         "a CNIC": CNIC,
         "an API key": stack.keys["customer"],
-        "Flower's password": memory.flower_password,
+        "Flower's password": made.flower_password,
     }
 
 
@@ -124,7 +124,7 @@ def test_nothing_secret_was_written_answered_or_sent_to_celery(stack: Stack) -> 
     silent = start(stack, "jazz-cash", phone=SILENT_PHONE)
     answers += [*paid, silent, completed(stack, silent["payment_id"])]
     answers += [call(stack, "POST", f"refund/{payment['id']}", {}, role="admin") for payment in paid]
-    forged = json.dumps({"pp_TxnRefNo": "P1", "pp_Password": stack.site.memory.jazz_cash_password})
+    forged = json.dumps({"pp_TxnRefNo": "P1", "pp_Password": stack.site.secrets.jazz_cash_password})
     for body in ("{", forged):
         requests.post(f"{stack.web_url}/api/v1/payments/jazz-cash/notify", data=body, timeout=10)
     wait_until(lambda: call(stack, "GET", paid[0]["id"])["status"] == "refunded")

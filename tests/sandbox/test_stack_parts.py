@@ -11,7 +11,7 @@ from payproc import jobs
 from payproc.providers.registry import PROVIDERS
 from sandbox.errors import StackFailed
 from sandbox.stack.children import Children
-from sandbox.stack.memory import Memory, keep, recall
+from sandbox.stack.generated_secrets import GeneratedSecrets, keep, recall
 from sandbox.stack.ports import Ports
 from sandbox.stack.processes import Process, Says, processes
 from sandbox.stack.site import MARK, Site
@@ -23,7 +23,12 @@ from tests.support.waiting import wait_until
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     ports = Ports.from_base(20_000)
-    return Site(directory=tmp_path, ports=ports, memory=Memory(), database_url="postgresql+psycopg://postgres@/payproc")
+    return Site(
+        directory=tmp_path,
+        ports=ports,
+        secrets=GeneratedSecrets(),
+        database_url="postgresql+psycopg://postgres@/payproc",
+    )
 
 
 def program(name: str, text: str, *, sign: str = "here I am") -> Process:
@@ -55,7 +60,7 @@ def test_secrets_are_made_once_and_kept_for_their_owner_alone(tmp_path: Path) ->
     made = recall(path)
     assert recall(path) == made
     assert path.stat().st_mode & 0o777 == 0o600
-    assert made != Memory()
+    assert made != GeneratedSecrets()
 
 
 def test_keeping_again_replaces_what_was_kept(tmp_path: Path) -> None:
@@ -79,7 +84,7 @@ def test_an_override_reaches_every_process(site: Site) -> None:
 
 
 def test_the_curl_command_starts_a_payment_as_the_customer(site: Site) -> None:
-    text = curl(replace(site, memory=Memory(api_keys={"customer": "pp_amina"})))
+    text = curl(replace(site, secrets=GeneratedSecrets(api_keys={"customer": "pp_amina"})))
     assert text.startswith("curl -sS http://127.0.0.1:20000/api/v1/payments/checkout ")
     assert "'Authorization: Bearer pp_amina'" in text
     assert json.loads(text.partition("-d '")[2].rstrip("'"))["amount"] == 19.99

@@ -25,7 +25,7 @@ from sandbox.demo.browser import follow
 from sandbox.easypaisa.config import EasyPaisaAccount
 from sandbox.gateway import GatewayConfig, RunningGateway, start_gateway
 from sandbox.jazzcash.config import JazzCashAccount
-from sandbox.stack.memory import Memory
+from sandbox.stack.generated_secrets import GeneratedSecrets
 from sandbox.wallets.config import WalletTimes
 from tests.support.configuration import WEBHOOK_SECRET
 from tests.support.serving import Front
@@ -34,7 +34,7 @@ from tests.support.world import World
 from web.app import create_app
 
 # Made up for the whole run: the keys take a second to find.
-SECRETS = Memory()
+SECRETS = GeneratedSecrets()
 
 JAZZ_CASH_DIALECTS = ("guide", "hosted-1.1", "hosted-2.0", "mwallet-1.1", "mwallet-2.0")
 EASY_PAISA_DIALECTS = ("guide", "rest-v4", "rest-v5-rsa", "hosted")

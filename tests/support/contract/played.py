@@ -11,7 +11,7 @@ import requests
 from sandbox.easypaisa.config import EasyPaisaAccount
 from sandbox.gateway import GatewayConfig, RunningGateway, start_gateway
 from sandbox.jazzcash.config import JazzCashAccount
-from sandbox.stack.memory import Memory
+from sandbox.stack.generated_secrets import GeneratedSecrets
 from sandbox.wallets.config import WalletTimes
 from tests.support.contract.listener import Listener, listening
 from tests.support.fakes.gateway import FakeGateway, fake_gateway
@@ -25,9 +25,9 @@ RETURN_URL = "https://shop.example/api/return"
 
 
 @cache
-def key_pairs() -> Memory:
+def key_pairs() -> GeneratedSecrets:
     """The merchant's RSA keys and the gateway's, found once a run: it takes a second."""
-    return Memory()
+    return GeneratedSecrets()
 
 
 def jazz_cash_account(ipn_url: str = "") -> JazzCashAccount:

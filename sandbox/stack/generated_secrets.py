@@ -38,7 +38,7 @@ def _key_pair() -> dict[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class GeneratedSecrets:
     """Secrets, made once at random, and the seeded API keys by role."""
 
     secret_key: str = field(default_factory=_secret)
@@ -61,22 +61,22 @@ class Memory:
     api_keys: dict[str, str] = field(default_factory=dict)
 
 
-def recall(path: Path) -> Memory:
+def recall(path: Path) -> GeneratedSecrets:
     """Read what was kept in `path`, or make it up where nothing was."""
     if path.exists():
-        memory = Memory(**json.loads(path.read_text()))
+        made = GeneratedSecrets(**json.loads(path.read_text()))
         # What a later release has learned to need is made up now, and must be the same at the next start.
-        keep(path, memory)
-        return memory
-    memory = Memory()
-    keep(path, memory)
-    return memory
+        keep(path, made)
+        return made
+    made = GeneratedSecrets()
+    keep(path, made)
+    return made
 
 
-def keep(path: Path, memory: Memory) -> None:
+def keep(path: Path, made: GeneratedSecrets) -> None:
     """Write to `path`, for its owner's eyes only, whole or not at all."""
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(asdict(memory), file, indent=2)
+        json.dump(asdict(made), file, indent=2)
     draft.replace(path)
