@@ -12,7 +12,7 @@ from flask import Flask, Response, jsonify
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from sandbox.config import GatewayConfig, read_wallets
-from sandbox.faults import Faults
+from sandbox.faults.orders import Faults
 from sandbox.mail.catcher import Mailbox, MailCatcher, mail_pages
 from sandbox.stripe.account.outcomes import expire_overdue, ring_alarms
 from sandbox.stripe.account.rates import PRICES

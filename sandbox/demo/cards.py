@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox.demo.wallets import WalletFailed, pay_by_every_wallet, table_of
-from sandbox.errors import StackFailed
 from sandbox.stack.children import last_lines
+from sandbox.stack.errors import StackFailed
 from sandbox.stack.running import Stack, interrupt, running_stack
 from sandbox.stack.welcome import CHECKOUT
 

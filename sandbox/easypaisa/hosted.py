@@ -7,12 +7,11 @@ from urllib.parse import urlencode, urlsplit
 
 from flask import Response, render_template, request
 
-from sandbox.easypaisa.amounts import paisa_of_hosted
 from sandbox.easypaisa.codes import Code, Refused
 from sandbox.easypaisa.config import EasyPaisaAccount
 from sandbox.easypaisa.hashed_request import FIELD, decrypted, plain_text
 from sandbox.easypaisa.initiate import ORDER, PHONE, check_store, new_transaction
-from sandbox.easypaisa.times import read_expiry
+from sandbox.easypaisa.values import paisa_of_hosted, read_expiry
 from sandbox.wallets.actions import Action, NotPossible
 from sandbox.wallets.pages import onward_page
 from sandbox.wallets.service import Onward, WalletService

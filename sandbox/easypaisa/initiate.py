@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 from flask import Response, request
 
-from sandbox.easypaisa.amounts import paisa_of_rest
 from sandbox.easypaisa.codes import DESCRIPTIONS, FAILURES, Code, Refused
 from sandbox.easypaisa.config import EasyPaisaAccount
 from sandbox.easypaisa.envelope import Envelope
 from sandbox.easypaisa.rest import Body, check_names, opened, rest, sealed
-from sandbox.easypaisa.times import read_expiry, written
+from sandbox.easypaisa.values import paisa_of_rest, read_expiry, written
 from sandbox.wallets.magic import Manner, behaviour_of
 from sandbox.wallets.service import WalletService
 from sandbox.wallets.transactions import Dialect, Gateway, ReferenceUsed, State, Transaction

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-from sandbox.easypaisa.amounts import json_number
 from sandbox.easypaisa.codes import DESCRIPTIONS, FAILURES, STATUS_WORDS, Code, Refused
 from sandbox.easypaisa.config import EasyPaisaAccount
 from sandbox.easypaisa.envelope import Envelope
 from sandbox.easypaisa.initiate import check_store
 from sandbox.easypaisa.rest import Body, check_names, rest
-from sandbox.easypaisa.times import written
+from sandbox.easypaisa.values import json_number, written
 from sandbox.wallets.service import WalletService
 from sandbox.wallets.transactions import Dialect, Gateway, State, Transaction
 from sandbox.wallets.wire import Call, Handler

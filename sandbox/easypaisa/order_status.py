@@ -4,11 +4,10 @@ from collections.abc import Callable
 
 from flask import Response, jsonify
 
-from sandbox.easypaisa.amounts import json_number
 from sandbox.easypaisa.codes import DESCRIPTIONS, STATUS_WORDS, Code, Refused
 from sandbox.easypaisa.config import EasyPaisaAccount
 from sandbox.easypaisa.inquire import STORE_NAME
-from sandbox.easypaisa.times import written
+from sandbox.easypaisa.values import json_number, written
 from sandbox.wallets.service import WalletService
 from sandbox.wallets.transactions import Dialect, Gateway, Transaction
 

@@ -11,7 +11,7 @@ from sandbox.easypaisa.initiate import initiate_ma, initiate_otc
 from sandbox.easypaisa.inquire import inquire
 from sandbox.easypaisa.notices import GuideNotice, Ipn
 from sandbox.easypaisa.order_status import order_status
-from sandbox.faults import Possible
+from sandbox.faults.orders import Possible
 from sandbox.wallets.notices import Channel
 from sandbox.wallets.service import WalletService
 from sandbox.wallets.transactions import Dialect, Gateway

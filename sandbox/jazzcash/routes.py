@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from sandbox.faults import Possible
+from sandbox.faults.orders import Possible
 from sandbox.jazzcash.config import JazzCashAccount
 from sandbox.jazzcash.counter import JazzCashCounter
 from sandbox.jazzcash.guide import guide_form, guide_inquiry

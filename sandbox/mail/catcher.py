@@ -12,8 +12,8 @@ from aiosmtpd.controller import BaseThreadedController
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from flask import Blueprint, Response, abort, jsonify, render_template, request
 
-from sandbox.faults import SMTP as SMTP_OPERATION
-from sandbox.faults import Faults, MailFault
+from sandbox.faults.orders import SMTP as SMTP_OPERATION
+from sandbox.faults.orders import Faults, MailFault
 from sandbox.store import Json, Store
 
 SCHEMA = """

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sandbox.errors import StackFailed
+from sandbox.stack.errors import StackFailed
 from sandbox.stack.processes import Process, is_up
 from sandbox.stack.seeds import ROOT
 from sandbox.stack.site import Site

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 from honcho.manager import SYSTEM_PRINTER_NAME, Manager
 from rich.console import Console
 
-from sandbox.errors import StackFailed
 from sandbox.stack.children import Children, Starting, died, log_size, wait_until_up
+from sandbox.stack.errors import StackFailed
 from sandbox.stack.processes import processes
 from sandbox.stack.seeds import ROOT
 from sandbox.stack.site import Site

@@ -11,9 +11,9 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from sandbox.errors import StackFailed
 from sandbox.stack import accounts, foreground, generated_secrets, seeds, servers
 from sandbox.stack.children import Children
+from sandbox.stack.errors import StackFailed
 from sandbox.stack.ports import Ports
 from sandbox.stack.processes import processes, redis
 from sandbox.stack.site import Site

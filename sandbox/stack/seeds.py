@@ -13,7 +13,7 @@ from payproc.bootstrap import load_settings
 from payproc.database.engine import Database
 from payproc.database.models import Role, User
 from payproc.records.identity.users import NotAuthenticated, authenticate, create_user, issue_key
-from sandbox.errors import StackFailed
+from sandbox.stack.errors import StackFailed
 from sandbox.stack.generated_secrets import GeneratedSecrets
 from sandbox.stack.servers import Postgres
 from sandbox.stack.site import Site

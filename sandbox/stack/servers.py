@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from sandbox.errors import ServerFailed
+from sandbox.stack.errors import ServerFailed
 
 _TIMEOUT_SECONDS = 60
 _REASON = re.compile(r": error: |FATAL: |PANIC: ")

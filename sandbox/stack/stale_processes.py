@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from sandbox.errors import StackFailed
+from sandbox.stack.errors import StackFailed
 from sandbox.stack.site import MARK
 
 _END_WITHIN_SECONDS = 5

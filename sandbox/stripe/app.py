@@ -8,8 +8,8 @@ from functools import partial
 
 from flask import Blueprint, Response, request
 
-from sandbox.faults import ApiFault, Order
-from sandbox.spoiling import NO_ANSWER, hang_up, spoiled
+from sandbox.faults.injection import NO_ANSWER, hang_up, with_fault
+from sandbox.faults.orders import ApiFault, Order
 from sandbox.stripe.account.objects import new_id
 from sandbox.stripe.account.outcomes import expire_overdue
 from sandbox.stripe.api.calls import Call, Operation, answer
@@ -18,9 +18,9 @@ from sandbox.stripe.api.operations import OPERATIONS
 from sandbox.stripe.api.parameters import nest
 from sandbox.stripe.config import API_VERSION
 from sandbox.stripe.errors import RefusedError, internal
+from sandbox.stripe.fault_injection import stand_in
 from sandbox.stripe.journal import Journal
 from sandbox.stripe.simulator import Simulator
-from sandbox.stripe.spoiling import stand_in
 
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
 
@@ -69,7 +69,7 @@ def _view(simulator: Simulator, journal: Journal, operation: Operation) -> Calla
         order = simulator.faults.take(operation.name)
         response = stand_in(order)
         if response is None:
-            response = spoiled(order, _rendered(_judged(simulator, operation, incoming, order)))
+            response = with_fault(order, _rendered(_judged(simulator, operation, incoming, order)))
         _mark(response, incoming)
         # Written before a connection is held open: a test wants to see the call while it hangs.
         journal.write(incoming, response.status_code, order)

@@ -1,6 +1,6 @@
 """What may be ordered to go wrong with Stripe."""
 
-from sandbox.faults import WEBHOOK, ApiFault, Possible, WebhookFault
+from sandbox.faults.orders import WEBHOOK, ApiFault, Possible, WebhookFault
 from sandbox.stripe.api.operations import OPERATION_NAMES
 
 # No answer of Stripe's is signed; only its events are.

@@ -5,8 +5,8 @@ from typing import Protocol
 
 from flask import request
 
-from sandbox.faults import Order
-from sandbox.spoiling import NO_ANSWER
+from sandbox.faults.injection import NO_ANSWER
+from sandbox.faults.orders import Order
 from sandbox.store import Json, Store
 from sandbox.stripe.config import unix_now
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
-from sandbox.faults import Faults
+from sandbox.faults.orders import Faults
 from sandbox.store import Json
 from sandbox.stripe.account import objects
 from sandbox.stripe.api.idempotency import IdempotencyKeys

@@ -11,7 +11,7 @@ from enum import StrEnum
 from sqlite3 import Row
 
 from sandbox.condition import CountingCondition
-from sandbox.faults import WEBHOOK, Faults, Order, WebhookFault
+from sandbox.faults.orders import WEBHOOK, Faults, Order, WebhookFault
 from sandbox.outgoing import Reply, send
 from sandbox.store import Json, Store
 from sandbox.stripe.config import StripeConfig, unix_now
@@ -96,7 +96,7 @@ class Postman:
         self._condition.notify()
 
     def enqueue(self, payload: str, *, event_id: str, event_type: str) -> None:
-        """Store a delivery of the exact payload, spoiled by whichever webhook fault is open."""
+        """Store a delivery of the exact payload, broken by whichever webhook fault is open."""
         if not self._config.webhook_url:
             return
         fault = self._faults.take(WEBHOOK, only=ON_CREATION)

@@ -4,8 +4,8 @@ import json
 
 from flask import request
 
-from sandbox.faults import Order
-from sandbox.spoiling import NO_ANSWER
+from sandbox.faults.injection import NO_ANSWER
+from sandbox.faults.orders import Order
 from sandbox.store import Json, Store
 from sandbox.wallets.notices import now_ms
 

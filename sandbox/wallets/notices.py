@@ -11,7 +11,7 @@ from sqlite3 import Row
 from typing import Protocol
 
 from sandbox.condition import CountingCondition
-from sandbox.faults import Fault, Faults, Order, WebhookFault
+from sandbox.faults.orders import Fault, Faults, Order, WebhookFault
 from sandbox.outgoing import Reply
 from sandbox.store import Json, Store
 from sandbox.wallets.actions import News
@@ -119,7 +119,7 @@ class Postman:
         self._condition.notify()
 
     def announce(self, transaction: Transaction, news: News, *, channel: str) -> None:
-        """Store the notice, spoiled by whichever fault is open; the caller rings once it has committed."""
+        """Store the notice, broken by whichever fault is open; the caller notifies once it has committed."""
         chosen = self._channels[channel]
         letter = chosen.letter(transaction, news)
         if letter is None or not letter.url:

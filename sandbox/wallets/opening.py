@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from sandbox.config import GatewayConfig
 from sandbox.easypaisa import routes as easypaisa
-from sandbox.faults import Faults
+from sandbox.faults.orders import Faults
 from sandbox.jazzcash import routes as jazzcash
 from sandbox.store import Store
 from sandbox.wallets.controls import wallet_controls

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from sandbox.faults import Faults
+from sandbox.faults.orders import Faults
 from sandbox.store import Store
 from sandbox.wallets.actions import Action, NotPossible, take_step
 from sandbox.wallets.config import WalletTimes

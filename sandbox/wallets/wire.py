@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from flask import Response
 
-from sandbox import spoiling
-from sandbox.faults import ApiFault, Fault, Order, WebhookFault
-from sandbox.spoiling import NO_ANSWER, hang_up, truncated
+from sandbox.faults import injection
+from sandbox.faults.injection import NO_ANSWER, hang_up, truncated
+from sandbox.faults.orders import ApiFault, Fault, Order, WebhookFault
 from sandbox.wallets.magic import Manner
 from sandbox.wallets.service import WalletService
 from sandbox.wallets.transactions import Dialect
@@ -51,7 +51,7 @@ def served(service: WalletService, operation: str, dialect: Dialect, handler: Ha
         if response is None:
             if order is not None and order.fault is ApiFault.SLOW:
                 service.stopping.wait(order.seconds)
-            response = _spoiled(order, handler(call))
+            response = _with_fault(order, handler(call))
         if call.hold is not None:
             response = Response(status=NO_ANSWER)
         # Written before a connection is held open: a test wants to see the call while it hangs.
@@ -92,13 +92,13 @@ def _stand_in(order: Order | None) -> Response | None:
         case ApiFault.RATE_LIMIT_429:
             return Response("Too Many Requests", 429, {"Retry-After": "1"}, mimetype="text/plain")
         case _:
-            return spoiling.stand_in(order)
+            return injection.stand_in(order)
 
 
-def _spoiled(order: Order | None, response: Response) -> Response:
+def _with_fault(order: Order | None, response: Response) -> Response:
     if order is not None and order.fault is ApiFault.ERROR_500_AFTER:
         return _internal()
-    return spoiling.spoiled(order, response)
+    return injection.with_fault(order, response)
 
 
 def _internal() -> Response:

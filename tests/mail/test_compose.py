@@ -65,9 +65,7 @@ def test_a_mail_says_who_sent_it_to_whom_and_when(told: Mailbox, locale: Locale,
 
 @BOTH
 @EVERY_KIND
-def test_a_mail_is_sent_in_seven_bits_and_is_the_same_each_time(
-    told: Mailbox, locale: Locale, kind: EmailKind
-) -> None:
+def test_a_mail_is_sent_in_seven_bits_and_is_the_same_each_time(told: Mailbox, locale: Locale, kind: EmailKind) -> None:
     raw = told.read(kind).as_bytes()
     assert raw.isascii()
     assert max(len(line) for line in raw.splitlines()) < 998

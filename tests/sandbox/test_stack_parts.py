@@ -9,8 +9,8 @@ import pytest
 
 from payproc import jobs
 from payproc.providers.registry import PROVIDERS
-from sandbox.errors import StackFailed
 from sandbox.stack.children import Children
+from sandbox.stack.errors import StackFailed
 from sandbox.stack.generated_secrets import GeneratedSecrets, keep, recall
 from sandbox.stack.ports import Ports
 from sandbox.stack.processes import Process, Says, processes

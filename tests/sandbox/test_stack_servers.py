@@ -6,8 +6,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sandbox.errors import ServerFailed
 from sandbox.stack import servers
+from sandbox.stack.errors import ServerFailed
 from sandbox.stack.servers import redis_command, start_postgres, stop_postgres
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from sandbox.faults import UnknownFaultError
+from sandbox.faults.orders import UnknownFaultError
 from sandbox.store import Json
 from sandbox.stripe.account.outcomes import Action, NotPossibleError, act
 from sandbox.stripe.controls.after_payment import add_money

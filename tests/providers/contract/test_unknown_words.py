@@ -92,7 +92,7 @@ def test_an_answer_to_a_start_that_somebody_else_signed_leaves_it_in_doubt(harne
 @fuzzily
 def test_an_inquiry_survives_whatever_stands_in_a_field(harness: Harness, data: st.DataObject) -> None:
     request = harness.case.request()
-    harness.script.says(spoilt(harness, harness.case.inquiry_answer(request, End.PAID), data))
+    harness.script.says(with_fault_in_a_field(harness, harness.case.inquiry_answer(request, End.PAID), data))
     try:
         outcome = harness.scripted.inquire(harness.case.ref(request))
     except (ProviderUnavailable, RequestRefused):
@@ -106,7 +106,7 @@ def test_an_inquiry_survives_whatever_stands_in_a_field(harness: Harness, data: 
 @fuzzily
 def test_a_start_survives_whatever_stands_in_a_field(harness: Harness, data: st.DataObject) -> None:
     request = harness.case.request()
-    harness.script.says(spoilt(harness, harness.case.start_answer(request, End.PAID), data))
+    harness.script.says(with_fault_in_a_field(harness, harness.case.start_answer(request, End.PAID), data))
     try:
         result = harness.scripted.start(harness.call(request))
     except (OutcomeUncertain, ProviderUnavailable, RequestRefused):
@@ -115,7 +115,7 @@ def test_a_start_survives_whatever_stands_in_a_field(harness: Harness, data: st.
     assert all(is_storable(value) for value in result.references.values())
 
 
-def spoilt(harness: Harness, answer: bytes, data: st.DataObject) -> bytes:
+def with_fault_in_a_field(harness: Harness, answer: bytes, data: st.DataObject) -> bytes:
     """The answer with one field changed or left out, under a signature that fits."""
 
     def change(fields: dict[str, Any]) -> dict[str, Any]:

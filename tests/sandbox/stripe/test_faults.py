@@ -22,7 +22,7 @@ CREATE = "POST /v1/checkout/sessions"
         ("truncated_json", stripe.APIError, 200, True),
     ],
 )
-def test_a_fault_spoils_one_call(
+def test_a_fault_breaks_one_call(
     client: stripe.StripeClient,
     controls: Controls,
     *,

@@ -94,7 +94,7 @@ def test_shuffled_events_all_arrive(client: stripe.StripeClient, controls: Contr
 @pytest.mark.parametrize(
     ("fault", "complaint"), [("bad_signature", "No signatures found"), ("old_signature", "Timestamp outside")]
 )
-def test_a_spoiled_signature_is_mended_by_the_retry(
+def test_a_broken_signature_is_mended_by_the_retry(
     client: stripe.StripeClient, controls: Controls, receiver: Receiver, *, fault: str, complaint: str
 ) -> None:
     controls.fault("webhook", fault, times=4)

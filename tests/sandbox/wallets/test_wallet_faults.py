@@ -30,7 +30,7 @@ CALLERS = 40
         ("truncated_json", 200, True),
     ],
 )
-def test_a_fault_spoils_one_answer(merchant: Merchant, fault: str, status: int, *, executed: bool) -> None:
+def test_a_fault_breaks_one_answer(merchant: Merchant, fault: str, status: int, *, executed: bool) -> None:
     merchant.fault("jazzcash push", fault)
     answer = merchant.post(f"jazzcash/{PUSH_2_0}", json=signed(push_fields("T1")))
     assert answer.status_code == status

@@ -14,8 +14,8 @@ from payproc.providers.easy_paisa.provider import EasyPaisaProvider
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig, PaymentType
 from payproc.providers.notices import RawNotice
 from payproc.providers.requests import StartMode, StartRequest
-from sandbox.easypaisa.amounts import json_number
 from sandbox.easypaisa.envelope import Plain, Signed
+from sandbox.easypaisa.values import json_number
 from tests.support.contract.case import Edit, End, Operation, fields_of_form
 from tests.support.contract.played import (
     ACCOUNT_NUMBER,

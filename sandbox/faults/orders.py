@@ -1,4 +1,4 @@
-"""Failures a test or a person orders in advance; each is used up by the calls it spoils."""
+"""Failures a test or a person orders in advance; each is used up by the calls it breaks."""
 
 import threading
 from collections.abc import Mapping
@@ -93,7 +93,7 @@ class Faults:
         self._next_id = 1
 
     def order(self, operation: str, fault: str, *, times: int | None = 1, seconds: float | None = None) -> Order:
-        """Spoil the next `times` calls of the operation; `seconds` of None takes the fault's usual length."""
+        """Break the next `times` calls of the operation; `seconds` of None takes the fault's usual length."""
         chosen = self._chosen(operation, fault)
         length = USUAL_SECONDS.get(chosen, 0.0) if seconds is None else seconds
         with self._lock:

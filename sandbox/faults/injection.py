@@ -6,7 +6,7 @@ from threading import Event
 
 from flask import Response, request
 
-from sandbox.faults import ApiFault, Order
+from sandbox.faults.orders import ApiFault, Order
 
 # Not HTTP: what the log shows for a call whose caller never sees an answer.
 NO_ANSWER = 499
@@ -27,7 +27,7 @@ def stand_in(order: Order | None) -> Response | None:
             return None
 
 
-def spoiled(order: Order | None, response: Response) -> Response:
+def with_fault(order: Order | None, response: Response) -> Response:
     """Return what the caller gets of the answer to a call that was executed."""
     if order is None:
         return response

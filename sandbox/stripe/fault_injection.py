@@ -4,8 +4,8 @@ import json
 
 from flask import Response
 
-from sandbox import spoiling
-from sandbox.faults import ApiFault, Order
+from sandbox.faults import injection
+from sandbox.faults.orders import ApiFault, Order
 from sandbox.stripe.errors import ErrorType, RefusedError, internal
 
 
@@ -21,7 +21,7 @@ def stand_in(order: Order | None) -> Response | None:
         case ApiFault.CONFLICT_409:
             return _refused(_conflict())
         case _:
-            return spoiling.stand_in(order)
+            return injection.stand_in(order)
 
 
 def _refused(refusal: RefusedError) -> Response:
