@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -42,9 +41,7 @@ from payproc.providers.stripe import STRIPE
 from payproc.records.identity.users import create_user
 from payproc.records.reviews import open_review
 from tests.support.configuration import settings_of_a_test
-from tests.support.databases import create_database, drop_database
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.support.databases import ROOT, create_database, drop_database
 
 
 @pytest.fixture

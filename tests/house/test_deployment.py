@@ -25,8 +25,8 @@ from payproc.errors import SettingsInvalid
 from payproc.jobs import Claimed, Kind, Queue, provider_queue
 from payproc.providers.registry import PROVIDERS
 from tasks import runner
+from tests.support.databases import ROOT
 
-ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 # Read by docker-compose.yml itself, to make DATABASE_URL and BROKER_URL of.

@@ -45,6 +45,7 @@ from payproc.records.ledger import journal
 from sandbox.wallets.statement import fee_and_tax
 from sandbox.wallets.transactions import Gateway, State
 from tests.reconcile.wallets.audit import WalletAudit
+from tests.support.databases import ROOT
 from tests.support.wallet_world import NEVER
 
 HEAD = "Order ID,Transaction ID,Date Time,Type,Status,Gross Amount,MDR,Tax,Net Amount"
@@ -124,7 +125,7 @@ def test_it_may_be_written_in_several_ways(write: Write, raw: bytes) -> None:
 
 
 def test_the_example_of_the_documentation_is_read() -> None:
-    docs = Path(__file__).parent.parent.parent / "docs"
+    docs = ROOT / "docs"
     example = (docs / "statement-example.csv").read_text()
     assert example in (docs / "statements.md").read_text()
     assert [(line.id, line.moved) for line in read(docs / "statement-example.csv")] == [
