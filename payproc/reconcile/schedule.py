@@ -82,11 +82,19 @@ def run_period(app: Application, job: jobs.Claimed) -> None:
 
     Raises ProviderUnavailable or RequestRefused; the run stands where it was.
     """
+    run_slice(app, job, longest=_SLICE)
+
+
+def run_slice(app: Application, job: jobs.Claimed, *, longest: timedelta) -> None:
+    """Do the same, for as long as `longest` and the page that passes it.
+
+    Raises ProviderUnavailable or RequestRefused; the run stands where it was.
+    """
     plan = PLANS[job.kind]
     started = time.monotonic()
 
     def enough() -> bool:
-        return time.monotonic() - started > _SLICE.total_seconds()
+        return time.monotonic() - started > longest.total_seconds()
 
     try:
         done = _all_done(app, plan, job, enough=enough)

@@ -91,8 +91,9 @@ def last_lines(site: Site, name: str, *, count: int = 12) -> str:
 class Children:
     """Processes of one site, each in a group of its own, where our terminal's Ctrl-C does not reach it."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, *, down_within_seconds: float = _DOWN_WITHIN_SECONDS) -> None:
         self._site = site
+        self._down_within_seconds = down_within_seconds
         self._environment = site.environment()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -150,7 +151,7 @@ class Children:
         for child in ending:
             # Only the process itself: it knows best in which order its own children end.
             child.terminate()
-        end = time.monotonic() + _DOWN_WITHIN_SECONDS
+        end = time.monotonic() + self._down_within_seconds
         for child in ending:
             with suppress(subprocess.TimeoutExpired):
                 child.wait(max(0.0, end - time.monotonic()))

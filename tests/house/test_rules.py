@@ -228,6 +228,17 @@ def _misplaced(module: str, user: PurePosixPath) -> Iterator[str]:
         yield f"{module} is of another folder: what several share stands in tests/support/"
 
 
+_CONSTANT = re.compile(r"_*[A-Z][A-Z0-9_]*")
+
+
+def patched_constants(source: Source) -> Iterator[str]:
+    for call, name in _calls(source.tree):
+        for argument in call.args[:2] if name == "setattr" else ():
+            match argument:
+                case ast.Constant(value=str(path)) if _CONSTANT.fullmatch(path.rpartition(".")[2]):
+                    yield _at(call, f"{path} is patched: let it be a parameter with a default")
+
+
 def conftests_that_hold_more_than_fixtures(source: Source) -> Iterator[str]:
     if PurePosixPath(source.path).name != "conftest.py":
         return
@@ -351,6 +362,10 @@ def test_no_test_leans_on_another() -> None:
     assert _broken(imports_between_tests, _python("tests")) == []
 
 
+def test_no_constant_is_patched() -> None:
+    assert _broken(patched_constants, _python("tests")) == []
+
+
 def test_a_conftest_holds_fixtures_alone() -> None:
     assert _broken(conftests_that_hold_more_than_fixtures, _python("tests")) == []
 
@@ -412,6 +427,8 @@ _IN_TRANSACTION = "def f(app):\n    with app.database.transaction() as session:\
         (imports_between_tests, "tests/web/test_x.py", "from tests.web.test_y import read"),
         (imports_between_tests, "tests/web/test_x.py", "from tests.web.conftest import Client"),
         (imports_between_tests, "tests/web/test_x.py", "from tests.faults.shop import Shop"),
+        (patched_constants, "tests/x.py", "monkeypatch.setattr(schedule, '_SLICE', 0)"),
+        (patched_constants, "tests/x.py", "monkeypatch.setattr('payproc.reconcile.schedule.MOST', 0)"),
         (conftests_that_hold_more_than_fixtures, "tests/web/conftest.py", "class World: ..."),
         (conftests_that_hold_more_than_fixtures, "tests/web/conftest.py", "def key_of(user): ..."),
         (calls_out_with_a_transaction_open, "payproc/x.py", _IN_TRANSACTION + "provider.start(call)"),
@@ -450,6 +467,7 @@ def test_the_rule_catches(rule: Rule, path: str, text: str) -> None:
         (excuses_without_a_reason, "payproc/x.py", "a = 'a # noqa in a text'"),
         (imports_between_tests, "tests/web/test_x.py", "from tests.support.world import World"),
         (imports_between_tests, "tests/web/console/test_x.py", "from tests.web.client import Client"),
+        (patched_constants, "tests/x.py", "monkeypatch.setattr(app, 'post', posted.append)"),
         (conftests_that_hold_more_than_fixtures, "tests/web/conftest.py", "@pytest.fixture\ndef client(): ..."),
         (calls_out_with_a_transaction_open, "payproc/x.py", _IN_TRANSACTION + "provider.prepare_start(request)"),
         (calls_out_with_a_transaction_open, "payproc/x.py", _IN_TRANSACTION + "pass\n    provider.start(call)"),

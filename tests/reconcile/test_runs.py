@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -14,6 +15,7 @@ from payproc.providers.listing import Window
 from payproc.providers.stripe import STRIPE
 from payproc.reconcile import runs, schedule
 from payproc.reconcile.objects import steps as objects
+from tasks import runner
 from tests.reconcile.audit import Audit
 from tests.support.crashes import Crash, DyingDatabase
 
@@ -119,7 +121,7 @@ class TestByTheClock:
         assert isinstance(job, Job)
         return job
 
-    # The wallets' own tests are in test_wallets.py: no wallet is set up here.
+    # The wallets' own tests are in wallets/: no wallet is set up here.
     @pytest.mark.parametrize("kind", [kind for kind, plan in schedule.PLANS.items() if plan.loop is not Loop.WALLETS])
     def test_each_loop_runs_once_a_period_however_often_the_clock_ticks(self, audit: Audit, kind: jobs.Kind) -> None:
         audit.paid()
@@ -141,7 +143,8 @@ class TestByTheClock:
 
     def test_a_long_run_is_worked_in_slices(self, audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
         audit.paid()
-        monkeypatch.setattr(schedule, "_SLICE", timedelta(0))
+        sliced = partial(schedule.run_slice, longest=timedelta(0))
+        monkeypatch.setitem(runner.HANDLERS, jobs.Kind.RECONCILE_OBJECTS, sliced)
         self.tick(audit, jobs.Kind.RECONCILE_OBJECTS)
         assert self.work(audit, jobs.Kind.RECONCILE_OBJECTS).state is JobState.DONE
         [run] = audit.world.rows(ReconciliationRun)

@@ -123,10 +123,9 @@ def test_a_sign_from_an_earlier_run_does_not_count(site: Site) -> None:
         children.start([program("greeter", "exit(1)")], tell=never_told)
 
 
-def test_one_that_does_not_listen_is_killed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox.stack.children._DOWN_WITHIN_SECONDS", 0.2)
+def test_one_that_does_not_listen_is_killed(site: Site) -> None:
     deaf = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('here I am')\ntime.sleep(60)"
-    children = Children(site)
+    children = Children(site, down_within_seconds=0.2)
     children.start([program("deaf", deaf)], tell=never_told)
     children.stop()
     assert children.ended("deaf") == -9

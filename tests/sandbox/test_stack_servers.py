@@ -6,7 +6,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sandbox.stack import servers
 from sandbox.stack.errors import ServerFailed
 from sandbox.stack.servers import redis_command, start_postgres, stop_postgres
 
@@ -35,10 +34,8 @@ def test_the_servers_own_reason_is_what_is_told(data: Path) -> None:
         start_postgres(data)
 
 
-def test_a_server_that_is_not_installed_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers, "_START_POSTGRES", "import not_there")
+def test_a_server_that_is_not_installed_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ServerFailed, match=r"^PostgreSQL: ModuleNotFoundError: No module named 'not_there'$"):
-        start_postgres(tmp_path)
-    monkeypatch.setattr(servers, "_VALKEY", "not_there")
+        start_postgres(tmp_path, library="not_there")
     with pytest.raises(ServerFailed, match=r"^Redis: No module named 'not_there'$"):
-        redis_command(tmp_path, port=1)
+        redis_command(tmp_path, port=1, library="not_there")

@@ -40,12 +40,18 @@ _AT_ONCE = 20
 # A gateway may take as long over each answer as we let it. A page ends after the answer that passes this: with one
 # time-out (11 s) behind it, and a slice's 15 s before it, the longest stays far below the soft limit of 50 s.
 _PAGE_SECONDS = 8
-# One in ten of those that ended: each comes up every few hours while that is few, and within a week where a shop has
-# fifty thousand. Sixteenths of an MD5 name the tenth: 0x1999… of 0xffff….
-_SAMPLED_BELOW = "1999999999999999"
-_MOST_SAMPLED = 300
-
 _UNDECIDED = frozenset({Verdict.UNKNOWN, Verdict.PENDING, Verdict.PROCESSING})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """Which of those that ended are asked about: whose draw, an MD5, is `below`, and at `most` so many."""
+
+    # One in ten: each comes up every few hours while that is few, and within a week where a shop has fifty thousand.
+    # Sixteenths of an MD5 name the tenth: 0x1999… of 0xffff….
+    below: str = "1999999999999999"
+    most: int = 300
+    at_once: int = _AT_ONCE
 
 
 def window(now: datetime) -> Window:
@@ -95,24 +101,24 @@ def _fetch_by_id(work: Work, cursor: str | None, wanted: ColumnElement[bool]) ->
     return _asked(work, rows, place=lambda last, _: last.id)
 
 
-def _fetch_sample(work: Work, cursor: str | None) -> Batch[Fetched]:
+def _fetch_sample(sampling: Sampling, work: Work, cursor: str | None) -> Batch[Fetched]:
     """Ask about the next of the sample: of those that ended, whose id and the run's period make a small number."""
     done, _, after = (cursor or "0|").partition("|")
-    left = min(_AT_ONCE, _MOST_SAMPLED - int(done))
+    left = min(sampling.at_once, sampling.most - int(done))
     with work.app.database.transaction() as session:
         period = session.get_one(ReconciliationRun, work.run_id).period
         # Not by id: whoever is cut off by the cap today must not be tomorrow.
         draw = func.md5(Payment.id + period)
         ended = func.coalesce(Payment.completed_at, Payment.updated_at) < work.window.end
         wanted = _is_askable(work) & Payment.status.in_(TERMINAL) & _in_window(work) & ended
-        query = select(Payment, draw).where(wanted, draw < _SAMPLED_BELOW, draw > after)
+        query = select(Payment, draw).where(wanted, draw < sampling.below, draw > after)
         drawn = session.execute(query.order_by(draw).limit(left)).all()
     draws = {payment.id: place for payment, place in drawn}
     return _asked(
         work,
         [payment for payment, _ in drawn],
         place=lambda last, asked: (
-            f"{int(done) + asked}|{draws[last.id]}" if int(done) + asked < _MOST_SAMPLED else None
+            f"{int(done) + asked}|{draws[last.id]}" if int(done) + asked < sampling.most else None
         ),
     )
 
@@ -214,8 +220,13 @@ def _difference(payment: Payment, found: Contradiction) -> Difference:
     )
 
 
-STEPS: Steps = (
-    Step(name="open payments", fetch=_fetch_open, settle=_settle),
-    Step(name="payments in question", fetch=_fetch_questioned, settle=_settle),
-    Step(name="a sample of the ended", fetch=_fetch_sample, settle=_settle),
-)
+def steps(sampling: Sampling) -> Steps:
+    """Say which payments are asked about, one kind after the other."""
+    return (
+        Step(name="open payments", fetch=_fetch_open, settle=_settle),
+        Step(name="payments in question", fetch=_fetch_questioned, settle=_settle),
+        Step(name="a sample of the ended", fetch=partial(_fetch_sample, sampling), settle=_settle),
+    )
+
+
+STEPS = steps(Sampling())

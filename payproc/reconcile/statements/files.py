@@ -78,14 +78,14 @@ class Statement:
     first: str
 
 
-def check(path: Path) -> Statement:
+def check(path: Path, *, most_bytes: int = MOST_BYTES, most_lines: int = MOST_LINES) -> Statement:
     """Read a whole statement and import nothing.
 
     Raises StatementInvalid with every line that cannot be read, InvalidRequest for a file that is none.
     """
-    with _opened(path) as file:
+    with _opened(path, most_bytes=most_bytes) as file:
         digest = hashlib.sha256()
-        raw = _raw_lines(file, number=0, digest=digest)
+        raw = _raw_lines(file, number=0, most=most_lines, digest=digest)
         number, layout = _header(raw)
         checked = _Checked()
         first = f"{file.tell()}:{number}"
@@ -169,12 +169,12 @@ def _hash(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path, *, most_bytes: int = MOST_BYTES) -> BinaryIO:
     if not path.is_file():
         raise InvalidRequest(f"{path} is not a file.", code="statement_missing", field="statement")
-    if path.stat().st_size > MOST_BYTES:
+    if path.stat().st_size > most_bytes:
         raise InvalidRequest(
-            f"{path} is larger than {MOST_BYTES // 1024 // 1024} MB: split it by days.",
+            f"{path} is larger than {most_bytes // 1024 // 1024} MB: split it by days.",
             code="statement_too_large",
             field="statement",
         )
@@ -185,13 +185,13 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _raw_lines(
-    file: BinaryIO, *, number: int, digest: "hashlib._Hash | None" = None
+    file: BinaryIO, *, number: int, most: int = MOST_LINES, digest: "hashlib._Hash | None" = None
 ) -> Iterator[tuple[int, bytes | None]]:
     """Yield each line by its number; None for one that is too long to be looked at."""
     while data := file.readline(_LONGEST_LINE + 1):
         number += 1
-        if number > MOST_LINES:
-            raise StatementInvalid([BadLine(number=number, reason=f"there are more than {MOST_LINES:,} lines")])
+        if number > most:
+            raise StatementInvalid([BadLine(number=number, reason=f"there are more than {most:,} lines")])
         is_whole = len(data) <= _LONGEST_LINE or data.endswith(b"\n")
         kept = data if is_whole else None
         while data:

@@ -52,6 +52,7 @@ def import_statement(
     *,
     dry_run: bool = False,
     progress: Callable[[ReconciliationRun, Statement], None] = lambda _run, _statement: None,
+    lines_at_once: int = _LINES_AT_ONCE,
 ) -> ReconciliationRun:
     """Check a statement and import it; the same file once more changes nothing, unless a line of it waited.
 
@@ -62,7 +63,9 @@ def import_statement(
         raise InvalidRequest(f"{method} lists what it has, and needs no statement.", field="method")
     statement = files.check(path)
     run = _begun(app, method, statement, dry_run=dry_run)
-    return runs.resume(app, run.id, steps(statement), progress=lambda moved: progress(moved, statement))
+    return runs.resume(
+        app, run.id, steps(statement, lines_at_once=lines_at_once), progress=lambda moved: progress(moved, statement)
+    )
 
 
 def _begun(app: Application, method: PaymentMethod, statement: Statement, *, dry_run: bool) -> ReconciliationRun:
@@ -82,10 +85,10 @@ def _left_something(run: ReconciliationRun) -> bool:
     return run.state is RunState.ABANDONED or bool(run.counts.get("lines", {}).get("waiting"))
 
 
-def steps(statement: Statement) -> Steps:
+def steps(statement: Statement, *, lines_at_once: int) -> Steps:
     """Say how a checked statement is gone through."""
     return (
-        Step(name="lines", fetch=partial(_fetch_lines, statement), settle=_settle_lines),
+        Step(name="lines", fetch=partial(_fetch_lines, statement, lines_at_once), settle=_settle_lines),
         Step(name="charges made twice", fetch=_fetch_doubled, settle=_settle_doubled),
         Step(name="our payments", fetch=_fetch_unlisted, settle=_settle_unlisted),
         Step(name="refunds", fetch=refunds.fetch, settle=refunds.settle),
@@ -93,8 +96,8 @@ def steps(statement: Statement) -> Steps:
     )
 
 
-def _fetch_lines(statement: Statement, _work: Work, cursor: str | None) -> Batch[StatementLine]:
-    lines, following = files.read(statement, cursor=cursor, limit=_LINES_AT_ONCE)
+def _fetch_lines(statement: Statement, limit: int, _work: Work, cursor: str | None) -> Batch[StatementLine]:
+    lines, following = files.read(statement, cursor=cursor, limit=limit)
     return Batch(items=lines, cursor=following)
 
 

@@ -14,10 +14,13 @@ from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.listing import Window
 from payproc.reconcile import runs
 from payproc.reconcile.objects import inquiries as wallets_loop
+from payproc.reconcile.objects.inquiries import Sampling
 from sandbox.wallets.transactions import Transaction
 from tests.support.wallet_world import WalletWorld
 
 DIALECTS = {"jazz_cash_dialect": "mwallet-2.0", "easy_paisa_dialect": "rest-v4"}
+# Of payments that ended, let the sample be all.
+EVERY_ONE = Sampling(below="g")
 _numbers = itertools.count()
 
 
@@ -26,6 +29,7 @@ class WalletAudit:
     """Runs of reconciliation over a wallet's payments of the last days."""
 
     world: WalletWorld
+    sampling: Sampling
 
     def run(self, method: PaymentMethod = JAZZ_CASH, *, dry_run: bool = False) -> ReconciliationRun:
         """Ask about everything there is, to the end."""
@@ -33,7 +37,7 @@ class WalletAudit:
         window = Window(begin=now - timedelta(days=50), end=now + timedelta(seconds=2))
         period = f"a test's {next(_numbers)}"
         begun = runs.begin(self.world.app, Loop.WALLETS, method, period=period, window=window, dry_run=dry_run)
-        return runs.resume(self.world.app, begun.id, wallets_loop.STEPS)
+        return runs.resume(self.world.app, begun.id, wallets_loop.steps(self.sampling))
 
     def paid(self, method: PaymentMethod = JAZZ_CASH, amount_minor: int = 125050) -> Payment:
         payment = self.world.begin(method, amount_minor=amount_minor)

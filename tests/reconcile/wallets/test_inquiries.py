@@ -1,5 +1,6 @@
 """The wallets: what is late is asked about, what ended is sampled, and only the gateway's own answer moves anything."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,13 +26,14 @@ from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.listing import Window
 from payproc.reconcile import runs, schedule
 from payproc.reconcile.objects import inquiries as asking
+from payproc.reconcile.objects.inquiries import Sampling
 from sandbox.wallets.transactions import State
-from tests.reconcile.wallets.audit import WalletAudit
+from tests.reconcile.wallets.audit import EVERY_ONE, WalletAudit
 from tests.support.waiting import wait_until
 from tests.support.wallet_world import DECLINED, NEVER
 
 both = pytest.mark.parametrize("method", [JAZZ_CASH, EASY_PAISA])
-all_sampled = pytest.mark.usefixtures("every_one_sampled")
+all_sampled = pytest.mark.parametrize("sampling", [EVERY_ONE], ids=["all"])
 
 
 @both
@@ -133,13 +135,11 @@ def test_what_the_gateway_says_otherwise_of_a_paid_payment_is_told_and_not_touch
 
 
 @all_sampled
-def test_a_difference_stays_until_the_gateway_agrees_whatever_the_sample(
-    audit: WalletAudit, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_difference_stays_until_the_gateway_agrees_whatever_the_sample(audit: WalletAudit) -> None:
     paid = audit.paid()
     audit.alter(paid, state=State.FAILED)
     audit.run()
-    monkeypatch.setattr(asking, "_SAMPLED_BELOW", "")
+    audit = replace(audit, sampling=Sampling(below=""))
     audit.run()
     assert audit.kinds(is_open=True) == [FindingKind.LOCAL_AHEAD]
     assert len(audit.findings()) == 1
@@ -169,11 +169,8 @@ def test_a_question_that_is_older_than_what_is_looked_at_is_closed_by_an_answer_
     assert audit.findings(is_open=True) == []
 
 
-def test_the_sample_is_the_same_when_a_run_is_resumed_and_another_in_the_next(
-    audit: WalletAudit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(asking, "_SAMPLED_BELOW", "8")
-    monkeypatch.setattr(asking, "_AT_ONCE", 2)
+def test_the_sample_is_the_same_when_a_run_is_resumed_and_another_in_the_next(audit: WalletAudit) -> None:
+    half = asking.steps(Sampling(below="8", at_once=2))
     payments = [audit.paid(amount_minor=1000 + each) for each in range(12)]
     everyone = {payment.reference for payment in payments}
 
@@ -184,7 +181,7 @@ def test_the_sample_is_the_same_when_a_run_is_resumed_and_another_in_the_next(
         run = runs.begin(audit.world.app, Loop.WALLETS, JAZZ_CASH, period=period, window=window)
         while run.state is RunState.RUNNING:
             # One page a time, each as by a worker of its own.
-            run = runs.resume(audit.world.app, run.id, asking.STEPS, enough=lambda: True)
+            run = runs.resume(audit.world.app, run.id, half, enough=lambda: True)
         return audit.inquiries()[before:]
 
     drawn = [asked(f"hour {hour}") for hour in range(8)]
@@ -193,10 +190,8 @@ def test_the_sample_is_the_same_when_a_run_is_resumed_and_another_in_the_next(
     assert set().union(*drawn) == everyone
 
 
-def test_a_run_asks_about_some_hundreds_at_most(audit: WalletAudit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "_SAMPLED_BELOW", "g")
-    monkeypatch.setattr(asking, "_MOST_SAMPLED", 3)
-    monkeypatch.setattr(asking, "_AT_ONCE", 2)
+@pytest.mark.parametrize("sampling", [replace(EVERY_ONE, most=3, at_once=2)], ids=["three"])
+def test_a_run_asks_about_some_hundreds_at_most(audit: WalletAudit) -> None:
     for each in range(5):
         audit.paid(amount_minor=1000 + each)
     assert audit.run().counts["compared"]["a sample of the ended"] == 3

@@ -44,7 +44,7 @@ from payproc.reconcile.statements.files import StatementInvalid
 from payproc.records.ledger import journal
 from sandbox.wallets.statement import fee_and_tax
 from sandbox.wallets.transactions import Gateway, State
-from tests.reconcile.wallets.audit import WalletAudit
+from tests.reconcile.wallets.audit import EVERY_ONE, WalletAudit
 from tests.support.databases import ROOT
 from tests.support.wallet_world import NEVER
 
@@ -80,9 +80,9 @@ def read(path: Path) -> list[StatementLine]:
             return found
 
 
-def refused(path: Path) -> list[tuple[int, str]]:
+def refused(path: Path, **bounds: int) -> list[tuple[int, str]]:
     with pytest.raises(StatementInvalid) as error:
-        files.check(path)
+        files.check(path, **bounds)
     return [(line.number, line.reason) for line in error.value.bad_lines]
 
 
@@ -190,14 +190,11 @@ def test_a_file_that_is_none_is_refused(write: Write, raw: bytes, number: int, r
     assert (found, reason in said) == (number, True), said
 
 
-def test_a_file_without_bounds_is_not_read(write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(files, "MOST_LINES", 3)
-    assert refused(write(*(GOOD.replace("3012", str(each)) for each in range(5)))) == [
-        (4, "there are more than 3 lines")
-    ]
-    monkeypatch.setattr(files, "MOST_BYTES", 100)
+def test_a_file_without_bounds_is_not_read(write: Write, tmp_path: Path) -> None:
+    longer = write(*(GOOD.replace("3012", str(each)) for each in range(5)))
+    assert refused(longer, most_lines=3) == [(4, "there are more than 3 lines")]
     with pytest.raises(InvalidRequest, match="is larger than"):
-        files.check(write(GOOD))
+        files.check(write(GOOD), most_bytes=100)
     with pytest.raises(InvalidRequest, match="is not a file"):
         files.check(tmp_path)
 
@@ -316,7 +313,7 @@ def test_refunds_of_a_payment_are_paired_with_ours_and_booked(books: Books) -> N
     assert (books.balance(Account.RECEIVABLE), books.balance(Account.SUSPENSE)) == (-fee, 0)
 
 
-@pytest.mark.usefixtures("every_one_sampled")
+@pytest.mark.parametrize("sampling", [EVERY_ONE], ids=["all"])
 def test_a_sale_that_was_reversed_there_is_a_refund_on_both_sides(books: Books) -> None:
     paid = books.audit.paid()
     books.audit.world.do(paid, "reverse")
@@ -465,8 +462,7 @@ def test_a_dry_run_tells_what_it_would_find_and_does_not_stand_in_the_way(books:
     assert len(books.found()) == 2
 
 
-def test_an_import_that_died_goes_on_where_it_was(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importer, "_LINES_AT_ONCE", 1)
+def test_an_import_that_died_goes_on_where_it_was(books: Books) -> None:
     lines = [line(books.audit.paid(amount_minor=100 + each), str(each), f"1.0{each}") for each in range(4)]
 
     def die(run: ReconciliationRun, _statement: object) -> None:
@@ -474,7 +470,7 @@ def test_an_import_that_died_goes_on_where_it_was(books: Books, monkeypatch: pyt
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        importer.import_statement(books.audit.world.app, JAZZ_CASH, books.file(lines), progress=die)
+        importer.import_statement(books.audit.world.app, JAZZ_CASH, books.file(lines), progress=die, lines_at_once=1)
     assert len(books.audit.world.rows(SettlementLine)) == 2
     run = books.imported(lines)
     assert (run.counts["compared"]["lines"], run.counts["lines"]) == (4, {"booked": 4})
