@@ -90,13 +90,15 @@ class Stack:
         again = next(process for process in (redis(self.site), *processes(self.site)) if process.name == name)
         self._children.start([again], tell=_silent)
 
-    def reconfigured(self, overrides: Mapping[str, str]) -> "Stack":
-        """Return this stack under other settings: whatever reads them is started again, and data and gateway stay.
+    def reconfigured(self, overrides: Mapping[str, str], *, only: Collection[str]) -> "Stack":
+        """Return this stack under other settings: the processes `only` named are started again, if anything changes.
 
         Raises StackFailed.
         """
         site = replace(self.site, overrides={**self.site.overrides, **overrides})
-        again = [each for each in processes(site) if each.name in self._children.names and each.name != "gateway"]
+        if site == self.site:
+            return self
+        again = [each for each in processes(site) if each.name in only]
         self._children.stop([each.name for each in again])
         self._children.retell(site)
         self._children.start(again, tell=_silent)
