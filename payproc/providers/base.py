@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from payproc.domain.settlement import RefundOutcome
 from payproc.providers.answers import Outcome, PostForm, StartResult
-from payproc.providers.notices import ParsedNotice, RawNotice, StoredNotice
+from payproc.providers.notices import ParsedNotice, RawNotice, VerifiedNotice
 from payproc.providers.requests import (
     Customer,
     PaymentRef,
@@ -71,19 +71,15 @@ class Provider(Protocol):
         """Say how long to wait before each inquiry; the last step repeats."""
         ...
 
-    def read_notice(self, raw: RawNotice) -> ParsedNotice:
-        """Verify and read a delivery. Pure.
+    def verify_notice(self, raw: RawNotice) -> VerifiedNotice:
+        """Say whether a delivery is to be believed, and read no more of it than that takes. Pure.
 
         Raises BadSignature or NoticeMalformed.
         """
         ...
 
-    def redacted(self, raw: RawNotice) -> bytes:
-        """Return the delivery as it may be kept: whatever the gateway echoes of secrets and of the payer is masked."""
-        ...
-
-    def parse_stored(self, body: bytes) -> StoredNotice:
-        """Read what `redacted` kept of a delivery that was verified when it came. Pure."""
+    def parse_stored(self, body: bytes) -> ParsedNotice:
+        """Read what was kept of a delivery that `verify_notice` proved when it came. Pure."""
         ...
 
 

@@ -1,7 +1,7 @@
 """What a provider delivers, as it came and as it is understood."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from payproc.domain.references import References
@@ -24,7 +24,7 @@ class Notice:
     """A proven notice about a payment.
 
     `payment_id` is our own id, `reference` our own reference, where the provider echoes one of them. `dialects` are
-    those whose payments it may speak of. `answer` is what the provider wants to hear; None for our usual words.
+    those whose payments it may speak of.
     """
 
     key: str
@@ -34,6 +34,17 @@ class Notice:
     dialects: frozenset[str]
     payment_id: str | None = None
     reference: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proven:
+    """A delivery that is the provider's own; what it says is read when it is applied.
+
+    `answer` is what the provider wants to hear; None for our usual words.
+    """
+
+    key: str
+    kind: str
     answer: Mapping[str, str] | None = None
 
 
@@ -84,8 +95,13 @@ class DisputeNotice:
     dialects: frozenset[str]
 
 
-ParsedNotice = Notice | RefundNotice | DisputeNotice | Hint | Postponed | Ignored
+@dataclass(frozen=True, kw_only=True)
+class VerifiedNotice:
+    """What a delivery is worth, and the bytes of it that may be kept: no secret, and nothing of the payer."""
+
+    notice: Proven | Hint | Ignored
+    redacted: bytes = field(repr=False)
 
 
-# What was proven when it came, and is read again from what we kept.
-StoredNotice = Notice | RefundNotice | DisputeNotice | Postponed | Ignored
+# What a proven delivery says, read from what was kept of it.
+ParsedNotice = Notice | RefundNotice | DisputeNotice | Postponed | Ignored

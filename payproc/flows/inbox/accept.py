@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, assert_never
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -16,7 +17,7 @@ from payproc.domain.ids import Prefix, new_id
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.flows.inbox import hints
 from payproc.providers.listing import RemoteEvent
-from payproc.providers.notices import Hint, Ignored, Notice, RawNotice
+from payproc.providers.notices import Hint, Ignored, Proven, RawNotice
 
 # What helps to tell where a delivery came from; never cookies or authorization.
 _KEPT_HEADERS = ("stripe-signature", "content-type", "user-agent")
@@ -59,27 +60,36 @@ def accept_notice(
     Raises BadSignature or NoticeMalformed, and then nothing is kept; a database error means the provider must
     deliver again.
     """
-    provider = app.provider(method)
-    reading = provider.read_notice(raw)
-    if isinstance(reading, Hint):
-        # Who sends too many is told the same as everybody, and nothing is looked up.
-        if admits_hint():
-            hints.take_hint(app, method, reading, body=provider.redacted(raw), received_at=raw.received_at)
-        return Accepted(notice_id=None, answer=reading.answer)
-    ignored = isinstance(reading, Ignored)
-    parameters = {
+    verified = app.provider(method).verify_notice(raw)
+    match verified.notice:
+        case Hint() as hint:
+            # Who sends too many is told the same as everybody, and nothing is looked up.
+            if admits_hint():
+                hints.take_hint(app, method, hint, body=verified.redacted, received_at=raw.received_at)
+            return Accepted(notice_id=None, answer=hint.answer)
+        case Proven() | Ignored() as notice:
+            parameters = _statement_parameters(method, raw, notice, verified.redacted)
+            stored: str | None = app.database.single_statement(_STORE, parameters)
+            return Accepted(notice_id=stored, answer=notice.answer if isinstance(notice, Proven) else None)
+        case _:
+            assert_never(verified.notice)
+
+
+def _statement_parameters(
+    method: PaymentMethod, raw: RawNotice, notice: Proven | Ignored, body: bytes
+) -> dict[str, Any]:
+    reason = notice.reason if isinstance(notice, Ignored) else None
+    return {
         "id": new_id(Prefix.NOTICE),
         "job": new_id(Prefix.JOB),
         "provider": method,
-        "key": reading.key,
-        "kind": reading.kind,
-        "body": provider.redacted(raw),
+        "key": notice.key,
+        "kind": notice.kind,
+        "body": body,
         "headers": json.dumps({name: raw.headers[name] for name in _KEPT_HEADERS if name in raw.headers}),
-        "state": (NoticeState.IGNORED if ignored else NoticeState.NEW).value,
-        "reason": reading.reason if isinstance(reading, Ignored) else None,
+        "state": (NoticeState.NEW if reason is None else NoticeState.IGNORED).value,
+        "reason": reason,
     }
-    stored: str | None = app.database.single_statement(_STORE, parameters)
-    return Accepted(notice_id=stored, answer=reading.answer if isinstance(reading, Notice) else None)
 
 
 def keep_listed(app: Application, session: Session, method: PaymentMethod, event: RemoteEvent) -> bool:

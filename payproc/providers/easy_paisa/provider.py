@@ -14,7 +14,7 @@ from payproc.providers.answers import Outcome, PostForm, StartResult
 from payproc.providers.easy_paisa import guide, hosted, notices, values, wire
 from payproc.providers.easy_paisa.client import EasyPaisaApi
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig
-from payproc.providers.notices import ParsedNotice, RawNotice, StoredNotice
+from payproc.providers.notices import ParsedNotice, RawNotice, VerifiedNotice
 from payproc.providers.requests import Operation, PaymentRef, PreparedCall, StartMode, StartRequest, StoredCall
 from payproc.providers.transport.http import Http
 
@@ -124,18 +124,14 @@ class EasyPaisaProvider:
         """Return the order that the browser names."""
         return hosted.returned_reference(raw)
 
-    def read_notice(self, raw: RawNotice) -> ParsedNotice:
-        """Read a delivery, which is a hint at most.
+    def verify_notice(self, raw: RawNotice) -> VerifiedNotice:
+        """Take a delivery for a hint at most; of the payer and of our account nothing is kept.
 
         Raises NoticeMalformed.
         """
-        return notices.read(raw, self._config)
+        return VerifiedNotice(notice=notices.read(raw, self._config), redacted=notices.redacted(raw, self._config))
 
-    def redacted(self, raw: RawNotice) -> bytes:
-        """Return the delivery without the payer and without our account."""
-        return notices.redacted(raw, self._config)
-
-    def parse_stored(self, body: bytes) -> StoredNotice:
+    def parse_stored(self, body: bytes) -> ParsedNotice:
         """Refuse: nothing that Easypaisa sends is proven, so nothing proven was kept."""
         raise NoticeMalformed(f"Easypaisa proves no notices; these {len(body)} bytes are not one.")
 

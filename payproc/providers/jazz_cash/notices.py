@@ -21,7 +21,7 @@ from payproc.providers.jazz_cash.answers import outcome_of
 from payproc.providers.jazz_cash.deliveries import Fields, fields_of, is_json
 from payproc.providers.jazz_cash.settings import REAL_DIALECTS, JazzCashConfig
 from payproc.providers.jazz_cash.signature import SECURE_HASH, sign, signed_part, verified
-from payproc.providers.notices import Hint, Notice, ParsedNotice, RawNotice
+from payproc.providers.notices import Hint, Notice, Proven, RawNotice, VerifiedNotice
 
 _REFERENCE, _GUIDE_REFERENCE = "pp_TxnRefNo", "pp_txn_id"
 _PASSWORD = "pp_Password"  # noqa: S105 (a field's name)
@@ -59,32 +59,26 @@ class _Proven:
     fields: dict[str, str]
 
 
-def read(raw: RawNotice, config: JazzCashConfig) -> ParsedNotice:
-    """Verify and read a delivery.
+def verify(raw: RawNotice, config: JazzCashConfig) -> VerifiedNotice:
+    """Verify a delivery; what may be kept of it holds what was proven about it.
 
-    Raises NoticeMalformed or BadSignature.
-    """
-    fields = fields_of(raw.body)
-    if not _is_signed_kind(fields):
-        return _hint(fields)
-    return _notice(_prove(fields, raw, config), config)
-
-
-def redacted(raw: RawNotice, config: JazzCashConfig) -> bytes:
-    """Return what may be kept of a delivery, with what was proven about it.
-
-    It is verified once more: what `parse_stored` will believe must not depend on who remembered to call `read`.
     Raises NoticeMalformed or BadSignature.
     """
     fields = fields_of(raw.body)
     if not _is_signed_kind(fields):
         hint = _hint(fields)
-        return json.dumps({"kind": hint.kind, _GUIDE_REFERENCE: hint.reference}).encode()
-    return json.dumps(asdict(_prove(fields, raw, config)), sort_keys=True).encode()
+        kept = {"kind": hint.kind, _GUIDE_REFERENCE: hint.reference}
+        return VerifiedNotice(notice=hint, redacted=json.dumps(kept).encode())
+    proven = _prove(fields, raw, config)
+    answer = _acknowledgement(config.integrity_salt) if proven.kind is Kind.IPN else None
+    return VerifiedNotice(
+        notice=Proven(key=proven.key, kind=proven.kind.value, answer=answer),
+        redacted=json.dumps(asdict(proven), sort_keys=True).encode(),
+    )
 
 
-def parse_stored(body: bytes, config: JazzCashConfig) -> Notice:
-    """Read what `redacted` kept.
+def parse_stored(body: bytes) -> Notice:
+    """Read what `verify` let us keep.
 
     Raises NoticeMalformed for anything else, a hint included: nothing was ever proven about one.
     """
@@ -93,7 +87,7 @@ def parse_stored(body: bytes, config: JazzCashConfig) -> Notice:
         proven = _Proven(**{**kept, "kind": Kind(kept["kind"])})
     except (ValueError, TypeError, KeyError, RecursionError):
         raise NoticeMalformed("This is no proven delivery.") from None
-    return _notice(proven, config)
+    return _notice(proven)
 
 
 def returned_reference(raw: RawNotice) -> str | None:
@@ -162,7 +156,7 @@ def _kept(signed: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def _notice(proven: _Proven, config: JazzCashConfig) -> Notice:
+def _notice(proven: _Proven) -> Notice:
     reference = proven.fields[_REFERENCE]
     return Notice(
         key=proven.key,
@@ -171,7 +165,6 @@ def _notice(proven: _Proven, config: JazzCashConfig) -> Notice:
         references={Reference.JAZZ_CASH: reference},
         outcome=_outcome(proven, reference),
         dialects=REAL_DIALECTS,
-        answer=_acknowledgement(config.integrity_salt) if proven.kind is Kind.IPN else None,
     )
 
 

@@ -12,7 +12,7 @@ from payproc.providers.answers import Outcome, PostForm, StartResult
 from payproc.providers.jazz_cash import answers, guide, notices, values, wire
 from payproc.providers.jazz_cash.client import JazzCashApi
 from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
-from payproc.providers.notices import ParsedNotice, RawNotice, StoredNotice
+from payproc.providers.notices import ParsedNotice, RawNotice, VerifiedNotice
 from payproc.providers.requests import (
     Operation,
     PaymentRef,
@@ -114,17 +114,13 @@ class JazzCashProvider:
             return self._config.poll_schedule
         return _GUIDE_STEPS if _dialect(dialect) is Dialect.GUIDE else _REAL_STEPS
 
-    def read_notice(self, raw: RawNotice) -> ParsedNotice:
-        """Verify and read a notification, or the form with which the browser returns."""
-        return notices.read(raw, self._config)
+    def verify_notice(self, raw: RawNotice) -> VerifiedNotice:
+        """Verify a notification, or the form with which the browser returns."""
+        return notices.verify(raw, self._config)
 
-    def redacted(self, raw: RawNotice) -> bytes:
-        """Return a proven delivery without password and payer; raises as `read_notice` does."""
-        return notices.redacted(raw, self._config)
-
-    def parse_stored(self, body: bytes) -> StoredNotice:
+    def parse_stored(self, body: bytes) -> ParsedNotice:
         """Read a stored delivery."""
-        return notices.parse_stored(body, self._config)
+        return notices.parse_stored(body)
 
     def next_form(self, raw: RawNotice) -> PostForm | None:  # noqa: ARG002 (the interface's own shape)
         """Ask for no further form: the browser comes back once."""

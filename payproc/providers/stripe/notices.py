@@ -5,7 +5,7 @@ from typing import Any
 
 from payproc.domain.references import References
 from payproc.providers.answers import Outcome
-from payproc.providers.notices import DisputeNotice, Ignored, Notice, Postponed, RefundNotice, StoredNotice
+from payproc.providers.notices import DisputeNotice, Ignored, Notice, ParsedNotice, Postponed, Proven, RefundNotice
 from payproc.providers.stripe.wire import checkout, disputes, refunds
 
 Json = Mapping[str, Any]
@@ -61,22 +61,35 @@ _READ_ELSEWHERE = {
 }
 
 
-def read(event: Json, *, live_mode: bool) -> StoredNotice:
-    """Read a snapshot event that has the right shape."""
+def named(event: Json, *, live_mode: bool) -> Proven | Ignored:
+    """Name an event that has the right shape, and say whether it concerns a payment of ours."""
     key, kind = event["id"], event["type"]
+    reason = _why_ignored(event, kind, live_mode=live_mode)
+    return Proven(key=key, kind=kind) if reason is None else Ignored(key=key, kind=kind, reason=reason)
+
+
+def _why_ignored(event: Json, kind: str, *, live_mode: bool) -> str | None:
     if event.get("livemode") is not live_mode:
-        return Ignored(key=key, kind=kind, reason="the event is of the other mode (live or test)")
+        return "the event is of the other mode (live or test)"
     if event.get("account"):
-        return Ignored(key=key, kind=kind, reason="the event is of a connected account")
-    found = event["data"]["object"]
+        return "the event is of a connected account"
+    if kind in _READERS or kind in _REFUNDS or kind.startswith(_DISPUTES):
+        return None
+    reasons = (reason for start, reason in _READ_ELSEWHERE.items() if kind.startswith(start))
+    return next(reasons, "the event type concerns no payment")
+
+
+def read(event: Json, *, live_mode: bool) -> ParsedNotice:
+    """Read a snapshot event that has the right shape."""
+    event_named = named(event, live_mode=live_mode)
+    if isinstance(event_named, Ignored):
+        return event_named
+    key, kind, found = event_named.key, event_named.kind, event["data"]["object"]
     if kind in _REFUNDS:
         return _refund(key, kind, found)
     if kind.startswith(_DISPUTES):
         return _dispute(key, kind, found, created=event.get("created"))
-    reader = _READERS.get(kind)
-    if reader is None:
-        return Ignored(key=key, kind=kind, reason=_why_ignored(kind))
-    references, outcome = reader(found)
+    references, outcome = _READERS[kind](found)
     return Notice(
         key=key,
         kind=kind,
@@ -92,19 +105,14 @@ def _our_id(found: Json) -> str | None:
     return checkout.text(named) or checkout.text(found.get("client_reference_id"))
 
 
-def _why_ignored(kind: str) -> str:
-    reasons = (reason for start, reason in _READ_ELSEWHERE.items() if kind.startswith(start))
-    return next(reasons, "the event type concerns no payment")
-
-
-def _refund(key: str, kind: str, found: Json) -> StoredNotice:
+def _refund(key: str, kind: str, found: Json) -> ParsedNotice:
     refund = refunds.remote(found)
     if refund is None or refund.money is None:
         return Postponed(key=key, kind=kind, reason="its refund has no id or amount that we can read")
     return RefundNotice(key=key, kind=kind, refund=refund, dialects=_DIALECTS)
 
 
-def _dispute(key: str, kind: str, found: Json, *, created: object) -> StoredNotice:
+def _dispute(key: str, kind: str, found: Json, *, created: object) -> ParsedNotice:
     told_at = checkout.moment(created)
     dispute = disputes.remote(found, told_at=told_at) if told_at else None
     if dispute is None or dispute.money is None:

@@ -6,7 +6,7 @@ from payproc.domain.references import Reference
 from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.errors import InvalidRequest, OperationNotSupported, RequestRefused
 from payproc.providers.answers import Outcome, StartResult, Verdict
-from payproc.providers.notices import RawNotice, StoredNotice
+from payproc.providers.notices import ParsedNotice, RawNotice, VerifiedNotice
 from payproc.providers.requests import (
     Customer,
     Operation,
@@ -135,16 +135,12 @@ class StripeProvider(StripeListing):
         """Ask how the session stands, with its intent."""
         return checkout.session_outcome(self._api.session(_session_of(ref)))
 
-    def read_notice(self, raw: RawNotice) -> StoredNotice:
-        """Verify and read a webhook."""
+    def verify_notice(self, raw: RawNotice) -> VerifiedNotice:
+        """Verify a webhook. It is kept as it came: Stripe echoes no secret, and of a card four digits."""
         event = signature.verified_event(raw, self._config.webhook_secrets)
-        return notices.read(event, live_mode=self._config.live_mode)
+        return VerifiedNotice(notice=notices.named(event, live_mode=self._config.live_mode), redacted=raw.body)
 
-    def redacted(self, raw: RawNotice) -> bytes:
-        """Return the body as it came: Stripe echoes no secret, and of a card four digits."""
-        return raw.body
-
-    def parse_stored(self, body: bytes) -> StoredNotice:
+    def parse_stored(self, body: bytes) -> ParsedNotice:
         """Read a stored webhook."""
         return notices.read(events.parsed_event(body), live_mode=self._config.live_mode)
 

@@ -28,8 +28,7 @@ def test_what_is_pure_sends_nothing(harness: Harness) -> None:
     request, provider = harness.case.request(), harness.scripted
     raw = harness.case.notice(request, End.PAID)
     provider.check(request)
-    provider.read_notice(raw)
-    kept = provider.redacted(raw)
+    kept = provider.verify_notice(raw).redacted
     if harness.case in SIGNING:
         assert not isinstance(provider.parse_stored(kept), Postponed)
     if isinstance(provider, Returning):

@@ -7,12 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payproc.errors import NoticeMalformed
+from payproc.providers.easy_paisa import notices
 from payproc.providers.easy_paisa.settings import Dialect
 from payproc.providers.notices import Hint, Ignored
 from tests.providers.easy_paisa.gateway import Gateway
 from tests.providers.easy_paisa.merchant import ACCOUNT, PHONE, REFERENCE, config, delivered, provider
+from tests.support.notices import read_notice
 
-PROVIDER = provider(config(Dialect.HOSTED))
+CONFIG = config(Dialect.HOSTED)
+PROVIDER = provider(CONFIG)
 PATH = f"/easypay-service/rest/v1/order-status/{ACCOUNT}/{REFERENCE}"
 REAL = f"https://easypay.easypaisa.com.pk{PATH}"
 UNUSABLE = Ignored(
@@ -23,11 +26,11 @@ UNUSABLE = Ignored(
 
 
 def read(body: bytes = b"", *, query: str = "") -> Any:
-    return PROVIDER.read_notice(delivered(body, query=query))
+    return read_notice(PROVIDER, delivered(body, query=query))
 
 
 def stored(body: bytes = b"", *, query: str = "") -> bytes:
-    return PROVIDER.redacted(delivered(body, query=query))
+    return notices.redacted(delivered(body, query=query), CONFIG)
 
 
 # --- The gateway's own notice -----------------------------------------------------------------------------------------
@@ -136,7 +139,7 @@ def test_no_text_makes_an_address_ours(text: str) -> None:
 def test_without_an_account_of_ours_no_address_is() -> None:
     guide = provider(config(Dialect.GUIDE, account_number=""))
     for address in (REAL, REAL.replace(ACCOUNT, ""), REAL.replace(f"{ACCOUNT}/", "")):
-        assert guide.read_notice(delivered(query=f"url={address}")) == UNUSABLE
+        assert read_notice(guide, delivered(query=f"url={address}")) == UNUSABLE
 
 
 @pytest.mark.parametrize("prefix", ["", "/easypaisa"])
@@ -145,14 +148,14 @@ def test_a_sandbox_is_believed_at_its_own_address_only_and_nothing_is_ever_fetch
 ) -> None:
     sandboxed = provider(config(Dialect.REST_V4, base_url=gateway.url + prefix))
     for base in (gateway.url, gateway.url + prefix, "https://easypay.easypaisa.com.pk"):
-        hint = sandboxed.read_notice(delivered(query=f"url={base}{PATH}"))
+        hint = read_notice(sandboxed, delivered(query=f"url={base}{PATH}"))
         assert hint == Hint(kind="easy_paisa.ipn", reference=REFERENCE)
     host = gateway.url.removeprefix("http://")
     for base in (
         *(f"{gateway.url}0", f"https://{host}", f"http://user@{host}", f"http://{host}/x", f"{gateway.url}/"),
         *(host, f"http://localhost:{host.partition(':')[2]}", "http://127.0.0.1", f"http://evil.example@{host}"),
     ):
-        assert sandboxed.read_notice(delivered(query=f"url={base}{PATH}")) == UNUSABLE
+        assert read_notice(sandboxed, delivered(query=f"url={base}{PATH}")) == UNUSABLE
     # The real deployment does not know the sandbox at all.
     assert read(query=f"url={gateway.url}{PATH}") == UNUSABLE
     assert gateway.seen == []

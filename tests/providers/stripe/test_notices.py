@@ -11,12 +11,13 @@ from payproc.domain.money import Money
 from payproc.domain.references import Reference
 from payproc.errors import BadSignature, NoticeMalformed
 from payproc.providers.answers import Verdict
-from payproc.providers.notices import Ignored, Notice, Postponed, RawNotice, StoredNotice
+from payproc.providers.notices import Hint, Ignored, Notice, ParsedNotice, Postponed, RawNotice
 from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.notices import read
 from payproc.providers.stripe.provider import StripeProvider
 from payproc.providers.stripe.settings import StripeConfig
 from payproc.providers.transport.circuit_breakers import CircuitBreakers
+from tests.support.notices import read_notice
 
 SECRET = "whsec_9fJ3kL7mN2pQ5rS8tV"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -72,7 +73,7 @@ def event(kind: str, found: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return made | changes
 
 
-def reading(kind: str, found: dict[str, Any], **changes: Any) -> StoredNotice:
+def reading(kind: str, found: dict[str, Any], **changes: Any) -> ParsedNotice:
     return read(event(kind, found, **changes), live_mode=False)
 
 
@@ -203,9 +204,12 @@ def is_storable(value: object) -> bool:
     return value is None or (isinstance(value, str) and "\0" not in value and bool(value.encode()))
 
 
-def read_signed(body: str) -> StoredNotice:
+def read_signed(body: str) -> ParsedNotice:
     header = WebhookSignature.generate_signature_header(body, SECRET, int(NOW.timestamp()))
-    return PROVIDER.read_notice(RawNotice(body=body.encode(), headers={"stripe-signature": header}, received_at=NOW))
+    raw = RawNotice(body=body.encode(), headers={"stripe-signature": header}, received_at=NOW)
+    read = read_notice(PROVIDER, raw)
+    assert not isinstance(read, Hint)
+    return read
 
 
 @given(st.sampled_from(PAYMENT_KINDS), objects)

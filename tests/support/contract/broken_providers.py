@@ -10,9 +10,10 @@ from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.errors import OutcomeUncertain
 from payproc.providers.answers import Outcome, StartResult, Verdict
 from payproc.providers.base import Provider
-from payproc.providers.notices import RawNotice, StoredNotice
+from payproc.providers.notices import RawNotice, VerifiedNotice
 from payproc.providers.requests import PaymentRef, PreparedCall, RefundRequest, StartRequest, StoredCall
 from tests.support.contract.fake_case import FakeCase
+from tests.support.fakes.fake import wire
 from tests.support.fakes.fake.provider import FakeProvider
 from tests.support.fakes.fake.settings import FakeConfig
 
@@ -38,13 +39,13 @@ class SendsAgain(FakeProvider):
 
 
 class BelievesEverybody(FakeProvider):
-    def read_notice(self, raw: RawNotice) -> StoredNotice:
-        return self.parse_stored(self.redacted(raw))
+    def verify_notice(self, raw: RawNotice) -> VerifiedNotice:
+        return wire.believed(raw)
 
 
 class KeepsEverything(FakeProvider):
-    def redacted(self, raw: RawNotice) -> bytes:
-        return raw.body
+    def verify_notice(self, raw: RawNotice) -> VerifiedNotice:
+        return replace(super().verify_notice(raw), redacted=raw.body)
 
 
 class StoresThePhone(FakeProvider):

@@ -13,11 +13,12 @@ from payproc.domain.money import Money
 from payproc.domain.settlement import RefundOutcome
 from payproc.providers.answers import Outcome, PostForm, StartResult, Verdict
 from payproc.providers.base import FindingStarts, PostingForms, Provider, Refunding
-from payproc.providers.notices import Hint, Notice, ParsedNotice, RawNotice
+from payproc.providers.notices import Hint, Notice, Proven, RawNotice
 from payproc.providers.requests import PaymentRef, PreparedCall, RefundRequest, StartMode, StartRequest, StoredCall
 from tests.support.contract.case import PATIENCE, Begun, Case, End, Operation
 from tests.support.contract.played import Played
 from tests.support.contract.scripted import Failure, ScriptedGateway, Seen
+from tests.support.notices import read_notice
 
 # Where nobody will answer.
 _SOON = timedelta(seconds=0.1)
@@ -90,15 +91,15 @@ class Harness:
         return self.case.delivery(self.played, begun, self._tells_of_it)
 
     def _tells_of_it(self, raw: RawNotice) -> bool:
-        reading: ParsedNotice = self.provider.read_notice(raw)
+        reading = read_notice(self.provider, raw)
         if isinstance(reading, Hint):
             return True
         return isinstance(reading, Notice) and reading.outcome.verdict is Verdict.PAID
 
     def answer_of(self, raw: RawNotice) -> Mapping[str, str] | None:
         """What the gateway hears of a delivery; None stands for our usual words."""
-        reading = self.provider.read_notice(raw)
-        return reading.answer if isinstance(reading, Notice | Hint) else None
+        verified = self.provider.verify_notice(raw).notice
+        return verified.answer if isinstance(verified, Proven | Hint) else None
 
     # --- At the scripted gateway
 

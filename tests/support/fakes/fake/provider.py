@@ -7,7 +7,7 @@ from typing import Any
 from payproc.domain.settlement import RefundOutcome
 from payproc.errors import InvalidRequest, Refusal, RequestRefused
 from payproc.providers.answers import Outcome, StartResult
-from payproc.providers.notices import RawNotice, StoredNotice
+from payproc.providers.notices import ParsedNotice, RawNotice, VerifiedNotice
 from payproc.providers.requests import (
     Operation,
     PaymentRef,
@@ -60,13 +60,10 @@ class FakeProvider:
     def poll_schedule(self, dialect: str) -> tuple[timedelta, ...]:  # noqa: ARG002 (there is one)
         return (timedelta(minutes=1),)
 
-    def read_notice(self, raw: RawNotice) -> StoredNotice:
-        return wire.notice_of(raw, self._config.key)
+    def verify_notice(self, raw: RawNotice) -> VerifiedNotice:
+        return wire.verified(raw, self._config.key)
 
-    def redacted(self, raw: RawNotice) -> bytes:
-        return wire.kept(raw.body)
-
-    def parse_stored(self, body: bytes) -> StoredNotice:
+    def parse_stored(self, body: bytes) -> ParsedNotice:
         return wire.parse_stored(body)
 
     def refund_mode(self, dialect: str) -> RefundMode:  # noqa: ARG002 (there is one)

@@ -11,7 +11,7 @@ from payproc.domain.money import Money
 from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.errors import BadSignature, InvalidRequest, NoticeMalformed, Refusal, RequestRefused
 from payproc.providers.answers import AwaitCustomer, Outcome, StartResult, Verdict
-from payproc.providers.notices import Notice, RawNotice
+from payproc.providers.notices import Notice, Proven, RawNotice, VerifiedNotice
 from payproc.providers.requests import PaymentRef, RefundRequest, StartRequest
 
 Json = Mapping[str, Any]
@@ -72,15 +72,24 @@ def refund_outcome(answer: Json, *, refund_id: str) -> RefundOutcome:
     return RefundOutcome(verdict=verdict, failure_code=None if verdict is RefundVerdict.SUCCEEDED else word)
 
 
-def notice_of(raw: RawNotice, key: str) -> Notice:
-    """Verify and read a notice.
+def verified(raw: RawNotice, key: str) -> VerifiedNotice:
+    """Verify a notice.
 
     Raises BadSignature or NoticeMalformed.
     """
     given = raw.headers.get(SIGNATURE, "")
     if not given.isascii() or not hmac.compare_digest(given, signed(raw.body, key)):
         raise BadSignature("The signature is missing or does not fit.")
-    return parse_stored(kept(raw.body))
+    return believed(raw)
+
+
+def believed(raw: RawNotice) -> VerifiedNotice:
+    """Take a delivery for the gateway's own."""
+    redacted = kept(raw.body)
+    notice = parse_stored(redacted)
+    return VerifiedNotice(
+        notice=Proven(key=notice.key, kind=notice.kind, answer={"heard": notice.key}), redacted=redacted
+    )
 
 
 def kept(body: bytes) -> bytes:
@@ -105,7 +114,6 @@ def parse_stored(body: bytes) -> Notice:
         reference=reference,
         outcome=_outcome(found, reference=reference),
         dialects=frozenset({DIALECT}),
-        answer={"heard": key},
     )
 
 
