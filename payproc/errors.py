@@ -1,18 +1,41 @@
 """Every error payproc raises on purpose, each answering "what should the caller do?".
 
-PayprocError
-├── SettingsInvalid            the environment is wrong: fix it and start again
-├── InvalidRequest             the caller's words are wrong: change them          (HTTP 422)
-├── NotFound                   no such thing, or not yours                        (HTTP 404)
-├── Conflict                   right words, wrong moment                          (HTTP 409)
-├── IdempotencyKeyReused       same key, other words                              (HTTP 422)
-├── NoticeMalformed            not a notice at all                                (HTTP 400)
-├── BadSignature               a notice we must not believe                       (HTTP 403)
-└── ProviderError              something about a call to a provider
-    ├── ProviderUnavailable    surely not executed: try again
-    ├── OutcomeUncertain       sent, no answer: never a failure, ask
-    ├── RequestRefused         the provider said no: our bug, the input or the configuration
-    └── OperationNotSupported  this provider cannot do that
+Beside each stand the HTTP status it is answered with, and what a retry does: `again` is safe and worth it, `ask` first
+(only the same key, or a question, is safe), `no` brings the same once more. What becomes of a job follows: after
+`again` and `ask` it runs once more by itself, after `no` it is given up and a person is asked. 500 stands where no
+request can meet it: providers and mail servers are called by workers alone.
+
+PayprocError                        500  no
+├── SettingsInvalid                 500  no     the environment is wrong: mend it and start again
+├── InvalidRequest                  422  no     the caller's words are wrong: change them
+│   └── StatementInvalid            422  no     a statement with lines that cannot be read
+├── NotFound                        404  no     no such thing, or not yours
+├── Conflict                        409  no     right words, wrong moment
+├── IdempotencyKeyReused            422  no     same key, other words
+├── NotAuthenticated                401  no     no credential, or none that is accepted
+├── NotAllowed                      403  no     a good credential that may not do this
+├── IdentityUnavailable             503  again  nobody says whether the credential is good
+├── NoticeMalformed                 400  no     not a notice at all
+├── BadSignature                    403  no     a notice we must not believe
+├── LeaseLost                       500  no     another run has claimed this job: this one changes nothing
+├── MailUnavailable                 500  again  the mail server is down, or asks for patience
+├── MailRefused                     500  no     the mail server will never take this mail
+└── ProviderError                   500  no     something about a call to a provider
+    ├── ProviderUnavailable         500  again  surely not executed
+    │   └── UnreadableAnswer        500  again  a question, answered in words we cannot read
+    ├── OutcomeUncertain            500  ask    sent, and no answer: never a failure
+    │   ├── CallTimedOut            500  ask    no answer in time
+    │   └── UnreadableOutcome       500  ask    answered in words we cannot read
+    ├── RequestRefused              409  no     the provider said no: our bug, the input or the configuration
+    │   └── NoSuchObject            409  no     the provider has nothing by that id
+    └── OperationNotSupported       500  no     this provider cannot do that
+
+Three more stay where they are raised: the first two are caught beside it, the third is a defect of ours.
+
+Exception
+├── NotSigned                       500  no     a reply that the gateway's key did not sign
+├── Unreadable                      500  no     a line of a statement; it is reported with its number
+└── TransitionRefused               500  no     a status and a fact that no grid knows: a defect
 """
 
 from datetime import timedelta
@@ -108,10 +131,30 @@ class ProviderUnavailable(ProviderError):
         self.retry_after = retry_after
 
 
+class UnreadableAnswer(ProviderUnavailable):
+    """A question was answered in words that we cannot read: asked again, the answer would be the same."""
+
+    code = "unreadable_answer"
+
+
 class OutcomeUncertain(ProviderError):
     """The request may have been executed: only asking, or the same key, is safe."""
 
     code = "outcome_uncertain"
+
+    def of_a_question(self) -> ProviderUnavailable:
+        """Return what this is where the call only asked: nothing was changed there, so asking again is safe."""
+        return ProviderUnavailable(self.message, code=self.code)
+
+
+class UnreadableOutcome(OutcomeUncertain):
+    """The request was answered in words that we cannot read, so it may have been executed."""
+
+    code = "unreadable_answer"
+
+    def of_a_question(self) -> ProviderUnavailable:
+        """Return what this is where the call only asked."""
+        return UnreadableAnswer(self.message)
 
 
 class Refusal(StrEnum):
@@ -141,6 +184,10 @@ class RequestRefused(ProviderError):
     def __init__(self, message: str, *, refusal: Refusal, code: str | None = None, subject: str | None = None) -> None:
         super().__init__(message, code=code, subject=subject)
         self.refusal = refusal
+
+
+class NoSuchObject(RequestRefused):
+    """The provider has nothing by the id that was asked for."""
 
 
 class OperationNotSupported(ProviderError):

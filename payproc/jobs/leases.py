@@ -10,6 +10,7 @@ from sqlalchemy import and_, case, false, func, null, or_, select, update
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Job, JobState
+from payproc.errors import PayprocError
 from payproc.jobs.kinds import Kind
 
 _WAITING_KINDS = tuple(kind.value for kind in Kind if kind.policy.waits)
@@ -19,8 +20,10 @@ MOST_CRASHES = 5
 _LONGEST_RETRY = timedelta(minutes=10)
 
 
-class LeaseLost(Exception):
+class LeaseLost(PayprocError):
     """Another run has claimed this job since ours did; what ours did in this transaction must not stand."""
+
+    code = "lease_lost"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +108,7 @@ def finish(session: Session, job: Claimed) -> None:
         .execution_options(synchronize_session=False)
     )
     if finished is None:
-        raise LeaseLost(job.id)
+        raise LeaseLost("Another run has claimed this job.", subject=job.id)
 
 
 def retry_later(session: Session, job: Claimed, *, error: str, after: timedelta) -> None:
@@ -175,7 +178,7 @@ def _held(session: Session, job: Claimed) -> Job:
         select(Job).where(Job.id == job.id, Job.lease_token == job.token, Job.state == JobState.READY).with_for_update()
     )
     if found is None:
-        raise LeaseLost(job.id)
+        raise LeaseLost("Another run has claimed this job.", subject=job.id)
     return found
 
 

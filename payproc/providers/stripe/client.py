@@ -6,7 +6,15 @@ from typing import Any
 
 import stripe
 
-from payproc.errors import OutcomeUncertain, ProviderError, ProviderUnavailable, Refusal, RequestRefused
+from payproc.errors import (
+    NoSuchObject,
+    OutcomeUncertain,
+    ProviderError,
+    ProviderUnavailable,
+    Refusal,
+    RequestRefused,
+    UnreadableOutcome,
+)
 from payproc.providers.stripe.settings import StripeConfig
 from payproc.providers.transport.circuit_breakers import CircuitBreakers
 from payproc.providers.transport.http import never_connected
@@ -180,12 +188,11 @@ class StripeApi:
 
     @contextmanager
     def _translated_read(self, operation: str) -> Iterator[None]:
-        # A read that failed changed nothing: asking again is always safe.
         try:
             with self._translated(operation):
                 yield
         except OutcomeUncertain as uncertain:
-            raise ProviderUnavailable(uncertain.message, code=uncertain.code) from uncertain
+            raise uncertain.of_a_question() from uncertain
 
 
 def _with(answer: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -200,8 +207,8 @@ def _listed(answer: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _unreadable() -> OutcomeUncertain:
-    return OutcomeUncertain("Stripe answered with what is no answer of its", code="unreadable_answer")
+def _unreadable() -> UnreadableOutcome:
+    return UnreadableOutcome("Stripe answered with what is no answer of its")
 
 
 def _named(object_id: str) -> str:
@@ -222,6 +229,8 @@ def translate(error: stripe.StripeError) -> ProviderError:
             return RequestRefused(sentence, refusal=Refusal.CONFIGURATION, code=code)
         case stripe.IdempotencyError():
             return RequestRefused(sentence, refusal=Refusal.KEY_CONFLICT, code=code)
+        case stripe.InvalidRequestError() if code == "resource_missing":
+            return NoSuchObject(sentence, refusal=_refusal(code, error), code=code)
         case stripe.InvalidRequestError() | stripe.CardError():
             return RequestRefused(sentence, refusal=_refusal(code, error), code=code)
         case stripe.APIError() if error.http_status == 409:  # noqa: PLR2004 (the key is still in flight)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from payproc.domain.references import Reference
 from payproc.domain.settlement import RemoteDispute, RemoteRefund, SettlementLine
-from payproc.errors import ProviderUnavailable, RequestRefused
+from payproc.errors import NoSuchObject, UnreadableAnswer
 from payproc.providers.listing import Page, RemoteEvent, RemotePayment, RemotePayout, Window
 from payproc.providers.stripe import notices
 from payproc.providers.stripe.client import StripeApi
@@ -83,12 +83,10 @@ def _this_second() -> datetime:
 def _shown(ask: Callable[[str], Json], provider_id: str, read: Callable[[Json], Item | None]) -> Item | None:
     try:
         answer = ask(provider_id)
-    except RequestRefused as refused:
-        if refused.code == "resource_missing":
-            return None
-        raise
+    except NoSuchObject:
+        return None
     found = read(answer)
     if found is None:
         # It is there: "no such" would be a lie about money.
-        raise ProviderUnavailable(f"Stripe shows {provider_id} in a way that we cannot read", code="unreadable_answer")
+        raise UnreadableAnswer(f"Stripe shows {provider_id} in a way that we cannot read")
     return found

@@ -13,7 +13,7 @@ import requests
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
-from payproc.errors import OutcomeUncertain, ProviderUnavailable
+from payproc.errors import OutcomeUncertain, ProviderUnavailable, UnreadableOutcome
 from payproc.providers.transport import strict_json
 from payproc.providers.transport.circuit_breakers import CallTimedOut, CircuitBreakers
 
@@ -85,8 +85,7 @@ class Http:
         try:
             return self._guarded(call)
         except OutcomeUncertain as uncertain:
-            # A read that failed changed nothing: asking again is always safe.
-            raise ProviderUnavailable(uncertain.message, code=uncertain.code) from None
+            raise uncertain.of_a_question() from None
 
     def _guarded(self, call: Call) -> JsonAnswer:
         with self._breakers.guard(call.operation, patient=call.waits_for_customer):
@@ -151,7 +150,7 @@ def _judged(response: requests.Response, body: bytes, call: Call) -> JsonAnswer:
     answer = _json_object(body)
     # A gateway says no with 4xx and a JSON object, and that is an answer; what a proxy says instead is none.
     if answer is None or status >= requests.codes.internal_server_error or 300 <= status < 400:  # noqa: PLR2004 (HTTP's own numbers)
-        raise OutcomeUncertain(_unreadable(status, body, call), code="unreadable_answer")
+        raise UnreadableOutcome(_unreadable(status, body, call))
     return answer
 
 

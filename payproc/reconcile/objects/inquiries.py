@@ -19,7 +19,7 @@ from payproc.database.models import (
     Source,
 )
 from payproc.domain.states import OPEN, TERMINAL
-from payproc.errors import ProviderUnavailable
+from payproc.errors import UnreadableAnswer
 from payproc.flows.provider_requests import GRACE, USUAL_LIFE, payment_ref
 from payproc.providers.answers import Outcome, Verdict
 from payproc.providers.listing import Window
@@ -148,10 +148,8 @@ def _answer(work: Work, payment: Payment) -> Outcome | None:
         return None
     try:
         return work.rate_limit.ask(lambda: work.provider.inquire(ref))
-    except ProviderUnavailable as trouble:
+    except UnreadableAnswer:
         # Asked again it would be the same: it must not hold up everything behind it.
-        if trouble.code != "unreadable_answer":
-            raise
         return None
 
 

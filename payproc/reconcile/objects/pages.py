@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from payproc.database.models import Dispute, FindingKind, Payment, ReconciliationRun, Refund
 from payproc.domain.references import Reference
 from payproc.domain.settlement import RemoteDispute, RemoteRefund
-from payproc.errors import ProviderUnavailable
+from payproc.errors import UnreadableAnswer
 from payproc.providers.listing import Page, RemotePayment
 from payproc.reconcile import findings
 from payproc.reconcile.findings import Difference
@@ -42,10 +42,8 @@ def shown(work: Work, ask: Callable[[], Item | None]) -> Item | NoAnswer:
     """
     try:
         return work.rate_limit.ask(ask) or NoAnswer.ABSENT
-    except ProviderUnavailable as trouble:
+    except UnreadableAnswer:
         # Asked again it would be the same: it must not hold up everything behind it.
-        if trouble.code != "unreadable_answer":
-            raise
         return NoAnswer.UNREADABLE
 
 

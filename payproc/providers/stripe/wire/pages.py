@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from payproc.domain.settlement import RemoteDispute, RemoteRefund
-from payproc.errors import NoticeMalformed, ProviderUnavailable
+from payproc.errors import NoticeMalformed, UnreadableAnswer
 from payproc.providers.listing import Page, PayoutStatus, RemoteEvent, RemotePayment, RemotePayout, Window
 from payproc.providers.stripe.wire import checkout, disputes, events, refunds
 
@@ -66,7 +66,7 @@ def _last(ids: list[str | None]) -> str:
     for named in reversed(ids):
         if named is not None:
             return named
-    raise ProviderUnavailable("Stripe's page says that more follows, and names nothing", code="unreadable_answer")
+    raise UnreadableAnswer("Stripe's page says that more follows, and names nothing")
 
 
 def event(found: Json) -> RemoteEvent | None:
