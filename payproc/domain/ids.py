@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from typeid import TypeID
 
-# Wallet gateways take at most 20 characters of [A-Za-z0-9] (wallets.md §6), so ours fit every provider.
+# JazzCash's `pp_TxnRefNo` and Easypaisa's `orderId` take at most 20 of [A-Za-z0-9], so ours fit every provider.
 # 32 letters without 0, 1, I and O: 19 of them are 95 random bits.
 _REFERENCE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 REFERENCE_LENGTH = 20

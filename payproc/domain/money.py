@@ -1,8 +1,8 @@
 """Money is an integer of minor units and a currency. No float is accepted or produced here.
 
 The table is Stripe's, not ISO 4217's: ISK and UGX are sent with two decimals that must be zero, and the
-three-decimal currencies must end in zero. Source: Stripe's "Supported currencies" page, as recorded in the
-project's reference (stripe.md §3). A library's ISO table would be wrong for both groups.
+three-decimal currencies must end in zero (Stripe's "Supported currencies", November 2026). A library's ISO table would
+be wrong for both groups.
 """
 
 import re
@@ -40,7 +40,7 @@ _TWO_DECIMAL = """
     npr nzd pab pen pgk php pkr pln qar ron rsd rub sar sbd scr sek sgd shp sle sos srd std szl thb tjs top
     try ttd twd tzs uah usd uyu uzs wst xcd xcg yer zar zmw
 """
-# Published minimums hold exactly when the charge is settled in its own currency (stripe.md §3). With
+# Its "Minimum and maximum charge amounts": they hold exactly when the charge is settled in its own currency. With
 # conversion Stripe may still answer `amount_too_small`; then the payment fails with that code.
 _LEAST = {
     "usd": 50, "aed": 200, "ars": 50, "aud": 50, "brl": 50, "cad": 50, "chf": 50, "cop": 50, "czk": 1500,

@@ -10,8 +10,8 @@ from limits.strategies import MovingWindowRateLimiter
 
 Answer = TypeVar("Answer")
 
-# Stripe lets a test account read 25 times a second, and payments must get their share (stripe.md §4). One run at a
-# time, so the window of one process is the window of all.
+# A sandbox of Stripe's takes 25 requests a second ("Rate limits", November 2026), and payments must get their share.
+# One run at a time, so the window of one process is the window of all.
 _READS_A_SECOND = RateLimitItemPerSecond(15)
 _LOOK_AGAIN_SECONDS = 0.02
 

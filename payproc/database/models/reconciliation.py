@@ -31,7 +31,7 @@ class RunState(StrEnum):
 
 
 class FindingKind(StrEnum):
-    """The ways in which two records of one thing can differ (stripe.md §6.3)."""
+    """The ways in which two records of one thing can differ."""
 
     MISSED_EVENT = "missed_event"  # paid there, and we had not heard
     LOCAL_AHEAD = "local_ahead"  # paid here, and not there

@@ -32,7 +32,7 @@ _INPUT_CODES = frozenset(
         "url_invalid",
         "email_invalid",
         "card_declined",
-        # Each says for certain that no refund was made (stripe.md §5).
+        # Each says for certain that no refund was made.
         "charge_already_refunded",
         "charge_disputed",
         "refund_disputed_payment",
@@ -219,7 +219,10 @@ def _named(object_id: str) -> str:
 
 
 def translate(error: stripe.StripeError) -> ProviderError:
-    """Say what an SDK error means for the caller (stripe.md §4, the safe-to-retry table)."""
+    """Say what an SDK error means for the caller.
+
+    What was surely not executed, and what may have been: Stripe's "Advanced error handling" (November 2026).
+    """
     code = _code(error)
     sentence = f"Stripe answered {error.http_status or 'nothing'}: {code or type(error).__name__}"
     match error:

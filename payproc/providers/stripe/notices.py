@@ -26,7 +26,7 @@ def _failed_session(found: Json) -> tuple[References, Outcome]:
     return checkout.session_references(found), checkout.failed_session_outcome(found)
 
 
-# Every event of stripe.md §2.4 that concerns a payment.
+# Every type in Stripe's "Types of events" (API reference, November 2026) that moves a payment of Checkout's.
 _READERS: dict[str, _Reader] = {
     "checkout.session.completed": _session,
     "checkout.session.async_payment_succeeded": _session,

@@ -18,8 +18,8 @@ from payproc.reconcile.findings import Difference
 from payproc.reconcile.objects import pages
 from payproc.reconcile.runs import Batch, Step, Steps, Work
 
-# The line of a refund waits for the refund's end, which a bank may put off for a month (stripe.md §6.2 says 45 days),
-# and a payout names its lines days later. What is known already costs its page and no more.
+# The line of a refund waits for the refund's end, which a bank may put off for a month, and a payout names its
+# lines days later. What is known already costs its page and no more.
 OVERLAP = timedelta(days=45)
 _SETTLING = timedelta(minutes=10)
 # Within a day of its payment a line has been written.

@@ -10,7 +10,8 @@ from payproc.reconcile.runs import Steps
 _SETTLING = timedelta(minutes=10)
 # Sessions live a day, and a delayed payment may take days: what the hourly look misses, the nightly one has.
 NARROW = timedelta(hours=26)
-# A bank returns a refund within a month, and Stripe says to look for 45 days (stripe.md §6.2).
+# A refund may fail thirty days after it succeeded (Stripe's "Refund and cancel payments", November 2026), and is
+# heard of later: half as long again.
 WIDE = timedelta(days=45)
 
 

@@ -10,7 +10,7 @@ from payproc.providers.stripe.wire import checkout
 
 Json = Mapping[str, Any]
 
-# `reporting_category` is the stable key of accounting; `type` grows (stripe.md §6.2).
+# Stripe's "Reporting categories" (November 2026): the category is what accounting keys by, while `type` grows.
 _KINDS = {
     "charge": LineKind.CHARGE,
     "refund": LineKind.REFUND,

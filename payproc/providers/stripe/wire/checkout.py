@@ -111,7 +111,7 @@ def intent_references(intent: Json) -> dict[Reference, str]:
 
 
 def session_outcome(session: Json) -> Outcome:
-    """Read how a session stands (stripe.md §2.5). Its intent decides only where it is expanded."""
+    """Read how a session stands. Its intent decides only where it is expanded."""
     paid = money(session.get("amount_total"), session.get("currency"))
     verdict = _provable(_session_verdict(session), paid)
     return Outcome(

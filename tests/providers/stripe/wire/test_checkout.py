@@ -31,7 +31,7 @@ def session(status: str | None, payment_status: str | None, intent: str | None, 
     return made | {"amount_total": 1999, "currency": "usd", "livemode": False} | changes
 
 
-# stripe.md §2.5, the payment decision table.
+# By `status` and `payment_status` of "The Checkout Session object" (API reference, November 2026), and its intent's.
 DECISIONS = [
     ("open", "unpaid", None, Verdict.PENDING),
     ("open", "unpaid", "requires_payment_method", Verdict.PENDING),

@@ -37,7 +37,7 @@ DISPUTE: dict[str, Any] = {
     "created": CREATED,
 }
 
-# stripe.md §2.5.
+# Every `status` of "The Dispute object" (API reference, November 2026).
 STATUSES = [
     ("warning_needs_response", DisputeStatus.INQUIRY),
     ("warning_under_review", DisputeStatus.INQUIRY_UNDER_REVIEW),

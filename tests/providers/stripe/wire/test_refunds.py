@@ -46,7 +46,7 @@ def test_a_refund_is_asked_for_in_exactly_these_words() -> None:
     }
 
 
-# stripe.md §2.5: a plain string, so that any other word may come.
+# `status` of "The Refund object" (API reference, November 2026): a plain string, so that any other word may come.
 @pytest.mark.parametrize(
     ("status", "verdict"),
     [
