@@ -9,7 +9,7 @@ from payproc.database.models import Payment, ReviewKind
 from payproc.domain.references import Reference, References
 from payproc.domain.states import OPEN, Fact, PaymentStatus
 from payproc.providers.answers import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
-from payproc.records import payments, refunds
+from payproc.records import payments, remote_refunds
 from payproc.records.payments import Told
 from payproc.records.reviews import is_questioned, open_review
 
@@ -54,7 +54,7 @@ def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, told: 
     payment = payments.locked(session, payment_id)
     if outcome.verdict is Verdict.REVERSED and payment.completed_at is not None:
         # Paid and given back, by whomever: nothing becomes of the payment itself but a refund made elsewhere.
-        refunds.record_reversal(session, payment, told=told)
+        remote_refunds.record_reversal(session, payment, told=told)
         return payment
     fact = _fact(outcome)
     foreign = _foreign(session, payment, outcome.references)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from payproc import jobs
 from payproc.database.models import Payment, Refund, RefundEvent, ReviewKind, Source, User
 from payproc.domain.money import Money
-from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteRefund
+from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.domain.states import (
     REFUND_OPEN,
     Effect,
@@ -45,7 +45,7 @@ def begin(
     user: User,
     reason: str | None,
 ) -> Refund:
-    """Write down a refund that was asked for, and set it going; whether it may be is `refund_requests`' concern."""
+    """Write down a refund that was asked for, and set it going; whether it may be is `request_refund`'s concern."""
     refund = Refund(
         payment_id=payment.id,
         amount_minor=money.amount_minor,
@@ -57,6 +57,23 @@ def begin(
     )
     _write(session, refund, told=Told(source=Source.API, evidence=user.id))
     _set_going(session, payment, refund)
+    return refund
+
+
+def add_made_elsewhere(
+    session: Session, payment: Payment, money: Money, *, reason: str | None, told: Told, provider_id: str | None = None
+) -> Refund:
+    """Write down a refund that was not asked for here; how it stands is applied to it next."""
+    refund = Refund(
+        payment_id=payment.id,
+        amount_minor=money.amount_minor,
+        currency=money.currency.code,
+        status=RefundStatus.PENDING,
+        reason=reason,
+        provider_refund_id=provider_id,
+        alone=False,
+    )
+    _write(session, refund, told=told)
     return refund
 
 
@@ -145,100 +162,6 @@ def apply_fact(
     refund, payment = locked(session, refund_id)
     _apply(session, payment, refund, fact, told=told, code=code, message=message)
     return refund
-
-
-def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, told: Told) -> Refund | None:
-    """Apply how a refund stands that a provider shows; write it down first where it was made elsewhere.
-
-    Returns None, with a question for a person, where it contradicts what we have: another amount than ours.
-    """
-    assert remote.money is not None  # who reads the wire keeps what cannot be read away from here
-    payments.locked(session, payment.id)
-    refund = _known(session, payment, remote)
-    if refund is None:
-        refund = _imported(session, payment, remote, money=remote.money, told=told)
-    elif (ours := refund.money) != remote.money:
-        problem = f"{remote.provider_id} gives back {remote.money}, and we asked for {ours}"
-        _report_mismatch(session, payment, refund.id, problem)
-        return None
-    apply_outcome(session, refund.id, remote.outcome, told=told)
-    _check_excess(session, payment, refund)
-    return refund
-
-
-def record_reversal(session: Session, payment: Payment, *, told: Told) -> None:
-    """Record that a provider says the whole of a completed payment went back.
-
-    Our refunds on their way are what it means; the rest somebody else gave back, and a person should know.
-    """
-    payments.locked(session, payment.id)
-    for refund in refunds_of(session, payment):
-        if refund.status in (RefundStatus.PENDING, RefundStatus.MANUAL):
-            apply_fact(session, refund.id, RefundFact.SUCCEEDED, told=told)
-    left = payment.money - refunded.given_back(session, payment)
-    if left.amount_minor <= 0:
-        return
-    refund = Refund(
-        payment_id=payment.id,
-        amount_minor=left.amount_minor,
-        currency=payment.currency,
-        status=RefundStatus.PENDING,
-        reason="reversed by the provider",
-        alone=False,
-    )
-    _write(session, refund, told=told)
-    apply_fact(session, refund.id, RefundFact.SUCCEEDED, told=told)
-    open_review(
-        session,
-        ReviewKind.REVERSED,
-        payment.id,
-        payment_id=payment.id,
-        detail=f"{payment.id} was completed, and the provider says that the money went back: hold what was sold.",
-    )
-    # A refund that waits for an operator still holds its money: there is none left for it.
-    _check_excess(session, payment, refund)
-
-
-def _known(session: Session, payment: Payment, remote: RemoteRefund) -> Refund | None:
-    found = session.scalar(select(Refund).where(Refund.provider_refund_id == remote.provider_id))
-    if found is not None or remote.refund_id is None:
-        return found
-    # Its event may beat the answer that carries its id. Ours was committed before the call.
-    ours = session.get(Refund, remote.refund_id)
-    unnamed = ours is not None and ours.payment_id == payment.id and ours.provider_refund_id is None
-    return ours if unnamed else None
-
-
-def _imported(session: Session, payment: Payment, remote: RemoteRefund, *, money: Money, told: Told) -> Refund:
-    refund = Refund(
-        payment_id=payment.id,
-        amount_minor=money.amount_minor,
-        currency=money.currency.code,
-        status=RefundStatus.PENDING,
-        reason=remote.reason,
-        provider_refund_id=remote.provider_id,
-        alone=False,
-    )
-    _write(session, refund, told=told)
-    return refund
-
-
-def _check_excess(session: Session, payment: Payment, refund: Refund) -> None:
-    held = refunded.held_back(session, payment)
-    if held.amount_minor > payment.amount_minor:
-        paid = payment.money
-        problem = f"{held} of {paid} has been given back or is on its way"
-        _report_mismatch(session, payment, refund.id, problem)
-
-
-def _report_mismatch(session: Session, payment: Payment, refund_id: str, problem: str) -> None:
-    open_review(
-        session,
-        ReviewKind.REFUND_MISMATCH,
-        refund_id,
-        payment_id=payment.id,
-        detail=f"{payment.id}, refund {refund_id}: {problem}. Look both up in the provider's dashboard.",
-    )
 
 
 def _fact(outcome: RefundOutcome) -> RefundFact | None:

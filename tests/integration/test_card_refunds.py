@@ -12,7 +12,7 @@ from payproc.errors import Conflict, PayprocError
 from payproc.operations import actions
 from payproc.operations.actions import Decision
 from payproc.operations.timeline import timeline
-from payproc.records import refunds
+from payproc.records import remote_refunds
 from payproc.records.payments import Told
 from payproc.settings.types import RefundByOwner
 from tests.support.after_payment import FAILS_AT_ONCE, STAYS_PENDING, given, read, refund, tell
@@ -212,7 +212,7 @@ class TestAskedForByTheOwner:
         waiting = given(careful, paid, 6000)
         with careful.app.database.transaction() as session:
             told = Told(source=Source.POLL, evidence="job_of_a_test")
-            refunds.record_reversal(session, session.get_one(Payment, paid.id), told=told)
+            remote_refunds.record_reversal(session, session.get_one(Payment, paid.id), told=told)
         assert read(careful, waiting).status is RefundStatus.REQUESTED
         assert careful.status(paid.id) is PaymentStatus.REFUNDED
         kinds = {review.kind for review in careful.reviews()}

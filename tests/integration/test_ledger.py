@@ -28,7 +28,7 @@ from payproc.errors import InvalidRequest
 from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
 from payproc.providers.stripe import STRIPE
-from payproc.records import payments, refunds
+from payproc.records import payments, refunds, remote_refunds
 from payproc.records.ledger import journal as ledger
 from payproc.records.payments import Told
 
@@ -97,7 +97,7 @@ def refund_in(session: Session, payment: Payment, amount_minor: int) -> Refund:
         money=Money.of(amount_minor, payment.currency),
         outcome=RefundOutcome(verdict=RefundVerdict.PENDING),
     )
-    refund = refunds.record_remote(session, payment, pending, told=TOLD)
+    refund = remote_refunds.record_remote(session, payment, pending, told=TOLD)
     assert refund is not None
     return refund
 

@@ -18,7 +18,7 @@ from payproc.operations.doctor import broken_invariants
 from payproc.providers.listing import Window
 from payproc.providers.stripe import STRIPE
 from payproc.reconcile import runs
-from payproc.records import payments, refunds
+from payproc.records import payments, refunds, remote_refunds
 from payproc.records.ledger import journal
 from payproc.records.payments import Told
 from payproc.settings.types import RefundByOwner
@@ -104,7 +104,7 @@ def test_the_books_of_before_the_ledger_are_written_on_the_way_up(world: World) 
                 money=Money.of(amount_minor, "usd"),
                 outcome=RefundOutcome(verdict=ended),
             )
-            refunds.record_remote(session, paid, remote, told=Told(source=Source.OPERATOR))
+            remote_refunds.record_remote(session, paid, remote, told=Told(source=Source.OPERATOR))
     before = booked(world)
     assert len(before) == 4
 

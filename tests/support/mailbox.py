@@ -19,7 +19,7 @@ from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
 from payproc.mail import compose, outbox
 from payproc.providers.stripe import STRIPE
-from payproc.records import disputes, payments, refunds
+from payproc.records import disputes, payments, refunds, remote_refunds
 from payproc.records.orders import create_order
 from payproc.records.payments import Told
 from payproc.records.reviews import open_review
@@ -74,7 +74,7 @@ class Mailbox:
             outcome=RefundOutcome(verdict=RefundVerdict.PENDING),
         )
         with self.app.database.transaction() as session:
-            refund = refunds.record_remote(session, payment, remote, told=TOLD)
+            refund = remote_refunds.record_remote(session, payment, remote, told=TOLD)
             assert refund is not None
         self.settle(payment, refund, status)
         return refund

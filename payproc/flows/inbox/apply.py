@@ -16,7 +16,7 @@ from payproc.domain.states import PaymentStatus
 from payproc.flows import poll
 from payproc.providers.answers import Verdict
 from payproc.providers.notices import DisputeNotice, Ignored, Notice, Postponed, RefundNotice
-from payproc.records import disputes, outcomes, payments, refunds
+from payproc.records import disputes, outcomes, payments, remote_refunds
 from payproc.records.payments import Told
 from payproc.records.reviews import open_review
 
@@ -66,7 +66,7 @@ def _tell(app: Application, session: Session, payment: Payment, notice: AnyNotic
         case Notice():
             _tell_outcome(app, session, payment, notice, told=told)
         case RefundNotice():
-            refunds.record_remote(session, payment, notice.refund, told=told)
+            remote_refunds.record_remote(session, payment, notice.refund, told=told)
             _ask_whether_paid(session, payment)
         case DisputeNotice():
             disputes.record_remote(

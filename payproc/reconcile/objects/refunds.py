@@ -13,7 +13,7 @@ from payproc.reconcile.objects import pages
 from payproc.reconcile.objects.pages import LocalMatches, NoAnswer
 from payproc.reconcile.objects.sweep import Sweep
 from payproc.reconcile.runs import Work
-from payproc.records import refunds
+from payproc.records import remote_refunds
 from payproc.records.payments import Told
 
 
@@ -45,7 +45,7 @@ def _compare(refund: Refund, remote: RemoteRefund) -> Contradiction | None:
 
 
 def _apply(session: Session, _work: Work, payment: Payment, remote: RemoteRefund, told: Told) -> Refund | None:
-    return refunds.record_remote(session, payment, remote, told=told)
+    return remote_refunds.record_remote(session, payment, remote, told=told)
 
 
 SWEEP = Sweep(

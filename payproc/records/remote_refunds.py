@@ -1,0 +1,85 @@
+"""Refunds that a provider shows: ours as they stand there, and those that somebody made elsewhere."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from payproc.database.models import Payment, Refund, ReviewKind
+from payproc.domain.settlement import RemoteRefund
+from payproc.domain.states import RefundFact, RefundStatus
+from payproc.records import payments, refunded, refunds
+from payproc.records.payments import Told
+from payproc.records.reviews import open_review
+
+
+def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, told: Told) -> Refund | None:
+    """Apply how a refund stands that a provider shows; write it down first where it was made elsewhere.
+
+    Returns None, with a question for a person, where it contradicts what we have: another amount than ours.
+    """
+    assert remote.money is not None  # who reads the wire keeps what cannot be read away from here
+    payments.locked(session, payment.id)
+    refund = _known_refund(session, payment, remote)
+    if refund is None:
+        refund = refunds.add_made_elsewhere(
+            session, payment, remote.money, reason=remote.reason, provider_id=remote.provider_id, told=told
+        )
+    elif (ours := refund.money) != remote.money:
+        problem = f"{remote.provider_id} gives back {remote.money}, and we asked for {ours}"
+        _report_mismatch(session, payment, refund.id, problem)
+        return None
+    refunds.apply_outcome(session, refund.id, remote.outcome, told=told)
+    _check_excess(session, payment, refund)
+    return refund
+
+
+def record_reversal(session: Session, payment: Payment, *, told: Told) -> None:
+    """Record that a provider says the whole of a completed payment went back.
+
+    Our refunds on their way are what it means; the rest somebody else gave back, and a person should know.
+    """
+    payments.locked(session, payment.id)
+    for refund in refunds.refunds_of(session, payment):
+        if refund.status in (RefundStatus.PENDING, RefundStatus.MANUAL):
+            refunds.apply_fact(session, refund.id, RefundFact.SUCCEEDED, told=told)
+    left = payment.money - refunded.given_back(session, payment)
+    if left.amount_minor <= 0:
+        return
+    refund = refunds.add_made_elsewhere(session, payment, left, reason="reversed by the provider", told=told)
+    refunds.apply_fact(session, refund.id, RefundFact.SUCCEEDED, told=told)
+    open_review(
+        session,
+        ReviewKind.REVERSED,
+        payment.id,
+        payment_id=payment.id,
+        detail=f"{payment.id} was completed, and the provider says that the money went back: hold what was sold.",
+    )
+    # A refund that waits for an operator still holds its money: there is none left for it.
+    _check_excess(session, payment, refund)
+
+
+def _known_refund(session: Session, payment: Payment, remote: RemoteRefund) -> Refund | None:
+    found = session.scalar(select(Refund).where(Refund.provider_refund_id == remote.provider_id))
+    if found is not None or remote.refund_id is None:
+        return found
+    # Its event may beat the answer that carries its id. Ours was committed before the call.
+    ours = session.get(Refund, remote.refund_id)
+    unnamed = ours is not None and ours.payment_id == payment.id and ours.provider_refund_id is None
+    return ours if unnamed else None
+
+
+def _check_excess(session: Session, payment: Payment, refund: Refund) -> None:
+    held = refunded.held_back(session, payment)
+    if held.amount_minor > payment.amount_minor:
+        paid = payment.money
+        problem = f"{held} of {paid} has been given back or is on its way"
+        _report_mismatch(session, payment, refund.id, problem)
+
+
+def _report_mismatch(session: Session, payment: Payment, refund_id: str, problem: str) -> None:
+    open_review(
+        session,
+        ReviewKind.REFUND_MISMATCH,
+        refund_id,
+        payment_id=payment.id,
+        detail=f"{payment.id}, refund {refund_id}: {problem}. Look both up in the provider's dashboard.",
+    )
