@@ -88,7 +88,9 @@ def _crew_of(_pid: int) -> ThreadPoolExecutor:
 
 
 def _run_one(app: Application, job: Claimed) -> None:
-    with structlog.contextvars.bound_contextvars(job=job.id, kind=job.kind.value, subject=job.subject):
+    with structlog.contextvars.bound_contextvars(
+        job=job.id, kind=job.kind.value, subject=job.subject, attempt=job.attempts
+    ):
         if job.crashes >= jobs.MOST_CRASHES:
             _give_up(app, job, f"its worker died {job.crashes} times")
             return

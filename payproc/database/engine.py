@@ -1,12 +1,19 @@
 """The engine, the session, and the only place that commits."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+
+_AFTER_COMMIT = "after_commit"
+
+
+def after_commit(session: Session, act: Callable[[], None]) -> None:
+    """Do something once this session's transaction is committed; where it is rolled back, never."""
+    session.info.setdefault(_AFTER_COMMIT, []).append(act)
 
 
 class Database:
@@ -37,9 +44,11 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """Open a session that commits on a clean exit and rolls back on any other."""
+        """Open a session that commits on a clean exit, then does what waits for that, and rolls back on any other."""
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             yield session
+        for act in session.info.pop(_AFTER_COMMIT, ()):
+            act()
 
     def single_statement(self, statement: str, parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401 (one SQL value)
         """Run one statement as its own transaction and return its first value, or None.

@@ -3,7 +3,8 @@
 import logging
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -32,7 +33,21 @@ def configure(settings: Settings) -> None:
     """Set up structlog for this process; library logs go the same way, warnings and worse."""
     production = settings.environment is Environment.PRODUCTION
     renderer = structlog.processors.JSONRenderer() if production else structlog.dev.ConsoleRenderer(colors=False)
-    level = logging.getLevelNamesMapping()[settings.log_level]
+    _configure(renderer, level=logging.getLevelNamesMapping()[settings.log_level])
+
+
+@contextmanager
+def warnings_only() -> Iterator[None]:
+    """Log warnings and worse meanwhile, beside what a command says on its standard output: that is its own answer."""
+    before = structlog.get_config()
+    _configure(structlog.dev.ConsoleRenderer(colors=False), level=logging.WARNING)
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+def _configure(renderer: structlog.typing.Processor, *, level: int) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -16,6 +16,7 @@ from payproc.domain.states import DISPUTE_CLOSED, DISPUTE_OPEN, DisputeStanding,
 from payproc.mail import outbox
 from payproc.records import payments
 from payproc.records.ledger import journal
+from payproc.records.moves import log_move
 from payproc.records.payments import Told
 from payproc.records.reviews import close_if_open, open_review
 
@@ -170,15 +171,15 @@ def _record(
     told: Told,
     before: DisputeStatus | None,
 ) -> None:
-    session.add(
-        DisputeEvent(
-            dispute_id=dispute.id,
-            told=status,
-            effect=effect,
-            from_status=before,
-            to_status=dispute.status,
-            source=told.source,
-            evidence=told.evidence,
-        )
+    event = DisputeEvent(
+        dispute_id=dispute.id,
+        told=status,
+        effect=effect,
+        from_status=before,
+        to_status=dispute.status,
+        source=told.source,
+        evidence=told.evidence,
     )
+    session.add(event)
+    log_move(session, event, payment_id=dispute.payment_id)
     session.flush()

@@ -19,6 +19,7 @@ from payproc.errors import NotFound
 from payproc.mail import outbox
 from payproc.records import refunded
 from payproc.records.ledger import journal
+from payproc.records.moves import log_move
 from payproc.records.orders import follow_payments
 from payproc.records.reviews import open_review
 
@@ -170,15 +171,15 @@ def _record(
     before: PaymentStatus | None = None,
     detail: str | None = None,
 ) -> None:
-    session.add(
-        PaymentEvent(
-            payment_id=payment.id,
-            fact=fact,
-            effect=effect,
-            from_status=before,
-            to_status=payment.status,
-            source=told.source,
-            evidence=told.evidence,
-            detail=detail,
-        )
+    event = PaymentEvent(
+        payment_id=payment.id,
+        fact=fact,
+        effect=effect,
+        from_status=before,
+        to_status=payment.status,
+        source=told.source,
+        evidence=told.evidence,
+        detail=detail,
     )
+    session.add(event)
+    log_move(session, event, payment_id=payment.id)

@@ -28,6 +28,7 @@ from payproc.mail import outbox
 from payproc.providers.requests import RefundMode
 from payproc.records import payments, refunded
 from payproc.records.ledger import journal
+from payproc.records.moves import log_move
 from payproc.records.payments import Told
 from payproc.records.reviews import close_if_open, open_review
 
@@ -275,18 +276,18 @@ def _record(
     before: RefundStatus | None,
     detail: str | None = None,
 ) -> None:
-    session.add(
-        RefundEvent(
-            refund_id=refund.id,
-            fact=fact,
-            effect=effect,
-            from_status=before,
-            to_status=refund.status,
-            source=told.source,
-            evidence=told.evidence,
-            detail=detail,
-        )
+    event = RefundEvent(
+        refund_id=refund.id,
+        fact=fact,
+        effect=effect,
+        from_status=before,
+        to_status=refund.status,
+        source=told.source,
+        evidence=told.evidence,
+        detail=detail,
     )
+    session.add(event)
+    log_move(session, event, payment_id=refund.payment_id)
 
 
 def locked(session: Session, refund_id: str) -> tuple[Refund, Payment]:

@@ -132,6 +132,8 @@ def test_nothing_secret_was_written_answered_or_sent_to_celery(stack: Stack) -> 
     answers += [call(stack, "GET", f"{payment['id']}/timeline") for payment in paid]
 
     found = written(stack) | {"API answers": str(answers)}
+    assert "payment moved" in "".join(found.values()), "the lines that are searched are written"
+    assert "provider called" in "".join(found.values())
     leaks = [
         f"{name} in {where}"
         for name, secret in secrets_of(stack).items()

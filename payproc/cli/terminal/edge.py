@@ -17,6 +17,7 @@ from payproc.bootstrap import application_from_environment
 from payproc.database.engine import Database
 from payproc.database.models import Base, Role, User
 from payproc.errors import NotFound, PayprocError, SettingsInvalid
+from payproc.operations import logs
 
 REFUSED, MISUSED, NO_DATABASE = 1, 2, 3
 
@@ -92,7 +93,8 @@ class Edge(TyperGroup):
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (Typer's own shape)
         """Run the command that was named."""
         try:
-            return super().invoke(ctx)
+            with logs.warnings_only():
+                return super().invoke(ctx)
         except SettingsInvalid as invalid:
             _stop(MISUSED, *invalid.problems)
         except PayprocError as refused:

@@ -9,6 +9,7 @@ import pybreaker
 
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.errors import OutcomeUncertain, ProviderUnavailable
+from payproc.providers.transport.call_log import logged_call
 
 # Five failures in a row are an outage; a single one is the weather.
 _FAILURES = 5
@@ -41,7 +42,7 @@ class CircuitBreakers:
 
         Raises ProviderUnavailable without letting it through while the gateway cools down.
         """
-        with self._breaker_of(operation).guard(patient=patient):
+        with logged_call(self._method, operation), self._breaker_of(operation).guard(patient=patient):
             yield
 
     def _breaker_of(self, operation: str) -> "_CircuitBreaker":

@@ -1,0 +1,36 @@
+"""A line in the log for each move of a payment, a refund or a dispute: from, to, and who said so."""
+
+from typing import assert_never
+
+import structlog
+from sqlalchemy.orm import Session
+
+from payproc.database.engine import after_commit
+from payproc.database.models import DisputeEvent, PaymentEvent, RefundEvent
+from payproc.domain.states import Effect
+
+log = structlog.get_logger()
+
+
+def log_move(session: Session, event: PaymentEvent | RefundEvent | DisputeEvent, *, payment_id: str) -> None:
+    """Log what an event moved, once it is committed: a line about what was rolled back would be a lie.
+
+    A process that dies in between loses the line and nothing else; the event is the record.
+    """
+    if event.effect is not Effect.MOVED:
+        return
+    said, ids = _subject(event, payment_id)
+    line = {"from": event.from_status, "to": event.to_status, "source": event.source, "evidence": event.evidence}
+    after_commit(session, lambda: log.info(said, **ids, **line))
+
+
+def _subject(event: PaymentEvent | RefundEvent | DisputeEvent, payment_id: str) -> tuple[str, dict[str, str]]:
+    match event:
+        case PaymentEvent():
+            return "payment moved", {"payment": payment_id}
+        case RefundEvent():
+            return "refund moved", {"refund": event.refund_id, "payment": payment_id}
+        case DisputeEvent():
+            return "dispute moved", {"dispute": event.dispute_id, "payment": payment_id}
+        case _:
+            assert_never(event)
