@@ -25,7 +25,7 @@ def cancel_payment(app: Application, job: jobs.Claimed) -> None:
         provider = app.provider_of(payment)
     if not isinstance(provider, Cancelling):
         raise OperationNotSupported(f"{payment.payment_method} payments cannot be called off.", subject=job.subject)
-    attempt = _record_attempt(app, job, provider)
+    attempt = _record_cancel_attempt(app, job, provider)
     if attempt is None:
         return
     outcome = provider.cancel(attempt.call)
@@ -35,7 +35,7 @@ def cancel_payment(app: Application, job: jobs.Claimed) -> None:
         jobs.finish(session, job)
 
 
-def _record_attempt(app: Application, job: jobs.Claimed, provider: Cancelling) -> Attempt | None:
+def _record_cancel_attempt(app: Application, job: jobs.Claimed, provider: Cancelling) -> Attempt | None:
     with app.database.transaction() as session:
         payment = payments.locked(session, job.subject)
         if payment.status not in OPEN:

@@ -77,7 +77,7 @@ def _create_payment(
         if url is not None:
             check_redirect(url, field=field_name, settings=app.settings)
     order = None if request.order_id is None else payable_order(session, request.order_id, user=user)
-    money = _price(request, order)
+    money = _price_of(request, order)
     payer = Payer(phone=normalised(request.phone) if request.phone else None, cnic=request.cnic)
     payment = Payment(
         user_id=user.id,
@@ -100,7 +100,7 @@ def _create_payment(
     return payment
 
 
-def _price(request: PaymentRequest, order: Order | None) -> Money:
+def _price_of(request: PaymentRequest, order: Order | None) -> Money:
     offered = request.money
     if order is None:
         if offered is None:
@@ -120,7 +120,7 @@ def _price(request: PaymentRequest, order: Order | None) -> Money:
 
 def _hand_out_form(app: Application, session: Session, payment: Payment) -> None:
     result = StartResult(
-        next_action=_drawn(app, session, payment), references={}, expires_at=payment.created_at + _FORM_LIFE
+        next_action=_drawn_form(app, session, payment), references={}, expires_at=payment.created_at + _FORM_LIFE
     )
     outcomes.record_start(session, payment.id, result, told=Told(source=Source.API, evidence=payment.user_id))
     poll.stage_next(app, session, payment, polled=0)
@@ -137,10 +137,10 @@ def payment_form(app: Application, session: Session, payment: Payment) -> PostFo
             code="payment_ended",
             subject=payment.id,
         )
-    return _drawn(app, session, payment)
+    return _drawn_form(app, session, payment)
 
 
-def _drawn(app: Application, session: Session, payment: Payment) -> PostForm:
+def _drawn_form(app: Application, session: Session, payment: Payment) -> PostForm:
     provider = app.provider_of(payment)
     if not isinstance(provider, PostingForms) or provider.start_mode(payment.dialect) is not StartMode.FORM_POST:
         raise Conflict(f"Payment {payment.id} begins without a form.", code="payment_has_no_form", subject=payment.id)

@@ -16,12 +16,12 @@ def check_redirect(url: str, *, field: str, settings: Settings) -> None:
 
     Plain http is for development's loopback only.
     """
-    problem = _problem(url, settings)
+    problem = _redirect_problem(url, settings)
     if problem:
         raise InvalidRequest(f"{field} {problem}.", code="redirect_refused", field=field)
 
 
-def _problem(url: str, settings: Settings) -> str | None:
+def _redirect_problem(url: str, settings: Settings) -> str | None:
     # Browsers read a backslash as a slash and drop control characters and spaces; urlsplit does neither.
     if len(url) > _LONGEST or "\\" in url or any(ord(c) <= ord(" ") or ord(c) >= 127 for c in url):  # noqa: PLR2004 (DEL)
         return "must be plain ASCII without spaces or backslashes, and not too long"
@@ -33,14 +33,14 @@ def _problem(url: str, settings: Settings) -> str | None:
         return "is not a URL"
     if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
         return "must be an absolute http or https URL without a user name"
-    if host not in _allowed(settings):
+    if host not in _allowed_hosts(settings):
         return f"points to {host}, which is not in REDIRECT_HOSTS"
     if parts.scheme == "http" and host not in _LOOPBACK:
         return "must use https"
     return None
 
 
-def _allowed(settings: Settings) -> Collection[str]:
+def _allowed_hosts(settings: Settings) -> Collection[str]:
     named = {host.lower() for host in settings.redirect_hosts}
     if settings.environment is Environment.PRODUCTION:
         return named

@@ -37,18 +37,18 @@ def send_refund(app: Application, job: jobs.Claimed) -> None:
 
     Raises ProviderUnavailable, after which it is tried again: it was surely not sent.
     """
-    prepared = _record_attempt(app, job)
+    prepared = _record_refund_attempt(app, job)
     if prepared is None:
         return
     errand, attempt = prepared
     if not attempt.fresh and not _may_repeat(errand, attempt, job):
         # An earlier run wrote this call down and did not live to tell whether it was sent.
-        _leave_in_doubt(app, job, errand)
+        _leave_refund_in_doubt(app, job, errand)
         return
     try:
         outcome = errand.provider.refund(attempt.call)
     except OutcomeUncertain:
-        _leave_in_doubt(app, job, errand)
+        _leave_refund_in_doubt(app, job, errand)
     except ProviderUnavailable as unavailable:
         if errand.mode is RefundMode.SINGLE_SHOT:
             # A call under a key stays as it is: the client library may have sent it twice, and only the second sending
@@ -57,12 +57,12 @@ def send_refund(app: Application, job: jobs.Claimed) -> None:
                 provider_calls.record_refusal(session, attempt, f"not sent: {unavailable.message}")
         raise
     except RequestRefused as refused:
-        _refuse(app, job, attempt, refused)
+        _refuse_refund(app, job, attempt, refused)
     else:
         with app.database.transaction() as session:
             provider_calls.record_answer(session, attempt, outcome.provider_id or outcome.verdict)
             told = Told(source=Source.API, evidence=attempt.id)
-            _apply(session, job, errand, outcome, told=told, asked=0)
+            _apply_refund_outcome(session, job, errand, outcome, told=told, asked=0)
 
 
 def _may_repeat(errand: _Errand, attempt: Attempt, job: jobs.Claimed) -> bool:
@@ -85,10 +85,10 @@ def inquire_refund(app: Application, job: jobs.Claimed) -> None:
     outcome = errand.provider.inquire_refund(errand.request)
     with app.database.transaction() as session:
         told = Told(source=Source.POLL, evidence=job.id)
-        _apply(session, job, errand, outcome, told=told, asked=job.payload.get("asked", 0) + 1)
+        _apply_refund_outcome(session, job, errand, outcome, told=told, asked=job.payload.get("asked", 0) + 1)
 
 
-def _record_attempt(app: Application, job: jobs.Claimed) -> tuple[_Errand, Attempt] | None:
+def _record_refund_attempt(app: Application, job: jobs.Claimed) -> tuple[_Errand, Attempt] | None:
     with app.database.transaction() as session:
         refund, payment = refunds.locked(session, job.subject)
         if refund.status is not RefundStatus.PENDING:
@@ -130,12 +130,12 @@ def _refunding(provider: Provider, payment: Payment) -> Refunding:
     return provider
 
 
-def _leave_in_doubt(app: Application, job: jobs.Claimed, errand: _Errand) -> None:
+def _leave_refund_in_doubt(app: Application, job: jobs.Claimed, errand: _Errand) -> None:
     with app.database.transaction() as session:
-        _ask_later(session, job, errand, asked=0)
+        _inquire_later(session, job, errand, asked=0)
 
 
-def _refuse(app: Application, job: jobs.Claimed, attempt: Attempt, refused: RequestRefused) -> None:
+def _refuse_refund(app: Application, job: jobs.Claimed, attempt: Attempt, refused: RequestRefused) -> None:
     with app.database.transaction() as session:
         if refused.refusal.settles_call:
             provider_calls.record_refusal(session, attempt, refused.message)
@@ -148,7 +148,7 @@ def _refuse(app: Application, job: jobs.Claimed, attempt: Attempt, refused: Requ
     raise refused
 
 
-def _apply(
+def _apply_refund_outcome(
     session: Session, job: jobs.Claimed, errand: _Errand, outcome: RefundOutcome, *, told: Told, asked: int
 ) -> None:
     refund = refunds.apply_outcome(session, job.subject, outcome, told=told)
@@ -157,28 +157,28 @@ def _apply(
         return
     unanswered = provider_calls.state_of(session, Operation.REFUND, refund.id) is CallState.SENT
     if outcome.verdict is RefundVerdict.NOT_FOUND and unanswered:
-        _send_again(session, job)
+        _send_refund_again(session, job)
     else:
-        _ask_later(session, job, errand, asked=asked)
+        _inquire_later(session, job, errand, asked=asked)
 
 
-def _send_again(session: Session, job: jobs.Claimed) -> None:
+def _send_refund_again(session: Session, job: jobs.Claimed) -> None:
     jobs.finish(session, job)
     refund = session.get_one(Refund, job.subject)
     payment = session.get_one(Payment, refund.payment_id)
     if not provider_calls.is_repeatable(session, Operation.REFUND, refund.id):
-        _ask_person(session, refund, payment)
+        _ask_person_about_refund(session, refund, payment)
         return
     jobs.stage(session, jobs.Kind.SEND_REFUND, refund.id, method=payment.payment_method, payload={"looked": True})
 
 
-def _ask_later(session: Session, job: jobs.Claimed, errand: _Errand, *, asked: int) -> None:
+def _inquire_later(session: Session, job: jobs.Claimed, errand: _Errand, *, asked: int) -> None:
     jobs.finish(session, job)
     refund = session.get_one(Refund, job.subject)
     payment = session.get_one(Payment, refund.payment_id)
     schedule = _ASK_IDEMPOTENT if errand.mode is RefundMode.IDEMPOTENT else _ASK_SINGLE_SHOT
     if asked >= len(schedule):
-        _ask_person(session, refund, payment)
+        _ask_person_about_refund(session, refund, payment)
         return
     jobs.stage(
         session,
@@ -190,7 +190,7 @@ def _ask_later(session: Session, job: jobs.Claimed, errand: _Errand, *, asked: i
     )
 
 
-def _ask_person(session: Session, refund: Refund, payment: Payment) -> None:
+def _ask_person_about_refund(session: Session, refund: Refund, payment: Payment) -> None:
     open_review(
         session,
         ReviewKind.REFUND_UNSETTLED,

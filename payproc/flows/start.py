@@ -45,7 +45,7 @@ def _start(app: Application, job: jobs.Claimed) -> None:
         customer_id = _customer_at(app, job, provider)
         if customer_id is None:
             return
-    attempt = _record_attempt(app, job, provider, customer_id=customer_id)
+    attempt = _record_start_attempt(app, job, provider, customer_id=customer_id)
     if attempt is None:
         return
     match provider.start_mode(payment.dialect):
@@ -68,29 +68,29 @@ def _start_idempotently(app: Application, job: jobs.Claimed, provider: FindingSt
     try:
         result = found or provider.start(attempt.call)
     except RequestRefused as refused:
-        _refuse(app, job, attempt, refused)
+        _close_refused_call(app, job, attempt, refused)
         return
-    _record(app, job, attempt, result)
+    _record_start(app, job, attempt, result)
 
 
 def _start_single_shot(app: Application, job: jobs.Claimed, provider: Provider, attempt: Attempt) -> None:
     if not attempt.fresh:
         # An earlier run wrote this call down and did not live to tell whether it was sent.
-        _leave_in_doubt(app, job)
+        _leave_start_in_doubt(app, job)
         return
     try:
         result = provider.start(attempt.call)
     except OutcomeUncertain:
-        _leave_in_doubt(app, job)
+        _leave_start_in_doubt(app, job)
     except ProviderUnavailable as unavailable:
-        _not_sent(app, job, attempt, unavailable)
+        _close_unsent_start(app, job, attempt, unavailable)
     except RequestRefused as refused:
-        _refuse(app, job, attempt, refused)
+        _close_refused_call(app, job, attempt, refused)
     else:
-        _record(app, job, attempt, result)
+        _record_start(app, job, attempt, result)
 
 
-def _leave_in_doubt(app: Application, job: jobs.Claimed) -> None:
+def _leave_start_in_doubt(app: Application, job: jobs.Claimed) -> None:
     """Never send it again; ask, from now on by the schedule."""
     with app.database.transaction() as session:
         payment = payments.locked(session, job.subject)
@@ -99,7 +99,9 @@ def _leave_in_doubt(app: Application, job: jobs.Claimed) -> None:
         jobs.finish(session, job)
 
 
-def _not_sent(app: Application, job: jobs.Claimed, attempt: Attempt, unavailable: ProviderUnavailable) -> None:
+def _close_unsent_start(
+    app: Application, job: jobs.Claimed, attempt: Attempt, unavailable: ProviderUnavailable
+) -> None:
     """Close a call that surely never arrived, so that the next try may send it; give up while somebody still waits."""
     with app.database.transaction() as session:
         provider_calls.record_refusal(session, attempt, f"not sent: {unavailable.message}")
@@ -114,7 +116,7 @@ def _not_sent(app: Application, job: jobs.Claimed, attempt: Attempt, unavailable
     raise unavailable
 
 
-def _record_attempt(
+def _record_start_attempt(
     app: Application, job: jobs.Claimed, provider: Provider, *, customer_id: str | None
 ) -> Attempt | None:
     with app.database.transaction() as session:
@@ -138,7 +140,7 @@ def _record_attempt(
         )
 
 
-def _record(app: Application, job: jobs.Claimed, attempt: Attempt, result: StartResult) -> None:
+def _record_start(app: Application, job: jobs.Claimed, attempt: Attempt, result: StartResult) -> None:
     with app.database.transaction() as session:
         provider_calls.record_answer(session, attempt, ", ".join(result.references.values()) or "accepted")
         told = Told(source=Source.API, evidence=attempt.id)
@@ -147,7 +149,7 @@ def _record(app: Application, job: jobs.Claimed, attempt: Attempt, result: Start
         jobs.finish(session, job)
 
 
-def _refuse(app: Application, job: jobs.Claimed, attempt: Attempt, refused: RequestRefused) -> None:
+def _close_refused_call(app: Application, job: jobs.Claimed, attempt: Attempt, refused: RequestRefused) -> None:
     """Close a refused call; end the payment where its input is at fault, and raise where somebody else must act."""
     with app.database.transaction() as session:
         if refused.refusal.settles_call:
@@ -192,7 +194,7 @@ def _customer_at(app: Application, job: jobs.Claimed, provider: KeepingCustomers
     try:
         customer_id = created or provider.create_customer(attempt.call)
     except RequestRefused as refused:
-        _refuse(app, job, attempt, refused)
+        _close_refused_call(app, job, attempt, refused)
         return None
     with app.database.transaction() as session:
         provider_calls.record_answer(session, attempt, customer_id)

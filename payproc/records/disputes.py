@@ -46,11 +46,11 @@ def record_remote(
     Operators are told of each status once, at `operator_mail`. Locks are taken payment first.
     """
     payments.locked(session, payment.id)
-    dispute = _known(session, payment, remote)
+    dispute = _known_dispute(session, payment, remote)
     if dispute is None:
-        dispute = _write(session, payment, remote, told=told)
+        dispute = _write_dispute(session, payment, remote, told=told)
     else:
-        _apply(session, dispute, remote, told=told)
+        _apply_to_dispute(session, dispute, remote, told=told)
     for line in remote.lines:
         # Each word lists all that the dispute has moved so far: whichever comes first books it.
         journal.record_line(session, dispute.provider, line, booked=None, payment_id=payment.id)
@@ -94,7 +94,7 @@ def disputes_of(session: Session, payment: Payment) -> list[Dispute]:
     return list(session.scalars(of_payment.order_by(Dispute.created_at, Dispute.id)))
 
 
-def _known(session: Session, payment: Payment, remote: RemoteDispute) -> Dispute | None:
+def _known_dispute(session: Session, payment: Payment, remote: RemoteDispute) -> Dispute | None:
     return session.scalar(
         select(Dispute).where(
             Dispute.provider == payment.payment_method, Dispute.provider_dispute_id == remote.provider_id
@@ -102,7 +102,7 @@ def _known(session: Session, payment: Payment, remote: RemoteDispute) -> Dispute
     )
 
 
-def _write(session: Session, payment: Payment, remote: RemoteDispute, *, told: Told) -> Dispute:
+def _write_dispute(session: Session, payment: Payment, remote: RemoteDispute, *, told: Told) -> Dispute:
     assert remote.money is not None  # who reads the wire keeps what cannot be read away from here
     dispute = Dispute(
         payment_id=payment.id,
@@ -117,12 +117,12 @@ def _write(session: Session, payment: Payment, remote: RemoteDispute, *, told: T
     )
     session.add(dispute)
     session.flush()
-    _stamp(session, dispute)
-    _record(session, dispute, remote.status, effect=Effect.MOVED, told=told, before=None)
+    _stamp_closing(session, dispute)
+    _record_dispute_event(session, dispute, remote.status, effect=Effect.MOVED, told=told, before=None)
     return dispute
 
 
-def _apply(session: Session, dispute: Dispute, remote: RemoteDispute, *, told: Told) -> None:
+def _apply_to_dispute(session: Session, dispute: Dispute, remote: RemoteDispute, *, told: Told) -> None:
     assert remote.money is not None
     before = dispute.status
     new = DisputeStanding(status=remote.status, told_at=remote.told_at)
@@ -133,11 +133,11 @@ def _apply(session: Session, dispute: Dispute, remote: RemoteDispute, *, told: T
         dispute.amount_minor = remote.money.amount_minor
         dispute.reason = remote.reason or dispute.reason
         dispute.evidence_due_at = remote.evidence_due_at
-    _stamp(session, dispute)
-    _record(session, dispute, remote.status, effect=effect, told=told, before=before)
+    _stamp_closing(session, dispute)
+    _record_dispute_event(session, dispute, remote.status, effect=effect, told=told, before=before)
 
 
-def _stamp(session: Session, dispute: Dispute) -> None:
+def _stamp_closing(session: Session, dispute: Dispute) -> None:
     if dispute.status not in DISPUTE_CLOSED:
         dispute.closed_at = None
     elif dispute.closed_at is None:
@@ -162,7 +162,7 @@ def _ask_for_answer(session: Session, payment: Payment, dispute: Dispute) -> Non
     )
 
 
-def _record(
+def _record_dispute_event(
     session: Session,
     dispute: Dispute,
     status: DisputeStatus,

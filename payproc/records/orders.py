@@ -54,7 +54,7 @@ def follow_payments(session: Session, order_id: str) -> None:
             .order_by(Payment.completed_at)
         )
     )
-    order.status = _status(session, order_id, paid=bool(paid))
+    order.status = _order_status(session, order_id, paid=bool(paid))
     if len(paid) > 1:
         open_review(
             session,
@@ -65,7 +65,7 @@ def follow_payments(session: Session, order_id: str) -> None:
         )
 
 
-def _status(session: Session, order_id: str, *, paid: bool) -> OrderStatus:
+def _order_status(session: Session, order_id: str, *, paid: bool) -> OrderStatus:
     if paid:
         return OrderStatus.PAID
     statuses = set(session.scalars(select(Payment.status).where(Payment.order_id == order_id)))

@@ -20,7 +20,7 @@ def record_start(session: Session, payment_id: str, result: StartResult, *, told
     A webhook may have been here first: what it has settled stays settled.
     """
     payment = payments.locked(session, payment_id)
-    _adopt(payment, result.references)
+    _adopt_references(payment, result.references)
     payment.expires_at = result.expires_at
     if payment.status in OPEN and result.next_action is not None:
         payment.next_action = _stored_action(result.next_action)
@@ -56,23 +56,23 @@ def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, told: 
         # Paid and given back, by whomever: nothing becomes of the payment itself but a refund made elsewhere.
         remote_refunds.record_reversal(session, payment, told=told)
         return payment
-    fact = _fact(outcome)
-    foreign = _foreign(session, payment, outcome.references)
-    if fact is Fact.PAID and (problem := foreign or _mismatch(payment, outcome) or _held(session, payment, outcome)):
-        _report_mismatch(session, payment, problem, told=told)
+    fact = _payment_fact(outcome)
+    foreign = _foreign_reference(session, payment, outcome.references)
+    if fact is Fact.PAID and (problem := foreign or _paid_mismatch(session, payment, outcome)):
+        _report_paid_mismatch(session, payment, problem, told=told)
         return payment
     if foreign is not None:
         # What became of another session that names our payment ends nothing here, and its ids are not ours.
         payments.move(session, payment, Fact.MISMATCH, told=told, detail=foreign)
         return payment
-    _adopt(payment, outcome.references)
+    _adopt_references(payment, outcome.references)
     payment.provider_receipt = payment.provider_receipt or outcome.receipt
     if fact is not None:
-        _move(session, payment, fact, outcome, told=told)
+        _move_payment(session, payment, fact, outcome, told=told)
     return payment
 
 
-def _move(session: Session, payment: Payment, fact: Fact, outcome: Outcome, *, told: Told) -> None:
+def _move_payment(session: Session, payment: Payment, fact: Fact, outcome: Outcome, *, told: Told) -> None:
     moved = payments.move(session, payment, fact, told=told, detail=outcome.failure_code)
     if moved and payment.status not in (PaymentStatus.COMPLETED, PaymentStatus.PROCESSING):
         payment.failure_code = outcome.failure_code or fact
@@ -82,16 +82,16 @@ def _move(session: Session, payment: Payment, fact: Fact, outcome: Outcome, *, t
 def learn_references(session: Session, payment_id: str, references: References) -> None:
     """Keep ids of the provider's that we did not know; one that is known, or another payment's, is left alone."""
     payment = payments.locked(session, payment_id)
-    if _foreign(session, payment, references) is None:
-        _adopt(payment, references)
+    if _foreign_reference(session, payment, references) is None:
+        _adopt_references(payment, references)
 
 
 def note_mismatch(session: Session, payment_id: str, problem: str, *, told: Told) -> None:
     """Record that somebody spoke of a payment who cannot mean it, and ask a person; nothing else changes."""
-    _report_mismatch(session, payments.locked(session, payment_id), problem, told=told)
+    _report_paid_mismatch(session, payments.locked(session, payment_id), problem, told=told)
 
 
-def _fact(outcome: Outcome) -> Fact | None:
+def _payment_fact(outcome: Outcome) -> Fact | None:
     match outcome.verdict:
         case Verdict.PAID:
             return Fact.PAID
@@ -114,16 +114,12 @@ def _fact(outcome: Outcome) -> Fact | None:
             assert_never(outcome.verdict)
 
 
-def _mismatch(payment: Payment, outcome: Outcome) -> str | None:
+def _paid_mismatch(session: Session, payment: Payment, outcome: Outcome) -> str | None:
     asked = payment.money
     if outcome.money is not None and outcome.money != asked:
         return f"paid {outcome.money}, asked for {asked}"
     if outcome.live_mode is not None and outcome.live_mode is not payment.live_mode:
         return "paid in the other mode (live or test)"
-    return None
-
-
-def _held(session: Session, payment: Payment, outcome: Outcome) -> str | None:
     # A wallet's notice says "paid" without saying how much. It takes nothing back of a notice that did say, and said
     # something else.
     if outcome.money is None and payment.completed_at is None and is_questioned(session, payment.id):
@@ -131,7 +127,7 @@ def _held(session: Session, payment: Payment, outcome: Outcome) -> str | None:
     return None
 
 
-def _foreign(session: Session, payment: Payment, references: References) -> str | None:
+def _foreign_reference(session: Session, payment: Payment, references: References) -> str | None:
     for reference, theirs in references.items():
         ours = getattr(payment, reference)
         if reference.names_one_payment and ours and theirs and ours != theirs:
@@ -146,7 +142,7 @@ def _is_anothers(session: Session, payment: Payment, reference: Reference, value
     return session.scalar(other) is not None
 
 
-def _report_mismatch(session: Session, payment: Payment, problem: str, *, told: Told) -> None:
+def _report_paid_mismatch(session: Session, payment: Payment, problem: str, *, told: Told) -> None:
     payments.move(session, payment, Fact.MISMATCH, told=told, detail=problem)
     open_review(
         session,
@@ -157,7 +153,7 @@ def _report_mismatch(session: Session, payment: Payment, problem: str, *, told: 
     )
 
 
-def _adopt(payment: Payment, references: References) -> None:
+def _adopt_references(payment: Payment, references: References) -> None:
     # First come, first kept: an id never changes, and a second one for the same thing is no correction.
     for reference, value in references.items():
         if value and getattr(payment, reference) is None:

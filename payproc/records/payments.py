@@ -37,7 +37,7 @@ def add(session: Session, payment: Payment, *, told: Told) -> None:
     payment.status = PaymentStatus.PENDING
     session.add(payment)
     session.flush()
-    _record(session, payment, Fact.CREATED, effect=Effect.MOVED, told=told)
+    _record_payment_event(session, payment, Fact.CREATED, effect=Effect.MOVED, told=told)
 
 
 def visible_payment(session: Session, payment_id: str, *, user: User) -> Payment:
@@ -119,12 +119,12 @@ def move(session: Session, payment: Payment, fact: Fact, *, told: Told, detail: 
         # Asked before the change: a query in between would flush a completed payment without its time.
         now = session.scalars(select(func.now())).one()
         payment.status = cell.to
-        _stamp(payment, now=now)
-    _record(session, payment, fact, effect=cell.effect, told=told, before=before, detail=detail)
+        _stamp_payment(payment, now=now)
+    _record_payment_event(session, payment, fact, effect=cell.effect, told=told, before=before, detail=detail)
     if cell.effect is not Effect.MOVED:
         return False
     session.flush()
-    _follow_up(session, payment, told=told)
+    _follow_payment(session, payment, told=told)
     if cell.review:
         open_review(
             session,
@@ -136,7 +136,7 @@ def move(session: Session, payment: Payment, fact: Fact, *, told: Told, detail: 
     return True
 
 
-def _stamp(payment: Payment, *, now: datetime) -> None:
+def _stamp_payment(payment: Payment, *, now: datetime) -> None:
     if payment.status is PaymentStatus.COMPLETED and payment.completed_at is None:
         payment.completed_at = now
         payment.failure_code = payment.failure_message = None
@@ -145,7 +145,7 @@ def _stamp(payment: Payment, *, now: datetime) -> None:
         payment.encrypted_payer = None
 
 
-def _follow_up(session: Session, payment: Payment, *, told: Told) -> None:
+def _follow_payment(session: Session, payment: Payment, *, told: Told) -> None:
     if payment.status in TERMINAL:
         # One look at Stripe fewer for each payment whose webhook came in time.
         jobs.withdraw(session, jobs.Kind.INQUIRE_PAYMENT, payment.id)
@@ -161,7 +161,7 @@ def _follow_up(session: Session, payment: Payment, *, told: Told) -> None:
         follow_payments(session, payment.order_id)
 
 
-def _record(
+def _record_payment_event(
     session: Session,
     payment: Payment,
     fact: Fact,

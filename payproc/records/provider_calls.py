@@ -48,7 +48,7 @@ def record_attempt(
     A new one is a new attempt under a new key, and comes only after an answer or a definite refusal. Two workers
     asking at once get the same row, so the same key and the same parameters.
     """
-    last = _last(session, operation, subject)
+    last = _last_call(session, operation, subject)
     fresh = last is None or last.state is not CallState.SENT
     if fresh:
         number = last.attempt + 1 if last else 1
@@ -67,7 +67,7 @@ def record_attempt(
             .returning(ProviderCall.id)
         )
         fresh = written is not None
-        last = _last(session, operation, subject)
+        last = _last_call(session, operation, subject)
     assert last is not None
     return Attempt(
         id=last.id,
@@ -84,27 +84,27 @@ def record_attempt(
 
 def record_answer(session: Session, attempt: Attempt, answer: str) -> None:
     """Close a call with the provider's id or word for what it did."""
-    _close(session, attempt, CallState.ANSWERED, answer)
+    _close_call(session, attempt, CallState.ANSWERED, answer)
 
 
 def record_refusal(session: Session, attempt: Attempt, reason: str) -> None:
     """Close a call that was surely not executed; the next attempt may send new parameters under a new key."""
-    _close(session, attempt, CallState.REFUSED, reason)
+    _close_call(session, attempt, CallState.REFUSED, reason)
 
 
 def state_of(session: Session, operation: Operation, subject: str) -> CallState | None:
     """Return how the last call of this operation stands; None when there was none."""
-    last = _last(session, operation, subject)
+    last = _last_call(session, operation, subject)
     return last.state if last else None
 
 
 def is_repeatable(session: Session, operation: Operation, subject: str) -> bool:
     """Whether the last call of this operation has no answer and its provider surely still knows its key."""
-    last = _last(session, operation, subject)
+    last = _last_call(session, operation, subject)
     return last is not None and last.state is CallState.SENT and datetime.now(UTC) - last.created_at <= _KEY_IS_TRUSTED
 
 
-def _last(session: Session, operation: Operation, subject: str) -> ProviderCall | None:
+def _last_call(session: Session, operation: Operation, subject: str) -> ProviderCall | None:
     return session.scalar(
         select(ProviderCall)
         .where(ProviderCall.operation == operation, ProviderCall.subject == subject)
@@ -113,7 +113,7 @@ def _last(session: Session, operation: Operation, subject: str) -> ProviderCall 
     )
 
 
-def _close(session: Session, attempt: Attempt, state: CallState, answer: str) -> None:
+def _close_call(session: Session, attempt: Attempt, state: CallState, answer: str) -> None:
     row = session.get_one(ProviderCall, attempt.id, with_for_update=True)
     row.state = state
     row.answer = answer

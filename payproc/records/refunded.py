@@ -12,12 +12,12 @@ from payproc.domain.states import REFUND_HOLDING, RefundStatus
 
 def given_back(session: Session, payment: Payment) -> Money:
     """Return how much has surely been given back."""
-    return _sum(session, payment, (RefundStatus.SUCCEEDED,))
+    return _sum_of_refunds(session, payment, (RefundStatus.SUCCEEDED,))
 
 
 def held_back(session: Session, payment: Payment) -> Money:
     """Return how much has been given back, is on its way, or waits for a person."""
-    return _sum(session, payment, REFUND_HOLDING)
+    return _sum_of_refunds(session, payment, REFUND_HOLDING)
 
 
 def is_given_back(session: Session, payment: Payment) -> bool:
@@ -25,7 +25,7 @@ def is_given_back(session: Session, payment: Payment) -> bool:
     return given_back(session, payment).amount_minor >= payment.amount_minor
 
 
-def _sum(session: Session, payment: Payment, statuses: Collection[RefundStatus]) -> Money:
+def _sum_of_refunds(session: Session, payment: Payment, statuses: Collection[RefundStatus]) -> Money:
     total = select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(
         Refund.payment_id == payment.id, Refund.status.in_(statuses)
     )

@@ -56,8 +56,8 @@ def begin(
         requested_by=user.id,
         alone=mode is not RefundMode.IDEMPOTENT,
     )
-    _write(session, refund, told=Told(source=Source.API, evidence=user.id))
-    _set_going(session, payment, refund)
+    _write_refund(session, refund, told=Told(source=Source.API, evidence=user.id))
+    _set_refund_going(session, payment, refund)
     return refund
 
 
@@ -74,27 +74,27 @@ def add_made_elsewhere(
         provider_refund_id=provider_id,
         alone=False,
     )
-    _write(session, refund, told=told)
+    _write_refund(session, refund, told=told)
     return refund
 
 
-def _write(session: Session, refund: Refund, *, told: Told) -> None:
+def _write_refund(session: Session, refund: Refund, *, told: Told) -> None:
     session.add(refund)
     session.flush()
-    _record(session, refund, RefundFact.ASKED, effect=Effect.MOVED, told=told, before=None)
+    _record_refund_event(session, refund, RefundFact.ASKED, effect=Effect.MOVED, told=told, before=None)
 
 
-def _set_going(session: Session, payment: Payment, refund: Refund) -> None:
+def _set_refund_going(session: Session, payment: Payment, refund: Refund) -> None:
     match refund.status:
         case RefundStatus.REQUESTED:
-            _ask_operator(session, payment, refund)
+            _ask_for_approval(session, payment, refund)
         case RefundStatus.MANUAL:
-            _ask_for_hands(session, payment, refund)
+            _ask_for_refund_by_hand(session, payment, refund)
         case _:
             jobs.stage(session, jobs.Kind.SEND_REFUND, refund.id, method=payment.payment_method)
 
 
-def _ask_operator(session: Session, payment: Payment, refund: Refund) -> None:
+def _ask_for_approval(session: Session, payment: Payment, refund: Refund) -> None:
     money = refund.money
     open_review(
         session,
@@ -108,7 +108,7 @@ def _ask_operator(session: Session, payment: Payment, refund: Refund) -> None:
     )
 
 
-def _ask_for_hands(session: Session, payment: Payment, refund: Refund) -> None:
+def _ask_for_refund_by_hand(session: Session, payment: Payment, refund: Refund) -> None:
     open_review(
         session,
         ReviewKind.REFUND_MANUAL,
@@ -124,18 +124,18 @@ def _ask_for_hands(session: Session, payment: Payment, refund: Refund) -> None:
 
 def approve(session: Session, refund_id: str, *, told: Told) -> Refund:
     """Let a requested refund go ahead. One that was decided before stays as it is."""
-    return _go_on(session, refund_id, RefundFact.APPROVED, told=told)
+    return _let_refund_go_on(session, refund_id, RefundFact.APPROVED, told=told)
 
 
 def hand_over(session: Session, refund_id: str, *, told: Told) -> Refund:
     """Give a refund to a person: its provider has no call for it, or none any more."""
-    return _go_on(session, refund_id, RefundFact.HANDED_OVER, told=told)
+    return _let_refund_go_on(session, refund_id, RefundFact.HANDED_OVER, told=told)
 
 
-def _go_on(session: Session, refund_id: str, fact: RefundFact, *, told: Told) -> Refund:
+def _let_refund_go_on(session: Session, refund_id: str, fact: RefundFact, *, told: Told) -> Refund:
     refund, payment = locked(session, refund_id)
-    if _move(session, payment, refund, fact, told=told):
-        _set_going(session, payment, refund)
+    if _move_refund(session, payment, refund, fact, told=told):
+        _set_refund_going(session, payment, refund)
     return refund
 
 
@@ -144,9 +144,11 @@ def apply_outcome(session: Session, refund_id: str, outcome: RefundOutcome, *, t
     refund, payment = locked(session, refund_id)
     if outcome.provider_id and refund.provider_refund_id is None:
         refund.provider_refund_id = outcome.provider_id
-    fact = _fact(outcome)
+    fact = _refund_fact(outcome)
     if fact is not None:
-        _apply(session, payment, refund, fact, told=told, code=outcome.failure_code, message=outcome.failure_message)
+        _apply_to_refund(
+            session, payment, refund, fact, told=told, code=outcome.failure_code, message=outcome.failure_message
+        )
     return refund
 
 
@@ -161,11 +163,11 @@ def apply_fact(
 ) -> Refund:
     """Apply a fact that needs no provider's words: a refusal of our call, or an operator's decision."""
     refund, payment = locked(session, refund_id)
-    _apply(session, payment, refund, fact, told=told, code=code, message=message)
+    _apply_to_refund(session, payment, refund, fact, told=told, code=code, message=message)
     return refund
 
 
-def _fact(outcome: RefundOutcome) -> RefundFact | None:
+def _refund_fact(outcome: RefundOutcome) -> RefundFact | None:
     match outcome.verdict:
         case RefundVerdict.SUCCEEDED:
             return RefundFact.SUCCEEDED
@@ -181,7 +183,7 @@ def _fact(outcome: RefundOutcome) -> RefundFact | None:
             assert_never(outcome.verdict)
 
 
-def _apply(
+def _apply_to_refund(
     session: Session,
     payment: Payment,
     refund: Refund,
@@ -192,15 +194,15 @@ def _apply(
     message: str | None,
 ) -> None:
     before = refund.status
-    moved = _move(session, payment, refund, fact, told=told, detail=message or code)
-    _stage_mail(session, payment, refund, fact)
+    moved = _move_refund(session, payment, refund, fact, told=told, detail=message or code)
+    _stage_refund_mail(session, payment, refund, fact)
     if not moved:
         return
     refund.failure_code, refund.failure_message = code, message
-    _follow_up(session, payment, refund, before=before, told=told)
+    _follow_refund(session, payment, refund, before=before, told=told)
 
 
-def _stage_mail(session: Session, payment: Payment, refund: Refund, fact: RefundFact) -> None:
+def _stage_refund_mail(session: Session, payment: Payment, refund: Refund, fact: RefundFact) -> None:
     # By what was learned, not by what it changed: in whatever order the news come, the same mail is staged. What has
     # come untrue when its turn comes is withdrawn.
     if fact is RefundFact.SUCCEEDED:
@@ -209,7 +211,7 @@ def _stage_mail(session: Session, payment: Payment, refund: Refund, fact: Refund
         outbox.stage_refund_failed(session, refund, payment)
 
 
-def _move(
+def _move_refund(
     session: Session,
     payment: Payment,
     refund: Refund,
@@ -223,36 +225,36 @@ def _move(
     refund.status = cell.to
     if cell.effect is Effect.MOVED and refund.status not in REFUND_OPEN:
         refund.settled_at = session.scalars(select(func.now())).one()
-    _record(session, refund, fact, effect=cell.effect, told=told, before=before, detail=detail)
+    _record_refund_event(session, refund, fact, effect=cell.effect, told=told, before=before, detail=detail)
     session.flush()
     if cell.review:
-        _report_undone(session, payment, refund, cell)
+        _report_refund_undone(session, payment, refund, cell)
     return cell.effect is Effect.MOVED
 
 
-def _follow_up(session: Session, payment: Payment, refund: Refund, *, before: RefundStatus, told: Told) -> None:
+def _follow_refund(session: Session, payment: Payment, refund: Refund, *, before: RefundStatus, told: Told) -> None:
     jobs.withdraw(session, jobs.Kind.INQUIRE_REFUND, refund.id)
     for kind in _ASKED_ABOUT_OPEN:
         close_if_open(session, kind, refund.id, resolution=f"the refund is {refund.status}")
     if refund.status is RefundStatus.SUCCEEDED:
-        _count(session, payment, refund, told=told)
+        _count_refund(session, payment, refund, told=told)
     elif before is RefundStatus.SUCCEEDED:
-        _count_back(session, payment, refund, told=told)
+        _count_refund_back(session, payment, refund, told=told)
 
 
-def _count(session: Session, payment: Payment, refund: Refund, *, told: Told) -> None:
+def _count_refund(session: Session, payment: Payment, refund: Refund, *, told: Told) -> None:
     journal.record_refund(session, refund, payment)
     if payment.status is PaymentStatus.COMPLETED and refunded.is_given_back(session, payment):
         payments.apply_fact(session, payment.id, Fact.REFUNDED, told=told, detail=refund.id)
 
 
-def _count_back(session: Session, payment: Payment, refund: Refund, *, told: Told) -> None:
+def _count_refund_back(session: Session, payment: Payment, refund: Refund, *, told: Told) -> None:
     journal.record_refund_undone(session, refund, payment)
     if payment.status is PaymentStatus.REFUNDED:
         payments.apply_fact(session, payment.id, Fact.REFUND_UNDONE, told=told, detail=refund.id)
 
 
-def _report_undone(session: Session, payment: Payment, refund: Refund, cell: Transition[RefundStatus]) -> None:
+def _report_refund_undone(session: Session, payment: Payment, refund: Refund, cell: Transition[RefundStatus]) -> None:
     money = refund.money
     open_review(
         session,
@@ -266,7 +268,7 @@ def _report_undone(session: Session, payment: Payment, refund: Refund, cell: Tra
     )
 
 
-def _record(
+def _record_refund_event(
     session: Session,
     refund: Refund,
     fact: RefundFact,

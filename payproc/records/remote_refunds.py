@@ -25,10 +25,10 @@ def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, t
         )
     elif (ours := refund.money) != remote.money:
         problem = f"{remote.provider_id} gives back {remote.money}, and we asked for {ours}"
-        _report_mismatch(session, payment, refund.id, problem)
+        _report_refund_mismatch(session, payment, refund.id, problem)
         return None
     refunds.apply_outcome(session, refund.id, remote.outcome, told=told)
-    _check_excess(session, payment, refund)
+    _check_refund_excess(session, payment, refund)
     return refund
 
 
@@ -54,7 +54,7 @@ def record_reversal(session: Session, payment: Payment, *, told: Told) -> None:
         detail=f"{payment.id} was completed, and the provider says that the money went back: hold what was sold.",
     )
     # A refund that waits for an operator still holds its money: there is none left for it.
-    _check_excess(session, payment, refund)
+    _check_refund_excess(session, payment, refund)
 
 
 def _known_refund(session: Session, payment: Payment, remote: RemoteRefund) -> Refund | None:
@@ -67,15 +67,15 @@ def _known_refund(session: Session, payment: Payment, remote: RemoteRefund) -> R
     return ours if unnamed else None
 
 
-def _check_excess(session: Session, payment: Payment, refund: Refund) -> None:
+def _check_refund_excess(session: Session, payment: Payment, refund: Refund) -> None:
     held = refunded.held_back(session, payment)
     if held.amount_minor > payment.amount_minor:
         paid = payment.money
         problem = f"{held} of {paid} has been given back or is on its way"
-        _report_mismatch(session, payment, refund.id, problem)
+        _report_refund_mismatch(session, payment, refund.id, problem)
 
 
-def _report_mismatch(session: Session, payment: Payment, refund_id: str, problem: str) -> None:
+def _report_refund_mismatch(session: Session, payment: Payment, refund_id: str, problem: str) -> None:
     open_review(
         session,
         ReviewKind.REFUND_MISMATCH,

@@ -35,17 +35,19 @@ def apply_notice(app: Application, job: jobs.Claimed) -> None:
         reading = app.provider(PaymentMethod(row.provider)).parse_stored(row.body)
         match reading:
             case Ignored():
-                _settle(session, row, NoticeState.IGNORED, reason=reading.reason)
+                _settle_notice(session, row, NoticeState.IGNORED, reason=reading.reason)
                 jobs.finish(session, job)
             case Postponed():
-                _park(session, job, row, reason=reading.reason, after=_POSTPONED_FOR)
+                _park_notice(session, job, row, reason=reading.reason, after=_POSTPONED_FOR)
             case Notice() | RefundNotice() | DisputeNotice():
-                _apply(app, session, job, row=row, notice=reading)
+                _apply_to_its_payment(app, session, job, row=row, notice=reading)
             case _:
                 assert_never(reading)
 
 
-def _apply(app: Application, session: Session, job: jobs.Claimed, *, row: NoticeRow, notice: AnyNotice) -> None:
+def _apply_to_its_payment(
+    app: Application, session: Session, job: jobs.Claimed, *, row: NoticeRow, notice: AnyNotice
+) -> None:
     payment = _payment_of(session, notice, method=PaymentMethod(row.provider))
     if payment is None:
         _wait_for_payment(app, session, job, row=row)
@@ -55,16 +57,16 @@ def _apply(app: Application, session: Session, job: jobs.Claimed, *, row: Notice
         problem = f"told in words that no {payment.dialect} payment of {payment.environment} is told in"
         outcomes.note_mismatch(session, payment.id, problem, told=told)
     else:
-        _tell(app, session, payment, notice, told=told)
+        _apply_to_payment(app, session, payment, notice, told=told)
     row.payment_id = payment.id
-    _settle(session, row, NoticeState.APPLIED)
+    _settle_notice(session, row, NoticeState.APPLIED)
     jobs.finish(session, job)
 
 
-def _tell(app: Application, session: Session, payment: Payment, notice: AnyNotice, *, told: Told) -> None:
+def _apply_to_payment(app: Application, session: Session, payment: Payment, notice: AnyNotice, *, told: Told) -> None:
     match notice:
         case Notice():
-            _tell_outcome(app, session, payment, notice, told=told)
+            _apply_payment_notice(app, session, payment, notice, told=told)
         case RefundNotice():
             remote_refunds.record_remote(session, payment, notice.refund, told=told)
             _ask_whether_paid(session, payment)
@@ -77,7 +79,7 @@ def _tell(app: Application, session: Session, payment: Payment, notice: AnyNotic
             assert_never(notice)
 
 
-def _tell_outcome(app: Application, session: Session, payment: Payment, notice: Notice, *, told: Told) -> None:
+def _apply_payment_notice(app: Application, session: Session, payment: Payment, notice: Notice, *, told: Told) -> None:
     payment = outcomes.apply_outcome(session, payment.id, notice.outcome, told=told)
     if notice.outcome.verdict is Verdict.UNKNOWN:
         # A status that we have no word for: what it means, we ask.
@@ -93,7 +95,7 @@ def _ask_whether_paid(session: Session, payment: Payment) -> None:
 
 
 def _payment_of(session: Session, notice: AnyNotice, *, method: PaymentMethod) -> Payment | None:
-    references, payment_id = _names(notice)
+    references, payment_id = _ids_of(notice)
     found = payments.find_by_reference(session, references)
     if found is None and isinstance(notice, Notice):
         found = payments.find_by_our_reference(session, notice.reference, method=method)
@@ -104,7 +106,7 @@ def _payment_of(session: Session, notice: AnyNotice, *, method: PaymentMethod) -
     return found if found is not None and found.payment_method == method else None
 
 
-def _names(notice: AnyNotice) -> tuple[References, str | None]:
+def _ids_of(notice: AnyNotice) -> tuple[References, str | None]:
     match notice:
         case Notice():
             return notice.references, notice.payment_id
@@ -125,9 +127,9 @@ def _wait_for_payment(app: Application, session: Session, job: jobs.Claimed, *, 
     left = app.settings.orphan_notice_after - age
     if left > timedelta(0):
         wait = jobs.backoff(job.attempts, base=app.settings.retry_base, jitter=0)
-        _park(session, job, row, reason=reason, after=min(wait, left))
+        _park_notice(session, job, row, reason=reason, after=min(wait, left))
         return
-    _settle(session, row, NoticeState.DEAD, reason=reason)
+    _settle_notice(session, row, NoticeState.DEAD, reason=reason)
     open_review(
         session,
         ReviewKind.ORPHAN_NOTICE,
@@ -137,13 +139,13 @@ def _wait_for_payment(app: Application, session: Session, job: jobs.Claimed, *, 
     jobs.finish(session, job)
 
 
-def _park(session: Session, job: jobs.Claimed, row: NoticeRow, *, reason: str, after: timedelta) -> None:
+def _park_notice(session: Session, job: jobs.Claimed, row: NoticeRow, *, reason: str, after: timedelta) -> None:
     row.state = NoticeState.PARKED
     row.reason = reason
     jobs.retry_later(session, job, error=reason, after=after)
 
 
-def _settle(session: Session, row: NoticeRow, state: NoticeState, *, reason: str | None = None) -> None:
+def _settle_notice(session: Session, row: NoticeRow, state: NoticeState, *, reason: str | None = None) -> None:
     row.state = state
     row.reason = reason
     row.settled_at = session.scalars(select(func.now())).one()
@@ -153,7 +155,7 @@ def bury_notice(session: Session, notice_id: str, *, error: str) -> None:
     """Mark a notice dead whose job was buried, so that it counts as settled only with its reason."""
     row = session.get(NoticeRow, notice_id, with_for_update=True)
     if row is not None and row.state in (NoticeState.NEW, NoticeState.PARKED):
-        _settle(session, row, NoticeState.DEAD, reason=error)
+        _settle_notice(session, row, NoticeState.DEAD, reason=error)
 
 
 def replay_notice(session: Session, notice_id: str) -> NoticeRow:

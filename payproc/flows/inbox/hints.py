@@ -30,18 +30,18 @@ def take_hint(app: Application, method: PaymentMethod, hint: Hint, *, body: byte
         payment = payments.find_by_our_reference(session, hint.reference, method=method)
         if payment is None or payment.status not in _WORTH_ASKING:
             return
-        _keep(session, payment, hint, body=body, received_at=received_at)
+        _keep_hint(session, payment, hint, body=body, received_at=received_at)
         # Even where its row stands for it already: the question before this hint may have come too early.
-        due_at = _next_question(session, payment)
+        due_at = _next_inquiry_at(session, payment)
         jobs.stage(session, jobs.Kind.INQUIRE_PAYMENT, payment.id, method=method, due_at=due_at)
 
 
-def _next_question(session: Session, payment: Payment) -> datetime:
+def _next_inquiry_at(session: Session, payment: Payment) -> datetime:
     now = session.scalars(select(func.now())).one()
     return now if payment.asked_at is None else max(now, payment.asked_at + _ASKED_EVERY)
 
 
-def _keep(session: Session, payment: Payment, hint: Hint, *, body: bytes, received_at: datetime) -> None:
+def _keep_hint(session: Session, payment: Payment, hint: Hint, *, body: bytes, received_at: datetime) -> None:
     # One row a payment and interval: what a flood leaves behind is bounded by time and not by its own size.
     interval = int(received_at.timestamp() // _ASKED_EVERY.total_seconds())
     session.execute(
