@@ -123,7 +123,7 @@ def _paid_mismatch(session: Session, payment: Payment, outcome: Outcome) -> str 
     # A wallet's notice says "paid" without saying how much. It takes nothing back of a notice that did say, and said
     # something else.
     if outcome.money is None and payment.completed_at is None and is_questioned(session, payment.id):
-        return "told again that it is paid, without an amount"
+        return "the provider says once more that it is paid, and not how much"
     return None
 
 
@@ -131,9 +131,9 @@ def _foreign_reference(session: Session, payment: Payment, references: Reference
     for reference, theirs in references.items():
         ours = getattr(payment, reference)
         if reference.names_one_payment and ours and theirs and ours != theirs:
-            return f"told of {theirs}, ours is {ours}"
+            return f"the provider named {theirs}, and ours is {ours}"
         if theirs and ours != theirs and _is_anothers(session, payment, reference, theirs):
-            return f"told of {theirs}, which is another payment's"
+            return f"the provider named {theirs}, which is another payment's"
     return None
 
 

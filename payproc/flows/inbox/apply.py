@@ -54,7 +54,7 @@ def _apply_to_its_payment(
         return
     told = Told(source=Source.NOTICE, evidence=row.id)
     if payment.dialect not in notice.dialects or payment.environment != app.settings.environment:
-        problem = f"told in words that no {payment.dialect} payment of {payment.environment} is told in"
+        problem = f"a notice came that cannot be about a payment by {payment.dialect} in {payment.environment}"
         outcomes.note_mismatch(session, payment.id, problem, told=told)
     else:
         _apply_to_payment(app, session, payment, notice, told=told)

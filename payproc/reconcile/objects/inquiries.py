@@ -8,6 +8,7 @@ from functools import partial
 
 from sqlalchemy import ColumnElement, Interval, and_, func, literal, or_, select
 from sqlalchemy.orm import Session
+from structlog.contextvars import bound_contextvars
 
 from payproc.database.models import (
     FindingKind,
@@ -147,7 +148,8 @@ def _answer(work: Work, payment: Payment) -> Outcome | None:
     if not work.provider.can_inquire(ref):
         return None
     try:
-        return work.rate_limit.ask(lambda: work.provider.inquire(ref))
+        with bound_contextvars(payment=payment.id):
+            return work.rate_limit.ask(lambda: work.provider.inquire(ref))
     except UnreadableAnswer:
         # Asked again it would be the same: it must not hold up everything behind it.
         return None
