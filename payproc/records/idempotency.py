@@ -6,11 +6,11 @@ other. A second request with the key waits on the unique index until the first h
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Interval, func, literal, select
+from sqlalchemy import Interval, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -25,17 +25,16 @@ _LOCK = timedelta(seconds=60)
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the first request was answered; `body` is JSON text. `replayed`: it was answered before."""
+    """What a request is answered; `body` is JSON text. It is kept, so it must hold nothing that may not be stored."""
 
     status: int
     location: str | None
     body: str
-    replayed: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fresh:
-    """The key is new: carry the request out, and `remember` what came of it and its answer."""
+    """The key is new: carry the request out, and `remember` what it made and how it was answered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +44,15 @@ class Resumed:
     subject: str
 
 
-Begun = Fresh | Resumed | Answer
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """The first request was answered: this is what it made, and its answer is this one's too."""
+
+    subject: str
+    answer: Answer
+
+
+Claimed = Fresh | Resumed | Replay
 
 
 def fingerprint(method: str, path: str, body: Any) -> bytes:  # noqa: ANN401 (parsed JSON)
@@ -62,7 +69,7 @@ def check_key(key: str) -> None:
         )
 
 
-def begin(session: Session, user: User, key: str, *, fingerprint: bytes) -> Begun:
+def claim(session: Session, user: User, key: str, *, fingerprint: bytes) -> Claimed:
     """Take the key, or return what came of the request that took it first.
 
     Raises IdempotencyKeyReused for another request, Conflict while the first is still being answered.
@@ -79,23 +86,25 @@ def begin(session: Session, user: User, key: str, *, fingerprint: bytes) -> Begu
     row = session.get_one(IdempotencyKey, (user.id, key), with_for_update=True, populate_existing=True)
     if row.fingerprint != fingerprint:
         raise IdempotencyKeyReused("This Idempotency-Key was used for another request.")
+    assert row.subject is not None  # written in the transaction that took the key
     if row.answer is not None and row.status is not None:
-        return Answer(status=row.status, location=row.location, body=row.answer, replayed=True)
+        answer = Answer(status=row.status, location=row.location, body=row.answer)
+        return Replay(subject=row.subject, answer=answer)
     if row.locked_until > session.scalars(select(func.now())).one():
         raise Conflict(
-            "The first request with this Idempotency-Key is still being answered.", code="idempotency_key_in_use"
+            "The first request with this Idempotency-Key is still being answered.",
+            code="idempotency_key_in_use",
+            subject=row.subject,
         )
-    assert row.subject is not None  # written in the transaction that took the key
     row.locked_until = session.scalars(select(lock)).one()
     return Resumed(subject=row.subject)
 
 
-def remember_subject(session: Session, user: User, key: str, *, subject: str) -> None:
-    """Tie the key to the payment or refund it made, in the transaction that makes both."""
-    session.get_one(IdempotencyKey, (user.id, key)).subject = subject
+def remember(session: Session, user: User, key: str, *, subject: str, answer: Answer | None) -> None:
+    """Tie the key to the payment or refund that was made under it, in the transaction that makes both.
 
-
-def remember_answer(session: Session, user: User, key: str, answer: Answer) -> None:
-    """Keep the answer for replays."""
-    row = session.get_one(IdempotencyKey, (user.id, key), with_for_update=True)
-    row.status, row.location, row.answer = answer.status, answer.location, answer.body
+    Without an answer a retry is refused until there is one, or until the first request must have died.
+    """
+    told = {} if answer is None else {"status": answer.status, "location": answer.location, "answer": answer.body}
+    mine = (IdempotencyKey.user_id == user.id, IdempotencyKey.key == key)
+    session.execute(update(IdempotencyKey).where(*mine).values(subject=subject, **told))

@@ -15,15 +15,15 @@ from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
 from payproc.providers.stripe import STRIPE
 from payproc.records import idempotency
-from payproc.records.idempotency import Answer, Fresh, Resumed, check_key, fingerprint
+from payproc.records.idempotency import Answer, Fresh, Replay, Resumed, check_key, fingerprint
 
 PRINT, OTHER = fingerprint("POST", "/checkout", {"amount": 1}), fingerprint("POST", "/checkout", {"amount": 2})
 ANSWER = Answer(status=202, location="/api/v1/payments/pay_1", body='{"payment_id": "pay_1"}')
 
 
-def begin(app: Application, user: User, *, key: str = "key-1", said: bytes = PRINT) -> Any:
+def claim(app: Application, user: User, *, key: str = "key-1", said: bytes = PRINT) -> Any:
     with app.database.transaction() as session:
-        return idempotency.begin(session, user, key, fingerprint=said)
+        return idempotency.claim(session, user, key, fingerprint=said)
 
 
 def check_out(app: Application, user: User, *, key: str = "key-1") -> str:
@@ -35,15 +35,15 @@ def check_out(app: Application, user: User, *, key: str = "key-1") -> str:
         cancel_url="https://example.com/cart",
     )
     with app.database.transaction() as session:
-        assert idempotency.begin(session, user, key, fingerprint=PRINT) == Fresh()
+        assert idempotency.claim(session, user, key, fingerprint=PRINT) == Fresh()
         payment = checkout.take_payment(app, session, request, user=user, method=STRIPE)
-        idempotency.remember_subject(session, user, key, subject=payment.id)
+        idempotency.remember(session, user, key, subject=payment.id, answer=None)
     return payment.id
 
 
-def answer(app: Application, user: User) -> None:
+def answer(app: Application, user: User, payment_id: str) -> None:
     with app.database.transaction() as session:
-        idempotency.remember_answer(session, user, "key-1", ANSWER)
+        idempotency.remember(session, user, "key-1", subject=payment_id, answer=ANSWER)
 
 
 def let_its_lock_run_out(app: Application) -> None:
@@ -52,28 +52,28 @@ def let_its_lock_run_out(app: Application) -> None:
 
 
 def test_a_new_key_is_fresh(app: Application, customer: User) -> None:
-    assert begin(app, customer) == Fresh()
+    assert claim(app, customer) == Fresh()
 
 
 def test_an_answered_request_is_answered_the_same_again(app: Application, customer: User) -> None:
-    check_out(app, customer)
-    answer(app, customer)
-    assert begin(app, customer) == ANSWER
-    assert begin(app, customer) == ANSWER
+    payment_id = check_out(app, customer)
+    answer(app, customer, payment_id)
+    assert claim(app, customer) == Replay(subject=payment_id, answer=ANSWER)
+    assert claim(app, customer) == Replay(subject=payment_id, answer=ANSWER)
 
 
 def test_another_request_under_the_same_key_is_refused(app: Application, customer: User) -> None:
-    check_out(app, customer)
+    payment_id = check_out(app, customer)
     for _ in range(2):
         with pytest.raises(IdempotencyKeyReused):
-            begin(app, customer, said=OTHER)
-        answer(app, customer)
+            claim(app, customer, said=OTHER)
+        answer(app, customer, payment_id)
 
 
 def test_a_request_that_is_still_being_answered_is_refused(app: Application, customer: User) -> None:
     check_out(app, customer)
     with pytest.raises(Conflict) as refused:
-        begin(app, customer)
+        claim(app, customer)
     assert refused.value.code == "idempotency_key_in_use"
 
 
@@ -82,26 +82,26 @@ def test_a_request_whose_process_died_is_resumed_with_its_payment_by_one_retry(
 ) -> None:
     payment_id = check_out(app, customer)
     let_its_lock_run_out(app)
-    assert begin(app, customer) == Resumed(subject=payment_id)
+    assert claim(app, customer) == Resumed(subject=payment_id)
     with pytest.raises(Conflict):
-        begin(app, customer)
+        claim(app, customer)
 
 
 def test_a_request_that_failed_leaves_the_key_fresh(app: Application, customer: User) -> None:
     def fail() -> None:
         with app.database.transaction() as session:
-            idempotency.begin(session, customer, "key-1", fingerprint=PRINT)
+            idempotency.claim(session, customer, "key-1", fingerprint=PRINT)
             raise InvalidRequest("The amount is wrong.")
 
     with pytest.raises(InvalidRequest):
         fail()
-    assert begin(app, customer, said=OTHER) == Fresh()
+    assert claim(app, customer, said=OTHER) == Fresh()
 
 
 def test_two_users_may_choose_the_same_key(app: Application, customer: User, operator: User) -> None:
-    check_out(app, customer)
-    answer(app, customer)
-    assert begin(app, operator, said=OTHER) == Fresh()
+    payment_id = check_out(app, customer)
+    answer(app, customer, payment_id)
+    assert claim(app, operator, said=OTHER) == Fresh()
 
 
 def test_the_same_request_sent_many_times_at_once_makes_one_payment(app: Application, customer: User) -> None:

@@ -1,11 +1,23 @@
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from payproc.application import Application
-from payproc.database.models import Payment
-from tests.web.client import Client, checkout_body, is_problem
+from payproc.database.engine import Database
+from payproc.database.models import Payment, Source, User
+from payproc.domain.references import Reference
+from payproc.providers.base import Redirect, StartResult
+from payproc.records import outcomes
+from payproc.records.payments import Told
+from tests.web.client import Client, checkout_body, is_problem, key_of
+from web.app import create_app
 
 KEY = {"Idempotency-Key": "order-17-try-1"}
 
@@ -81,3 +93,71 @@ def test_a_request_that_is_still_being_answered_is_409_and_one_that_died_is_resu
 def test_a_bad_key_is_refused(amina: Client, key: str) -> None:
     headers = {"Idempotency-Key": key.encode().decode("latin-1")}
     assert is_problem(amina.post("/checkout", checkout_body(), headers=headers), 422, "idempotency_key_invalid")
+
+
+class Leaving(Database):
+    """A database that goes away after so many transactions."""
+
+    def __init__(self, database: Database, *, after: int) -> None:
+        self._database = database
+        self._left = after
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        if self._left == 0:
+            raise OperationalError("SELECT 1", {}, ConnectionRefusedError())
+        self._left -= 1
+        with self._database.transaction() as session:
+            yield session
+
+
+def client_of(app: Application, user: User, *, transactions: int) -> Client:
+    database = Leaving(app.database, after=transactions)
+    return Client(create_app(replace(app, database=database)), key_of(app, user))
+
+
+def test_who_the_caller_is_takes_one_transaction_and_a_checkout_one_more(app: Application, customer: User) -> None:
+    answers = [
+        client_of(app, customer, transactions=most).post("/checkout", checkout_body(), headers=KEY)
+        for most in (2, 1, 2)
+    ]
+    assert [answer.status_code for answer in answers] == [202, 503, 202]
+    assert answers[2].text == answers[0].text
+
+
+def test_what_was_committed_is_not_called_lost_when_the_database_goes_away_in_the_wait(
+    app: Application, amina: Client, customer: User
+) -> None:
+    leaving = client_of(app, customer, transactions=3)
+    answer = leaving.post("/checkout", checkout_body(), headers={**KEY, "Prefer": "wait=1"})
+    assert answer.status_code == 202
+    assert is_problem(amina.post("/checkout", checkout_body(), headers=KEY), 409, "idempotency_key_in_use")
+
+    with app.database.transaction() as session:
+        session.execute(text("UPDATE idempotency_keys SET locked_until = now() - interval '1 second'"))
+    assert amina.post("/checkout", checkout_body(), headers=KEY).json == answer.json
+    assert payments(app) == 1
+
+
+def test_the_answer_after_a_wait_is_the_one_that_is_given_again(amina: Client, app: Application) -> None:
+    def post() -> tuple[int, str]:
+        answer = amina.post("/checkout", checkout_body(), headers={**KEY, "Prefer": "wait=9"})
+        return answer.status_code, answer.text
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(post)
+        while payments(app) == 0:
+            time.sleep(0.02)
+        assert is_problem(amina.post("/checkout", checkout_body(), headers=KEY), 409, "idempotency_key_in_use")
+        started = StartResult(
+            next_action=Redirect(url="https://checkout.example/1"), references={Reference.STRIPE_SESSION: "cs_1"}
+        )
+        with app.database.transaction() as session:
+            payment_id = session.scalars(select(Payment.id)).one()
+            outcomes.record_start(session, payment_id, started, told=Told(source=Source.API))
+
+    status, body = waiting.result()
+    again = amina.post("/checkout", checkout_body(), headers=KEY)
+    assert status == 201
+    assert "https://checkout.example/1" in body
+    assert (again.status_code, again.text, again.headers["Idempotent-Replayed"]) == (status, body, "true")

@@ -21,10 +21,10 @@ from payproc.flows.inbox.accept import Accepted, accept_notice
 from payproc.flows.inbox.returns import take_return
 from payproc.providers.notices import RawNotice
 from payproc.providers.stripe import STRIPE
+from web.api.locations import PAYMENTS
 from web.api.schemas.notices import ReceivedAnswer
 from web.api.schemas.problem import Problem
 from web.auth import application
-from web.idempotent import PREFIX
 from web.json import json_answer, text_of
 from web.pay import links, page
 
@@ -56,7 +56,7 @@ def blueprint_of(methods: Iterable[PaymentMethod], *, hints_per_minute: int) -> 
     blueprint = APIBlueprint(
         "notices",
         __name__,
-        url_prefix=PREFIX,
+        url_prefix=PAYMENTS,
         abp_tags=[Tag(name="notices", description="What providers tell us.")],
         abp_responses=_PROBLEMS,
     )

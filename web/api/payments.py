@@ -1,5 +1,7 @@
 """Checkout, look-up, list, timeline and cancel."""
 
+from typing import assert_never
+
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
@@ -7,14 +9,17 @@ from flask_openapi.types import ResponseDict
 
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.states import OPEN
 from payproc.errors import InvalidRequest
 from payproc.flows.cancel import request_cancel
+from payproc.flows.checkout import take_payment
 from payproc.operations import lists
 from payproc.operations.timeline import timeline
 from payproc.providers.registry import PROVIDERS
 from payproc.providers.stripe import STRIPE
 from payproc.records import payments
-from payproc.records.idempotency import Answer
+from payproc.records.idempotency import Answer, Fresh, Replay, Resumed
+from web.api.locations import PAYMENTS, payment_location
 from web.api.schemas.headers import StartHeader
 from web.api.schemas.payments import (
     AcceptedAnswer,
@@ -27,15 +32,14 @@ from web.api.schemas.payments import (
     TimelineAnswer,
 )
 from web.api.schemas.problem import Problem
-from web.api.starting import start
 from web.auth import application, current_user, require_caller
-from web.idempotent import PREFIX, location_of, respond
+from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import json_answer, text_of
 
 blueprint = APIBlueprint(
     "payments",
     __name__,
-    url_prefix=PREFIX,
+    url_prefix=PAYMENTS,
     abp_tags=[Tag(name="payments", description="Take a payment and follow it.")],
     abp_security=[{"bearer": []}],
     abp_responses={"401": Problem, "404": Problem, "409": Problem, "422": Problem, "503": Problem},
@@ -52,11 +56,35 @@ def checkout(header: StartHeader, body: CheckoutBody) -> Response:
     Answers 202 at once; with `Prefer: wait=N` (at most 30 seconds) 201 with the session's URL as soon as it is
     there. `Idempotency-Key` makes a repeated request the same payment and the same answer for 72 hours.
     """
-    return respond(start(body.request(), STRIPE, header=header, describe=_checkout_answer))
+    asked, wanted = IdempotentRequest.of(header), body.request()
+    with application().database.transaction() as session:
+        claimed = asked.claim(session)
+        match claimed:
+            case Replay():
+                return respond_again(claimed.answer)
+            case Resumed():
+                payment = session.get_one(Payment, claimed.subject)
+            case Fresh():
+                payment = take_payment(application(), session, wanted, user=current_user(), method=STRIPE)
+            case _:
+                assert_never(claimed)
+        answer = _checkout_answer(payment, asked.wait)
+        waits = asked.wait > 0 and not has_begun(payment)
+        asked.remember(session, payment.id, None if waits else answer)
+    if waits:
+        with fallback_answer(payment.id), asked.waited(Payment, payment.id, until=has_begun) as (session, payment):
+            answer = _checkout_answer(payment, asked.wait)
+            asked.remember(session, payment.id, answer)
+    return respond(answer)
+
+
+def has_begun(payment: Payment) -> bool:
+    """Tell whether there is more to say of a payment than that it was taken."""
+    return payment.next_action is not None or payment.status not in OPEN
 
 
 def _checkout_answer(payment: Payment, wait: int) -> Answer:
-    location = location_of(payment.id)
+    location = payment_location(payment.id)
     if payment.next_action is None or payment.stripe_session_id is None:
         accepted = AcceptedAnswer(payment_id=payment.id, status=payment.status)
         return Answer(status=202, location=location, body=text_of(accepted))
@@ -115,4 +143,4 @@ def cancel(path: PaymentPath) -> Response:
     with application().database.transaction() as session:
         payment = request_cancel(application(), session, path.payment_id, user=current_user())
     accepted = AcceptedAnswer(payment_id=payment.id, status=payment.status)
-    return json_answer(text_of(accepted), status=202, location=location_of(payment.id))
+    return json_answer(text_of(accepted), status=202, location=payment_location(payment.id))

@@ -1,5 +1,7 @@
 """Give money back, and look up what became of it."""
 
+from typing import assert_never
+
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
@@ -9,21 +11,22 @@ from payproc.database.models import Payment, Refund
 from payproc.domain.money import Money, parse_part_major, parse_part_minor
 from payproc.domain.states import REFUND_OPEN
 from payproc.errors import InvalidRequest
-from payproc.flows import request_refund
+from payproc.flows.request_refund import request_refund
 from payproc.records import payments, refunds
-from payproc.records.idempotency import Answer
+from payproc.records.idempotency import Answer, Fresh, Replay, Resumed
+from web.api.locations import PAYMENTS, refund_location
 from web.api.schemas.headers import StartHeader
 from web.api.schemas.payments import PaymentPath
 from web.api.schemas.problem import Problem
 from web.api.schemas.refunds import RefundAnswer, RefundBody, RefundPath, RefundsAnswer
 from web.auth import application, current_user, require_caller
-from web.idempotent import PREFIX, Undertaking, respond, take
+from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import json_answer, text_of
 
 blueprint = APIBlueprint(
     "refunds",
     __name__,
-    url_prefix=PREFIX,
+    url_prefix=PAYMENTS,
     abp_tags=[Tag(name="refunds", description="Give money back.")],
     abp_security=[{"bearer": []}],
     abp_responses={"401": Problem, "404": Problem, "409": Problem, "422": Problem, "503": Problem},
@@ -50,22 +53,32 @@ def refund(path: PaymentPath, header: StartHeader, body: RefundBody) -> Response
     its portal. `requested`: an operator decides first. A refund that has succeeded can still fail, when a bank returns
     it; then it can be made again. `Idempotency-Key` makes a repeated request the same refund.
     """
-    undertaking = Undertaking(
-        begin=lambda session: _begin(session, path.payment_id, body),
-        is_settled=_is_settled,
-        describe=_describe,
-        promise=_promise,
-    )
-    return respond(take(undertaking, header=header))
+    asked = IdempotentRequest.of(header)
+    with application().database.transaction() as session:
+        claimed = asked.claim(session)
+        match claimed:
+            case Replay():
+                return respond_again(claimed.answer)
+            case Resumed():
+                made = session.get_one(Refund, claimed.subject)
+            case Fresh():
+                made = _request(session, path.payment_id, body)
+            case _:
+                assert_never(claimed)
+        answer = _refund_answer(made)
+        waits = asked.wait > 0 and not _is_settled(made)
+        asked.remember(session, made.id, None if waits else answer)
+    if waits:
+        with fallback_answer(made.id), asked.waited(Refund, made.id, until=_is_settled) as (session, made):
+            answer = _refund_answer(made)
+            asked.remember(session, made.id, answer)
+    return respond(answer)
 
 
-def _begin(session: Session, payment_id: str, body: RefundBody) -> str:
+def _request(session: Session, payment_id: str, body: RefundBody) -> Refund:
     payment = payments.visible_payment(session, payment_id, user=current_user())
     money = _money(body, payment)
-    made = request_refund.request_refund(
-        application(), session, payment.id, user=current_user(), money=money, reason=body.reason
-    )
-    return made.id
+    return request_refund(application(), session, payment.id, user=current_user(), money=money, reason=body.reason)
 
 
 def _money(body: RefundBody, payment: Payment) -> Money | None:
@@ -78,24 +91,13 @@ def _money(body: RefundBody, payment: Payment) -> Money | None:
     return None
 
 
-def _is_settled(session: Session, refund_id: str) -> bool:
-    return session.get_one(Refund, refund_id).status not in REFUND_OPEN
+def _is_settled(refund: Refund) -> bool:
+    return refund.status not in REFUND_OPEN
 
 
-def _describe(refund_id: str, _wait: int) -> Answer:
-    with application().database.transaction() as session:
-        found = session.get_one(Refund, refund_id)
-    status = 202 if found.status in REFUND_OPEN else 200
-    return Answer(status=status, location=_location(refund_id), body=text_of(RefundAnswer.of(found)))
-
-
-def _promise(refund_id: str) -> Answer:
-    # Only its id is sure; what it stands at is asked for there.
-    return Answer(status=202, location=_location(refund_id), body=f'{{"refund_id": "{refund_id}"}}')
-
-
-def _location(refund_id: str) -> str:
-    return f"{PREFIX}/refund/{refund_id}"
+def _refund_answer(refund: Refund) -> Answer:
+    status = 200 if _is_settled(refund) else 202
+    return Answer(status=status, location=refund_location(refund.id), body=text_of(RefundAnswer.of(refund)))
 
 
 @blueprint.get("/refund/<refund_id>", responses={"200": RefundAnswer})

@@ -1,26 +1,29 @@
 """Payments by wallet: a route for each provider that is not Stripe, all alike."""
 
-import json
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import replace
+from typing import assert_never
 
 from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from flask_openapi.types import ResponseDict
+from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod, path_of
 from payproc.errors import Conflict, InvalidRequest, ProviderError
 from payproc.flows import checkout
+from payproc.flows.checkout import PaymentRequest
 from payproc.providers.answers import PostForm
-from payproc.records.idempotency import Answer
+from payproc.records.idempotency import Answer, Fresh, Replay, Resumed
+from web.api.locations import PAYMENTS, payment_location
+from web.api.payments import has_begun
 from web.api.schemas.headers import StartHeader
 from web.api.schemas.problem import Problem
 from web.api.schemas.wallets import WalletAnswer, WalletBody, WalletQuery
-from web.api.starting import start
-from web.auth import application, require_caller
-from web.idempotent import PREFIX, location_of, respond
+from web.auth import application, current_user, require_caller
+from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import text_of
 from web.pay import links
 
@@ -35,7 +38,7 @@ def blueprint_of(methods: Iterable[PaymentMethod]) -> APIBlueprint:
     blueprint = APIBlueprint(
         "wallets",
         __name__,
-        url_prefix=PREFIX,
+        url_prefix=PAYMENTS,
         abp_tags=[Tag(name="wallets", description="Take a payment by wallet.")],
         abp_security=[{"bearer": []}],
         abp_responses=_PROBLEMS,
@@ -55,7 +58,7 @@ def blueprint_of(methods: Iterable[PaymentMethod]) -> APIBlueprint:
 def _view(method: PaymentMethod) -> View:
     def initiate(header: StartHeader, query: WalletQuery, body: WalletBody) -> Response:
         wanted = body.request(phone=_one_phone(body, query))
-        return respond(_dressed(start(wanted, method, header=header, describe=_wallet_answer)))
+        return _initiate(wanted, method, IdempotentRequest.of(header))
 
     initiate.__name__ = f"initiate_{method}"
     initiate.__doc__ = (
@@ -73,34 +76,58 @@ def _one_phone(body: WalletBody, query: WalletQuery) -> str | None:
     return body.phone or query.phone
 
 
+def _initiate(wanted: PaymentRequest, method: PaymentMethod, asked: IdempotentRequest) -> Response:
+    with application().database.transaction() as session:
+        claimed = asked.claim(session)
+        match claimed:
+            case Replay():
+                shown = WalletAnswer.model_validate_json(claimed.answer.body)
+                return respond_again(_with_form(session, claimed.answer, shown))
+            case Resumed():
+                payment = session.get_one(Payment, claimed.subject)
+            case Fresh():
+                payment = checkout.take_payment(application(), session, wanted, user=current_user(), method=method)
+            case _:
+                assert_never(claimed)
+        answer = _wallet_answer(payment, asked.wait)
+        waits = asked.wait > 0 and not has_begun(payment)
+        asked.remember(session, payment.id, None if waits else answer)
+        answer = _with_form(session, answer, _shown(payment))
+    if waits:
+        with fallback_answer(payment.id), asked.waited(Payment, payment.id, until=has_begun) as (session, payment):
+            answer = _wallet_answer(payment, asked.wait)
+            asked.remember(session, payment.id, answer)
+    return respond(answer)
+
+
 def _wallet_answer(payment: Payment, wait: int) -> Answer:
     begun = payment.next_action is not None or payment.completed_at is not None
-    shown = WalletAnswer.of(payment, pay_url=links.url_of(payment.id))
     by_form = payment.next_action is not None and payment.next_action["type"] == "post_form"
     status = 201 if by_form or (wait and begun) else 202
-    return Answer(status=status, location=location_of(payment.id), body=text_of(shown))
+    return Answer(status=status, location=payment_location(payment.id), body=text_of(_shown(payment)))
 
 
-def _dressed(answer: Answer) -> Answer:
+def _shown(payment: Payment) -> WalletAnswer:
+    return WalletAnswer.of(payment, pay_url=links.url_of(payment.id))
+
+
+def _with_form(session: Session, answer: Answer, shown: WalletAnswer) -> Answer:
     """Add the form to an answer, drawn anew: some of its fields are secrets that must not be stored with it."""
-    body: dict[str, Any] = json.loads(answer.body)
-    form = _form_of(body["payment_id"])
+    form = _form_of(session, session.get_one(Payment, shown.payment_id))
     if form is None:
         return answer
-    body |= {"form_url": form.url, "payload": dict(form.fields)}
-    return Answer(status=answer.status, location=answer.location, body=json.dumps(body), replayed=answer.replayed)
+    with_form = shown.model_copy(update={"form_url": form.url, "payload": dict(form.fields)})
+    return replace(answer, body=text_of(with_form))
 
 
-def _form_of(payment_id: str) -> PostForm | None:
-    with application().database.transaction() as session:
-        payment = session.get_one(Payment, payment_id)
-        if payment.next_action is None or payment.next_action["type"] != "post_form":
-            return None
-        try:
-            return checkout.payment_form(application(), session, payment)
-        except (Conflict, ProviderError):
-            # It ended meanwhile, or the account it was made with is gone: its state is the answer.
-            return None
+def _form_of(session: Session, payment: Payment) -> PostForm | None:
+    if payment.next_action is None or payment.next_action["type"] != "post_form":
+        return None
+    try:
+        return checkout.payment_form(application(), session, payment)
+    except (Conflict, ProviderError):
+        # It ended meanwhile, or the account it was made with is gone: its state is the answer.
+        return None
 
 
 def is_initiation() -> bool:

@@ -1,0 +1,13 @@
+"""Where things are looked up."""
+
+PAYMENTS = "/api/v1/payments"
+
+
+def payment_location(payment_id: str) -> str:
+    """Return where a payment is looked up."""
+    return f"{PAYMENTS}/{payment_id}"
+
+
+def refund_location(refund_id: str) -> str:
+    """Return where a refund is looked up."""
+    return f"{PAYMENTS}/refund/{refund_id}"
