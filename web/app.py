@@ -1,10 +1,8 @@
 """The Flask application, made from an application of the core."""
 
-import time
 from typing import Any
 
-import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
@@ -16,16 +14,14 @@ from payproc.errors import InvalidRequest
 from payproc.providers.registry import PROVIDERS
 from payproc.providers.stripe import STRIPE
 from payproc.records.identity.jwks import SigningKeys
-from web import docs, errors
+from web import docs, errors, request_log
 from web.api import disputes, health, ledger, metrics, notices, payments, reconciliation, refunds, wallets
 from web.auth import application
 from web.console import reconciliation as console
 from web.json import ExactJson
 from web.pay import page
 
-log = structlog.get_logger()
-
-_TAKING_JSON = frozenset({"payments.checkout", "refunds.refund"})
+_JSON_ENDPOINTS = frozenset({"payments.checkout", "refunds.refund"})
 # More than any body of ours; Stripe's events are a few kilobytes.
 _LARGEST_BODY = 1024 * 1024
 
@@ -60,8 +56,16 @@ def create_app(core: Application) -> Flask:
     # With and without the slash at its end an address is the same one; a redirect would lose a POST's body.
     web.url_map.strict_slashes = False
     errors.register(web)
-    web.before_request(_begin)
-    web.after_request(_end)
+    # First of all: whatever refuses a request later on, its line is about this one.
+    request_log.register(web)
+    web.before_request(_check_body)
+    web.after_request(_add_headers)
+    _register_views(web, core)
+    docs.register(web)
+    return web
+
+
+def _register_views(web: Web, core: Application) -> None:
     methods = list({**PROVIDERS, **core.providers})
     others = [method for method in methods if method != STRIPE]
     for blueprint in (
@@ -78,17 +82,13 @@ def create_app(core: Application) -> Flask:
         web.register_api(blueprint)
     web.register_blueprint(page.blueprint)
     web.register_blueprint(console.blueprint)
-    docs.register(web)
-    return web
 
 
-def _begin() -> None:
-    g.began = time.perf_counter()
-    structlog.contextvars.clear_contextvars()
+def _check_body() -> None:
     # Werkzeug counts only what a view reads, and not every view reads.
     if (request.content_length or 0) > _LARGEST_BODY:
         raise RequestEntityTooLarge
-    if request.method == "POST" and (request.endpoint in _TAKING_JSON or wallets.is_initiation()):
+    if request.method == "POST" and (request.endpoint in _JSON_ENDPOINTS or wallets.is_initiation()):
         _require_json()
 
 
@@ -105,18 +105,10 @@ def _require_json() -> None:
         raise InvalidRequest("The body must be a JSON object.")
 
 
-def _end(response: Response) -> Response:
+def _add_headers(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers.setdefault("Cache-Control", "no-store")
     _allow_origin(response)
-    log.info(
-        "request",
-        method=request.method,
-        path=request.path,
-        status=response.status_code,
-        ms=round((time.perf_counter() - g.began) * 1000, 1) if "began" in g else None,
-        user=g.caller.user.id if "caller" in g else None,
-    )
     return response
 
 

@@ -26,6 +26,7 @@ from payproc.records.identity.jwks import IdentityUnavailable
 from payproc.records.identity.users import NotAllowed, NotAuthenticated
 from web.api.schemas.problem import Problem
 from web.json import json_answer, text_of
+from web.request_log import about
 
 log = structlog.get_logger()
 
@@ -87,6 +88,7 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 
 def _known(error: PayprocError) -> Response:
+    about(error.subject)
     status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), None)
     if status is None:
         return _unknown(error)

@@ -23,6 +23,7 @@ from payproc.records.idempotency import Answer, Claimed, Fresh
 from web.api.schemas.headers import StartHeader
 from web.auth import application, current_user
 from web.json import json_answer
+from web.request_log import about
 
 log = structlog.get_logger()
 
@@ -63,10 +64,14 @@ class IdempotentRequest:
             return Fresh()
         where = request.full_path if request.query_string else request.path
         fingerprint = idempotency.fingerprint(request.method, where, request.get_json())
-        return idempotency.claim(session, current_user(), self.key, fingerprint=fingerprint)
+        claimed = idempotency.claim(session, current_user(), self.key, fingerprint=fingerprint)
+        if not isinstance(claimed, Fresh):
+            about(claimed.subject)
+        return claimed
 
     def remember(self, session: Session, subject: str, answer: Answer | None) -> None:
         """Tie the key to what the request made, and to its answer unless another one is still to come."""
+        about(subject)
         if self.key is not None:
             idempotency.remember(session, current_user(), self.key, subject=subject, answer=answer)
 
@@ -83,7 +88,7 @@ class IdempotentRequest:
 
 
 @contextmanager
-def fallback_answer(subject: str) -> Iterator[None]:
+def fallback_answer() -> Iterator[None]:
     """Let the answer in hand stand where the database goes away.
 
     What was asked for is committed: "not stored" would be a lie that invites a second one.
@@ -91,7 +96,7 @@ def fallback_answer(subject: str) -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as trouble:
-        log.warning("answered from memory", subject=subject, error=type(trouble).__name__)
+        log.warning("answered from memory", error=type(trouble).__name__)
 
 
 def respond(answer: Answer) -> Response:

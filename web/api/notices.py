@@ -27,6 +27,7 @@ from web.api.schemas.problem import Problem
 from web.auth import application
 from web.json import json_answer, text_of
 from web.pay import links, page
+from web.request_log import about
 
 log = structlog.get_logger()
 
@@ -105,7 +106,7 @@ def _notify(method: PaymentMethod, cap: HintCap) -> View:
                 "notice refused", provider=method, code=refused.code, reason=refused.message, bytes=len(raw.body)
             )
             raise
-        log.debug("notice received", provider=method, notice=accepted.notice_id)
+        about(accepted.notice_id)
         return json_answer(_words(accepted))
 
     return notify
@@ -120,6 +121,7 @@ def _return(method: PaymentMethod) -> View:
         """Take a browser back from the provider's pages, and show it its payment."""
         came = take_return(application(), method, _raw())
         if isinstance(came, Payment):
+            about(came.id)
             # 303: what was posted to us is not posted on.
             return redirect(f"{links.path_of(came.id)}?returned=1", 303)
         return page.forward_page(came, method=method)

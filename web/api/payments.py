@@ -72,7 +72,7 @@ def checkout(header: StartHeader, body: CheckoutBody) -> Response:
         waits = asked.wait > 0 and not has_begun(payment)
         asked.remember(session, payment.id, None if waits else answer)
     if waits:
-        with fallback_answer(payment.id), asked.waited(Payment, payment.id, until=has_begun) as (session, payment):
+        with fallback_answer(), asked.waited(Payment, payment.id, until=has_begun) as (session, payment):
             answer = _checkout_answer(payment, asked.wait)
             asked.remember(session, payment.id, answer)
     return respond(answer)

@@ -22,6 +22,7 @@ from web.api.schemas.refunds import RefundAnswer, RefundBody, RefundPath, Refund
 from web.auth import application, current_user, require_caller
 from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import json_answer, text_of
+from web.request_log import about
 
 blueprint = APIBlueprint(
     "refunds",
@@ -69,7 +70,7 @@ def refund(path: PaymentPath, header: StartHeader, body: RefundBody) -> Response
         waits = asked.wait > 0 and not _is_settled(made)
         asked.remember(session, made.id, None if waits else answer)
     if waits:
-        with fallback_answer(made.id), asked.waited(Refund, made.id, until=_is_settled) as (session, made):
+        with fallback_answer(), asked.waited(Refund, made.id, until=_is_settled) as (session, made):
             answer = _refund_answer(made)
             asked.remember(session, made.id, answer)
     return respond(answer)
@@ -105,6 +106,7 @@ def show(path: RefundPath) -> Response:
     """Show a refund as we know it; nobody else is asked."""
     with application().database.transaction() as session:
         found = refunds.visible_refund(session, path.refund_id, user=current_user())
+        about(found.payment_id)
         return json_answer(text_of(RefundAnswer.of(found)))
 
 

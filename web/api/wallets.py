@@ -94,7 +94,7 @@ def _initiate(wanted: PaymentRequest, method: PaymentMethod, asked: IdempotentRe
         asked.remember(session, payment.id, None if waits else answer)
         answer = _with_form(session, answer, _shown(payment))
     if waits:
-        with fallback_answer(payment.id), asked.waited(Payment, payment.id, until=has_begun) as (session, payment):
+        with fallback_answer(), asked.waited(Payment, payment.id, until=has_begun) as (session, payment):
             answer = _wallet_answer(payment, asked.wait)
             asked.remember(session, payment.id, answer)
     return respond(answer)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, make_response, render_template, request
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod
@@ -27,6 +28,7 @@ from web.pay.languages import LANGUAGES
 from web.pay.languages.vocabulary import Vocabulary
 from web.pay.reasons import nothing_was_charged, reason_of
 from web.pay.state import PageState, follow, state_of
+from web.request_log import about
 
 blueprint = Blueprint(
     "pay", __name__, template_folder="templates", static_folder="static", static_url_path="/pay/assets"
@@ -68,8 +70,8 @@ def page(token: str) -> Response:
 def status(token: str) -> Response:
     """Say how the payment stands, for the page that follows it."""
     with application().database.transaction() as session:
-        payment = session.get(Payment, links.payment_id_of(token))
-    return json_answer(text_of(PayStatusAnswer.of(_found(payment))))
+        payment = _payment_of(session, token)
+    return json_answer(text_of(PayStatusAnswer.of(payment)))
 
 
 def forward_page(form: PostForm, *, method: PaymentMethod) -> Response:
@@ -86,7 +88,7 @@ def origin_of(url: str) -> str:
 
 def _shown(token: str) -> _Shown:
     with application().database.transaction() as session:
-        payment = _found(session.get(Payment, links.payment_id_of(token)))
+        payment = _payment_of(session, token)
         form = None
         if payment.next_action is not None and payment.next_action["type"] == "post_form":
             try:
@@ -100,7 +102,10 @@ def _shown(token: str) -> _Shown:
     return _Shown(payment=payment, form=form, state=state)
 
 
-def _found(payment: Payment | None) -> Payment:
+def _payment_of(session: Session, token: str) -> Payment:
+    payment_id = links.payment_id_of(token)
+    about(payment_id)
+    payment = session.get(Payment, payment_id)
     if payment is None:
         raise NotFound("There is no such payment page.", code="pay_link_invalid")
     return payment

@@ -1,0 +1,59 @@
+"""One line for every request when it is answered, with the ids of what it was about."""
+
+import re
+import time
+
+import structlog
+from flask import Flask, Response, g, request
+
+from payproc.domain.ids import Prefix
+
+log = structlog.get_logger()
+
+_NAMES = {
+    Prefix.PAYMENT: "payment",
+    Prefix.REFUND: "refund",
+    Prefix.DISPUTE: "dispute",
+    Prefix.NOTICE: "notice",
+    Prefix.ORDER: "order",
+    Prefix.RUN: "run",
+}
+# An address holds what its caller likes; only what can be an id of ours becomes one in a log.
+_ID = re.compile(rf"({'|'.join(_NAMES)})_[0-9a-z]{{26}}")
+
+
+def about(*ids: str | None) -> None:
+    """Let every line that the present request still logs name these, each by what it is an id of."""
+    for value in ids:
+        if value is not None and (shaped := _ID.fullmatch(value)):
+            structlog.contextvars.bind_contextvars(**{_NAMES[Prefix(shaped[1])]: value})
+
+
+def register(app: Flask) -> None:
+    """Log the requests of an application."""
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.teardown_request(_forget)
+
+
+def _begin() -> None:
+    # A server's thread goes from one request to the next with its context.
+    structlog.contextvars.clear_contextvars()
+    g.began = time.perf_counter()
+    about(*(str(value) for value in (request.view_args or {}).values()))
+
+
+def _end(response: Response) -> Response:
+    log.info(
+        "request",
+        method=request.method,
+        path=request.path,
+        status=response.status_code,
+        ms=round((time.perf_counter() - g.began) * 1000, 1) if "began" in g else None,
+        user=g.caller.user.id if "caller" in g else None,
+    )
+    return response
+
+
+def _forget(_error: BaseException | None) -> None:
+    structlog.contextvars.clear_contextvars()
