@@ -75,7 +75,7 @@ def reconciliation() -> str:
         now=datetime.now(UTC),
         Severity=Severity,
         severity_of=severity_of,
-        saying=formatting,
+        formatting=formatting,
     )
 
 
@@ -92,7 +92,7 @@ def payment(payment_id: str) -> str:
         found = payments.visible_payment(session, payment_id, user=current_user())
         entries = timeline(session, found)
     amount = found.money
-    return render_template("console/payment.html", payment=found, amount=amount, entries=entries, saying=formatting)
+    return render_template("console/payment.html", payment=found, amount=amount, entries=entries, formatting=formatting)
 
 
 def _open_findings(session: Session) -> list[ReconciliationFinding]:

@@ -170,7 +170,7 @@ def _page(template: str, *, targets: Iterable[str] = (), **about: object) -> Res
         others=others,
         PageState=PageState,
         say=formatting.say,
-        saying=formatting,
+        formatting=formatting,
         code=code,
         **about,
     )
