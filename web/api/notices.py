@@ -107,12 +107,12 @@ def _notify(method: PaymentMethod, cap: HintCap) -> View:
             )
             raise
         about(accepted.notice_id)
-        return json_answer(_words(accepted))
+        return json_answer(_receipt(accepted))
 
     return notify
 
 
-def _words(accepted: Accepted) -> str:
+def _receipt(accepted: Accepted) -> str:
     return _RECEIVED if accepted.answer is None else json.dumps(dict(accepted.answer))
 
 

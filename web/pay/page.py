@@ -63,7 +63,7 @@ def page(token: str) -> Response:
             raise
         return _message(PageState.OUT_OF_REACH, status=503)
     targets = _targets(shown.form) if shown.form else ()
-    return _page("pay.html", targets=targets, token=token, **_about(shown))
+    return _page("pay.html", targets=targets, token=token, **_context(shown))
 
 
 @blueprint.get("/pay/<token>/status")
@@ -76,7 +76,7 @@ def status(token: str) -> Response:
 
 def forward_page(form: PostForm, *, method: PaymentMethod) -> Response:
     """Return the page between two of a wallet's own: its form goes on by itself, or by its button."""
-    wallet = _words().wallet(method)
+    wallet = _vocabulary().wallet(method)
     return _page("forward.html", targets=_targets(form), form=form, wallet=wallet, state=PageState.FORWARD)
 
 
@@ -131,14 +131,14 @@ def _ringing_seconds(payment: Payment) -> int:
     return int((application().settings.push_timeout - age).total_seconds())
 
 
-def _about(shown: _Shown) -> dict[str, object]:
+def _context(shown: _Shown) -> dict[str, object]:
     payment = shown.payment
     return {
         "payment": payment,
         "state": shown.state,
         "follow": follow(shown.state),
         "form": shown.form,
-        "wallet": _words().wallet(payment.payment_method),
+        "wallet": _vocabulary().wallet(payment.payment_method),
         "amount": formatting.amount(payment.money),
         "reason": reason_of(payment),
         "nothing_was_charged": nothing_was_charged(payment),
@@ -161,18 +161,18 @@ def _message(state: PageState, *, status: int) -> Response:
     return answer
 
 
-def _page(template: str, *, targets: Iterable[str] = (), **about: object) -> Response:
-    words = _words()
-    others = [spoken.language for spoken in LANGUAGES.values() if spoken is not words]
+def _page(template: str, *, targets: Iterable[str] = (), **context: object) -> Response:
+    vocabulary = _vocabulary()
+    others = [spoken.language for spoken in LANGUAGES.values() if spoken is not vocabulary]
     html = render_template(
         template,
-        words=words,
+        vocabulary=vocabulary,
         others=others,
         PageState=PageState,
         say=formatting.say,
         formatting=formatting,
         code=code,
-        **about,
+        **context,
     )
     answer = make_response(html)
     allowed = " ".join(targets) or "'none'"
@@ -181,8 +181,8 @@ def _page(template: str, *, targets: Iterable[str] = (), **about: object) -> Res
     answer.headers["X-Frame-Options"] = "DENY"
     answer.headers["X-Robots-Tag"] = "noindex"
     answer.headers["Cache-Control"] = "no-store"
-    if request.args.get("lang") == words.language.locale:
-        _remember_language(answer, words)
+    if request.args.get("lang") == vocabulary.language.locale:
+        _remember_language(answer, vocabulary)
     return answer
 
 
@@ -196,7 +196,7 @@ def _targets(form: PostForm) -> list[str]:
     return list(dict.fromkeys(("'self'", *(origin_of(url) for url in urls if url), *form.sites)))
 
 
-def _words() -> Vocabulary:
+def _vocabulary() -> Vocabulary:
     """Return the language that was asked for: in the link, in an earlier one, or by the browser."""
     for asked in (request.args.get("lang"), request.cookies.get(_LANGUAGE_COOKIE)):
         if asked in LANGUAGES:
@@ -205,11 +205,11 @@ def _words() -> Vocabulary:
     return LANGUAGES[request.accept_languages.best_match(tags, default=tags[0])]
 
 
-def _remember_language(answer: Response, words: Vocabulary) -> None:
+def _remember_language(answer: Response, vocabulary: Vocabulary) -> None:
     # The wallet sends the browser back without it.
     answer.set_cookie(
         _LANGUAGE_COOKIE,
-        words.language.locale,
+        vocabulary.language.locale,
         max_age=_YEAR_SECONDS,
         secure=application().settings.public_base_url.startswith("https://"),
         httponly=True,
