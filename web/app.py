@@ -17,7 +17,7 @@ from payproc.records.identity.jwks import SigningKeys
 from web import docs, errors, request_log
 from web.api import disputes, health, ledger, metrics, notices, payments, reconciliation, refunds, wallets
 from web.auth import application
-from web.console import reconciliation as console
+from web.console import site as console
 from web.json import ExactJson
 from web.pay import page
 
