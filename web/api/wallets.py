@@ -57,7 +57,7 @@ def blueprint_of(methods: Iterable[PaymentMethod]) -> APIBlueprint:
 
 def _view(method: PaymentMethod) -> View:
     def initiate(header: StartHeader, query: WalletQuery, body: WalletBody) -> Response:
-        wanted = body.request(phone=_one_phone(body, query))
+        wanted = body.request(phone=_one_phone(body, query), cnic=body.cnic)
         return _initiate(wanted, method, IdempotentRequest.of(header))
 
     initiate.__name__ = f"initiate_{method}"

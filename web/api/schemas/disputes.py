@@ -2,22 +2,18 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from payproc.database.models import Dispute
 from payproc.domain.states import DisputeStatus
-from web.api.schemas.base import AmountOut, Answer, Id
+from web.api.schemas.base import AmountOut, Answer, Id, PageQuery
 
 
-class DisputesQuery(BaseModel):
+class DisputesQuery(PageQuery):
     """Which disputes; newest first."""
-
-    model_config = ConfigDict(extra="forbid")
 
     payment_id: Id | None = None
     is_open: bool | None = Field(default=None, description="Only those that are still open, or only the closed ones.")
-    limit: int = Field(default=20, ge=1, le=100)
-    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
 
 
 class DisputeAnswer(Answer):

@@ -4,11 +4,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from payproc.database.models import Account
 from payproc.records.ledger.journal import Balance
-from web.api.schemas.base import Answer
+from web.api.schemas.base import Answer, Query
 
 SignedAmountOut = Annotated[
     Decimal,
@@ -16,10 +16,8 @@ SignedAmountOut = Annotated[
 ]
 
 
-class LedgerQuery(BaseModel):
+class LedgerQuery(Query):
     """Which moment's books, and what they are written in."""
-
-    model_config = ConfigDict(extra="forbid")
 
     at: datetime | None = Field(default=None, description="Until then, that moment included; with its offset.")
     format: Literal["json", "csv", "beancount"] = Field(

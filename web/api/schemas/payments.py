@@ -1,7 +1,7 @@
 """What is asked and answered about payments."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,13 +11,15 @@ from payproc.domain.states import PaymentStatus
 from payproc.errors import InvalidRequest
 from payproc.flows.checkout import PaymentRequest
 from payproc.operations.timeline import Entry
-from web.api.schemas.base import AmountIn, AmountOut, Answer, Body, Id, Line, MetaKey, MetaValue
+from web.api.schemas.base import AmountIn, AmountOut, Answer, Body, Id, Line, MetaKey, MetaValue, PageQuery
 
 _MOST_METADATA = 50
 
 
-class PricedBody(Body):
+class PaymentBody(Body):
     """What is to be paid, and for what."""
+
+    usual_currency: ClassVar[str]
 
     amount: AmountIn | None = None
     amount_minor: int | None = Field(default=None, description="Minor units, instead of amount.", examples=[1999])
@@ -25,6 +27,27 @@ class PricedBody(Body):
     metadata: dict[MetaKey, MetaValue] = Field(
         default_factory=dict, max_length=_MOST_METADATA, description="Yours; kept here and sent to nobody."
     )
+    currency: str | None
+    description: Line
+    success_url: str | None
+    cancel_url: str | None
+
+    def request(self, *, phone: str | None = None, cnic: str | None = None) -> PaymentRequest:
+        """Say it in the core's words.
+
+        Raises InvalidRequest for an amount or a currency that cannot be charged.
+        """
+        return PaymentRequest(
+            money=self._money(self.currency or self.usual_currency),
+            description=self.description,
+            success_url=self.success_url,
+            cancel_url=self.cancel_url,
+            order_id=self.order_id,
+            currency=self.currency.lower() if self.currency else None,
+            meta=self.metadata,
+            phone=phone,
+            cnic=cnic,
+        )
 
     def _money(self, code: str) -> Money | None:
         in_major = None if self.amount is None else parse_major(self.amount, code)
@@ -34,12 +57,10 @@ class PricedBody(Body):
         return in_major if in_major is not None else in_minor
 
 
-class CheckoutBody(PricedBody):
+class CheckoutBody(PaymentBody):
     """What to charge, for what, and where the customer's browser goes afterwards."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
         json_schema_extra={
             "examples": [
                 {
@@ -52,6 +73,7 @@ class CheckoutBody(PricedBody):
             ]
         },
     )
+    usual_currency = "usd"
 
     currency: str | None = Field(
         default=None, min_length=3, max_length=3, description="usd where neither it nor an order is given."
@@ -60,21 +82,6 @@ class CheckoutBody(PricedBody):
     success_url: str = Field(max_length=2000, examples=["https://example.com/thanks"])
     cancel_url: str = Field(max_length=2000, examples=["https://example.com/basket"])
 
-    def request(self) -> PaymentRequest:
-        """Say it in the core's words.
-
-        Raises InvalidRequest for an amount or a currency that cannot be charged.
-        """
-        return PaymentRequest(
-            money=self._money(self.currency or "usd"),
-            description=self.description,
-            success_url=self.success_url,
-            cancel_url=self.cancel_url,
-            order_id=self.order_id,
-            currency=self.currency.lower() if self.currency else None,
-            meta=self.metadata,
-        )
-
 
 class PaymentPath(BaseModel):
     """Which payment."""
@@ -82,10 +89,8 @@ class PaymentPath(BaseModel):
     payment_id: str = Field(max_length=64, examples=["pay_01kaw5m0v7e1cbb4wsy0s9p6jd"])
 
 
-class ListQuery(BaseModel):
+class ListQuery(PageQuery):
     """Which payments; newest first."""
-
-    model_config = ConfigDict(extra="forbid")
 
     status: PaymentStatus | None = None
     payment_method: str | None = Field(default=None, max_length=32, examples=["stripe"])
@@ -93,8 +98,6 @@ class ListQuery(BaseModel):
     user_id: Id | None = Field(default=None, description="Staff only; others see their own.")
     created_from: datetime | None = Field(default=None, description="Inclusive, with its offset.")
     created_to: datetime | None = Field(default=None, description="Exclusive, with its offset.")
-    limit: int = Field(default=20, ge=1, le=100)
-    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
 
 
 class NextAction(Answer):

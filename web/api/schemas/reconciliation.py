@@ -3,21 +3,16 @@
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from payproc.database.models import FindingKind, Loop, ReconciliationFinding, ReconciliationRun, RunState
 from payproc.reconcile.classification import Severity, severity_of
 from payproc.reconcile.report import DriftDay
-from web.api.schemas.base import Answer
+from web.api.schemas.base import Answer, PageQuery, Query
 
 
-class RunsQuery(BaseModel):
+class RunsQuery(PageQuery):
     """Which page of runs; newest first."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    limit: int = Field(default=20, ge=1, le=100)
-    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
 
 
 class RunPath(BaseModel):
@@ -26,24 +21,18 @@ class RunPath(BaseModel):
     run_id: str = Field(max_length=64, examples=["run_01kaw5m0v7e1cbb4wsy0s9p6jd"])
 
 
-class FindingsQuery(BaseModel):
+class FindingsQuery(PageQuery):
     """Which findings, and what they are written in; newest first."""
-
-    model_config = ConfigDict(extra="forbid")
 
     is_open: bool | None = Field(
         default=None, alias="open", description="Only those that are still open, or only the closed ones."
     )
     kind: FindingKind | None = None
     format: Literal["json", "csv"] = Field(default="json", description="csv: all of them, without pages.")
-    limit: int = Field(default=20, ge=1, le=100)
-    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
 
 
-class DriftQuery(BaseModel):
+class DriftQuery(Query):
     """How many days, up to today (UTC)."""
-
-    model_config = ConfigDict(extra="forbid")
 
     days: int = Field(default=30, ge=1, le=366)
 

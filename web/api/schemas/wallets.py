@@ -3,21 +3,19 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from payproc.database.models import Payment
-from payproc.flows.checkout import PaymentRequest
 from web.api.schemas.base import Line
-from web.api.schemas.payments import AcceptedAnswer, NextAction, PricedBody
+from web.api.schemas.payments import AcceptedAnswer, NextAction, PaymentBody
 
 
-class WalletBody(PricedBody):
+class WalletBody(PaymentBody):
     """What to charge, for what, and whose wallet is asked."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
         json_schema_extra={
             "examples": [{"amount": 1250.5, "currency": "pkr", "description": "Two mangoes", "phone": "03001234567"}]
         },
     )
+    usual_currency = "pkr"
 
     currency: str | None = Field(default=None, min_length=3, max_length=3, description="pkr, said or not.")
     description: Line = Field(default="Payment", min_length=1, max_length=500, examples=["Two mangoes"])
@@ -36,23 +34,6 @@ class WalletBody(PricedBody):
     )
     success_url: str | None = Field(default=None, max_length=2000, examples=["https://example.com/thanks"])
     cancel_url: str | None = Field(default=None, max_length=2000, examples=["https://example.com/basket"])
-
-    def request(self, *, phone: str | None) -> PaymentRequest:
-        """Say it in the core's words.
-
-        Raises InvalidRequest for an amount or a currency that cannot be charged.
-        """
-        return PaymentRequest(
-            money=self._money(self.currency or "pkr"),
-            description=self.description,
-            success_url=self.success_url,
-            cancel_url=self.cancel_url,
-            order_id=self.order_id,
-            currency=self.currency.lower() if self.currency else None,
-            meta=self.metadata,
-            phone=phone,
-            cnic=self.cnic,
-        )
 
 
 class WalletQuery(BaseModel):
