@@ -88,7 +88,7 @@ def _check_body() -> None:
     # Werkzeug counts only what a view reads, and not every view reads.
     if (request.content_length or 0) > _LARGEST_BODY:
         raise RequestEntityTooLarge
-    if request.method == "POST" and (request.endpoint in _JSON_ENDPOINTS or wallets.is_initiation()):
+    if request.method == "POST" and (request.endpoint in _JSON_ENDPOINTS or request.blueprint == "wallets"):
         _require_json()
 
 

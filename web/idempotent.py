@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 import structlog
 from flask import Response, request
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment, Refund
 from payproc.records import idempotency
-from payproc.records.idempotency import Answer, Claimed, Fresh
+from payproc.records.idempotency import Answer, Fresh, Replay, Resumed
 from web.api.schemas.headers import StartHeader
 from web.auth import application, current_user
 from web.json import json_answer
@@ -39,6 +39,14 @@ _wait_slots = threading.BoundedSemaphore(2)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Claim(Generic[Row]):
+    """What came of claiming a key: an answer to give again, what a request made that then died, or nothing yet."""
+
+    replay: Answer | None = None
+    made: Row | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class IdempotentRequest:
     """The present request: its Idempotency-Key, if it has one, and how many seconds its client waits."""
 
@@ -55,19 +63,24 @@ class IdempotentRequest:
             idempotency.check_key(header.idempotency_key)
         return cls(key=header.idempotency_key, wait=_wait_seconds(header.prefer or ""))
 
-    def claim(self, session: Session) -> Claimed:
-        """Claim the key, in the transaction of what the request makes; without a key every request is fresh.
+    def claim(self, session: Session, kind: type[Row]) -> Claim[Row]:
+        """Claim the key, in the transaction of what the request makes; without a key nothing was made before.
 
         Raises IdempotencyKeyReused for another request, Conflict while the first is still being answered.
         """
         if self.key is None:
-            return Fresh()
+            return Claim()
         where = request.full_path if request.query_string else request.path
         fingerprint = idempotency.fingerprint(request.method, where, request.get_json())
         claimed = idempotency.claim(session, current_user(), self.key, fingerprint=fingerprint)
-        if not isinstance(claimed, Fresh):
-            about(claimed.subject)
-        return claimed
+        match claimed:
+            case Fresh():
+                return Claim()
+            case Resumed():
+                return Claim(made=session.get_one(kind, claimed.subject))
+            case Replay():
+                about(claimed.subject)
+                return Claim(replay=claimed.answer)
 
     def remember(self, session: Session, subject: str, answer: Answer | None) -> None:
         """Tie the key to what the request made, and to its answer unless another one is still to come."""

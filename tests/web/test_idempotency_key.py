@@ -13,7 +13,7 @@ from payproc.application import Application
 from payproc.database.engine import Database
 from payproc.database.models import Payment, Source, User
 from payproc.domain.references import Reference
-from payproc.providers.base import Redirect, StartResult
+from payproc.providers.answers import Redirect, StartResult
 from payproc.records import outcomes
 from payproc.records.payments import Told
 from tests.web.client import Client, checkout_body, is_problem, key_of

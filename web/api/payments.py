@@ -1,7 +1,5 @@
 """Checkout, look-up, list, timeline and cancel."""
 
-from typing import assert_never
-
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
@@ -18,7 +16,7 @@ from payproc.operations.timeline import timeline
 from payproc.providers.registry import PROVIDERS
 from payproc.providers.stripe import STRIPE
 from payproc.records import payments
-from payproc.records.idempotency import Answer, Fresh, Replay, Resumed
+from payproc.records.idempotency import Answer
 from web.api.locations import PAYMENTS, payment_location
 from web.api.schemas.headers import StartHeader
 from web.api.schemas.payments import (
@@ -58,16 +56,10 @@ def checkout(header: StartHeader, body: CheckoutBody) -> Response:
     """
     asked, wanted = IdempotentRequest.of(header), body.request()
     with application().database.transaction() as session:
-        claimed = asked.claim(session)
-        match claimed:
-            case Replay():
-                return respond_again(claimed.answer)
-            case Resumed():
-                payment = session.get_one(Payment, claimed.subject)
-            case Fresh():
-                payment = take_payment(application(), session, wanted, user=current_user(), method=STRIPE)
-            case _:
-                assert_never(claimed)
+        claim = asked.claim(session, Payment)
+        if claim.replay is not None:
+            return respond_again(claim.replay)
+        payment = claim.made or take_payment(application(), session, wanted, user=current_user(), method=STRIPE)
         answer = _checkout_answer(payment, asked.wait)
         waits = asked.wait > 0 and not has_begun(payment)
         asked.remember(session, payment.id, None if waits else answer)

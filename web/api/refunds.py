@@ -1,7 +1,5 @@
 """Give money back, and look up what became of it."""
 
-from typing import assert_never
-
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
@@ -13,7 +11,7 @@ from payproc.domain.states import REFUND_OPEN
 from payproc.errors import InvalidRequest
 from payproc.flows.request_refund import request_refund
 from payproc.records import payments, refunds
-from payproc.records.idempotency import Answer, Fresh, Replay, Resumed
+from payproc.records.idempotency import Answer
 from web.api.locations import PAYMENTS, refund_location
 from web.api.schemas.headers import StartHeader
 from web.api.schemas.payments import PaymentPath
@@ -56,16 +54,10 @@ def refund(path: PaymentPath, header: StartHeader, body: RefundBody) -> Response
     """
     asked = IdempotentRequest.of(header)
     with application().database.transaction() as session:
-        claimed = asked.claim(session)
-        match claimed:
-            case Replay():
-                return respond_again(claimed.answer)
-            case Resumed():
-                made = session.get_one(Refund, claimed.subject)
-            case Fresh():
-                made = _request(session, path.payment_id, body)
-            case _:
-                assert_never(claimed)
+        claim = asked.claim(session, Refund)
+        if claim.replay is not None:
+            return respond_again(claim.replay)
+        made = claim.made or _request(session, path.payment_id, body)
         answer = _refund_answer(made)
         waits = asked.wait > 0 and not _is_settled(made)
         asked.remember(session, made.id, None if waits else answer)

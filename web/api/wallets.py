@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import assert_never
 
-from flask import Response, request
+from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from flask_openapi.types import ResponseDict
@@ -13,10 +12,9 @@ from sqlalchemy.orm import Session
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod, path_of
 from payproc.errors import Conflict, InvalidRequest, ProviderError
-from payproc.flows import checkout
-from payproc.flows.checkout import PaymentRequest
+from payproc.flows.checkout import PaymentRequest, payment_form, take_payment
 from payproc.providers.answers import PostForm
-from payproc.records.idempotency import Answer, Fresh, Replay, Resumed
+from payproc.records.idempotency import Answer
 from web.api.locations import PAYMENTS, payment_location
 from web.api.payments import has_begun
 from web.api.schemas.headers import StartHeader
@@ -78,17 +76,11 @@ def _one_phone(body: WalletBody, query: WalletQuery) -> str | None:
 
 def _initiate(wanted: PaymentRequest, method: PaymentMethod, asked: IdempotentRequest) -> Response:
     with application().database.transaction() as session:
-        claimed = asked.claim(session)
-        match claimed:
-            case Replay():
-                shown = WalletAnswer.model_validate_json(claimed.answer.body)
-                return respond_again(_with_form(session, claimed.answer, shown))
-            case Resumed():
-                payment = session.get_one(Payment, claimed.subject)
-            case Fresh():
-                payment = checkout.take_payment(application(), session, wanted, user=current_user(), method=method)
-            case _:
-                assert_never(claimed)
+        claim = asked.claim(session, Payment)
+        if claim.replay is not None:
+            shown = WalletAnswer.model_validate_json(claim.replay.body)
+            return respond_again(_with_form(session, claim.replay, shown))
+        payment = claim.made or take_payment(application(), session, wanted, user=current_user(), method=method)
         answer = _wallet_answer(payment, asked.wait)
         waits = asked.wait > 0 and not has_begun(payment)
         asked.remember(session, payment.id, None if waits else answer)
@@ -124,12 +116,7 @@ def _form_of(session: Session, payment: Payment) -> PostForm | None:
     if payment.next_action is None or payment.next_action["type"] != "post_form":
         return None
     try:
-        return checkout.payment_form(application(), session, payment)
+        return payment_form(application(), session, payment)
     except (Conflict, ProviderError):
         # It ended meanwhile, or the account it was made with is gone: its state is the answer.
         return None
-
-
-def is_initiation() -> bool:
-    """Tell whether the present request starts a payment by wallet."""
-    return bool(request.endpoint and request.endpoint.startswith("wallets."))
