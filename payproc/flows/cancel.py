@@ -11,7 +11,7 @@ from payproc.flows.provider_requests import payment_ref
 from payproc.providers.base import Cancelling
 from payproc.providers.requests import Operation
 from payproc.records import outcomes, payments, provider_calls
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from payproc.records.provider_calls import Attempt
 
 
@@ -31,7 +31,9 @@ def cancel_payment(app: Application, job: jobs.Claimed) -> None:
     outcome = provider.cancel(attempt.call)
     with app.database.transaction() as session:
         provider_calls.record_answer(session, attempt, outcome.verdict)
-        outcomes.apply_outcome(session, job.subject, outcome, told=Told(source=Source.API, evidence=attempt.id))
+        outcomes.apply_outcome(
+            session, job.subject, outcome, provenance=Provenance(source=Source.API, evidence=attempt.id)
+        )
         jobs.finish(session, job)
 
 
@@ -46,8 +48,8 @@ def _record_cancel_attempt(app: Application, job: jobs.Claimed, provider: Cancel
                 # A session may exist that we have not heard of: cancelling now would leave it payable.
                 raise ProviderUnavailable("The start is still on its way.", subject=payment.id)
             case None | CallState.REFUSED:
-                told = Told(source=Source.API, evidence=job.id)
-                payments.apply_fact(session, payment.id, Fact.CANCELLED, told=told)
+                provenance = Provenance(source=Source.API, evidence=job.id)
+                payments.apply_fact(session, payment.id, Fact.CANCELLED, provenance=provenance)
                 jobs.finish(session, job)
                 return None
             case CallState.ANSWERED:

@@ -22,7 +22,7 @@ from payproc.providers.base import PostingForms
 from payproc.providers.requests import Payer, StartMode
 from payproc.records import outcomes, payments
 from payproc.records.orders import payable_order
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 
 # The hosted pages of both wallets take a form for a day.
 _FORM_LIFE = timedelta(hours=24)
@@ -95,7 +95,7 @@ def _create_payment(
         success_url=request.success_url,
         cancel_url=request.cancel_url,
     )
-    payments.add(session, payment, told=Told(source=Source.API, evidence=user.id))
+    payments.add(session, payment, provenance=Provenance(source=Source.API, evidence=user.id))
     provider.check(start_request(session, payment, payer=payer))
     return payment
 
@@ -122,7 +122,9 @@ def _hand_out_form(app: Application, session: Session, payment: Payment) -> None
     result = StartResult(
         next_action=_drawn_form(app, session, payment), references={}, expires_at=payment.created_at + _FORM_LIFE
     )
-    outcomes.record_start(session, payment.id, result, told=Told(source=Source.API, evidence=payment.user_id))
+    outcomes.record_start(
+        session, payment.id, result, provenance=Provenance(source=Source.API, evidence=payment.user_id)
+    )
     poll.stage_next(app, session, payment, polled=0)
 
 

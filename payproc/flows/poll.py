@@ -14,7 +14,7 @@ from payproc.flows.provider_requests import GRACE, end_of, payment_ref
 from payproc.providers.answers import Outcome, Verdict
 from payproc.providers.requests import StartMode
 from payproc.records import outcomes, payments
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from payproc.records.reviews import is_with_a_person, open_review
 from payproc.settings import Schedule
 
@@ -46,8 +46,8 @@ def inquire_payment(app: Application, job: jobs.Claimed) -> None:
         payment.asked_at = func.now()
     outcome = provider.inquire(ref)
     with app.database.transaction() as session:
-        told = Told(source=Source.POLL, evidence=job.id)
-        payment = outcomes.apply_outcome(session, job.subject, outcome, told=told)
+        provenance = Provenance(source=Source.POLL, evidence=job.id)
+        payment = outcomes.apply_outcome(session, job.subject, outcome, provenance=provenance)
         jobs.finish(session, job)
         stage_after(app, session, payment, polled=job.payload.get("polled", 0) + 1)
 

@@ -15,7 +15,7 @@ from payproc.flows.provider_requests import payment_ref, refund_mode_of
 from payproc.providers.base import Provider, Refunding
 from payproc.providers.requests import Operation, RefundMode, RefundRequest
 from payproc.records import provider_calls, refunded, refunds
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from payproc.records.provider_calls import Attempt
 from payproc.records.reviews import open_review
 
@@ -61,8 +61,8 @@ def send_refund(app: Application, job: jobs.Claimed) -> None:
     else:
         with app.database.transaction() as session:
             provider_calls.record_answer(session, attempt, outcome.provider_id or outcome.verdict)
-            told = Told(source=Source.API, evidence=attempt.id)
-            _apply_refund_outcome(session, job, errand, outcome, told=told, asked=0)
+            provenance = Provenance(source=Source.API, evidence=attempt.id)
+            _apply_refund_outcome(session, job, errand, outcome, provenance=provenance, asked=0)
 
 
 def _may_repeat(errand: _Errand, attempt: Attempt, job: jobs.Claimed) -> bool:
@@ -84,8 +84,10 @@ def inquire_refund(app: Application, job: jobs.Claimed) -> None:
         errand = _errand(app, session, refund)
     outcome = errand.provider.inquire_refund(errand.request)
     with app.database.transaction() as session:
-        told = Told(source=Source.POLL, evidence=job.id)
-        _apply_refund_outcome(session, job, errand, outcome, told=told, asked=job.payload.get("asked", 0) + 1)
+        provenance = Provenance(source=Source.POLL, evidence=job.id)
+        _apply_refund_outcome(
+            session, job, errand, outcome, provenance=provenance, asked=job.payload.get("asked", 0) + 1
+        )
 
 
 def _record_refund_attempt(app: Application, job: jobs.Claimed) -> tuple[_Errand, Attempt] | None:
@@ -95,7 +97,7 @@ def _record_refund_attempt(app: Application, job: jobs.Claimed) -> tuple[_Errand
             jobs.finish(session, job)
             return None
         if refund_mode_of(app, payment) is RefundMode.MANUAL:
-            refunds.hand_over(session, refund.id, told=Told(source=Source.API, evidence=job.id))
+            refunds.hand_over(session, refund.id, provenance=Provenance(source=Source.API, evidence=job.id))
             jobs.finish(session, job)
             return None
         errand = _errand(app, session, refund)
@@ -139,9 +141,14 @@ def _refuse_refund(app: Application, job: jobs.Claimed, attempt: Attempt, refuse
     with app.database.transaction() as session:
         if refused.refusal.settles_call:
             provider_calls.record_refusal(session, attempt, refused.message)
-            told = Told(source=Source.API, evidence=attempt.id)
+            provenance = Provenance(source=Source.API, evidence=attempt.id)
             refunds.apply_fact(
-                session, job.subject, RefundFact.FAILED, told=told, code=refused.code, message=refused.message
+                session,
+                job.subject,
+                RefundFact.FAILED,
+                provenance=provenance,
+                code=refused.code,
+                message=refused.message,
             )
             jobs.finish(session, job)
             return
@@ -149,9 +156,9 @@ def _refuse_refund(app: Application, job: jobs.Claimed, attempt: Attempt, refuse
 
 
 def _apply_refund_outcome(
-    session: Session, job: jobs.Claimed, errand: _Errand, outcome: RefundOutcome, *, told: Told, asked: int
+    session: Session, job: jobs.Claimed, errand: _Errand, outcome: RefundOutcome, *, provenance: Provenance, asked: int
 ) -> None:
-    refund = refunds.apply_outcome(session, job.subject, outcome, told=told)
+    refund = refunds.apply_outcome(session, job.subject, outcome, provenance=provenance)
     if refund.status not in REFUND_OPEN:
         jobs.finish(session, job)
         return

@@ -16,7 +16,7 @@ from payproc.providers.answers import StartResult
 from payproc.providers.base import FindingStarts, KeepingCustomers, Provider
 from payproc.providers.requests import Customer, Operation, StartMode
 from payproc.records import outcomes, payments, provider_calls
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from payproc.records.provider_calls import Attempt
 
 
@@ -109,8 +109,8 @@ def _close_unsent_start(
         if datetime.now(UTC) - payment.created_at > app.settings.push_patience:
             # A prompt to type the MPIN, long after the customer has gone, is worse than a clear no.
             message = "The wallet could not be reached. Nothing was charged; try again."
-            told = Told(source=Source.API, evidence=attempt.id)
-            payments.fail(session, job.subject, told=told, code=unavailable.code, message=message)
+            provenance = Provenance(source=Source.API, evidence=attempt.id)
+            payments.fail(session, job.subject, provenance=provenance, code=unavailable.code, message=message)
             jobs.finish(session, job)
             return
     raise unavailable
@@ -143,8 +143,8 @@ def _record_start_attempt(
 def _record_start(app: Application, job: jobs.Claimed, attempt: Attempt, result: StartResult) -> None:
     with app.database.transaction() as session:
         provider_calls.record_answer(session, attempt, ", ".join(result.references.values()) or "accepted")
-        told = Told(source=Source.API, evidence=attempt.id)
-        payment = outcomes.record_start(session, job.subject, result, told=told)
+        provenance = Provenance(source=Source.API, evidence=attempt.id)
+        payment = outcomes.record_start(session, job.subject, result, provenance=provenance)
         poll.stage_after_start(app, session, payment, result.outcome)
         jobs.finish(session, job)
 
@@ -157,8 +157,8 @@ def _close_refused_call(app: Application, job: jobs.Claimed, attempt: Attempt, r
         if refused.refusal is Refusal.CUSTOMER_GONE:
             _forget_customer(session, job.subject, attempt)
         if refused.refusal is Refusal.INPUT:
-            told = Told(source=Source.API, evidence=attempt.id)
-            payments.fail(session, job.subject, told=told, code=refused.code, message=refused.message)
+            provenance = Provenance(source=Source.API, evidence=attempt.id)
+            payments.fail(session, job.subject, provenance=provenance, code=refused.code, message=refused.message)
             jobs.finish(session, job)
             return
     raise refused

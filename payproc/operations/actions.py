@@ -15,7 +15,7 @@ from payproc.errors import Conflict, NotFound
 from payproc.flows import poll
 from payproc.flows.inbox import apply
 from payproc.records import payments, refunds, reviews
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 
 
 class Decision(StrEnum):
@@ -126,9 +126,9 @@ def _settle_refund(session: Session, review: Review, decision: Decision | None) 
             code="decision_unfit",
             subject=review.id,
         )
-    told = Told(source=Source.OPERATOR, evidence=review.id)
+    provenance = Provenance(source=Source.OPERATOR, evidence=review.id)
     fact, wanted = _OF_REFUNDS[decision]
-    refund = refunds.apply_fact(session, review.subject, fact, told=told, message=review.resolution)
+    refund = refunds.apply_fact(session, review.subject, fact, provenance=provenance, message=review.resolution)
     if refund.status is not wanted:
         raise Conflict(
             f"Refund {refund.id} is {refund.status} already; nothing was changed.",
@@ -138,13 +138,18 @@ def _settle_refund(session: Session, review: Review, decision: Decision | None) 
 
 
 def _decide_request(session: Session, review: Review, decision: Decision | None) -> None:
-    told = Told(source=Source.OPERATOR, evidence=review.id)
+    provenance = Provenance(source=Source.OPERATOR, evidence=review.id)
     match decision:
         case Decision.APPROVED:
-            refunds.approve(session, review.subject, told=told)
+            refunds.approve(session, review.subject, provenance=provenance)
         case Decision.REJECTED:
             refunds.apply_fact(
-                session, review.subject, RefundFact.CANCELLED, told=told, code="rejected", message=review.resolution
+                session,
+                review.subject,
+                RefundFact.CANCELLED,
+                provenance=provenance,
+                code="rejected",
+                message=review.resolution,
             )
         case _:
             raise Conflict(
@@ -160,8 +165,8 @@ def _decide(session: Session, review: Review, decision: Decision) -> None:
     if decision not in _OF_PAYMENTS:
         raise Conflict(f"Review {review.id} is about no refund.", code="decision_unfit", subject=review.id)
     fact, wanted = _OF_PAYMENTS[decision]
-    told = Told(source=Source.OPERATOR, evidence=review.id)
-    payment = payments.apply_fact(session, review.payment_id, fact, told=told, detail=review.resolution)
+    provenance = Provenance(source=Source.OPERATOR, evidence=review.id)
+    payment = payments.apply_fact(session, review.payment_id, fact, provenance=provenance, detail=review.resolution)
     if payment.status is not wanted:
         raise Conflict(
             f"Payment {payment.id} is {payment.status} and cannot become {wanted}; nothing was changed.",

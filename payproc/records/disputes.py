@@ -17,7 +17,7 @@ from payproc.mail import outbox
 from payproc.records import payments
 from payproc.records.ledger import journal
 from payproc.records.moves import log_move
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from payproc.records.reviews import close_if_open, open_review
 
 # Where somebody must answer; a word that we do not know may ask for one.
@@ -39,7 +39,7 @@ def open_dispute(session: Session, payment: Payment) -> Dispute | None:
 
 
 def record_remote(
-    session: Session, payment: Payment, remote: RemoteDispute, *, told: Told, operator_mail: str | None
+    session: Session, payment: Payment, remote: RemoteDispute, *, provenance: Provenance, operator_mail: str | None
 ) -> Dispute:
     """Apply how a dispute stands that a provider shows; write it down first where we did not know it.
 
@@ -48,9 +48,9 @@ def record_remote(
     payments.locked(session, payment.id)
     dispute = _known_dispute(session, payment, remote)
     if dispute is None:
-        dispute = _write_dispute(session, payment, remote, told=told)
+        dispute = _write_dispute(session, payment, remote, provenance=provenance)
     else:
-        _apply_to_dispute(session, dispute, remote, told=told)
+        _apply_to_dispute(session, dispute, remote, provenance=provenance)
     for line in remote.lines:
         # Each word lists all that the dispute has moved so far: whichever comes first books it.
         journal.record_line(session, dispute.provider, line, booked=None, payment_id=payment.id)
@@ -102,7 +102,7 @@ def _known_dispute(session: Session, payment: Payment, remote: RemoteDispute) ->
     )
 
 
-def _write_dispute(session: Session, payment: Payment, remote: RemoteDispute, *, told: Told) -> Dispute:
+def _write_dispute(session: Session, payment: Payment, remote: RemoteDispute, *, provenance: Provenance) -> Dispute:
     assert remote.money is not None  # who reads the wire keeps what cannot be read away from here
     dispute = Dispute(
         payment_id=payment.id,
@@ -118,11 +118,11 @@ def _write_dispute(session: Session, payment: Payment, remote: RemoteDispute, *,
     session.add(dispute)
     session.flush()
     _stamp_closing(session, dispute)
-    _record_dispute_event(session, dispute, remote.status, effect=Effect.MOVED, told=told, before=None)
+    _record_dispute_event(session, dispute, remote.status, effect=Effect.MOVED, provenance=provenance, before=None)
     return dispute
 
 
-def _apply_to_dispute(session: Session, dispute: Dispute, remote: RemoteDispute, *, told: Told) -> None:
+def _apply_to_dispute(session: Session, dispute: Dispute, remote: RemoteDispute, *, provenance: Provenance) -> None:
     assert remote.money is not None
     before = dispute.status
     new = DisputeStanding(status=remote.status, told_at=remote.told_at)
@@ -134,7 +134,7 @@ def _apply_to_dispute(session: Session, dispute: Dispute, remote: RemoteDispute,
         dispute.reason = remote.reason or dispute.reason
         dispute.evidence_due_at = remote.evidence_due_at
     _stamp_closing(session, dispute)
-    _record_dispute_event(session, dispute, remote.status, effect=effect, told=told, before=before)
+    _record_dispute_event(session, dispute, remote.status, effect=effect, provenance=provenance, before=before)
 
 
 def _stamp_closing(session: Session, dispute: Dispute) -> None:
@@ -168,7 +168,7 @@ def _record_dispute_event(
     status: DisputeStatus,
     *,
     effect: Effect,
-    told: Told,
+    provenance: Provenance,
     before: DisputeStatus | None,
 ) -> None:
     event = DisputeEvent(
@@ -177,8 +177,8 @@ def _record_dispute_event(
         effect=effect,
         from_status=before,
         to_status=dispute.status,
-        source=told.source,
-        evidence=told.evidence,
+        source=provenance.source,
+        evidence=provenance.evidence,
     )
     session.add(event)
     log_move(session, event, payment_id=dispute.payment_id)

@@ -10,11 +10,11 @@ from payproc.domain.references import Reference, References
 from payproc.domain.states import OPEN, Fact, PaymentStatus
 from payproc.providers.answers import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
 from payproc.records import payments, remote_refunds
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from payproc.records.reviews import is_questioned, open_review
 
 
-def record_start(session: Session, payment_id: str, result: StartResult, *, told: Told) -> Payment:
+def record_start(session: Session, payment_id: str, result: StartResult, *, provenance: Provenance) -> Payment:
     """Write down what the provider gave for a start: its ids, the customer's next step, until when, and its outcome.
 
     A webhook may have been here first: what it has settled stays settled.
@@ -26,9 +26,9 @@ def record_start(session: Session, payment_id: str, result: StartResult, *, told
         payment.next_action = _stored_action(result.next_action)
     # The wallet has been told: nobody needs to know the customer's phone any more.
     payment.encrypted_payer = None
-    payments.move(session, payment, Fact.STARTED, told=told)
+    payments.move(session, payment, Fact.STARTED, provenance=provenance)
     if result.outcome is not None:
-        return apply_outcome(session, payment_id, result.outcome, told=told)
+        return apply_outcome(session, payment_id, result.outcome, provenance=provenance)
     return payment
 
 
@@ -45,7 +45,7 @@ def _stored_action(action: NextAction) -> dict[str, Any]:
             assert_never(action)
 
 
-def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, told: Told) -> Payment:
+def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, provenance: Provenance) -> Payment:
     """Apply what a provider said about a payment; the one door for every source.
 
     "Paid" counts only for the amount, currency, mode and session we asked for. Anything else stays where it is and
@@ -54,26 +54,26 @@ def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, told: 
     payment = payments.locked(session, payment_id)
     if outcome.verdict is Verdict.REVERSED and payment.completed_at is not None:
         # Paid and given back, by whomever: nothing becomes of the payment itself but a refund made elsewhere.
-        remote_refunds.record_reversal(session, payment, told=told)
+        remote_refunds.record_reversal(session, payment, provenance=provenance)
         return payment
     fact = _payment_fact(outcome)
     foreign = _foreign_reference(session, payment, outcome.references)
     if fact is Fact.PAID and (problem := foreign or _paid_mismatch(session, payment, outcome)):
-        _report_paid_mismatch(session, payment, problem, told=told)
+        _report_paid_mismatch(session, payment, problem, provenance=provenance)
         return payment
     if foreign is not None:
         # What became of another session that names our payment ends nothing here, and its ids are not ours.
-        payments.move(session, payment, Fact.MISMATCH, told=told, detail=foreign)
+        payments.move(session, payment, Fact.MISMATCH, provenance=provenance, detail=foreign)
         return payment
     _adopt_references(payment, outcome.references)
     payment.provider_receipt = payment.provider_receipt or outcome.receipt
     if fact is not None:
-        _move_payment(session, payment, fact, outcome, told=told)
+        _move_payment(session, payment, fact, outcome, provenance=provenance)
     return payment
 
 
-def _move_payment(session: Session, payment: Payment, fact: Fact, outcome: Outcome, *, told: Told) -> None:
-    moved = payments.move(session, payment, fact, told=told, detail=outcome.failure_code)
+def _move_payment(session: Session, payment: Payment, fact: Fact, outcome: Outcome, *, provenance: Provenance) -> None:
+    moved = payments.move(session, payment, fact, provenance=provenance, detail=outcome.failure_code)
     if moved and payment.status not in (PaymentStatus.COMPLETED, PaymentStatus.PROCESSING):
         payment.failure_code = outcome.failure_code or fact
         payment.failure_message = outcome.failure_message
@@ -86,9 +86,9 @@ def learn_references(session: Session, payment_id: str, references: References) 
         _adopt_references(payment, references)
 
 
-def note_mismatch(session: Session, payment_id: str, problem: str, *, told: Told) -> None:
+def note_mismatch(session: Session, payment_id: str, problem: str, *, provenance: Provenance) -> None:
     """Record that somebody spoke of a payment who cannot mean it, and ask a person; nothing else changes."""
-    _report_paid_mismatch(session, payments.locked(session, payment_id), problem, told=told)
+    _report_paid_mismatch(session, payments.locked(session, payment_id), problem, provenance=provenance)
 
 
 def _payment_fact(outcome: Outcome) -> Fact | None:
@@ -142,8 +142,8 @@ def _is_anothers(session: Session, payment: Payment, reference: Reference, value
     return session.scalar(other) is not None
 
 
-def _report_paid_mismatch(session: Session, payment: Payment, problem: str, *, told: Told) -> None:
-    payments.move(session, payment, Fact.MISMATCH, told=told, detail=problem)
+def _report_paid_mismatch(session: Session, payment: Payment, problem: str, *, provenance: Provenance) -> None:
+    payments.move(session, payment, Fact.MISMATCH, provenance=provenance, detail=problem)
     open_review(
         session,
         ReviewKind.PAID_MISMATCH,

@@ -25,19 +25,19 @@ from payproc.records.reviews import open_review
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class Provenance:
     """Who told us something, and what proves it."""
 
     source: Source
     evidence: str | None = None
 
 
-def add(session: Session, payment: Payment, *, told: Told) -> None:
+def add(session: Session, payment: Payment, *, provenance: Provenance) -> None:
     """Write a new payment down; it begins as pending."""
     payment.status = PaymentStatus.PENDING
     session.add(payment)
     session.flush()
-    _record_payment_event(session, payment, Fact.CREATED, effect=Effect.MOVED, told=told)
+    _record_payment_event(session, payment, Fact.CREATED, effect=Effect.MOVED, provenance=provenance)
 
 
 def visible_payment(session: Session, payment_id: str, *, user: User) -> Payment:
@@ -89,26 +89,28 @@ def ended_at(session: Session, payment: Payment) -> datetime:
     return moment
 
 
-def fail(session: Session, payment_id: str, *, told: Told, code: str, message: str) -> Payment:
+def fail(session: Session, payment_id: str, *, provenance: Provenance, code: str, message: str) -> Payment:
     """End a payment whose start was refused for good: there is nothing the customer could pay."""
     payment = locked(session, payment_id)
-    if move(session, payment, Fact.DECLINED, told=told, detail=message):
+    if move(session, payment, Fact.DECLINED, provenance=provenance, detail=message):
         payment.failure_code = code
         payment.failure_message = message
     return payment
 
 
-def apply_fact(session: Session, payment_id: str, fact: Fact, *, told: Told, detail: str | None = None) -> Payment:
+def apply_fact(
+    session: Session, payment_id: str, fact: Fact, *, provenance: Provenance, detail: str | None = None
+) -> Payment:
     """Apply a fact that needs no check against the provider's words: our own decision, or an operator's."""
     payment = locked(session, payment_id)
-    moved = move(session, payment, fact, told=told, detail=detail)
+    moved = move(session, payment, fact, provenance=provenance, detail=detail)
     if moved and payment.status in (PaymentStatus.FAILED, PaymentStatus.CANCELLED):
         payment.failure_code = payment.failure_code or fact
         payment.failure_message = detail
     return payment
 
 
-def move(session: Session, payment: Payment, fact: Fact, *, told: Told, detail: str | None = None) -> bool:
+def move(session: Session, payment: Payment, fact: Fact, *, provenance: Provenance, detail: str | None = None) -> bool:
     """Let a fact act on a payment whose row the caller has locked; return whether it moved.
 
     Whatever a provider said is checked first: that is `outcomes`' concern.
@@ -120,11 +122,13 @@ def move(session: Session, payment: Payment, fact: Fact, *, told: Told, detail: 
         now = session.scalars(select(func.now())).one()
         payment.status = cell.to
         _stamp_payment(payment, now=now)
-    _record_payment_event(session, payment, fact, effect=cell.effect, told=told, before=before, detail=detail)
+    _record_payment_event(
+        session, payment, fact, effect=cell.effect, provenance=provenance, before=before, detail=detail
+    )
     if cell.effect is not Effect.MOVED:
         return False
     session.flush()
-    _follow_payment(session, payment, told=told)
+    _follow_payment(session, payment, provenance=provenance)
     if cell.review:
         open_review(
             session,
@@ -145,7 +149,7 @@ def _stamp_payment(payment: Payment, *, now: datetime) -> None:
         payment.encrypted_payer = None
 
 
-def _follow_payment(session: Session, payment: Payment, *, told: Told) -> None:
+def _follow_payment(session: Session, payment: Payment, *, provenance: Provenance) -> None:
     if payment.status in TERMINAL:
         # One look at Stripe fewer for each payment whose webhook came in time.
         jobs.withdraw(session, jobs.Kind.INQUIRE_PAYMENT, payment.id)
@@ -154,7 +158,7 @@ def _follow_payment(session: Session, payment: Payment, *, told: Told) -> None:
         outbox.stage_receipt(session, payment)
         if refunded.is_given_back(session, payment):
             # Its refund was told before its payment was.
-            move(session, payment, Fact.REFUNDED, told=told)
+            move(session, payment, Fact.REFUNDED, provenance=provenance)
     if payment.status is PaymentStatus.FAILED:
         outbox.stage_failure(session, payment)
     if payment.order_id:
@@ -167,7 +171,7 @@ def _record_payment_event(
     fact: Fact,
     *,
     effect: Effect,
-    told: Told,
+    provenance: Provenance,
     before: PaymentStatus | None = None,
     detail: str | None = None,
 ) -> None:
@@ -177,8 +181,8 @@ def _record_payment_event(
         effect=effect,
         from_status=before,
         to_status=payment.status,
-        source=told.source,
-        evidence=told.evidence,
+        source=provenance.source,
+        evidence=provenance.evidence,
         detail=detail,
     )
     session.add(event)

@@ -29,7 +29,7 @@ from payproc.providers.requests import RefundMode
 from payproc.records import payments, refunded
 from payproc.records.ledger import journal
 from payproc.records.moves import log_move
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from payproc.records.reviews import close_if_open, open_review
 
 # Questions about a refund that answer themselves when it ends.
@@ -56,13 +56,19 @@ def begin(
         requested_by=user.id,
         alone=mode is not RefundMode.IDEMPOTENT,
     )
-    _write_refund(session, refund, told=Told(source=Source.API, evidence=user.id))
+    _write_refund(session, refund, provenance=Provenance(source=Source.API, evidence=user.id))
     _set_refund_going(session, payment, refund)
     return refund
 
 
 def add_made_elsewhere(
-    session: Session, payment: Payment, money: Money, *, reason: str | None, told: Told, provider_id: str | None = None
+    session: Session,
+    payment: Payment,
+    money: Money,
+    *,
+    reason: str | None,
+    provenance: Provenance,
+    provider_id: str | None = None,
 ) -> Refund:
     """Write down a refund that was not asked for here; how it stands is applied to it next."""
     refund = Refund(
@@ -74,14 +80,14 @@ def add_made_elsewhere(
         provider_refund_id=provider_id,
         alone=False,
     )
-    _write_refund(session, refund, told=told)
+    _write_refund(session, refund, provenance=provenance)
     return refund
 
 
-def _write_refund(session: Session, refund: Refund, *, told: Told) -> None:
+def _write_refund(session: Session, refund: Refund, *, provenance: Provenance) -> None:
     session.add(refund)
     session.flush()
-    _record_refund_event(session, refund, RefundFact.ASKED, effect=Effect.MOVED, told=told, before=None)
+    _record_refund_event(session, refund, RefundFact.ASKED, effect=Effect.MOVED, provenance=provenance, before=None)
 
 
 def _set_refund_going(session: Session, payment: Payment, refund: Refund) -> None:
@@ -122,24 +128,24 @@ def _ask_for_refund_by_hand(session: Session, payment: Payment, refund: Refund) 
     )
 
 
-def approve(session: Session, refund_id: str, *, told: Told) -> Refund:
+def approve(session: Session, refund_id: str, *, provenance: Provenance) -> Refund:
     """Let a requested refund go ahead. One that was decided before stays as it is."""
-    return _let_refund_go_on(session, refund_id, RefundFact.APPROVED, told=told)
+    return _let_refund_go_on(session, refund_id, RefundFact.APPROVED, provenance=provenance)
 
 
-def hand_over(session: Session, refund_id: str, *, told: Told) -> Refund:
+def hand_over(session: Session, refund_id: str, *, provenance: Provenance) -> Refund:
     """Give a refund to a person: its provider has no call for it, or none any more."""
-    return _let_refund_go_on(session, refund_id, RefundFact.HANDED_OVER, told=told)
+    return _let_refund_go_on(session, refund_id, RefundFact.HANDED_OVER, provenance=provenance)
 
 
-def _let_refund_go_on(session: Session, refund_id: str, fact: RefundFact, *, told: Told) -> Refund:
+def _let_refund_go_on(session: Session, refund_id: str, fact: RefundFact, *, provenance: Provenance) -> Refund:
     refund, payment = locked(session, refund_id)
-    if _move_refund(session, payment, refund, fact, told=told):
+    if _move_refund(session, payment, refund, fact, provenance=provenance):
         _set_refund_going(session, payment, refund)
     return refund
 
 
-def apply_outcome(session: Session, refund_id: str, outcome: RefundOutcome, *, told: Told) -> Refund:
+def apply_outcome(session: Session, refund_id: str, outcome: RefundOutcome, *, provenance: Provenance) -> Refund:
     """Apply what a provider said about a refund; the one door for every source."""
     refund, payment = locked(session, refund_id)
     if outcome.provider_id and refund.provider_refund_id is None:
@@ -147,7 +153,13 @@ def apply_outcome(session: Session, refund_id: str, outcome: RefundOutcome, *, t
     fact = _refund_fact(outcome)
     if fact is not None:
         _apply_to_refund(
-            session, payment, refund, fact, told=told, code=outcome.failure_code, message=outcome.failure_message
+            session,
+            payment,
+            refund,
+            fact,
+            provenance=provenance,
+            code=outcome.failure_code,
+            message=outcome.failure_message,
         )
     return refund
 
@@ -157,13 +169,13 @@ def apply_fact(
     refund_id: str,
     fact: RefundFact,
     *,
-    told: Told,
+    provenance: Provenance,
     code: str | None = None,
     message: str | None = None,
 ) -> Refund:
     """Apply a fact that needs no provider's words: a refusal of our call, or an operator's decision."""
     refund, payment = locked(session, refund_id)
-    _apply_to_refund(session, payment, refund, fact, told=told, code=code, message=message)
+    _apply_to_refund(session, payment, refund, fact, provenance=provenance, code=code, message=message)
     return refund
 
 
@@ -189,17 +201,17 @@ def _apply_to_refund(
     refund: Refund,
     fact: RefundFact,
     *,
-    told: Told,
+    provenance: Provenance,
     code: str | None,
     message: str | None,
 ) -> None:
     before = refund.status
-    moved = _move_refund(session, payment, refund, fact, told=told, detail=message or code)
+    moved = _move_refund(session, payment, refund, fact, provenance=provenance, detail=message or code)
     _stage_refund_mail(session, payment, refund, fact)
     if not moved:
         return
     refund.failure_code, refund.failure_message = code, message
-    _follow_refund(session, payment, refund, before=before, told=told)
+    _follow_refund(session, payment, refund, before=before, provenance=provenance)
 
 
 def _stage_refund_mail(session: Session, payment: Payment, refund: Refund, fact: RefundFact) -> None:
@@ -217,7 +229,7 @@ def _move_refund(
     refund: Refund,
     fact: RefundFact,
     *,
-    told: Told,
+    provenance: Provenance,
     detail: str | None = None,
 ) -> bool:
     cell = refund_transition(refund.status, fact)
@@ -225,33 +237,35 @@ def _move_refund(
     refund.status = cell.to
     if cell.effect is Effect.MOVED and refund.status not in REFUND_OPEN:
         refund.settled_at = session.scalars(select(func.now())).one()
-    _record_refund_event(session, refund, fact, effect=cell.effect, told=told, before=before, detail=detail)
+    _record_refund_event(session, refund, fact, effect=cell.effect, provenance=provenance, before=before, detail=detail)
     session.flush()
     if cell.review:
         _report_refund_undone(session, payment, refund, cell)
     return cell.effect is Effect.MOVED
 
 
-def _follow_refund(session: Session, payment: Payment, refund: Refund, *, before: RefundStatus, told: Told) -> None:
+def _follow_refund(
+    session: Session, payment: Payment, refund: Refund, *, before: RefundStatus, provenance: Provenance
+) -> None:
     jobs.withdraw(session, jobs.Kind.INQUIRE_REFUND, refund.id)
     for kind in _ASKED_ABOUT_OPEN:
         close_if_open(session, kind, refund.id, resolution=f"the refund is {refund.status}")
     if refund.status is RefundStatus.SUCCEEDED:
-        _count_refund(session, payment, refund, told=told)
+        _count_refund(session, payment, refund, provenance=provenance)
     elif before is RefundStatus.SUCCEEDED:
-        _count_refund_back(session, payment, refund, told=told)
+        _count_refund_back(session, payment, refund, provenance=provenance)
 
 
-def _count_refund(session: Session, payment: Payment, refund: Refund, *, told: Told) -> None:
+def _count_refund(session: Session, payment: Payment, refund: Refund, *, provenance: Provenance) -> None:
     journal.record_refund(session, refund, payment)
     if payment.status is PaymentStatus.COMPLETED and refunded.is_given_back(session, payment):
-        payments.apply_fact(session, payment.id, Fact.REFUNDED, told=told, detail=refund.id)
+        payments.apply_fact(session, payment.id, Fact.REFUNDED, provenance=provenance, detail=refund.id)
 
 
-def _count_refund_back(session: Session, payment: Payment, refund: Refund, *, told: Told) -> None:
+def _count_refund_back(session: Session, payment: Payment, refund: Refund, *, provenance: Provenance) -> None:
     journal.record_refund_undone(session, refund, payment)
     if payment.status is PaymentStatus.REFUNDED:
-        payments.apply_fact(session, payment.id, Fact.REFUND_UNDONE, told=told, detail=refund.id)
+        payments.apply_fact(session, payment.id, Fact.REFUND_UNDONE, provenance=provenance, detail=refund.id)
 
 
 def _report_refund_undone(session: Session, payment: Payment, refund: Refund, cell: Transition[RefundStatus]) -> None:
@@ -274,7 +288,7 @@ def _record_refund_event(
     fact: RefundFact,
     *,
     effect: Effect,
-    told: Told,
+    provenance: Provenance,
     before: RefundStatus | None,
     detail: str | None = None,
 ) -> None:
@@ -284,8 +298,8 @@ def _record_refund_event(
         effect=effect,
         from_status=before,
         to_status=refund.status,
-        source=told.source,
-        evidence=told.evidence,
+        source=provenance.source,
+        evidence=provenance.evidence,
         detail=detail,
     )
     session.add(event)

@@ -7,11 +7,11 @@ from payproc.database.models import Payment, Refund, ReviewKind
 from payproc.domain.settlement import RemoteRefund
 from payproc.domain.states import RefundFact, RefundStatus
 from payproc.records import payments, refunded, refunds
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from payproc.records.reviews import open_review
 
 
-def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, told: Told) -> Refund | None:
+def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, provenance: Provenance) -> Refund | None:
     """Apply how a refund stands that a provider shows; write it down first where it was made elsewhere.
 
     Returns None, with a question for a person, where it contradicts what we have: another amount than ours.
@@ -21,18 +21,18 @@ def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, t
     refund = _known_refund(session, payment, remote)
     if refund is None:
         refund = refunds.add_made_elsewhere(
-            session, payment, remote.money, reason=remote.reason, provider_id=remote.provider_id, told=told
+            session, payment, remote.money, reason=remote.reason, provider_id=remote.provider_id, provenance=provenance
         )
     elif (ours := refund.money) != remote.money:
         problem = f"{remote.provider_id} gives back {remote.money}, and we asked for {ours}"
         _report_refund_mismatch(session, payment, refund.id, problem)
         return None
-    refunds.apply_outcome(session, refund.id, remote.outcome, told=told)
+    refunds.apply_outcome(session, refund.id, remote.outcome, provenance=provenance)
     _check_refund_excess(session, payment, refund)
     return refund
 
 
-def record_reversal(session: Session, payment: Payment, *, told: Told) -> None:
+def record_reversal(session: Session, payment: Payment, *, provenance: Provenance) -> None:
     """Record that a provider says the whole of a completed payment went back.
 
     Our refunds on their way are what it means; the rest somebody else gave back, and a person should know.
@@ -40,12 +40,14 @@ def record_reversal(session: Session, payment: Payment, *, told: Told) -> None:
     payments.locked(session, payment.id)
     for refund in refunds.refunds_of(session, payment):
         if refund.status in (RefundStatus.PENDING, RefundStatus.MANUAL):
-            refunds.apply_fact(session, refund.id, RefundFact.SUCCEEDED, told=told)
+            refunds.apply_fact(session, refund.id, RefundFact.SUCCEEDED, provenance=provenance)
     left = payment.money - refunded.given_back(session, payment)
     if left.amount_minor <= 0:
         return
-    refund = refunds.add_made_elsewhere(session, payment, left, reason="reversed by the provider", told=told)
-    refunds.apply_fact(session, refund.id, RefundFact.SUCCEEDED, told=told)
+    refund = refunds.add_made_elsewhere(
+        session, payment, left, reason="reversed by the provider", provenance=provenance
+    )
+    refunds.apply_fact(session, refund.id, RefundFact.SUCCEEDED, provenance=provenance)
     open_review(
         session,
         ReviewKind.REVERSED,

@@ -22,7 +22,7 @@ from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.stripe import STRIPE
 from payproc.records import outcomes
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from tests.support.serving import Slot
 from web.pay import links
 
@@ -110,7 +110,7 @@ class Shop:
     def begin(self, payment: Payment, action: NextAction, *, expires_at: datetime | None = None) -> None:
         result = StartResult(next_action=action, references={}, expires_at=expires_at)
         with self.app.database.transaction() as session:
-            outcomes.record_start(session, payment.id, result, told=Told(source=Source.API))
+            outcomes.record_start(session, payment.id, result, provenance=Provenance(source=Source.API))
 
     def end(self, payment: Payment, verdict: Verdict, **said: Any) -> None:
         if verdict is Verdict.PAID:
@@ -118,7 +118,7 @@ class Shop:
         with self.app.database.transaction() as session:
             outcome = Outcome(verdict=verdict, **said)
             outcomes.apply_outcome(
-                session, payment.id, outcome, told=Told(source=Source.POLL, evidence="job_of_a_test")
+                session, payment.id, outcome, provenance=Provenance(source=Source.POLL, evidence="job_of_a_test")
             )
 
     def age(self, payment: Payment, by: timedelta) -> None:

@@ -13,7 +13,7 @@ from payproc.operations import actions
 from payproc.operations.actions import Decision
 from payproc.operations.timeline import timeline
 from payproc.records import remote_refunds
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from payproc.settings.types import RefundByOwner
 from tests.support.after_payment import FAILS_AT_ONCE, STAYS_PENDING, given, read, refund, tell
 from tests.support.crashes import live_and_die
@@ -211,8 +211,8 @@ class TestAskedForByTheOwner:
         paid = careful.paid(money=HUNDRED)
         waiting = given(careful, paid, 6000)
         with careful.app.database.transaction() as session:
-            told = Told(source=Source.POLL, evidence="job_of_a_test")
-            remote_refunds.record_reversal(session, session.get_one(Payment, paid.id), told=told)
+            provenance = Provenance(source=Source.POLL, evidence="job_of_a_test")
+            remote_refunds.record_reversal(session, session.get_one(Payment, paid.id), provenance=provenance)
         assert read(careful, waiting).status is RefundStatus.REQUESTED
         assert careful.status(paid.id) is PaymentStatus.REFUNDED
         kinds = {review.kind for review in careful.reviews()}

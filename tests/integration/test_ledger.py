@@ -30,9 +30,9 @@ from payproc.flows.checkout import PaymentRequest
 from payproc.providers.stripe import STRIPE
 from payproc.records import payments, refunds, remote_refunds
 from payproc.records.ledger import journal as ledger
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 
-TOLD = Told(source=Source.OPERATOR, evidence="rev_1")
+TOLD = Provenance(source=Source.OPERATOR, evidence="rev_1")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -61,7 +61,7 @@ class Books:
     def sell(self, money: Money) -> Payment:
         with self.app.database.transaction() as session:
             made = self.take(session, money)
-            return payments.apply_fact(session, made.id, Fact.PAID, told=TOLD)
+            return payments.apply_fact(session, made.id, Fact.PAID, provenance=TOLD)
 
     def take(self, session: Session, money: Money) -> Payment:
         request = PaymentRequest(
@@ -75,7 +75,7 @@ class Books:
     def give_back(self, payment: Payment, amount_minor: int) -> Refund:
         with self.app.database.transaction() as session:
             refund = refund_in(session, payment, amount_minor)
-            return refunds.apply_fact(session, refund.id, RefundFact.SUCCEEDED, told=TOLD)
+            return refunds.apply_fact(session, refund.id, RefundFact.SUCCEEDED, provenance=TOLD)
 
     def book(self, told: SettlementLine, *, booked: Money | None = None, payment: Payment | None = None) -> bool:
         with self.app.database.transaction() as session:
@@ -97,7 +97,7 @@ def refund_in(session: Session, payment: Payment, amount_minor: int) -> Refund:
         money=Money.of(amount_minor, payment.currency),
         outcome=RefundOutcome(verdict=RefundVerdict.PENDING),
     )
-    refund = remote_refunds.record_remote(session, payment, pending, told=TOLD)
+    refund = remote_refunds.record_remote(session, payment, pending, provenance=TOLD)
     assert refund is not None
     return refund
 
@@ -132,7 +132,7 @@ def test_a_payment_whose_refund_is_undone_completes_again_and_sells_nothing(book
 
     with books.app.database.transaction() as session:
         for _ in range(2):
-            refunds.apply_fact(session, refund.id, RefundFact.FAILED, told=TOLD)
+            refunds.apply_fact(session, refund.id, RefundFact.FAILED, provenance=TOLD)
     assert books.balances() == {("receivable", "usd"): 2000, ("sales", "usd"): -2000}
     assert [journal.kind for journal in books.journals()] == ["refund", "refund_undone", "sale"]
 
@@ -141,7 +141,7 @@ def test_a_refund_that_fails_books_nothing(books: Books) -> None:
     payment = books.sell(USD_20)
     with books.app.database.transaction() as session:
         refund = refund_in(session, payment, 500)
-        refunds.apply_fact(session, refund.id, RefundFact.FAILED, told=TOLD)
+        refunds.apply_fact(session, refund.id, RefundFact.FAILED, provenance=TOLD)
     assert [journal.kind for journal in books.journals()] == ["sale"]
 
 

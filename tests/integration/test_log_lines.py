@@ -22,7 +22,7 @@ from payproc.errors import (
 from payproc.flows.request_refund import request_refund
 from payproc.providers.transport.circuit_breakers import CircuitBreakers
 from payproc.records import payments
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from tests.support.world import World
 
 
@@ -85,7 +85,7 @@ def _cancel_and_fail(world: World, payment: Payment) -> None:
 
 
 def _cancel(session: Any, payment: Payment) -> None:
-    payments.apply_fact(session, payment.id, Fact.CANCELLED, told=Told(source=Source.OPERATOR))
+    payments.apply_fact(session, payment.id, Fact.CANCELLED, provenance=Provenance(source=Source.OPERATOR))
 
 
 def test_each_call_of_a_provider_is_a_line_with_its_job_and_its_attempt(world: World) -> None:

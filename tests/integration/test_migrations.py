@@ -20,13 +20,13 @@ from payproc.providers.stripe import STRIPE
 from payproc.reconcile import runs
 from payproc.records import payments, refunds, remote_refunds
 from payproc.records.ledger import journal
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from payproc.settings.types import RefundByOwner
 from tests.support.after_payment import STAYS_PENDING, given
 from tests.support.databases import ROOT
 from tests.support.world import World
 
-TOLD = Told(source=Source.OPERATOR, evidence="rev_1")
+TOLD = Provenance(source=Source.OPERATOR, evidence="rev_1")
 
 
 def alembic(world: World) -> Config:
@@ -59,9 +59,9 @@ def test_one_step_down_and_up_again_with_work_in_flight_loses_nothing(world: Wor
 def test_the_release_below_keeps_its_receipts_and_sends_no_mail_it_does_not_know(world: World) -> None:
     done, failed = world.started(), world.started()
     with world.app.database.transaction() as session:
-        told = Told(source=Source.OPERATOR, evidence="rev_1")
-        payments.apply_fact(session, done.id, Fact.PAID, told=told)
-        payments.apply_fact(session, failed.id, Fact.DECLINED, told=told)
+        provenance = Provenance(source=Source.OPERATOR, evidence="rev_1")
+        payments.apply_fact(session, done.id, Fact.PAID, provenance=provenance)
+        payments.apply_fact(session, failed.id, Fact.DECLINED, provenance=provenance)
         session.get_one(User, world.customer.id).locale = Locale.URDU
         outbox.stage_digest(session, "2026-01-01T09:00:00+00:00", operator_mail="operators@shop.pk")
     assert {email.kind for email in world.emails()} == {EmailKind.RECEIPT, EmailKind.FAILURE, EmailKind.DIGEST}
@@ -104,7 +104,7 @@ def test_the_books_of_before_the_ledger_are_written_on_the_way_up(world: World) 
                 money=Money.of(amount_minor, "usd"),
                 outcome=RefundOutcome(verdict=ended),
             )
-            remote_refunds.record_remote(session, paid, remote, told=Told(source=Source.OPERATOR))
+            remote_refunds.record_remote(session, paid, remote, provenance=Provenance(source=Source.OPERATOR))
     before = booked(world)
     assert len(before) == 4
 
@@ -124,7 +124,7 @@ def test_refunds_of_every_kind_come_back_from_the_release_below(world: World) ->
     imported = given(world, world.paid(), 300)
     with world.app.database.transaction() as session:
         session.execute(text("UPDATE refunds SET requested_by = NULL WHERE id = :id"), {"id": imported.id})
-        refunds.apply_fact(session, given(careful, world.paid()).id, RefundFact.CANCELLED, told=TOLD)
+        refunds.apply_fact(session, given(careful, world.paid()).id, RefundFact.CANCELLED, provenance=TOLD)
     disputed = world.paid()
     world.at_stripe(f"payment_intents/{disputed.stripe_payment_intent_id}/dispute")
     world.deliver_all(disputed)

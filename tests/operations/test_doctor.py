@@ -19,7 +19,7 @@ from payproc.providers.stripe import STRIPE
 from payproc.records import disputes, payments, refunds
 from payproc.records.identity.users import create_user
 from payproc.records.ledger import journal
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from payproc.settings import Settings
 from tests.support.mailbox import Mailbox
 
@@ -51,8 +51,8 @@ def pending(database: Database, settings: Settings) -> Payment:
 def completed(database: Database, pending: Payment) -> Payment:
     """A payment that was paid, on an operator's word, and whose start is done."""
     with database.transaction() as session:
-        told = Told(source=Source.OPERATOR, evidence="rev_1")
-        payment = payments.apply_fact(session, pending.id, Fact.PAID, told=told)
+        provenance = Provenance(source=Source.OPERATOR, evidence="rev_1")
+        payment = payments.apply_fact(session, pending.id, Fact.PAID, provenance=provenance)
         session.execute(text("UPDATE jobs SET state = 'done' WHERE kind = 'payment.start'"))
         return payment
 
@@ -185,10 +185,10 @@ def test_word_of_a_failure_that_never_was_is_found(database: Database, completed
 
 
 def test_word_of_a_failure_that_was_overtaken_by_the_payment_is_no_lie(database: Database, pending: Payment) -> None:
-    told = Told(source=Source.OPERATOR, evidence="rev_1")
+    provenance = Provenance(source=Source.OPERATOR, evidence="rev_1")
     for fact in (Fact.DECLINED, Fact.PAID):
         with database.transaction() as session:
-            payments.apply_fact(session, pending.id, fact, told=told)
+            payments.apply_fact(session, pending.id, fact, provenance=provenance)
     assert break_by(database, "UPDATE emails SET sent_at = now()") == []
 
 
@@ -250,7 +250,7 @@ def test_a_lease_without_an_end_is_found(database: Database) -> None:
 
 def test_a_completed_payment_without_proof_is_found(database: Database, pending: Payment) -> None:
     with database.transaction() as session:
-        payments.apply_fact(session, pending.id, Fact.PAID, told=Told(source=Source.API))
+        payments.apply_fact(session, pending.id, Fact.PAID, provenance=Provenance(source=Source.API))
     found = break_by(database, "SELECT 1")
     assert only(found) == ("completed_has_evidence", pending.id)
 
@@ -306,8 +306,8 @@ def refunded(database: Database, completed: Payment, settings: Settings) -> Refu
     with database.transaction() as session:
         user = session.get_one(User, completed.user_id)
         made = request_refund.request_refund(app, session, completed.id, user=user, money=Money.of(500, "usd"))
-        told = Told(source=Source.OPERATOR, evidence="rev_1")
-        refunds.apply_fact(session, made.id, RefundFact.SUCCEEDED, told=told)
+        provenance = Provenance(source=Source.OPERATOR, evidence="rev_1")
+        refunds.apply_fact(session, made.id, RefundFact.SUCCEEDED, provenance=provenance)
         session.execute(text("UPDATE jobs SET state = 'done' WHERE kind = 'refund.send'"))
         return made
 
@@ -353,8 +353,8 @@ def disputed(database: Database, completed: Payment) -> Dispute:
         told_at=datetime(2026, 11, 24, tzinfo=UTC),
     )
     with database.transaction() as session:
-        told = Told(source=Source.NOTICE, evidence="ntc_1")
-        return disputes.record_remote(session, completed, remote, told=told, operator_mail=None)
+        provenance = Provenance(source=Source.NOTICE, evidence="ntc_1")
+        return disputes.record_remote(session, completed, remote, provenance=provenance, operator_mail=None)
 
 
 def test_every_invariant_holds_for_a_payment_with_a_refund_and_a_dispute(

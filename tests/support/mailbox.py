@@ -21,11 +21,11 @@ from payproc.mail import compose, outbox
 from payproc.providers.stripe import STRIPE
 from payproc.records import disputes, payments, refunds, remote_refunds
 from payproc.records.orders import create_order
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from payproc.records.reviews import open_review
 from tasks import runner
 
-TOLD = Told(source=Source.NOTICE, evidence="ntc_of_a_test")
+TOLD = Provenance(source=Source.NOTICE, evidence="ntc_of_a_test")
 NOON = datetime(2026, 8, 24, 12, tzinfo=UTC)
 OPERATORS = "operators@shop.pk"
 PERIOD = "2100-01-01T09:00:00+00:00"
@@ -63,7 +63,9 @@ class Mailbox:
 
     def learn(self, payment: Payment, fact: Fact) -> None:
         with self.app.database.transaction() as session:
-            payments.apply_fact(session, payment.id, fact, told=Told(source=Source.OPERATOR, evidence="rev_1"))
+            payments.apply_fact(
+                session, payment.id, fact, provenance=Provenance(source=Source.OPERATOR, evidence="rev_1")
+            )
 
     def refund(self, payment: Payment, *, minor: int = 50025, status: RefundStatus = RefundStatus.SUCCEEDED) -> Refund:
         """A refund that was made in the provider's dashboard and stands as `status`."""
@@ -74,7 +76,7 @@ class Mailbox:
             outcome=RefundOutcome(verdict=RefundVerdict.PENDING),
         )
         with self.app.database.transaction() as session:
-            refund = remote_refunds.record_remote(session, payment, remote, told=TOLD)
+            refund = remote_refunds.record_remote(session, payment, remote, provenance=TOLD)
             assert refund is not None
         self.settle(payment, refund, status)
         return refund
@@ -82,7 +84,7 @@ class Mailbox:
     def settle(self, payment: Payment, refund: Refund, status: RefundStatus) -> None:
         assert refund.payment_id == payment.id
         with self.app.database.transaction() as session:
-            refunds.apply_fact(session, refund.id, RefundFact(status.value), told=TOLD)
+            refunds.apply_fact(session, refund.id, RefundFact(status.value), provenance=TOLD)
 
     def dispute(self, payment: Payment, *told: DisputeStatus, operator_mail: str | None = OPERATORS) -> Dispute:
         """A dispute of which all of `told` was said, in this order."""
@@ -98,7 +100,9 @@ class Mailbox:
                 evidence_due_at=datetime(2026, 9, 1, 18, 59, tzinfo=UTC),
             )
             with self.app.database.transaction() as session:
-                found.append(disputes.record_remote(session, payment, remote, told=TOLD, operator_mail=operator_mail))
+                found.append(
+                    disputes.record_remote(session, payment, remote, provenance=TOLD, operator_mail=operator_mail)
+                )
         return found[-1]
 
     def ask(self, subject: str, *, kind: ReviewKind = ReviewKind.FINDING, detail: str = "look at it") -> None:

@@ -15,7 +15,7 @@ from payproc.database.models import Payment, Source, User
 from payproc.domain.references import Reference
 from payproc.providers.answers import Redirect, StartResult
 from payproc.records import outcomes
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from tests.web.client import Client, checkout_body, is_problem, key_of
 from web.app import create_app
 
@@ -154,7 +154,7 @@ def test_the_answer_after_a_wait_is_the_one_that_is_given_again(amina: Client, a
         )
         with app.database.transaction() as session:
             payment_id = session.scalars(select(Payment.id)).one()
-            outcomes.record_start(session, payment_id, started, told=Told(source=Source.API))
+            outcomes.record_start(session, payment_id, started, provenance=Provenance(source=Source.API))
 
     status, body = waiting.result()
     again = amina.post("/checkout", checkout_body(), headers=KEY)

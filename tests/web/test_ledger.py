@@ -15,7 +15,7 @@ from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
 from payproc.providers.stripe import STRIPE
 from payproc.records import payments
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from tests.web.client import is_problem, key_of
 
 LEDGER = "/api/v1/ledger"
@@ -31,7 +31,9 @@ def paid(app: Application, customer: User) -> Payment:
     )
     with app.database.transaction() as session:
         made = checkout.take_payment(app, session, request, user=customer, method=STRIPE)
-        return payments.apply_fact(session, made.id, Fact.PAID, told=Told(source=Source.OPERATOR, evidence="rev_1"))
+        return payments.apply_fact(
+            session, made.id, Fact.PAID, provenance=Provenance(source=Source.OPERATOR, evidence="rev_1")
+        )
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.stripe import STRIPE
 from payproc.records import outcomes
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from payproc.settings import Settings
 from tests.support.configuration import settings_of_a_test
 from tests.web.client import is_problem
@@ -84,15 +84,15 @@ class Till:
     def begin(self, payment: Payment, action: NextAction, *, expires_at: datetime | None = None) -> Payment:
         result = StartResult(next_action=action, references={}, expires_at=expires_at)
         with self.app.database.transaction() as session:
-            outcomes.record_start(session, payment.id, result, told=Told(source=Source.API))
+            outcomes.record_start(session, payment.id, result, provenance=Provenance(source=Source.API))
         return payment
 
     def end(self, payment: Payment, verdict: Verdict, **said: Any) -> Payment:
         if verdict is Verdict.PAID:
             said = {"money": payment.money} | said
-        told = Told(source=Source.POLL, evidence="job_of_a_test")
+        provenance = Provenance(source=Source.POLL, evidence="job_of_a_test")
         with self.app.database.transaction() as session:
-            outcomes.apply_outcome(session, payment.id, Outcome(verdict=verdict, **said), told=told)
+            outcomes.apply_outcome(session, payment.id, Outcome(verdict=verdict, **said), provenance=provenance)
         return payment
 
     def path(self, payment: Payment) -> str:

@@ -16,10 +16,10 @@ from payproc.flows.checkout import PaymentRequest
 from payproc.providers.stripe import STRIPE
 from payproc.records import disputes, payments
 from payproc.records.identity.users import create_user
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from tests.web.client import Client, is_problem, key_of
 
-TOLD = Told(source=Source.OPERATOR, evidence="rev_of_a_test")
+TOLD = Provenance(source=Source.OPERATOR, evidence="rev_of_a_test")
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def paid(app: Application, customer: User) -> Payment:
     )
     with app.database.transaction() as session:
         taken = checkout.take_payment(app, session, request, user=customer, method=STRIPE)
-        return payments.apply_fact(session, taken.id, Fact.PAID, told=TOLD)
+        return payments.apply_fact(session, taken.id, Fact.PAID, provenance=TOLD)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def dispute(app: Application, payment: Payment) -> None:
         evidence_due_at=datetime.now(UTC) + timedelta(days=7),
     )
     with app.database.transaction() as session:
-        disputes.record_remote(session, payment, remote, told=TOLD, operator_mail=None)
+        disputes.record_remote(session, payment, remote, provenance=TOLD, operator_mail=None)
 
 
 def test_a_refund_answers_what_it_is_and_where_it_is_looked_up(amina: Client, paid: Payment) -> None:

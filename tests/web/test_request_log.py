@@ -20,7 +20,7 @@ from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
 from payproc.providers.stripe import STRIPE
 from payproc.records import payments
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from tests.support.configuration import WEBHOOK_SECRET
 from tests.web.client import PREFIX, Client, checkout_body
 from web.pay import links
@@ -75,7 +75,9 @@ def test_a_refund_is_logged_with_its_payment_too(
     amina: Client, app: Application, log: LogCapture, payment: Payment
 ) -> None:
     with app.database.transaction() as session:
-        payments.apply_fact(session, payment.id, Fact.PAID, told=Told(source=Source.OPERATOR, evidence="of_a_test"))
+        payments.apply_fact(
+            session, payment.id, Fact.PAID, provenance=Provenance(source=Source.OPERATOR, evidence="of_a_test")
+        )
     refund_id = (amina.post(f"/refund/{payment.id}", {}).json or {})["refund_id"]
     assert ids_on_last_line(log) == {"payment": payment.id, "refund": refund_id}
     assert amina.get(f"/refund/{refund_id}").status_code == 200

@@ -17,7 +17,7 @@ from payproc.flows import poll
 from payproc.providers.answers import Verdict
 from payproc.providers.notices import DisputeNotice, Ignored, Notice, Postponed, RefundNotice
 from payproc.records import disputes, outcomes, payments, remote_refunds
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from payproc.records.reviews import open_review
 
 _POSTPONED_FOR = timedelta(days=1)
@@ -52,35 +52,39 @@ def _apply_to_its_payment(
     if payment is None:
         _wait_for_payment(app, session, job, row=row)
         return
-    told = Told(source=Source.NOTICE, evidence=row.id)
+    provenance = Provenance(source=Source.NOTICE, evidence=row.id)
     if payment.dialect not in notice.dialects or payment.environment != app.settings.environment:
         problem = f"a notice came that cannot be about a payment by {payment.dialect} in {payment.environment}"
-        outcomes.note_mismatch(session, payment.id, problem, told=told)
+        outcomes.note_mismatch(session, payment.id, problem, provenance=provenance)
     else:
-        _apply_to_payment(app, session, payment, notice, told=told)
+        _apply_to_payment(app, session, payment, notice, provenance=provenance)
     row.payment_id = payment.id
     _settle_notice(session, row, NoticeState.APPLIED)
     jobs.finish(session, job)
 
 
-def _apply_to_payment(app: Application, session: Session, payment: Payment, notice: AnyNotice, *, told: Told) -> None:
+def _apply_to_payment(
+    app: Application, session: Session, payment: Payment, notice: AnyNotice, *, provenance: Provenance
+) -> None:
     match notice:
         case Notice():
-            _apply_payment_notice(app, session, payment, notice, told=told)
+            _apply_payment_notice(app, session, payment, notice, provenance=provenance)
         case RefundNotice():
-            remote_refunds.record_remote(session, payment, notice.refund, told=told)
+            remote_refunds.record_remote(session, payment, notice.refund, provenance=provenance)
             _ask_whether_paid(session, payment)
         case DisputeNotice():
             disputes.record_remote(
-                session, payment, notice.dispute, told=told, operator_mail=app.settings.operator_mail
+                session, payment, notice.dispute, provenance=provenance, operator_mail=app.settings.operator_mail
             )
             _ask_whether_paid(session, payment)
         case _:
             assert_never(notice)
 
 
-def _apply_payment_notice(app: Application, session: Session, payment: Payment, notice: Notice, *, told: Told) -> None:
-    payment = outcomes.apply_outcome(session, payment.id, notice.outcome, told=told)
+def _apply_payment_notice(
+    app: Application, session: Session, payment: Payment, notice: Notice, *, provenance: Provenance
+) -> None:
+    payment = outcomes.apply_outcome(session, payment.id, notice.outcome, provenance=provenance)
     if notice.outcome.verdict is Verdict.UNKNOWN:
         # A status that we have no word for: what it means, we ask.
         poll.stage_now(session, payment)

@@ -14,7 +14,7 @@ from payproc.reconcile.objects.pages import LocalMatches
 from payproc.reconcile.objects.sweep import Sweep
 from payproc.reconcile.runs import Work
 from payproc.records import disputes
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 
 
 def _find_ours(
@@ -29,9 +29,9 @@ def _is_due(work: Work, within: ColumnElement[bool]) -> ColumnElement[bool]:
     return (Dispute.provider == work.method) & (within | Dispute.status.in_(DISPUTE_OPEN))
 
 
-def _apply(session: Session, work: Work, payment: Payment, remote: RemoteDispute, told: Told) -> Dispute:
+def _apply(session: Session, work: Work, payment: Payment, remote: RemoteDispute, provenance: Provenance) -> Dispute:
     operators = work.app.settings.operator_mail
-    return disputes.record_remote(session, payment, remote, told=told, operator_mail=operators)
+    return disputes.record_remote(session, payment, remote, provenance=provenance, operator_mail=operators)
 
 
 SWEEP = Sweep(

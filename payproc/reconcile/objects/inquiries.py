@@ -30,7 +30,7 @@ from payproc.reconcile.findings import Difference
 from payproc.reconcile.objects import pages
 from payproc.reconcile.runs import Batch, Step, Steps, Work
 from payproc.records import outcomes, payments
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 from payproc.records.reviews import is_questioned
 
 # A wallet gives money back weeks later, and says so only to who asks.
@@ -206,7 +206,9 @@ def _compare(session: Session, run: ReconciliationRun, payment: Payment, outcome
 
 
 def _repair(session: Session, run: ReconciliationRun, payment: Payment, outcome: Outcome) -> None:
-    outcomes.apply_outcome(session, payment.id, outcome, told=Told(source=Source.RECONCILE, evidence=run.id))
+    outcomes.apply_outcome(
+        session, payment.id, outcome, provenance=Provenance(source=Source.RECONCILE, evidence=run.id)
+    )
 
 
 def _difference(payment: Payment, found: Contradiction) -> Difference:

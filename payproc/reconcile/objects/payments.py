@@ -17,7 +17,7 @@ from payproc.reconcile.objects.pages import LocalMatches, NoAnswer
 from payproc.reconcile.objects.sweep import Sweep
 from payproc.reconcile.runs import Work
 from payproc.records import outcomes
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 
 
 class _Inquired(RemotePayment):
@@ -73,8 +73,8 @@ def _learn(session: Session, payment: Payment, remote: RemotePayment) -> None:
         outcomes.learn_references(session, payment.id, remote.references)
 
 
-def _apply(session: Session, _work: Work, payment: Payment, remote: RemotePayment, told: Told) -> Payment:
-    return outcomes.apply_outcome(session, payment.id, remote.outcome, told=told)
+def _apply(session: Session, _work: Work, payment: Payment, remote: RemotePayment, provenance: Provenance) -> Payment:
+    return outcomes.apply_outcome(session, payment.id, remote.outcome, provenance=provenance)
 
 
 SWEEP = Sweep(

@@ -14,7 +14,7 @@ from payproc.reconcile.objects.pages import LocalMatches, NoAnswer
 from payproc.reconcile.objects.sweep import Sweep
 from payproc.reconcile.runs import Work
 from payproc.records import remote_refunds
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 
 
 def _find_ours(
@@ -44,8 +44,10 @@ def _compare(refund: Refund, remote: RemoteRefund) -> Contradiction | None:
     return known_refund(refund, remote.money, remote.outcome.verdict)
 
 
-def _apply(session: Session, _work: Work, payment: Payment, remote: RemoteRefund, told: Told) -> Refund | None:
-    return remote_refunds.record_remote(session, payment, remote, told=told)
+def _apply(
+    session: Session, _work: Work, payment: Payment, remote: RemoteRefund, provenance: Provenance
+) -> Refund | None:
+    return remote_refunds.record_remote(session, payment, remote, provenance=provenance)
 
 
 SWEEP = Sweep(

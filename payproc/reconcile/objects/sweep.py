@@ -17,7 +17,7 @@ from payproc.reconcile.findings import Difference
 from payproc.reconcile.objects import pages
 from payproc.reconcile.objects.pages import LocalMatches, NoAnswer
 from payproc.reconcile.runs import Batch, Step, Steps, Work
-from payproc.records.payments import Told
+from payproc.records.payments import Provenance
 
 Row = TypeVar("Row", bound=Payment | Refund | Dispute)
 Remote = TypeVar("Remote", bound=RemotePayment | RemoteRefund | RemoteDispute)
@@ -55,7 +55,7 @@ class Sweep(Generic[Row, Remote]):
     compare: Callable[[Row, Remote], Contradiction | None]
     # What both agree on may still teach us something.
     learn: Callable[[Session, Row, Remote], None]
-    apply: Callable[[Session, Work, Payment, Remote, Told], Row | None]
+    apply: Callable[[Session, Work, Payment, Remote, Provenance], Row | None]
 
     def steps(self) -> Steps:
         """Go through what they list, and then through what is left of ours."""
@@ -118,7 +118,7 @@ class Sweep(Generic[Row, Remote]):
         findings.record(session, run, difference, repair=mend)
 
     def _mend(self, session: Session, work: Work, run: ReconciliationRun, payment: Payment, remote: Remote) -> None:
-        recorded = self.apply(session, work, payment, remote, Told(source=Source.RECONCILE, evidence=run.id))
+        recorded = self.apply(session, work, payment, remote, Provenance(source=Source.RECONCILE, evidence=run.id))
         if recorded is not None:
             # Just imported, it need not be asked for by itself.
             findings.note_rows(session, run, [recorded.id])

@@ -9,7 +9,7 @@ from sandbox.stripe.account.outcomes import NotPossibleError
 from sandbox.stripe.simulator import Simulator
 from sandbox.stripe.store import Kind
 
-# Told by the bank long after Stripe has called the payout paid.
+# Provenance by the bank long after Stripe has called the payout paid.
 RETURNED = {"failure_code": "account_closed", "failure_message": "The bank account has been closed."}
 
 
