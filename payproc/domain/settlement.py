@@ -87,13 +87,13 @@ class SettlementLine:
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteDispute:
-    """A dispute as a provider shows it. `told_at` is when it stood so (UTC, of the provider's clock)."""
+    """A dispute as a provider shows it. `reported_at` is when it stood so (UTC, of the provider's clock)."""
 
     provider_id: str
     references: References
     money: Money | None
     status: DisputeStatus
-    told_at: datetime
+    reported_at: datetime
     lines: tuple[SettlementLine, ...] = ()  # what it has moved so far: nothing, one or two lines
     live_mode: bool | None = None
     payment_id: str | None = None

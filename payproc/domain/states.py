@@ -192,12 +192,12 @@ class DisputeStanding:
     """A dispute's status, and when its provider said so (UTC, of the provider's clock)."""
 
     status: DisputeStatus
-    told_at: datetime
+    reported_at: datetime
 
     @property
     def order(self) -> tuple[datetime, int]:
         """Where it stands in time. A provider's clock counts whole seconds: within one, how far along decides."""
-        return self.told_at, list(DisputeStatus).index(self.status)
+        return self.reported_at, list(DisputeStatus).index(self.status)
 
 
 def dispute_effect(standing: DisputeStanding, told: DisputeStanding) -> Effect:

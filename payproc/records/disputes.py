@@ -113,7 +113,7 @@ def _write_dispute(session: Session, payment: Payment, remote: RemoteDispute, *,
         status=remote.status,
         reason=remote.reason,
         evidence_due_at=remote.evidence_due_at,
-        told_at=remote.told_at,
+        reported_at=remote.reported_at,
     )
     session.add(dispute)
     session.flush()
@@ -125,11 +125,11 @@ def _write_dispute(session: Session, payment: Payment, remote: RemoteDispute, *,
 def _apply_to_dispute(session: Session, dispute: Dispute, remote: RemoteDispute, *, provenance: Provenance) -> None:
     assert remote.money is not None
     before = dispute.status
-    new = DisputeStanding(status=remote.status, told_at=remote.told_at)
-    effect = dispute_effect(DisputeStanding(status=before, told_at=dispute.told_at), new)
-    if remote.told_at >= dispute.told_at and effect is not Effect.LATE:
+    new = DisputeStanding(status=remote.status, reported_at=remote.reported_at)
+    effect = dispute_effect(DisputeStanding(status=before, reported_at=dispute.reported_at), new)
+    if remote.reported_at >= dispute.reported_at and effect is not Effect.LATE:
         dispute.status = remote.status
-        dispute.told_at = remote.told_at
+        dispute.reported_at = remote.reported_at
         dispute.amount_minor = remote.money.amount_minor
         dispute.reason = remote.reason or dispute.reason
         dispute.evidence_due_at = remote.evidence_due_at

@@ -145,7 +145,7 @@ WORDS = st.lists(
         DisputeStanding,
         status=st.sampled_from(DisputeStatus),
         # Whole seconds, and few of them: a provider's clock ties.
-        told_at=st.integers(0, 5).map(lambda seconds: NOON + timedelta(seconds=seconds)),
+        reported_at=st.integers(0, 5).map(lambda seconds: NOON + timedelta(seconds=seconds)),
     ),
     min_size=1,
     max_size=6,
@@ -156,7 +156,7 @@ def ended(words: list[DisputeStanding]) -> DisputeStatus:
     standing = words[0]
     for word in words[1:]:
         effect = dispute_effect(standing, word)
-        if effect is Effect.MOVED or (effect is Effect.SAME and word.told_at > standing.told_at):
+        if effect is Effect.MOVED or (effect is Effect.SAME and word.reported_at > standing.reported_at):
             standing = word
     return standing.status
 
@@ -171,5 +171,5 @@ def test_whatever_order_the_words_about_a_dispute_come_in_it_ends_alike(
 
 def test_a_dispute_that_was_lost_can_be_appealed_and_lost_again() -> None:
     story = [DisputeStatus.LOST, DisputeStatus.APPEAL_UNDER_REVIEW, DisputeStatus.LOST]
-    words = [DisputeStanding(status=s, told_at=NOON + timedelta(hours=h)) for h, s in enumerate(story)]
+    words = [DisputeStanding(status=s, reported_at=NOON + timedelta(hours=h)) for h, s in enumerate(story)]
     assert {ended(list(order)) for order in permutations(words)} == {DisputeStatus.LOST}

@@ -350,7 +350,7 @@ def disputed(database: Database, completed: Payment) -> Dispute:
         references={},
         money=Money.of(500, "usd"),
         status=DisputeStatus.NEEDS_RESPONSE,
-        told_at=datetime(2026, 11, 24, tzinfo=UTC),
+        reported_at=datetime(2026, 11, 24, tzinfo=UTC),
     )
     with database.transaction() as session:
         provenance = Provenance(source=Source.NOTICE, evidence="ntc_1")

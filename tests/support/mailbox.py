@@ -95,7 +95,7 @@ class Mailbox:
                 references={},
                 money=payment.money,
                 status=status,
-                told_at=NOON + timedelta(seconds=second),
+                reported_at=NOON + timedelta(seconds=second),
                 reason="product_not_received",
                 evidence_due_at=datetime(2026, 9, 1, 18, 59, tzinfo=UTC),
             )

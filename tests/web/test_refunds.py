@@ -50,7 +50,7 @@ def dispute(app: Application, payment: Payment) -> None:
         references={},
         money=Money.of(6000, "usd"),
         status=DisputeStatus.NEEDS_RESPONSE,
-        told_at=datetime.now(UTC),
+        reported_at=datetime.now(UTC),
         reason="fraudulent",
         evidence_due_at=datetime.now(UTC) + timedelta(days=7),
     )

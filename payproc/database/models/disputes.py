@@ -25,7 +25,7 @@ class Dispute(Amounted, Base):
     reason: Mapped[str | None]
     evidence_due_at: Mapped[datetime | None]
     # When the provider said what `status` is: an older word never replaces a newer one.
-    told_at: Mapped[datetime]
+    reported_at: Mapped[datetime] = mapped_column("told_at")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     closed_at: Mapped[datetime | None]
 

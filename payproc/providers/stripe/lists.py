@@ -42,7 +42,7 @@ class StripeListing:
 
     def list_disputes(self, window: Window, *, cursor: str | None) -> Page[RemoteDispute]:
         """List disputes as they stand now."""
-        read = partial(pages.dispute, told_at=_this_second())
+        read = partial(pages.dispute, reported_at=_this_second())
         return pages.page(self._api.disputes(pages.page_within(window, cursor=cursor)), read)
 
     def list_lines(self, window: Window, *, cursor: str | None) -> Page[SettlementLine]:
@@ -71,7 +71,7 @@ class StripeListing:
 
     def dispute(self, provider_id: str) -> RemoteDispute | None:
         """Show one dispute as it stands now; None where Stripe has no such."""
-        return _shown(self._api.dispute, provider_id, partial(pages.dispute, told_at=_this_second()))
+        return _shown(self._api.dispute, provider_id, partial(pages.dispute, reported_at=_this_second()))
 
 
 def _this_second() -> datetime:

@@ -113,8 +113,8 @@ def _refund(key: str, kind: str, found: Json) -> ParsedNotice:
 
 
 def _dispute(key: str, kind: str, found: Json, *, created: object) -> ParsedNotice:
-    told_at = checkout.moment(created)
-    dispute = disputes.remote(found, told_at=told_at) if told_at else None
+    reported_at = checkout.moment(created)
+    dispute = disputes.remote(found, reported_at=reported_at) if reported_at else None
     if dispute is None or dispute.money is None:
         return Postponed(key=key, kind=kind, reason="its dispute has no id, time or amount that we can read")
     return DisputeNotice(key=key, kind=kind, dispute=dispute, dialects=_DIALECTS)

@@ -205,7 +205,7 @@ def test_a_dispute_is_listed_and_shown_as_it_stands_at_the_moment_of_asking(acco
     for found in (listed, shown):
         assert (found.provider_id, found.status) == (made["id"], DisputeStatus.UNDER_REVIEW)
         assert found.money == Money.of(1000, "usd")
-        assert before.replace(microsecond=0) <= found.told_at <= datetime.now(UTC)
+        assert before.replace(microsecond=0) <= found.reported_at <= datetime.now(UTC)
         assert [(line.kind, line.net) for line in found.lines] == [(LineKind.DISPUTE, -2500)]
     events = items(lambda cursor: account.provider.list_events(EVERYTHING, cursor=cursor))
     read = [account.provider.parse_stored(event.body) for event in events]

@@ -25,8 +25,8 @@ _STATUSES = {
 }
 
 
-def remote(dispute: Json, *, told_at: datetime) -> RemoteDispute | None:
-    """Read a dispute as it stood at `told_at` (UTC); None for what has no id."""
+def remote(dispute: Json, *, reported_at: datetime) -> RemoteDispute | None:
+    """Read a dispute as it stood at `reported_at` (UTC); None for what has no id."""
     provider_id = checkout.text(dispute.get("id"))
     if provider_id is None:
         return None
@@ -42,7 +42,7 @@ def remote(dispute: Json, *, told_at: datetime) -> RemoteDispute | None:
         money=checkout.money(dispute.get("amount"), dispute.get("currency")),
         # A word we do not know may want an answer: held, and shown to a person.
         status=_STATUSES.get(str(dispute.get("status")), DisputeStatus.UNKNOWN),
-        told_at=told_at,
+        reported_at=reported_at,
         lines=balance.lines(dispute.get("balance_transactions")),
         payment_id=checkout.text(checkout.metadata(dispute).get(checkout.PAYMENT_ID)),
         reason=checkout.text(dispute.get("reason")),

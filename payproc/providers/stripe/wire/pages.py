@@ -104,9 +104,9 @@ def refund(found: Json) -> RemoteRefund | None:
     return read if read and read.money else None
 
 
-def dispute(found: Json, *, told_at: datetime) -> RemoteDispute | None:
-    """Read a dispute as it stood at `told_at` (UTC); None for what has no id or amount that we can read."""
-    read = disputes.remote(found, told_at=told_at)
+def dispute(found: Json, *, reported_at: datetime) -> RemoteDispute | None:
+    """Read a dispute as it stood at `reported_at` (UTC); None for what has no id or amount that we can read."""
+    read = disputes.remote(found, reported_at=reported_at)
     return read if read and read.money else None
 
 

@@ -19,7 +19,7 @@ from payproc.providers.stripe import notices
 from payproc.providers.stripe.wire import balance, pages
 
 CREATED = 1_790_000_000
-TOLD_AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+REPORTED_AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 INTENT: dict[str, Any] = {
     "id": "pi_1",
     "object": "payment_intent",
@@ -68,7 +68,7 @@ READERS = {
     "event": (pages.event, EVENT),
     "payment": (pages.payment, INTENT),
     "refund": (pages.refund, REFUND),
-    "dispute": (lambda found: pages.dispute(found, told_at=TOLD_AT), DISPUTE),
+    "dispute": (lambda found: pages.dispute(found, reported_at=REPORTED_AT), DISPUTE),
     "payout": (pages.payout, PAYOUT),
     "line": (balance.line, LINE),
 }
@@ -171,7 +171,7 @@ def test_a_payment_that_is_not_paid_is_read_too_and_its_failed_charge_is_not_its
 
 def test_a_refund_and_a_dispute_without_an_amount_we_know_are_unreadable() -> None:
     assert pages.refund(REFUND | {"currency": "xyz"}) is None
-    assert pages.dispute(DISPUTE | {"amount": None}, told_at=TOLD_AT) is None
+    assert pages.dispute(DISPUTE | {"amount": None}, reported_at=REPORTED_AT) is None
 
 
 @pytest.mark.parametrize(
