@@ -43,7 +43,7 @@ def inquire_payment(app: Application, job: jobs.Claimed) -> None:
             if payment.status in OPEN:
                 jobs.stage(session, jobs.Kind.START_PAYMENT, payment.id, method=payment.payment_method)
             return
-        payment.asked_at = func.now()
+        payment.polled_at = func.now()
     outcome = provider.inquire(ref)
     with app.database.transaction() as session:
         provenance = Provenance(source=Source.POLL, evidence=job.id)

@@ -190,7 +190,7 @@ def test_a_flood_of_hints_about_one_payment_asks_the_gateway_once(world: WalletW
     payment = world.begin(EASY_PAISA, phone=NEVER)
     world.drain()
     with world.app.database.transaction() as session:
-        session.get_one(Payment, payment.id).asked_at = None
+        session.get_one(Payment, payment.id).polled_at = None
     before = calls_to_wallet(world)
     for _ in range(50):
         tell(world, {"transactionId": payment.reference, "transactionStatus": "success"}, path=IPN)

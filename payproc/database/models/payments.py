@@ -66,7 +66,7 @@ class Payment(Amounted, Base):
     # Until when the customer can pay, as the provider promised; the polls follow it.
     expires_at: Mapped[datetime | None]
     # When the provider was last asked: a flood of hints must not become a flood of questions.
-    asked_at: Mapped[datetime | None]
+    polled_at: Mapped[datetime | None] = mapped_column("asked_at")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
     completed_at: Mapped[datetime | None]

@@ -15,7 +15,7 @@ from payproc.providers.notices import Hint
 from payproc.records import payments
 
 # However many hints come, the gateway is asked about one payment no more often than this.
-_ASKED_EVERY = timedelta(seconds=10)
+_POLLED_EVERY = timedelta(seconds=10)
 # A payment that ended without money may still have been paid. One that was paid has nothing to learn from a hint.
 _WORTH_ASKING = frozenset(PaymentStatus) - {PaymentStatus.COMPLETED, PaymentStatus.REFUNDED}
 
@@ -38,12 +38,12 @@ def take_hint(app: Application, method: PaymentMethod, hint: Hint, *, body: byte
 
 def _next_inquiry_at(session: Session, payment: Payment) -> datetime:
     now = session.scalars(select(func.now())).one()
-    return now if payment.asked_at is None else max(now, payment.asked_at + _ASKED_EVERY)
+    return now if payment.polled_at is None else max(now, payment.polled_at + _POLLED_EVERY)
 
 
 def _keep_hint(session: Session, payment: Payment, hint: Hint, *, body: bytes, received_at: datetime) -> None:
     # One row a payment and interval: what a flood leaves behind is bounded by time and not by its own size.
-    interval = int(received_at.timestamp() // _ASKED_EVERY.total_seconds())
+    interval = int(received_at.timestamp() // _POLLED_EVERY.total_seconds())
     session.execute(
         insert(Notice)
         .values(
