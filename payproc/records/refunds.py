@@ -54,7 +54,7 @@ def begin(
         status=status,
         reason=reason,
         requested_by=user.id,
-        alone=mode is not RefundMode.IDEMPOTENT,
+        exclusive=mode is not RefundMode.IDEMPOTENT,
     )
     _write_refund(session, refund, provenance=Provenance(source=Source.API, evidence=user.id))
     _set_refund_going(session, payment, refund)
@@ -78,7 +78,7 @@ def add_made_elsewhere(
         status=RefundStatus.PENDING,
         reason=reason,
         provider_refund_id=provider_id,
-        alone=False,
+        exclusive=False,
     )
     _write_refund(session, refund, provenance=provenance)
     return refund

@@ -24,7 +24,7 @@ class Refund(Amounted, Base):
     # The provider's own id of it, where it has one.
     provider_refund_id: Mapped[str | None] = mapped_column(unique=True)
     # A wallet knows no key and no id of a refund: two on their way at once could not be told apart.
-    alone: Mapped[bool] = mapped_column(server_default=text("true"))
+    exclusive: Mapped[bool] = mapped_column("alone", server_default=text("true"))
     failure_code: Mapped[str | None]
     failure_message: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
