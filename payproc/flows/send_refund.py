@@ -26,7 +26,9 @@ _ASK_IDEMPOTENT = (timedelta(seconds=10), timedelta(minutes=10), timedelta(hours
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Errand:
+class RefundCall:
+    """What a refund is sent or inquired about with."""
+
     provider: Refunding
     request: RefundRequest
     mode: RefundMode
@@ -40,17 +42,17 @@ def send_refund(app: Application, job: jobs.Claimed) -> None:
     prepared = _record_refund_attempt(app, job)
     if prepared is None:
         return
-    errand, attempt = prepared
-    if not attempt.fresh and not _may_repeat(errand, attempt, job):
+    call, attempt = prepared
+    if not attempt.fresh and not _may_repeat(call, attempt, job):
         # An earlier run wrote this call down and did not live to tell whether it was sent.
-        _leave_refund_in_doubt(app, job, errand)
+        _leave_refund_in_doubt(app, job, call)
         return
     try:
-        outcome = errand.provider.refund(attempt.call)
+        outcome = call.provider.refund(attempt.call)
     except OutcomeUncertain:
-        _leave_refund_in_doubt(app, job, errand)
+        _leave_refund_in_doubt(app, job, call)
     except ProviderUnavailable as unavailable:
-        if errand.mode is RefundMode.SINGLE_SHOT:
+        if call.mode is RefundMode.SINGLE_SHOT:
             # A call under a key stays as it is: the client library may have sent it twice, and only the second sending
             # surely did not arrive.
             with app.database.transaction() as session:
@@ -62,13 +64,13 @@ def send_refund(app: Application, job: jobs.Claimed) -> None:
         with app.database.transaction() as session:
             provider_calls.record_answer(session, attempt, outcome.provider_id or outcome.verdict)
             provenance = Provenance(source=Source.API, evidence=attempt.id)
-            _apply_refund_outcome(session, job, errand, outcome, provenance=provenance, asked=0)
+            _apply_refund_outcome(session, job, call, outcome, provenance=provenance, asked=0)
 
 
-def _may_repeat(errand: _Errand, attempt: Attempt, job: jobs.Claimed) -> bool:
+def _may_repeat(call: RefundCall, attempt: Attempt, job: jobs.Claimed) -> bool:
     # The provider was asked and has no such refund, and it still knows the key: the same parameters make it once.
     looked = bool(job.payload.get("looked"))
-    return looked and errand.mode is RefundMode.IDEMPOTENT and not attempt.key_may_be_forgotten
+    return looked and call.mode is RefundMode.IDEMPOTENT and not attempt.key_may_be_forgotten
 
 
 def inquire_refund(app: Application, job: jobs.Claimed) -> None:
@@ -81,16 +83,14 @@ def inquire_refund(app: Application, job: jobs.Claimed) -> None:
         if refund.status not in REFUND_OPEN:
             jobs.finish(session, job)
             return
-        errand = _errand(app, session, refund)
-    outcome = errand.provider.inquire_refund(errand.request)
+        call = _refund_call(app, session, refund)
+    outcome = call.provider.inquire_refund(call.request)
     with app.database.transaction() as session:
         provenance = Provenance(source=Source.POLL, evidence=job.id)
-        _apply_refund_outcome(
-            session, job, errand, outcome, provenance=provenance, asked=job.payload.get("asked", 0) + 1
-        )
+        _apply_refund_outcome(session, job, call, outcome, provenance=provenance, asked=job.payload.get("asked", 0) + 1)
 
 
-def _record_refund_attempt(app: Application, job: jobs.Claimed) -> tuple[_Errand, Attempt] | None:
+def _record_refund_attempt(app: Application, job: jobs.Claimed) -> tuple[RefundCall, Attempt] | None:
     with app.database.transaction() as session:
         refund, payment = refunds.locked(session, job.subject)
         if refund.status is not RefundStatus.PENDING:
@@ -100,7 +100,7 @@ def _record_refund_attempt(app: Application, job: jobs.Claimed) -> tuple[_Errand
             refunds.hand_over(session, refund.id, provenance=Provenance(source=Source.API, evidence=job.id))
             jobs.finish(session, job)
             return None
-        errand = _errand(app, session, refund)
+        call = _refund_call(app, session, refund)
         attempt = provider_calls.record_attempt(
             session,
             Operation.REFUND,
@@ -108,12 +108,12 @@ def _record_refund_attempt(app: Application, job: jobs.Claimed) -> tuple[_Errand
             provider=payment.payment_method,
             environment=payment.environment,
             dialect=payment.dialect,
-            prepare=lambda: errand.provider.prepare_refund(errand.request),
+            prepare=lambda: call.provider.prepare_refund(call.request),
         )
-        return errand, attempt
+        return call, attempt
 
 
-def _errand(app: Application, session: Session, refund: Refund) -> _Errand:
+def _refund_call(app: Application, session: Session, refund: Refund) -> RefundCall:
     payment = session.get_one(Payment, refund.payment_id)
     request = RefundRequest(
         refund_id=refund.id,
@@ -123,7 +123,7 @@ def _errand(app: Application, session: Session, refund: Refund) -> _Errand:
         provider_id=refund.provider_refund_id,
     )
     provider = _refunding(app.provider_of(payment), payment)
-    return _Errand(provider=provider, request=request, mode=provider.refund_mode(payment.dialect))
+    return RefundCall(provider=provider, request=request, mode=provider.refund_mode(payment.dialect))
 
 
 def _refunding(provider: Provider, payment: Payment) -> Refunding:
@@ -132,9 +132,9 @@ def _refunding(provider: Provider, payment: Payment) -> Refunding:
     return provider
 
 
-def _leave_refund_in_doubt(app: Application, job: jobs.Claimed, errand: _Errand) -> None:
+def _leave_refund_in_doubt(app: Application, job: jobs.Claimed, call: RefundCall) -> None:
     with app.database.transaction() as session:
-        _inquire_later(session, job, errand, asked=0)
+        _inquire_later(session, job, call, asked=0)
 
 
 def _refuse_refund(app: Application, job: jobs.Claimed, attempt: Attempt, refused: RequestRefused) -> None:
@@ -156,7 +156,7 @@ def _refuse_refund(app: Application, job: jobs.Claimed, attempt: Attempt, refuse
 
 
 def _apply_refund_outcome(
-    session: Session, job: jobs.Claimed, errand: _Errand, outcome: RefundOutcome, *, provenance: Provenance, asked: int
+    session: Session, job: jobs.Claimed, call: RefundCall, outcome: RefundOutcome, *, provenance: Provenance, asked: int
 ) -> None:
     refund = refunds.apply_outcome(session, job.subject, outcome, provenance=provenance)
     if refund.status not in REFUND_OPEN:
@@ -166,7 +166,7 @@ def _apply_refund_outcome(
     if outcome.verdict is RefundVerdict.NOT_FOUND and unanswered:
         _send_refund_again(session, job)
     else:
-        _inquire_later(session, job, errand, asked=asked)
+        _inquire_later(session, job, call, asked=asked)
 
 
 def _send_refund_again(session: Session, job: jobs.Claimed) -> None:
@@ -179,11 +179,11 @@ def _send_refund_again(session: Session, job: jobs.Claimed) -> None:
     jobs.stage(session, jobs.Kind.SEND_REFUND, refund.id, method=payment.payment_method, payload={"looked": True})
 
 
-def _inquire_later(session: Session, job: jobs.Claimed, errand: _Errand, *, asked: int) -> None:
+def _inquire_later(session: Session, job: jobs.Claimed, call: RefundCall, *, asked: int) -> None:
     jobs.finish(session, job)
     refund = session.get_one(Refund, job.subject)
     payment = session.get_one(Payment, refund.payment_id)
-    schedule = _ASK_IDEMPOTENT if errand.mode is RefundMode.IDEMPOTENT else _ASK_SINGLE_SHOT
+    schedule = _ASK_IDEMPOTENT if call.mode is RefundMode.IDEMPOTENT else _ASK_SINGLE_SHOT
     if asked >= len(schedule):
         _ask_person_about_refund(session, refund, payment)
         return
