@@ -19,7 +19,7 @@ from payproc.records.reviews import is_with_a_person, open_review
 from payproc.settings import Schedule
 
 _GIVE_UP_AFTER = timedelta(days=10)  # no method we offer settles later; from here a person looks
-_LAST_LOOK_AFTER = timedelta(days=1)
+_FINAL_POLL_AFTER = timedelta(days=1)
 # Settled for good, or by us: nobody need ask.
 _PAID = frozenset({PaymentStatus.COMPLETED, PaymentStatus.REFUNDED})
 
@@ -58,10 +58,10 @@ def stage_after(app: Application, session: Session, payment: Payment, *, polled:
         if not is_with_a_person(session, payment.id):
             stage_next(app, session, payment, polled=polled)
         return
-    stage_last_look(app, session, payment)
+    stage_final_poll(app, session, payment)
 
 
-def stage_last_look(app: Application, session: Session, payment: Payment) -> None:
+def stage_final_poll(app: Application, session: Session, payment: Payment) -> None:
     """Have a wallet asked once more, a day after it said that nothing was paid.
 
     It may still take the money of a payment it called failed, and its notice of that may be lost.
@@ -70,7 +70,7 @@ def stage_last_look(app: Application, session: Session, payment: Payment) -> Non
     if not ended_unpaid or app.provider_of(payment).start_mode(payment.dialect) is StartMode.IDEMPOTENT:
         return
     # Counted from the end and not kept in the job: a hint or a returning browser brings that very job forward.
-    due_at = payments.ended_at(session, payment) + _LAST_LOOK_AFTER
+    due_at = payments.ended_at(session, payment) + _FINAL_POLL_AFTER
     if due_at > session.scalars(select(func.now())).one():
         jobs.stage(session, jobs.Kind.INQUIRE_PAYMENT, payment.id, method=payment.payment_method, due_at=due_at)
 

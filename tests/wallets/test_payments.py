@@ -57,7 +57,7 @@ def test_a_form_that_the_browser_posts_completes_once_the_customer_approves(spok
 
 
 @by_push
-def test_a_push_that_is_declined_fails_and_is_looked_at_once_more_a_day_later(spoken: Spoken) -> None:
+def test_a_push_that_is_declined_fails_and_is_polled_once_more_a_day_later(spoken: Spoken) -> None:
     world, method = spoken
     payment = world.begin(method, phone=DECLINED)
     wait_until(lambda: fails(world, payment))
@@ -79,7 +79,7 @@ def test_a_form_that_is_declined_fails(spoken: Spoken) -> None:
 
 
 @by_form
-def test_a_question_in_between_does_not_take_the_place_of_the_last_look(spoken: Spoken) -> None:
+def test_a_question_in_between_does_not_take_the_place_of_the_final_poll(spoken: Spoken) -> None:
     world, method = spoken
     payment = world.begin(method)
     world.do(payment, "decline")
@@ -90,7 +90,7 @@ def test_a_question_in_between_does_not_take_the_place_of_the_last_look(spoken: 
 
 
 @by_push
-def test_money_whose_notice_was_lost_is_found_by_the_last_look(spoken: Spoken) -> None:
+def test_money_whose_notice_was_lost_is_found_by_the_final_poll(spoken: Spoken) -> None:
     world, method = spoken
     payment = world.begin(method, phone=DECLINED)
     wait_until(lambda: fails(world, payment))

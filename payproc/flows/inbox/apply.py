@@ -89,7 +89,7 @@ def _apply_payment_notice(
         # A status that we have no word for: what it means, we ask.
         poll.stage_now(session, payment)
     else:
-        poll.stage_last_look(app, session, payment)
+        poll.stage_final_poll(app, session, payment)
 
 
 def _ask_whether_paid(session: Session, payment: Payment) -> None:
