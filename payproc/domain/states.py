@@ -131,8 +131,8 @@ failed        late   late      late         late       late       same     late
 cancelled     late   late      late         late       late       late     same
 """
 
-REFUND_HOLDING = frozenset(RefundStatus) - {RefundStatus.FAILED, RefundStatus.CANCELLED}
-REFUND_OPEN = REFUND_HOLDING - {RefundStatus.SUCCEEDED}
+REFUND_RESERVING = frozenset(RefundStatus) - {RefundStatus.FAILED, RefundStatus.CANCELLED}
+REFUND_OPEN = REFUND_RESERVING - {RefundStatus.SUCCEEDED}
 
 DISPUTE_CLOSED = frozenset(
     {DisputeStatus.INQUIRY_CLOSED, DisputeStatus.PREVENTED, DisputeStatus.WON, DisputeStatus.LOST}

@@ -34,7 +34,7 @@ def request_refund(
     mode = refund_mode_of(app, payment)
     _check_refundable(app, session, payment)
     _check_alone(session, payment, mode)
-    left = payment.money - refunded.held_back(session, payment)
+    left = payment.money - refunded.reserved(session, payment)
     wanted = money or left
     _check_covered(payment, wanted, left=left)
     status = _first_status(app, user, mode)

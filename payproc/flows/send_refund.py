@@ -119,7 +119,7 @@ def _refund_call(app: Application, session: Session, refund: Refund) -> RefundCa
         refund_id=refund.id,
         payment=payment_ref(payment),
         money=refund.money,
-        already=refunded.given_back(session, payment),
+        already_refunded=refunded.amount(session, payment),
         provider_id=refund.provider_refund_id,
     )
     provider = _refunding(app.provider_of(payment), payment)

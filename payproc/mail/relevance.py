@@ -8,7 +8,7 @@ from payproc.database.models import Email, EmailKind, Payment, Refund
 from payproc.domain.states import RefundStatus
 from payproc.mail.digest import questions
 
-_NOT_GIVEN_BACK = frozenset({RefundStatus.FAILED, RefundStatus.CANCELLED})
+_NOT_REFUNDED = frozenset({RefundStatus.FAILED, RefundStatus.CANCELLED})
 
 
 def still_holds(session: Session, email: Email) -> bool:
@@ -22,7 +22,7 @@ def still_holds(session: Session, email: Email) -> bool:
         case EmailKind.REFUND:
             return session.get_one(Refund, email.about).status is RefundStatus.SUCCEEDED
         case EmailKind.REFUND_FAILED:
-            return session.get_one(Refund, email.about).status in _NOT_GIVEN_BACK
+            return session.get_one(Refund, email.about).status in _NOT_REFUNDED
         case EmailKind.DIGEST:
             return questions(session, email.about).new > 0
         case _:

@@ -111,7 +111,7 @@ class RefundRequest:
     refund_id: str
     payment: PaymentRef
     money: Money
-    already: Money
+    already_refunded: Money
     provider_id: str | None = None
 
 

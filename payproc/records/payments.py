@@ -156,7 +156,7 @@ def _follow_payment(session: Session, payment: Payment, *, provenance: Provenanc
     if payment.status is PaymentStatus.COMPLETED:
         journal.record_sale(session, payment)
         outbox.stage_receipt(session, payment)
-        if refunded.is_given_back(session, payment):
+        if refunded.is_full(session, payment):
             # Its refund was told before its payment was.
             move(session, payment, Fact.REFUNDED, provenance=provenance)
     if payment.status is PaymentStatus.FAILED:

@@ -7,22 +7,22 @@ from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment, Refund
 from payproc.domain.money import Money
-from payproc.domain.states import REFUND_HOLDING, RefundStatus
+from payproc.domain.states import REFUND_RESERVING, RefundStatus
 
 
-def given_back(session: Session, payment: Payment) -> Money:
+def amount(session: Session, payment: Payment) -> Money:
     """Return how much has surely been given back."""
     return _sum_of_refunds(session, payment, (RefundStatus.SUCCEEDED,))
 
 
-def held_back(session: Session, payment: Payment) -> Money:
+def reserved(session: Session, payment: Payment) -> Money:
     """Return how much has been given back, is on its way, or waits for a person."""
-    return _sum_of_refunds(session, payment, REFUND_HOLDING)
+    return _sum_of_refunds(session, payment, REFUND_RESERVING)
 
 
-def is_given_back(session: Session, payment: Payment) -> bool:
+def is_full(session: Session, payment: Payment) -> bool:
     """Whether nothing of the payment is left."""
-    return given_back(session, payment).amount_minor >= payment.amount_minor
+    return amount(session, payment).amount_minor >= payment.amount_minor
 
 
 def _sum_of_refunds(session: Session, payment: Payment, statuses: Collection[RefundStatus]) -> Money:

@@ -258,7 +258,7 @@ def _follow_refund(
 
 def _count_refund(session: Session, payment: Payment, refund: Refund, *, provenance: Provenance) -> None:
     journal.record_refund(session, refund, payment)
-    if payment.status is PaymentStatus.COMPLETED and refunded.is_given_back(session, payment):
+    if payment.status is PaymentStatus.COMPLETED and refunded.is_full(session, payment):
         payments.apply_fact(session, payment.id, Fact.REFUNDED, provenance=provenance, detail=refund.id)
 
 

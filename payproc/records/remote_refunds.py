@@ -41,7 +41,7 @@ def record_reversal(session: Session, payment: Payment, *, provenance: Provenanc
     for refund in refunds.refunds_of(session, payment):
         if refund.status in (RefundStatus.PENDING, RefundStatus.MANUAL):
             refunds.apply_fact(session, refund.id, RefundFact.SUCCEEDED, provenance=provenance)
-    left = payment.money - refunded.given_back(session, payment)
+    left = payment.money - refunded.amount(session, payment)
     if left.amount_minor <= 0:
         return
     refund = refunds.add_made_elsewhere(
@@ -70,7 +70,7 @@ def _known_refund(session: Session, payment: Payment, remote: RemoteRefund) -> R
 
 
 def _check_refund_excess(session: Session, payment: Payment, refund: Refund) -> None:
-    held = refunded.held_back(session, payment)
+    held = refunded.reserved(session, payment)
     if held.amount_minor > payment.amount_minor:
         paid = payment.money
         problem = f"{held} of {paid} has been given back or is on its way"

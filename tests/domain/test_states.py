@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from payproc.domain.states import (
     OPEN,
-    REFUND_HOLDING,
     REFUND_OPEN,
+    REFUND_RESERVING,
     TERMINAL,
     DisputeStanding,
     DisputeStatus,
@@ -124,7 +124,7 @@ def test_every_pair_of_a_refund_does_what_the_table_says_or_is_refused(status: R
 
 
 def test_what_a_refund_holds_is_freed_only_by_its_failure_or_its_end() -> None:
-    assert frozenset({ASKED, ON_ITS_WAY, BY_HAND, GIVEN}) == REFUND_HOLDING
+    assert frozenset({ASKED, ON_ITS_WAY, BY_HAND, GIVEN}) == REFUND_RESERVING
     assert frozenset({ASKED, ON_ITS_WAY, BY_HAND}) == REFUND_OPEN
 
 

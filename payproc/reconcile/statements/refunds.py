@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from payproc.database import models
 from payproc.database.models import FindingKind, Payment, ReconciliationRun, Refund, SeenKey, SeenKind
 from payproc.domain.settlement import LineKind, RefundVerdict
-from payproc.domain.states import REFUND_HOLDING, RefundStatus
+from payproc.domain.states import REFUND_RESERVING, RefundStatus
 from payproc.reconcile import findings
 from payproc.reconcile.classification import known_refund
 from payproc.reconcile.findings import Difference, Seen
@@ -74,7 +74,7 @@ def settle(session: Session, _work: Work, run: ReconciliationRun, batch: Batch[s
 
 def _ours(session: Session, run: ReconciliationRun, payment: Payment, lines: list[StatementLine]) -> list[Refund]:
     """Return our refunds that this statement may speak of: without those that earlier ones have spoken of."""
-    held = select(Refund).where(Refund.payment_id == payment.id, Refund.status.in_(REFUND_HOLDING))
+    held = select(Refund).where(Refund.payment_id == payment.id, Refund.status.in_(REFUND_RESERVING))
     # Those that succeeded first: between two of one amount it is the one to pair with.
     refunds = sorted(session.scalars(held), key=lambda each: (each.status is not RefundStatus.SUCCEEDED, each.id))
     kept = models.SettlementLine

@@ -40,7 +40,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 def whole_refund(ref: PaymentRef) -> RefundRequest:
-    return RefundRequest(refund_id="ref_1", payment=ref, money=ref.money, already=Money.of(0, "pkr"))
+    return RefundRequest(refund_id="ref_1", payment=ref, money=ref.money, already_refunded=Money.of(0, "pkr"))
 
 
 def test_it_is_what_the_core_expects(provider: JazzCashProvider) -> None:
