@@ -45,7 +45,7 @@ def requeue(job_id: Id, *, json: Json = False) -> None:
 
 @app.command()
 def bury(job_id: Id, *, reason: Annotated[str, typer.Option(callback=written)], json: Json = False) -> None:
-    """Set a job aside. A payment that was waiting for it becomes a question for a person."""
+    """Set a job aside. A payment that was waiting for it opens a review."""
     with transaction() as session:
         job = find(session, Job, job_id, noun="job")
         actions.bury_job(session, job, reason=reason)

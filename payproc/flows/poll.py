@@ -15,7 +15,7 @@ from payproc.providers.answers import Outcome, Verdict
 from payproc.providers.requests import StartMode
 from payproc.records import outcomes, payments
 from payproc.records.payments import Provenance
-from payproc.records.reviews import is_with_a_person, open_review
+from payproc.records.reviews import awaits_operator, open_review
 from payproc.settings import Schedule
 
 _GIVE_UP_AFTER = timedelta(days=10)  # no method we offer settles later; from here a person looks
@@ -55,7 +55,7 @@ def inquire_payment(app: Application, job: jobs.Claimed) -> None:
 def stage_after(app: Application, session: Session, payment: Payment, *, polled: int) -> None:
     """Stage what is to be asked after an answer: an open payment by its schedule, a failed one once more."""
     if payment.status in OPEN:
-        if not is_with_a_person(session, payment.id):
+        if not awaits_operator(session, payment.id):
             stage_next(app, session, payment, polled=polled)
         return
     stage_final_poll(app, session, payment)

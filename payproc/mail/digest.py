@@ -1,4 +1,4 @@
-"""Which open questions a digest tells: those opened since the digest before it."""
+"""Which open reviews a digest tells: those opened since the digest before it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _LONGEST_TRANSACTION = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Questions:
+class OpenReviews:
     """Open reviews as a digest tells them: the first of the new ones, oldest first, how many are new, and all."""
 
     listed: Sequence[Review]
@@ -25,12 +25,12 @@ class Questions:
     in_all: int
 
 
-def questions(session: Session, period: str) -> Questions:
+def open_reviews(session: Session, period: str) -> OpenReviews:
     """Return what the digest of the period that starts at `period` (ISO 8601, UTC) has to tell now."""
     still_open = Review.resolved_at.is_(None)
     new = and_(still_open, _opened_since_the_last(session, period))
     oldest_first = select(Review).where(new).order_by(Review.opened_at, Review.id).limit(LISTED)
-    return Questions(
+    return OpenReviews(
         listed=session.scalars(oldest_first).all(),
         new=_count(session, new),
         in_all=_count(session, still_open),

@@ -10,7 +10,7 @@ from payproc.database.models import Dispute, Email, Payment, Review, ReviewKind
 from payproc.domain.languages import ENGLISH
 from payproc.domain.phrases import Phrase, amount, code, phrase, words
 from payproc.domain.states import DisputeStatus
-from payproc.mail.digest import Questions, questions
+from payproc.mail.digest import OpenReviews, open_reviews
 from payproc.mail.message import Message, Row, Section
 from payproc.settings import Settings
 
@@ -67,7 +67,7 @@ def _dispute_rows(dispute: Dispute, payment: Payment, *, settings: Settings) -> 
 
 def digest_message(session: Session, email: Email) -> Message:
     """Return what has come to wait for a person since the last digest."""
-    told = questions(session, email.about)
+    told = open_reviews(session, email.about)
     new, in_all = code(told.new), code(told.in_all)
     return Message(
         language=ENGLISH,
@@ -100,7 +100,7 @@ def _shortened(detail: str) -> str:
     return detail if len(detail) <= _LONGEST_DETAIL else f"{detail[:_LONGEST_DETAIL]}…"
 
 
-def _rest(told: Questions) -> Phrase:
+def _rest(told: OpenReviews) -> Phrase:
     more = told.new - len(told.listed)
     rest = f"{more} more are not listed. " if more else ""
     return phrase(f"{rest}All of them: python -m payproc review list")

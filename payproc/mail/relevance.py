@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from payproc.database.models import Email, EmailKind, Payment, Refund
 from payproc.domain.states import RefundStatus
-from payproc.mail.digest import questions
+from payproc.mail.digest import open_reviews
 
 _NOT_REFUNDED = frozenset({RefundStatus.FAILED, RefundStatus.CANCELLED})
 
@@ -24,6 +24,6 @@ def still_holds(session: Session, email: Email) -> bool:
         case EmailKind.REFUND_FAILED:
             return session.get_one(Refund, email.about).status in _NOT_REFUNDED
         case EmailKind.DIGEST:
-            return questions(session, email.about).new > 0
+            return open_reviews(session, email.about).new > 0
         case _:
             assert_never(email.kind)

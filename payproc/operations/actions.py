@@ -74,7 +74,7 @@ def requeue_job(session: Session, job: Job) -> None:
 
 
 def bury_job(session: Session, job: Job, *, reason: str) -> None:
-    """Set an open job aside; a payment that was waiting for it becomes a question for a person.
+    """Set an open job aside; a payment that was waiting for it opens a review.
 
     Raises Conflict when it is not open.
     """
@@ -98,7 +98,7 @@ def bury_job(session: Session, job: Job, *, reason: str) -> None:
 def resolve_review(
     session: Session, review_id: str, *, resolution: str, decision: Decision | None
 ) -> tuple[Review, Payment | None]:
-    """Close a question with the person's answer, and carry out what they decided about its payment or refund.
+    """Close a review with the person's decision, and carry out what they decided about its payment or refund.
 
     Without a decision a payment that is still open goes back to being asked about; a refund needs one. Raises NotFound,
     or Conflict when the question was answered before, or the decision comes too late or is about something else.

@@ -10,7 +10,7 @@ from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import IdempotencyKey, Job, JobState, ReviewKind, Tick
 from payproc.mail import outbox
-from payproc.mail.digest import questions
+from payproc.mail.digest import open_reviews
 from payproc.operations import doctor
 from payproc.records.reviews import open_review
 
@@ -55,7 +55,7 @@ def _deleted(app: Application, statement: Delete) -> int:
 
 
 def check_invariants(app: Application, job: jobs.Claimed) -> None:
-    """Run a `clock.check_invariants` job: a broken promise becomes a question for a person."""
+    """Run a `clock.check_invariants` job: a broken promise opens a review."""
     with app.database.transaction() as session:
         for broken in doctor.broken_invariants(session):
             open_review(session, ReviewKind.INVARIANT_BROKEN, f"{broken.name}:{broken.subject}", detail=broken.sentence)
@@ -69,6 +69,6 @@ def digest(app: Application, job: jobs.Claimed) -> None:
     """
     with app.database.transaction() as session:
         operators, period = app.settings.operator_mail, job.subject
-        if operators and questions(session, period).new:
+        if operators and open_reviews(session, period).new:
             outbox.stage_digest(session, period, operator_mail=operators)
         jobs.finish(session, job)

@@ -42,7 +42,7 @@ def payable_order(session: Session, order_id: str, *, user: User) -> Order:
 
 
 def follow_payments(session: Session, order_id: str) -> None:
-    """Set the order's status from its payments; two that were paid become a question for a person.
+    """Set the order's status from its payments; two that were paid open a review.
 
     Call it after the payment's own change is flushed. Payment first, then order: that is the lock order everywhere.
     """

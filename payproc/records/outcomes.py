@@ -11,7 +11,7 @@ from payproc.domain.states import OPEN, Fact, PaymentStatus
 from payproc.providers.answers import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
 from payproc.records import payments, remote_refunds
 from payproc.records.payments import Provenance
-from payproc.records.reviews import is_questioned, open_review
+from payproc.records.reviews import has_open_mismatch, open_review
 
 
 def record_start(session: Session, payment_id: str, result: StartResult, *, provenance: Provenance) -> Payment:
@@ -49,7 +49,7 @@ def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, proven
     """Apply what a provider said about a payment; the one door for every source.
 
     "Paid" counts only for the amount, currency, mode and session we asked for. Anything else stays where it is and
-    becomes a question for a person. A completed payment that was reversed is a refund made elsewhere.
+    opens a review. A completed payment that was reversed is a refund made elsewhere.
     """
     payment = payments.locked(session, payment_id)
     if outcome.verdict is Verdict.REVERSED and payment.completed_at is not None:
@@ -122,7 +122,7 @@ def _paid_mismatch(session: Session, payment: Payment, outcome: Outcome) -> str 
         return "paid in the other mode (live or test)"
     # A wallet's notice says "paid" without saying how much. It takes nothing back of a notice that did say, and said
     # something else.
-    if outcome.money is None and payment.completed_at is None and is_questioned(session, payment.id):
+    if outcome.money is None and payment.completed_at is None and has_open_mismatch(session, payment.id):
         return "the provider says once more that it is paid, and not how much"
     return None
 

@@ -32,7 +32,7 @@ from payproc.records.moves import log_move
 from payproc.records.payments import Provenance
 from payproc.records.reviews import close_if_open, open_review
 
-# Questions about a refund that answer themselves when it ends.
+# Reviews of a refund that close by themselves when it ends.
 _ASKED_ABOUT_OPEN = (ReviewKind.REFUND_APPROVAL, ReviewKind.REFUND_MANUAL, ReviewKind.REFUND_UNSETTLED)
 
 

@@ -14,7 +14,7 @@ from payproc.records.reviews import open_review
 def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, provenance: Provenance) -> Refund | None:
     """Apply how a refund stands that a provider shows; write it down first where it was made elsewhere.
 
-    Returns None, with a question for a person, where it contradicts what we have: another amount than ours.
+    Returns None, with a review, where it contradicts what we have: another amount than ours.
     """
     assert remote.money is not None  # who reads the wire keeps what cannot be read away from here
     payments.locked(session, payment.id)

@@ -1,4 +1,4 @@
-"""Questions for a person."""
+"""Reviews: what a person must decide."""
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -11,7 +11,7 @@ from payproc.errors import Conflict, NotFound
 def open_review(
     session: Session, kind: ReviewKind, subject: str, *, detail: str, payment_id: str | None = None
 ) -> None:
-    """Ask a person about `subject`, once: the same open question is not asked twice."""
+    """Ask a person about `subject`, once: the same review is not opened twice."""
     session.execute(
         insert(Review)
         .values(kind=kind, subject=subject, payment_id=payment_id, detail=detail)
@@ -19,11 +19,11 @@ def open_review(
     )
 
 
-# Questions whose answer ends the payment: until then nobody else need ask the provider.
+# Reviews whose decision ends the payment: until then nobody else need ask the provider.
 _OWNING = (ReviewKind.UNSETTLED, ReviewKind.PAID_MISMATCH)
 
 
-def is_with_a_person(session: Session, payment_id: str) -> bool:
+def awaits_operator(session: Session, payment_id: str) -> bool:
     """Whether a person will end this payment, so that it need not be polled."""
     owning = select(Review.id).where(
         Review.payment_id == payment_id, Review.resolved_at.is_(None), Review.kind.in_(_OWNING)
@@ -31,7 +31,7 @@ def is_with_a_person(session: Session, payment_id: str) -> bool:
     return session.scalar(owning.limit(1)) is not None
 
 
-def is_questioned(session: Session, payment_id: str) -> bool:
+def has_open_mismatch(session: Session, payment_id: str) -> bool:
     """Whether somebody was told that this payment was paid otherwise than asked for, and has not decided yet."""
     asked = select(Review.id).where(
         Review.payment_id == payment_id, Review.resolved_at.is_(None), Review.kind == ReviewKind.PAID_MISMATCH
@@ -40,7 +40,7 @@ def is_questioned(session: Session, payment_id: str) -> bool:
 
 
 def close_if_open(session: Session, kind: ReviewKind, subject: str, *, resolution: str) -> None:
-    """Close a question that has answered itself."""
+    """Close a review that has settled itself."""
     session.execute(
         update(Review)
         .where(Review.kind == kind, Review.subject == subject, Review.resolved_at.is_(None))
@@ -50,7 +50,7 @@ def close_if_open(session: Session, kind: ReviewKind, subject: str, *, resolutio
 
 
 def resolve(session: Session, review_id: str, *, resolution: str) -> Review:
-    """Close a question with the person's answer.
+    """Close a review with the person's decision.
 
     Raises NotFound, or Conflict when it was answered before.
     """

@@ -63,9 +63,9 @@ def test_a_push_that_is_declined_fails_and_is_polled_once_more_a_day_later(spoke
     wait_until(lambda: fails(world, payment))
     assert world.payment(payment.id).failure_code
     assert world.at_wallet(payment)["debits"] == 0
-    assert [round(days, 2) for days in days_to_questions(world)] == [1]
+    assert [round(days, 2) for days in days_to_polls(world)] == [1]
     a_day_later(world)
-    assert days_to_questions(world) == [], "once, and not for ever"
+    assert days_to_polls(world) == [], "once, and not for ever"
 
 
 @by_form
@@ -75,7 +75,7 @@ def test_a_form_that_is_declined_fails(spoken: Spoken) -> None:
     world.do(payment, "decline")
     # The hosted page of Easypaisa tells nobody of a failure: it is found by asking.
     wait_until(lambda: fails(world, payment) or ask_now(world, payment))
-    assert [round(days, 2) for days in days_to_questions(world)] == [1]
+    assert [round(days, 2) for days in days_to_polls(world)] == [1]
 
 
 @by_form
@@ -86,7 +86,7 @@ def test_a_question_in_between_does_not_take_the_place_of_the_final_poll(spoken:
     wait_until(lambda: fails(world, payment) or ask_now(world, payment))
     # As a hint does, or the browser that comes back from the page on which the customer said no.
     assert ask_now(world, payment)
-    assert [round(days, 2) for days in days_to_questions(world)] == [1]
+    assert [round(days, 2) for days in days_to_polls(world)] == [1]
 
 
 @by_push
@@ -178,7 +178,7 @@ def ask_now(world: WalletWorld, payment: Payment) -> bool:
     return fails(world, payment)
 
 
-def days_to_questions(world: WalletWorld) -> list[float]:
+def days_to_polls(world: WalletWorld) -> list[float]:
     """In how many days the wallet is asked, once for each question that is staged."""
     with world.app.database.transaction() as session:
         staged = select(Job.due_at, func.now()).where(Job.kind == "payment.inquire", Job.state == "ready")

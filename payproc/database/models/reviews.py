@@ -31,7 +31,7 @@ class ReviewKind(StrEnum):
 
 
 class Review(Base):
-    """One open question about one subject."""
+    """One thing for a person to decide about one subject."""
 
     __tablename__ = "reviews"
 

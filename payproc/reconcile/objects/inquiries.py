@@ -31,7 +31,7 @@ from payproc.reconcile.objects import pages
 from payproc.reconcile.runs import Batch, Step, Steps, Work
 from payproc.records import outcomes, payments
 from payproc.records.payments import Provenance
-from payproc.records.reviews import is_questioned
+from payproc.records.reviews import has_open_mismatch
 
 # A wallet gives money back weeks later, and says so only to who asks.
 _LENGTH = timedelta(days=45)
@@ -171,7 +171,7 @@ def _settle(session: Session, work: Work, run: ReconciliationRun, batch: Batch[F
 def _says_nothing(session: Session, payment: Payment, outcome: Outcome) -> bool:
     if outcome.verdict is Verdict.PAID and outcome.money is None and payment.status not in PAID:
         # "Paid" without an amount takes nothing back of an answer that named another: a person decides.
-        return is_questioned(session, payment.id)
+        return has_open_mismatch(session, payment.id)
     return outcome.verdict is Verdict.UNKNOWN or (outcome.verdict in _UNDECIDED and payment.status not in PAID)
 
 
