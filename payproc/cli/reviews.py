@@ -9,7 +9,7 @@ from payproc.cli.terminal.edge import Id, Json, Limit, transaction, written
 from payproc.cli.terminal.rendering import show_item, show_list
 from payproc.database.models import Review
 from payproc.operations import actions
-from payproc.operations.actions import Decision
+from payproc.operations.actions import OperatorAction
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -37,7 +37,7 @@ def resolve(
     *,
     resolution: Annotated[str, typer.Option(callback=written, help="Why, for those who ask later.")],
     decision: Annotated[
-        Decision | None, typer.Option("--as", help="What becomes of the payment or the refund.")
+        OperatorAction | None, typer.Option("--as", help="What becomes of the payment or the refund.")
     ] = None,
     json: Json = False,
 ) -> None:

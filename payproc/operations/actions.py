@@ -18,7 +18,7 @@ from payproc.records import payments, refunds, reviews
 from payproc.records.payments import Provenance
 
 
-class Decision(StrEnum):
+class OperatorAction(StrEnum):
     """What a person may decide about a payment, or about a refund."""
 
     COMPLETED = "completed"
@@ -30,12 +30,12 @@ class Decision(StrEnum):
 
 
 _OF_PAYMENTS = {
-    Decision.COMPLETED: (Fact.PAID, PaymentStatus.COMPLETED),
-    Decision.CANCELLED: (Fact.CANCELLED, PaymentStatus.CANCELLED),
+    OperatorAction.COMPLETED: (Fact.PAID, PaymentStatus.COMPLETED),
+    OperatorAction.CANCELLED: (Fact.CANCELLED, PaymentStatus.CANCELLED),
 }
 _OF_REFUNDS = {
-    Decision.REFUNDED: (RefundFact.SUCCEEDED, RefundStatus.SUCCEEDED),
-    Decision.NOT_REFUNDED: (RefundFact.FAILED, RefundStatus.FAILED),
+    OperatorAction.REFUNDED: (RefundFact.SUCCEEDED, RefundStatus.SUCCEEDED),
+    OperatorAction.NOT_REFUNDED: (RefundFact.FAILED, RefundStatus.FAILED),
 }
 _ABOUT_REFUNDS = frozenset({ReviewKind.REFUND_MANUAL, ReviewKind.REFUND_UNSETTLED})
 
@@ -96,7 +96,7 @@ def bury_job(session: Session, job: Job, *, reason: str) -> None:
 
 
 def resolve_review(
-    session: Session, review_id: str, *, resolution: str, decision: Decision | None
+    session: Session, review_id: str, *, resolution: str, decision: OperatorAction | None
 ) -> tuple[Review, Payment | None]:
     """Close a review with the person's decision, and carry out what they decided about its payment or refund.
 
@@ -119,7 +119,7 @@ def resolve_review(
     return review, payment
 
 
-def _settle_refund(session: Session, review: Review, decision: Decision | None) -> None:
+def _settle_refund(session: Session, review: Review, decision: OperatorAction | None) -> None:
     if decision not in _OF_REFUNDS:
         raise Conflict(
             f"Review {review.id} is about a refund: decide refunded or not_refunded.",
@@ -137,12 +137,12 @@ def _settle_refund(session: Session, review: Review, decision: Decision | None) 
         )
 
 
-def _decide_request(session: Session, review: Review, decision: Decision | None) -> None:
+def _decide_request(session: Session, review: Review, decision: OperatorAction | None) -> None:
     provenance = Provenance(source=Source.OPERATOR, evidence=review.id)
     match decision:
-        case Decision.APPROVED:
+        case OperatorAction.APPROVED:
             refunds.approve(session, review.subject, provenance=provenance)
-        case Decision.REJECTED:
+        case OperatorAction.REJECTED:
             refunds.apply_fact(
                 session,
                 review.subject,
@@ -159,7 +159,7 @@ def _decide_request(session: Session, review: Review, decision: Decision | None)
             )
 
 
-def _decide(session: Session, review: Review, decision: Decision) -> None:
+def _decide(session: Session, review: Review, decision: OperatorAction) -> None:
     if review.payment_id is None:
         raise Conflict(f"Review {review.id} is about no payment: there is nothing to decide.", code="review_no_payment")
     if decision not in _OF_PAYMENTS:

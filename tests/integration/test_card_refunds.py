@@ -10,7 +10,7 @@ from payproc.domain.money import Money
 from payproc.domain.states import Effect, PaymentStatus, RefundFact, RefundStatus
 from payproc.errors import Conflict, PayprocError
 from payproc.operations import actions
-from payproc.operations.actions import Decision
+from payproc.operations.actions import OperatorAction
 from payproc.operations.timeline import timeline
 from payproc.records import remote_refunds
 from payproc.records.payments import Provenance
@@ -181,7 +181,7 @@ class TestAskedForByTheOwner:
     def careful(self, world: World) -> World:
         return world.with_settings(refund_by_owner=RefundByOwner.REQUEST)
 
-    def decide(self, world: World, decision: Decision | None) -> None:
+    def decide(self, world: World, decision: OperatorAction | None) -> None:
         [review] = [review for review in world.reviews() if review.kind is ReviewKind.REFUND_APPROVAL]
         with world.app.database.transaction() as session:
             actions.resolve_review(session, review.id, resolution="spoke to them", decision=decision)
@@ -195,14 +195,14 @@ class TestAskedForByTheOwner:
         with pytest.raises(Conflict, match=r"40\.00 USD is left"):
             refund(careful, paid, 6000)
 
-        self.decide(careful, Decision.APPROVED)
+        self.decide(careful, OperatorAction.APPROVED)
         assert read(careful, made).status is RefundStatus.SUCCEEDED
         assert [each["amount"] for each in at_stripe(careful, paid)] == [6000]
 
     def test_one_that_is_rejected_gives_nothing_back_and_frees_its_money(self, careful: World) -> None:
         paid = careful.paid(money=HUNDRED)
         made = given(careful, paid)
-        self.decide(careful, Decision.REJECTED)
+        self.decide(careful, OperatorAction.REJECTED)
         assert read(careful, made).status is RefundStatus.CANCELLED
         assert at_stripe(careful, paid) == []
         assert refund(careful, paid).amount_minor == 10000
@@ -220,7 +220,7 @@ class TestAskedForByTheOwner:
 
     def test_it_needs_a_decision_that_fits(self, careful: World) -> None:
         given(careful, careful.paid(money=HUNDRED))
-        for decision in (None, Decision.REFUNDED, Decision.COMPLETED):
+        for decision in (None, OperatorAction.REFUNDED, OperatorAction.COMPLETED):
             with pytest.raises(PayprocError):
                 self.decide(careful, decision)
 

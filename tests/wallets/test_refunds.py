@@ -12,7 +12,7 @@ from payproc.domain.states import PaymentStatus, RefundStatus
 from payproc.errors import Conflict
 from payproc.flows import request_refund
 from payproc.operations import actions
-from payproc.operations.actions import Decision
+from payproc.operations.actions import OperatorAction
 from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.records.identity.users import issue_key
@@ -49,7 +49,7 @@ def status(world: WalletWorld, made: Refund) -> RefundStatus:
         return session.get_one(Refund, made.id).status
 
 
-def resolve(world: WalletWorld, decision: Decision | None) -> None:
+def resolve(world: WalletWorld, decision: OperatorAction | None) -> None:
     [review] = [review for review in world.reviews() if review.resolved_at is None]
     with world.app.database.transaction() as session:
         actions.resolve_review(session, review.id, resolution="looked it up", decision=decision)
@@ -139,7 +139,7 @@ def test_a_part_in_doubt_is_a_persons_to_settle_and_holds_its_money_meanwhile(
     with pytest.raises(Conflict, match="decide refunded or not_refunded"):
         resolve(world, None)
 
-    resolve(world, Decision.NOT_REFUNDED)
+    resolve(world, OperatorAction.NOT_REFUNDED)
     assert status(world, made) is RefundStatus.FAILED
     refund(world, paid)
     world.drain()
@@ -165,12 +165,12 @@ def test_easypaisa_gives_back_by_hand_and_says_so(world: WalletWorld) -> None:
     assert (answer.status_code, answer.json()["code"], answer.json()["status"]) == (202, "refund_manual", "manual")
     assert world.status(payment.id) is PaymentStatus.COMPLETED
 
-    resolve(world, Decision.REFUNDED)
+    resolve(world, OperatorAction.REFUNDED)
     assert world.status(payment.id) is PaymentStatus.REFUNDED
     # An answered question stays answered.
     [review] = world.rows(Review)
     with pytest.raises(Conflict), world.app.database.transaction() as session:
-        actions.resolve_review(session, review.id, resolution="again", decision=Decision.NOT_REFUNDED)
+        actions.resolve_review(session, review.id, resolution="again", decision=OperatorAction.NOT_REFUNDED)
 
 
 def test_a_payment_in_the_guides_dialect_has_no_call_for_it_either(wallet_world: WalletWorld) -> None:
