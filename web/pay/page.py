@@ -71,7 +71,7 @@ def status(token: str) -> Response:
     """Say how the payment stands, for the page that follows it."""
     with application().database.transaction() as session:
         payment = _payment_of(session, token)
-    return json_answer(text_of(PayStatusAnswer.of(payment)))
+    return json_answer(text_of(PayStatusAnswer.of_row(payment)))
 
 
 def forward_page(form: PostForm, *, method: PaymentMethod) -> Response:

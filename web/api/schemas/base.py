@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -34,6 +34,12 @@ class Answer(BaseModel):
     """An answer's body."""
 
     model_config = ConfigDict(from_attributes=True)
+
+    @classmethod
+    def of_row(cls, row: object, **fields: Any) -> Self:  # noqa: ANN401 (each field has its own type)
+        """Show a row: the fields that are given, and every other one as its column of that name."""
+        columns = {name: getattr(row, name) for name in cls.model_fields if name not in fields}
+        return cls(**columns, **fields)
 
 
 def _amount_text(value: object) -> object:

@@ -35,20 +35,7 @@ class DisputeAnswer(Answer):
     @classmethod
     def of(cls, dispute: Dispute) -> "DisputeAnswer":
         """Show a dispute."""
-        return cls(
-            id=dispute.id,
-            payment_id=dispute.payment_id,
-            provider=dispute.provider,
-            provider_dispute_id=dispute.provider_dispute_id,
-            amount=dispute.money.major,
-            amount_minor=dispute.amount_minor,
-            currency=dispute.currency,
-            status=dispute.status,
-            reason=dispute.reason,
-            evidence_due_at=dispute.evidence_due_at,
-            created_at=dispute.created_at,
-            closed_at=dispute.closed_at,
-        )
+        return cls.of_row(dispute, amount=dispute.money.major)
 
 
 class DisputesAnswer(Answer):

@@ -137,30 +137,12 @@ class PaymentAnswer(Answer):
     @classmethod
     def of(cls, payment: Payment) -> "PaymentAnswer":
         """Show a payment."""
-        money = payment.money
-        return cls(
-            id=payment.id,
+        return cls.of_row(
+            payment,
             payment_id=payment.id,
-            user_id=payment.user_id,
-            order_id=payment.order_id,
-            amount=money.major,
-            amount_minor=payment.amount_minor,
-            currency=payment.currency,
-            status=payment.status,
-            payment_method=payment.payment_method,
-            reference=payment.reference,
-            description=payment.description,
+            amount=payment.money.major,
             metadata=payment.meta,
             session_id=payment.stripe_session_id,
-            phone=payment.phone,
-            provider_receipt=payment.provider_receipt,
-            next_action=NextAction.model_validate(payment.next_action) if payment.next_action else None,
-            failure_code=payment.failure_code,
-            failure_message=payment.failure_message,
-            created_at=payment.created_at,
-            updated_at=payment.updated_at,
-            completed_at=payment.completed_at,
-            expires_at=payment.expires_at,
         )
 
 
@@ -184,12 +166,6 @@ class PayStatusAnswer(Answer):
     status: PaymentStatus
     next_action: NextAction | None
     failure_code: str | None
-
-    @classmethod
-    def of(cls, payment: Payment) -> "PayStatusAnswer":
-        """Show how a payment stands."""
-        action = NextAction.model_validate(payment.next_action) if payment.next_action else None
-        return cls(status=payment.status, next_action=action, failure_code=payment.failure_code)
 
 
 class PageAnswer(Answer):

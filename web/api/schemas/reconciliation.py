@@ -1,7 +1,7 @@
 """What is asked and answered about reconciliation, as the OpenAPI document shows it."""
 
 from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
@@ -58,20 +58,16 @@ class RunAnswer(Answer):
     duration_ms: int | None = Field(description="Null until it is finished.", examples=[5300])
 
     @classmethod
-    def of(cls, run: ReconciliationRun) -> "RunAnswer":
+    def of(cls, run: ReconciliationRun) -> Self:
         """Show a run."""
-        return cls(**_shown(run))
+        took = None if run.finished_at is None else (run.finished_at - run.started_at) // timedelta(milliseconds=1)
+        return cls.of_row(run, duration_ms=took)
 
 
 class RunDetailAnswer(RunAnswer):
     """A run with what a dry one found."""
 
     sample: list[dict[str, Any]] = Field(description="Differences met by a dry run, which writes none down elsewhere.")
-
-    @classmethod
-    def of(cls, run: ReconciliationRun) -> "RunDetailAnswer":
-        """Show a run."""
-        return cls(**_shown(run), sample=run.sample)
 
 
 class RunsAnswer(Answer):
@@ -102,8 +98,7 @@ class FindingAnswer(Answer):
     @classmethod
     def of(cls, finding: ReconciliationFinding) -> "FindingAnswer":
         """Show a finding."""
-        columns = {name: getattr(finding, name) for name in cls.model_fields if name != "severity"}
-        return cls(severity=severity_of(finding.kind), **columns)
+        return cls.of_row(finding, severity=severity_of(finding.kind))
 
 
 class FindingsAnswer(Answer):
@@ -129,6 +124,12 @@ class DriftDayAnswer(Answer):
     day: date
     kinds: list[DriftOfKindAnswer]
 
+    @classmethod
+    def of(cls, day: DriftDay) -> "DriftDayAnswer":
+        """Show a day."""
+        kinds = [DriftOfKindAnswer.of_row(each, severity=severity_of(each.kind)) for each in day.kinds]
+        return cls(day=day.day, kinds=kinds)
+
 
 class DriftAnswer(Answer):
     """Each day's findings, oldest day first; the last is today."""
@@ -138,27 +139,4 @@ class DriftAnswer(Answer):
     @classmethod
     def of(cls, days: list[DriftDay]) -> "DriftAnswer":
         """Show the days."""
-        return cls(
-            days=[
-                DriftDayAnswer(
-                    day=each.day,
-                    kinds=[
-                        DriftOfKindAnswer(
-                            kind=of_kind.kind,
-                            severity=severity_of(of_kind.kind),
-                            opened=of_kind.opened,
-                            repaired=of_kind.repaired,
-                            open_at_end=of_kind.open_at_end,
-                        )
-                        for of_kind in each.kinds
-                    ],
-                )
-                for each in days
-            ]
-        )
-
-
-def _shown(run: ReconciliationRun) -> dict[str, Any]:
-    took = None if run.finished_at is None else (run.finished_at - run.started_at) // timedelta(milliseconds=1)
-    columns = {name: getattr(run, name) for name in RunAnswer.model_fields if name != "duration_ms"}
-    return columns | {"duration_ms": took}
+        return cls(days=[DriftDayAnswer.of(each) for each in days])

@@ -52,21 +52,8 @@ class RefundAnswer(Answer):
     @classmethod
     def of(cls, refund: Refund) -> "RefundAnswer":
         """Show a refund."""
-        return cls(
-            refund_id=refund.id,
-            payment_id=refund.payment_id,
-            amount=refund.money.major,
-            amount_minor=refund.amount_minor,
-            currency=refund.currency,
-            status=refund.status,
-            code=_REFUND_CODES.get(refund.status),
-            reason=refund.reason,
-            provider_refund_id=refund.provider_refund_id,
-            failure_code=refund.failure_code,
-            failure_message=refund.failure_message,
-            created_at=refund.created_at,
-            settled_at=refund.settled_at,
-        )
+        code = _REFUND_CODES.get(refund.status)
+        return cls.of_row(refund, refund_id=refund.id, amount=refund.money.major, code=code)
 
 
 class RefundsAnswer(Answer):

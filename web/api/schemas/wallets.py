@@ -64,12 +64,4 @@ class WalletAnswer(AcceptedAnswer):
     @classmethod
     def of(cls, payment: Payment, *, pay_url: str) -> "WalletAnswer":
         """Show how a payment by wallet stands."""
-        return cls(
-            payment_id=payment.id,
-            status=payment.status,
-            pay_url=pay_url,
-            next_action=NextAction.model_validate(payment.next_action) if payment.next_action else None,
-            provider_receipt=payment.provider_receipt,
-            failure_code=payment.failure_code,
-            failure_message=payment.failure_message,
-        )
+        return cls.of_row(payment, payment_id=payment.id, pay_url=pay_url, form_url=None, payload=None)
