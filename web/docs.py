@@ -8,7 +8,7 @@ from flask_openapi.openapi import OpenAPI
 from flask_openapi_scalar.plugins import RegisterPlugin
 from werkzeug.wrappers import Response as AnyResponse
 
-from web.api.schemas.problem import Problem
+from web.schemas.problem import Problem
 
 DESCRIPTION = """\
 Take cards through Stripe Checkout and Pakistani wallets, give money back, and see why each payment is as it is.

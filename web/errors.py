@@ -24,9 +24,9 @@ from payproc.errors import (
 from payproc.operations import logs
 from payproc.records.identity.jwks import IdentityUnavailable
 from payproc.records.identity.users import NotAllowed, NotAuthenticated
-from web.api.schemas.problem import Problem
 from web.json import json_answer, text_of
 from web.request_log import about
+from web.schemas.problem import Problem
 
 log = structlog.get_logger()
 

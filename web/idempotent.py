@@ -20,10 +20,10 @@ from sqlalchemy.orm import Session
 from payproc.database.models import Payment, Refund
 from payproc.records import idempotency
 from payproc.records.idempotency import Answer, Fresh, Replay, Resumed
-from web.api.schemas.headers import StartHeader
 from web.auth import application, current_user
 from web.json import json_answer
 from web.request_log import about
+from web.schemas.headers import StartHeader
 
 log = structlog.get_logger()
 

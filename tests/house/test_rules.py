@@ -85,7 +85,7 @@ def naive_times(source: Source) -> Iterator[str]:
 
 _MONEY = re.compile(
     r"payproc/(domain/money|mail/.+|records/(payments|orders|refunds|refunded|disputes|ledger/\w+))\.py"
-    r"|payproc/providers/\w+/(wire|wire/\w+)\.py|web/api/(schemas/\w+|payments|refunds|ledger)\.py"
+    r"|payproc/providers/\w+/(wire|wire/\w+)\.py|web/(schemas/\w+|api/(payments|refunds|ledger))\.py"
 )
 
 
@@ -395,7 +395,7 @@ _IN_TRANSACTION = "def f(app):\n    with app.database.transaction() as session:\
         (naive_times, "payproc/operations/clock.py", "datetime.fromtimestamp(5)"),
         (floats_near_money, "payproc/domain/money.py", "x = float(amount)"),
         (floats_near_money, "payproc/providers/stripe/wire/checkout.py", "x = amount * 0.01"),
-        (floats_near_money, "web/api/schemas/payments.py", "class A:\n    amount: float = Field(examples=[1.5])"),
+        (floats_near_money, "web/schemas/payments.py", "class A:\n    amount: float = Field(examples=[1.5])"),
         (floats_near_money, "web/api/payments.py", "SHARE = 0.05"),
         (commits, "payproc/records/orders.py", "session.commit()"),
         (environment_reads, "payproc/flows/poll.py", "x = os.environ['A']"),
@@ -455,7 +455,7 @@ def test_the_rule_catches(rule: Rule, path: str, text: str) -> None:
         (naive_times, "payproc/operations/clock.py", "datetime.fromtimestamp(5, UTC)"),
         (floats_near_money, "payproc/flows/poll.py", "x = 0.5"),
         (floats_near_money, "web/api/payments.py", "_LOOK_EVERY_SECONDS = 0.05"),
-        (floats_near_money, "web/api/schemas/payments.py", "amount: int = Field(examples=[19.99])"),
+        (floats_near_money, "web/schemas/payments.py", "amount: int = Field(examples=[19.99])"),
         (environment_reads, "payproc/settings/__init__.py", "x = os.environ['A']"),
         (status_writes, "payproc/records/payments.py", "payment.status = cell.to"),
         (status_writes, "payproc/records/orders.py", "order.status = found"),

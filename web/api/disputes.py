@@ -5,10 +5,10 @@ from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 
 from payproc.records import disputes
-from web.api.schemas.disputes import DisputeAnswer, DisputesAnswer, DisputesQuery
-from web.api.schemas.problem import Problem
 from web.auth import application, current_user, require_caller
 from web.json import json_answer, text_of
+from web.schemas.disputes import DisputeAnswer, DisputesAnswer, DisputesQuery
+from web.schemas.problem import Problem
 
 blueprint = APIBlueprint(
     "disputes",

@@ -6,10 +6,10 @@ from flask_openapi.models.tag import Tag
 
 from payproc.operations.circuit_status import states
 from payproc.operations.health import backlog
-from web.api.schemas.health import AliveAnswer, ReadyAnswer
-from web.api.schemas.problem import Problem
 from web.auth import application
 from web.json import json_answer, text_of
+from web.schemas.health import AliveAnswer, ReadyAnswer
+from web.schemas.problem import Problem
 
 blueprint = APIBlueprint("health", __name__, abp_tags=[Tag(name="health", description="For probes.")])
 

@@ -11,10 +11,10 @@ from payproc.errors import InvalidRequest
 from payproc.records.identity.users import NotAllowed
 from payproc.records.ledger.exports import WRITERS, ExportFormat
 from payproc.records.ledger.journal import balances, entries
-from web.api.schemas.ledger import BalanceAnswer, LedgerAnswer, LedgerQuery
-from web.api.schemas.problem import Problem
 from web.auth import application, current_user, require_caller
 from web.json import json_answer, text_of
+from web.schemas.ledger import BalanceAnswer, LedgerAnswer, LedgerQuery
+from web.schemas.problem import Problem
 
 _MEDIA_TYPES = {
     ExportFormat.CSV: "text/csv; charset=utf-8",

@@ -15,8 +15,8 @@ from payproc.operations.health import backlog, payments_by_status
 from payproc.reconcile.classification import severity_of
 from payproc.reconcile.report import last_runs, open_by_kind
 from payproc.records.identity.users import NotAllowed
-from web.api.schemas.problem import Problem
 from web.auth import application, current_user, require_caller
+from web.schemas.problem import Problem
 
 blueprint = APIBlueprint(
     "metrics",

@@ -22,12 +22,12 @@ from payproc.flows.inbox.returns import take_return
 from payproc.providers.notices import RawNotice
 from payproc.providers.stripe import STRIPE
 from web.api.locations import PAYMENTS
-from web.api.schemas.notices import ReceivedAnswer
-from web.api.schemas.problem import Problem
 from web.auth import application
 from web.json import json_answer, text_of
 from web.pay import links, page
 from web.request_log import about
+from web.schemas.notices import ReceivedAnswer
+from web.schemas.problem import Problem
 
 log = structlog.get_logger()
 

@@ -18,8 +18,11 @@ from payproc.providers.stripe import STRIPE
 from payproc.records import payments
 from payproc.records.idempotency import Answer
 from web.api.locations import PAYMENTS, payment_location
-from web.api.schemas.headers import StartHeader
-from web.api.schemas.payments import (
+from web.auth import application, current_user, require_caller
+from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
+from web.json import json_answer, text_of
+from web.schemas.headers import StartHeader
+from web.schemas.payments import (
     AcceptedAnswer,
     CheckoutBody,
     ListQuery,
@@ -29,10 +32,7 @@ from web.api.schemas.payments import (
     StartedAnswer,
     TimelineAnswer,
 )
-from web.api.schemas.problem import Problem
-from web.auth import application, current_user, require_caller
-from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
-from web.json import json_answer, text_of
+from web.schemas.problem import Problem
 
 blueprint = APIBlueprint(
     "payments",

@@ -9,8 +9,10 @@ from flask_openapi.models.tag import Tag
 from payproc.reconcile import report
 from payproc.reconcile.report import Wanted
 from payproc.records.identity.users import NotAllowed
-from web.api.schemas.problem import Problem
-from web.api.schemas.reconciliation import (
+from web.auth import application, current_user, require_caller
+from web.json import json_answer, text_of
+from web.schemas.problem import Problem
+from web.schemas.reconciliation import (
     DriftAnswer,
     DriftQuery,
     FindingAnswer,
@@ -22,8 +24,6 @@ from web.api.schemas.reconciliation import (
     RunsAnswer,
     RunsQuery,
 )
-from web.auth import application, current_user, require_caller
-from web.json import json_answer, text_of
 
 blueprint = APIBlueprint(
     "reconciliation",

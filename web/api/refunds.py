@@ -13,14 +13,14 @@ from payproc.flows.request_refund import request_refund
 from payproc.records import payments, refunds
 from payproc.records.idempotency import Answer
 from web.api.locations import PAYMENTS, refund_location
-from web.api.schemas.headers import StartHeader
-from web.api.schemas.payments import PaymentPath
-from web.api.schemas.problem import Problem
-from web.api.schemas.refunds import RefundAnswer, RefundBody, RefundPath, RefundsAnswer
 from web.auth import application, current_user, require_caller
 from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import json_answer, text_of
 from web.request_log import about
+from web.schemas.headers import StartHeader
+from web.schemas.payments import PaymentPath
+from web.schemas.problem import Problem
+from web.schemas.refunds import RefundAnswer, RefundBody, RefundPath, RefundsAnswer
 
 blueprint = APIBlueprint(
     "refunds",

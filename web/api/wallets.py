@@ -17,13 +17,13 @@ from payproc.providers.answers import PostForm
 from payproc.records.idempotency import Answer
 from web.api.locations import PAYMENTS, payment_location
 from web.api.payments import has_begun
-from web.api.schemas.headers import StartHeader
-from web.api.schemas.problem import Problem
-from web.api.schemas.wallets import WalletAnswer, WalletBody, WalletQuery
 from web.auth import application, current_user, require_caller
 from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import text_of
 from web.pay import links
+from web.schemas.headers import StartHeader
+from web.schemas.problem import Problem
+from web.schemas.wallets import WalletAnswer, WalletBody, WalletQuery
 
 _PROBLEMS: ResponseDict = {str(status): Problem for status in (400, 401, 403, 404, 409, 413, 415, 422, 503)}
 _BY_HAND = "Answers 201 with `form_url` and `payload` where the customer's browser begins the payment by posting them"

@@ -20,7 +20,6 @@ from payproc.errors import Conflict, NotFound, ProviderError
 from payproc.flows import checkout
 from payproc.providers.answers import PostForm
 from payproc.providers.requests import StartMode
-from web.api.schemas.payments import PayStatusAnswer
 from web.auth import application
 from web.json import json_answer, text_of
 from web.pay import formatting, links
@@ -29,6 +28,7 @@ from web.pay.languages.vocabulary import Vocabulary
 from web.pay.reasons import nothing_was_charged, reason_of
 from web.pay.state import PageState, follow, state_of
 from web.request_log import about
+from web.schemas.payments import PayStatusAnswer
 
 blueprint = Blueprint(
     "pay", __name__, template_folder="templates", static_folder="static", static_url_path="/pay/assets"

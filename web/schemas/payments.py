@@ -11,7 +11,7 @@ from payproc.domain.states import PaymentStatus
 from payproc.errors import InvalidRequest
 from payproc.flows.checkout import PaymentRequest
 from payproc.operations.timeline import Entry
-from web.api.schemas.base import AmountIn, AmountOut, Answer, Body, Id, Line, MetaKey, MetaValue, PageQuery
+from web.schemas.base import AmountIn, AmountOut, Answer, Body, Id, Line, MetaKey, MetaValue, PageQuery
 
 _MOST_METADATA = 50
 

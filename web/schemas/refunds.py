@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from payproc.database.models import Refund
 from payproc.domain.states import RefundStatus
-from web.api.schemas.base import AmountIn, AmountOut, Answer, Body, Line
+from web.schemas.base import AmountIn, AmountOut, Answer, Body, Line
 
 _REFUND_CODES: dict[RefundStatus, Literal["refund_requested", "refund_pending", "refund_manual"]] = {
     RefundStatus.REQUESTED: "refund_requested",

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from payproc.database.models import Dispute
 from payproc.domain.states import DisputeStatus
-from web.api.schemas.base import AmountOut, Answer, Id, PageQuery
+from web.schemas.base import AmountOut, Answer, Id, PageQuery
 
 
 class DisputesQuery(PageQuery):

@@ -8,7 +8,7 @@ from pydantic import Field, WithJsonSchema
 
 from payproc.database.models import Account
 from payproc.records.ledger.journal import Balance
-from web.api.schemas.base import Answer, Query
+from web.schemas.base import Answer, Query
 
 SignedAmountOut = Annotated[
     Decimal,

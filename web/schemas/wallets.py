@@ -3,8 +3,8 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from payproc.database.models import Payment
-from web.api.schemas.base import Line
-from web.api.schemas.payments import AcceptedAnswer, NextAction, PaymentBody
+from web.schemas.base import Line
+from web.schemas.payments import AcceptedAnswer, NextAction, PaymentBody
 
 
 class WalletBody(PaymentBody):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from web.api.schemas.base import Answer
+from web.schemas.base import Answer
 
 
 class AliveAnswer(Answer):

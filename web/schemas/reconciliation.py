@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from payproc.database.models import FindingKind, Loop, ReconciliationFinding, ReconciliationRun, RunState
 from payproc.reconcile.classification import Severity, severity_of
 from payproc.reconcile.report import DriftDay
-from web.api.schemas.base import Answer, PageQuery, Query
+from web.schemas.base import Answer, PageQuery, Query
 
 
 class RunsQuery(PageQuery):

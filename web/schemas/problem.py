@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from web.api.schemas.base import Answer
+from web.schemas.base import Answer
 
 
 class Problem(Answer):

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from web.api.schemas.base import Answer
+from web.schemas.base import Answer
 
 
 class ReceivedAnswer(Answer):
