@@ -4,14 +4,14 @@ from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.database.models import CallState, Payment, Source, User
+from payproc.database.models import CallState, Payment, User
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import OPEN, TERMINAL, Fact
 from payproc.errors import Conflict, OperationNotSupported, ProviderUnavailable
 from payproc.flows.provider_requests import payment_ref
 from payproc.providers.base import Cancelling
 from payproc.providers.requests import Operation
 from payproc.records import outcomes, payments, provider_calls
-from payproc.records.payments import Provenance
 from payproc.records.provider_calls import Attempt
 
 

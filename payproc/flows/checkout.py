@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.database.models import Order, Payment, Source, User
+from payproc.database.models import Order, Payment, User
 from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.phones import masked, normalised
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import OPEN
 from payproc.errors import Conflict, InvalidRequest
 from payproc.flows import poll
@@ -22,7 +23,6 @@ from payproc.providers.base import PostingForms
 from payproc.providers.requests import Payer, StartMode
 from payproc.records import outcomes, payments
 from payproc.records.orders import payable_order
-from payproc.records.payments import Provenance
 
 # The hosted pages of both wallets take a form for a day.
 _FORM_LIFE = timedelta(hours=24)

@@ -8,13 +8,13 @@ from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.database.models import Payment, ReviewKind, Source
+from payproc.database.models import Payment, ReviewKind
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import OPEN, PaymentStatus
 from payproc.flows.provider_requests import GRACE, end_of, payment_ref
 from payproc.providers.answers import Outcome, Verdict
 from payproc.providers.requests import StartMode
 from payproc.records import outcomes, payments
-from payproc.records.payments import Provenance
 from payproc.records.reviews import awaits_operator, open_review
 from payproc.settings import Schedule
 

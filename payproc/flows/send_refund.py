@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.database.models import CallState, Payment, Refund, ReviewKind, Source
+from payproc.database.models import CallState, Payment, Refund, ReviewKind
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.domain.states import REFUND_OPEN, RefundFact, RefundStatus
 from payproc.errors import OperationNotSupported, OutcomeUncertain, ProviderUnavailable, RequestRefused
@@ -15,7 +16,6 @@ from payproc.flows.provider_requests import payment_ref, refund_mode_of
 from payproc.providers.base import Provider, Refunding
 from payproc.providers.requests import Operation, RefundMode, RefundRequest
 from payproc.records import provider_calls, refunded, refunds
-from payproc.records.payments import Provenance
 from payproc.records.provider_calls import Attempt
 from payproc.records.reviews import open_review
 

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.database.models import CallState, Payment, Source, User
+from payproc.database.models import CallState, Payment, User
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import OPEN
 from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
 from payproc.flows import poll
@@ -16,7 +17,6 @@ from payproc.providers.answers import StartResult
 from payproc.providers.base import FindingStarts, KeepingCustomers, Provider
 from payproc.providers.requests import Customer, Operation, StartMode
 from payproc.records import outcomes, payments, provider_calls
-from payproc.records.payments import Provenance
 from payproc.records.provider_calls import Attempt
 
 

@@ -9,13 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from payproc import jobs
-from payproc.database.models import Job, JobState, Payment, Review, ReviewKind, Source
+from payproc.database.models import Job, JobState, Payment, Review, ReviewKind
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import OPEN, Fact, PaymentStatus, RefundFact, RefundStatus
 from payproc.errors import Conflict, NotFound
 from payproc.flows import poll
 from payproc.flows.inbox import apply
 from payproc.records import payments, refunds, reviews
-from payproc.records.payments import Provenance
 
 
 class OperatorAction(StrEnum):

@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 
 from payproc.database.models import Dispute, DisputeEvent, Payment, ReviewKind, User
 from payproc.domain.pagination import cursor_of, read_cursor
+from payproc.domain.provenance import Provenance
 from payproc.domain.settlement import RemoteDispute
 from payproc.domain.states import DISPUTE_CLOSED, DISPUTE_OPEN, DisputeStanding, DisputeStatus, Effect, dispute_effect
 from payproc.mail import outbox
 from payproc.records import payments
 from payproc.records.ledger import journal
 from payproc.records.moves import log_move
-from payproc.records.payments import Provenance
 from payproc.records.reviews import close_if_open, open_review
 
 # Where somebody must answer; a word that we do not know may ask for one.

@@ -6,11 +6,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment, ReviewKind
+from payproc.domain.provenance import Provenance
 from payproc.domain.references import Reference, References
 from payproc.domain.states import OPEN, Fact, PaymentStatus
 from payproc.providers.answers import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
 from payproc.records import payments, remote_refunds
-from payproc.records.payments import Provenance
 from payproc.records.reviews import has_open_mismatch, open_review
 
 

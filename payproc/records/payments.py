@@ -4,15 +4,15 @@ Webhook, poll, API, operator and reconciliation all end in `move`: what a provid
 decided here through `apply_fact`. The row is locked, the grid in `states` is asked, and an event appended.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from payproc import jobs
-from payproc.database.models import Payment, PaymentEvent, ReviewKind, Source, User
+from payproc.database.models import Payment, PaymentEvent, ReviewKind, User
 from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.provenance import Provenance
 from payproc.domain.references import References
 from payproc.domain.states import TERMINAL, Effect, Fact, PaymentStatus, transition
 from payproc.errors import NotFound
@@ -22,14 +22,6 @@ from payproc.records.ledger import journal
 from payproc.records.moves import log_move
 from payproc.records.orders import follow_payments
 from payproc.records.reviews import open_review
-
-
-@dataclass(frozen=True, kw_only=True)
-class Provenance:
-    """Who told us something, and what proves it."""
-
-    source: Source
-    evidence: str | None = None
 
 
 def add(session: Session, payment: Payment, *, provenance: Provenance) -> None:

@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from payproc import jobs
-from payproc.database.models import Payment, Refund, RefundEvent, ReviewKind, Source, User
+from payproc.database.models import Payment, Refund, RefundEvent, ReviewKind, User
 from payproc.domain.money import Money
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.domain.states import (
     REFUND_OPEN,
@@ -29,7 +30,6 @@ from payproc.providers.requests import RefundMode
 from payproc.records import payments, refunded
 from payproc.records.ledger import journal
 from payproc.records.moves import log_move
-from payproc.records.payments import Provenance
 from payproc.records.reviews import close_if_open, open_review
 
 # Reviews of a refund that close by themselves when it ends.

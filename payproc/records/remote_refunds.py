@@ -4,10 +4,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment, Refund, ReviewKind
+from payproc.domain.provenance import Provenance
 from payproc.domain.settlement import RemoteRefund
 from payproc.domain.states import RefundFact, RefundStatus
 from payproc.records import payments, refunded, refunds
-from payproc.records.payments import Provenance
 from payproc.records.reviews import open_review
 
 

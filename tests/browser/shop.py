@@ -12,9 +12,10 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from payproc.application import Application
-from payproc.database.models import Payment, Source, User
+from payproc.database.models import Payment, User
 from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.provenance import Provenance, Source
 from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
 from payproc.providers.answers import AwaitCustomer, NextAction, Outcome, StartResult, Verdict
@@ -22,7 +23,6 @@ from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.stripe import STRIPE
 from payproc.records import outcomes
-from payproc.records.payments import Provenance
 from tests.support.serving import Slot
 from web.pay import links
 

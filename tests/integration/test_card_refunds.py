@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from payproc.database.models import Payment, ProviderCall, Refund, RefundEvent, ReviewKind, Source, User
+from payproc.database.models import Payment, ProviderCall, Refund, RefundEvent, ReviewKind, User
 from payproc.domain.money import Money
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import Effect, PaymentStatus, RefundFact, RefundStatus
 from payproc.errors import Conflict, PayprocError
 from payproc.operations import actions
 from payproc.operations.actions import OperatorAction
 from payproc.operations.timeline import timeline
 from payproc.records import remote_refunds
-from payproc.records.payments import Provenance
 from payproc.settings.types import RefundByOwner
 from tests.support.after_payment import FAILS_AT_ONCE, STAYS_PENDING, given, read, refund, tell
 from tests.support.crashes import live_and_die

@@ -19,9 +19,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from payproc.application import Application
-from payproc.database.models import Account, Journal, JournalKind, Payment, Refund, Source, User
+from payproc.database.models import Account, Journal, JournalKind, Payment, Refund, User
 from payproc.database.models import SettlementLine as KeptLine
 from payproc.domain.money import Money
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.settlement import LineKind, RefundOutcome, RefundVerdict, RemoteRefund, SettlementLine
 from payproc.domain.states import Fact, RefundFact
 from payproc.errors import InvalidRequest
@@ -30,7 +31,6 @@ from payproc.flows.checkout import PaymentRequest
 from payproc.providers.stripe import STRIPE
 from payproc.records import payments, refunds, remote_refunds
 from payproc.records.ledger import journal as ledger
-from payproc.records.payments import Provenance
 
 TOLD = Provenance(source=Source.OPERATOR, evidence="rev_1")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -8,8 +8,9 @@ import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from payproc.database.models import Dispute, Job, Notice, Payment, Source
+from payproc.database.models import Dispute, Job, Notice, Payment
 from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import Fact, PaymentStatus
 from payproc.errors import (
     OperationNotSupported,
@@ -22,7 +23,6 @@ from payproc.errors import (
 from payproc.flows.request_refund import request_refund
 from payproc.providers.transport.circuit_breakers import CircuitBreakers
 from payproc.records import payments
-from payproc.records.payments import Provenance
 from tests.support.world import World
 
 

@@ -8,9 +8,10 @@ from alembic.config import Config
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from payproc.database.models import EmailKind, Loop, Payment, Refund, SeenKey, Source, User
+from payproc.database.models import EmailKind, Loop, Payment, Refund, SeenKey, User
 from payproc.domain.languages import Locale
 from payproc.domain.money import Money
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteRefund
 from payproc.domain.states import Fact, PaymentStatus, RefundFact, RefundStatus
 from payproc.mail import outbox
@@ -20,7 +21,6 @@ from payproc.providers.stripe import STRIPE
 from payproc.reconcile import runs
 from payproc.records import payments, refunds, remote_refunds
 from payproc.records.ledger import journal
-from payproc.records.payments import Provenance
 from payproc.settings.types import RefundByOwner
 from tests.support.after_payment import STAYS_PENDING, given
 from tests.support.databases import ROOT

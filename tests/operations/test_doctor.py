@@ -7,8 +7,9 @@ from sqlalchemy import text
 from payproc import jobs
 from payproc.application import Application
 from payproc.database.engine import Database
-from payproc.database.models import Dispute, Payment, Refund, Role, Source, User
+from payproc.database.models import Dispute, Payment, Refund, Role, User
 from payproc.domain.money import Money
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.settlement import RemoteDispute
 from payproc.domain.states import DisputeStatus, Fact, RefundFact
 from payproc.flows import checkout, request_refund
@@ -19,7 +20,6 @@ from payproc.providers.stripe import STRIPE
 from payproc.records import disputes, payments, refunds
 from payproc.records.identity.users import create_user
 from payproc.records.ledger import journal
-from payproc.records.payments import Provenance
 from payproc.settings import Settings
 from tests.support.mailbox import Mailbox
 

@@ -5,17 +5,8 @@ from typing import Any
 import pytest
 import requests
 
-from payproc.database.models import (
-    Dispute,
-    FindingKind,
-    Loop,
-    Payment,
-    PaymentEvent,
-    Refund,
-    ReviewKind,
-    RunState,
-    Source,
-)
+from payproc.database.models import Dispute, FindingKind, Loop, Payment, PaymentEvent, Refund, ReviewKind, RunState
+from payproc.domain.provenance import Source
 from payproc.domain.states import DisputeStatus, PaymentStatus, RefundStatus
 from tests.reconcile.audit import Audit
 from tests.support.after_payment import STAYS_PENDING, given, read

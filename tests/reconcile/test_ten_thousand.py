@@ -24,9 +24,9 @@ from payproc.database.models import (
     Payment,
     PaymentEvent,
     ReconciliationRun,
-    Source,
 )
 from payproc.domain.ids import Prefix, new_id, new_reference
+from payproc.domain.provenance import Source
 from payproc.domain.states import Effect, Fact, PaymentStatus
 from payproc.operations.doctor import broken_invariants
 from payproc.providers.stripe import STRIPE

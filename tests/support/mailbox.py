@@ -11,8 +11,9 @@ from sqlalchemy import select, text, update
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.database.models import Dispute, Email, EmailKind, Payment, Refund, ReviewKind, Source, User
+from payproc.database.models import Dispute, Email, EmailKind, Payment, Refund, ReviewKind, User
 from payproc.domain.money import Money
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteDispute, RemoteRefund
 from payproc.domain.states import DisputeStatus, Fact, RefundFact, RefundStatus
 from payproc.flows import checkout
@@ -21,7 +22,6 @@ from payproc.mail import compose, outbox
 from payproc.providers.stripe import STRIPE
 from payproc.records import disputes, payments, refunds, remote_refunds
 from payproc.records.orders import create_order
-from payproc.records.payments import Provenance
 from payproc.records.reviews import open_review
 from tasks import runner
 

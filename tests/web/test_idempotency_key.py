@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from payproc.application import Application
 from payproc.database.engine import Database
-from payproc.database.models import Payment, Source, User
+from payproc.database.models import Payment, User
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.references import Reference
 from payproc.providers.answers import Redirect, StartResult
 from payproc.records import outcomes
-from payproc.records.payments import Provenance
 from tests.web.client import Client, checkout_body, is_problem, key_of
 from web.app import create_app
 

@@ -8,14 +8,14 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from payproc.application import Application
-from payproc.database.models import Payment, Source, User
+from payproc.database.models import Payment, User
 from payproc.domain.money import Money
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import Fact
 from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
 from payproc.providers.stripe import STRIPE
 from payproc.records import payments
-from payproc.records.payments import Provenance
 from tests.web.client import is_problem, key_of
 
 LEDGER = "/api/v1/ledger"

@@ -15,10 +15,11 @@ from werkzeug.test import TestResponse
 
 from payproc.application import Application
 from payproc.database.engine import Database
-from payproc.database.models import Payment, Source, User
+from payproc.database.models import Payment, User
 from payproc.domain.languages import Language
 from payproc.domain.money import CURRENCIES, Money
 from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import PaymentStatus
 from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
@@ -27,7 +28,6 @@ from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.stripe import STRIPE
 from payproc.records import outcomes
-from payproc.records.payments import Provenance
 from payproc.settings import Settings
 from tests.support.configuration import settings_of_a_test
 from tests.web.client import is_problem

@@ -7,8 +7,9 @@ import pytest
 from flask import Flask
 
 from payproc.application import Application
-from payproc.database.models import Payment, Role, Source, User
+from payproc.database.models import Payment, Role, User
 from payproc.domain.money import Money
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.settlement import RemoteDispute
 from payproc.domain.states import DisputeStatus, Fact
 from payproc.flows import checkout
@@ -16,7 +17,6 @@ from payproc.flows.checkout import PaymentRequest
 from payproc.providers.stripe import STRIPE
 from payproc.records import disputes, payments
 from payproc.records.identity.users import create_user
-from payproc.records.payments import Provenance
 from tests.web.client import Client, is_problem, key_of
 
 TOLD = Provenance(source=Source.OPERATOR, evidence="rev_of_a_test")

@@ -13,14 +13,14 @@ from sqlalchemy import select
 from structlog.testing import LogCapture
 
 from payproc.application import Application
-from payproc.database.models import Notice, Payment, Source, User
+from payproc.database.models import Notice, Payment, User
 from payproc.domain.money import Money
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import Fact
 from payproc.flows import checkout
 from payproc.flows.checkout import PaymentRequest
 from payproc.providers.stripe import STRIPE
 from payproc.records import payments
-from payproc.records.payments import Provenance
 from tests.support.configuration import WEBHOOK_SECRET
 from tests.web.client import PREFIX, Client, checkout_body
 from web.pay import links

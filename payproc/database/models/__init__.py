@@ -8,7 +8,7 @@ from payproc.database.models.jobs import Job, JobState, Tick
 from payproc.database.models.ledger import Account, Journal, JournalKind, LedgerEntry, SettlementLine
 from payproc.database.models.notices import Notice, NoticeState
 from payproc.database.models.orders import Order, OrderStatus
-from payproc.database.models.payments import Payment, PaymentEvent, Source
+from payproc.database.models.payments import Payment, PaymentEvent
 from payproc.database.models.provider_calls import CallState, Circuit, ProviderCall
 from payproc.database.models.reconciliation import (
     FindingKind,
@@ -60,7 +60,6 @@ __all__ = [
     "SeenKey",
     "SeenKind",
     "SettlementLine",
-    "Source",
     "Tick",
     "User",
 ]

@@ -6,8 +6,8 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Unique
 from sqlalchemy.orm import Mapped, mapped_column
 
 from payproc.database.models.base import Amounted, Base, closed_set
-from payproc.database.models.payments import Source
 from payproc.domain.ids import Prefix, new_id
+from payproc.domain.provenance import Source
 from payproc.domain.states import DisputeStatus, Effect
 
 

@@ -1,7 +1,6 @@
 """One attempt to be paid by one provider, and everything that happened to it."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String, func
@@ -11,17 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from payproc.database.models.base import Amounted, Base, closed_set
 from payproc.domain.ids import Prefix, new_id, new_reference
 from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.provenance import Source
 from payproc.domain.states import Effect, Fact, PaymentStatus
-
-
-class Source(StrEnum):
-    """Who told us a fact."""
-
-    API = "api"
-    NOTICE = "notice"
-    POLL = "poll"
-    RECONCILE = "reconcile"
-    OPERATOR = "operator"
 
 
 class Payment(Amounted, Base):

@@ -9,15 +9,15 @@ from sqlalchemy.orm import Session
 from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import Notice as NoticeRow
-from payproc.database.models import NoticeState, Payment, ReviewKind, Source
+from payproc.database.models import NoticeState, Payment, ReviewKind
 from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.references import References
 from payproc.domain.states import PaymentStatus
 from payproc.flows import poll
 from payproc.providers.answers import Verdict
 from payproc.providers.notices import DisputeNotice, Ignored, Notice, Postponed, RefundNotice
 from payproc.records import disputes, outcomes, payments, remote_refunds
-from payproc.records.payments import Provenance
 from payproc.records.reviews import open_review
 
 _POSTPONED_FOR = timedelta(days=1)

@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Dispute, FindingKind, Payment, ReconciliationRun
+from payproc.domain.provenance import Provenance
 from payproc.domain.settlement import RemoteDispute
 from payproc.domain.states import DISPUTE_OPEN
 from payproc.reconcile.classification import known_dispute
@@ -14,7 +15,6 @@ from payproc.reconcile.objects.pages import LocalMatches
 from payproc.reconcile.objects.sweep import Sweep
 from payproc.reconcile.runs import Work
 from payproc.records import disputes
-from payproc.records.payments import Provenance
 
 
 def _find_ours(

@@ -10,15 +10,8 @@ from sqlalchemy import ColumnElement, Interval, and_, func, literal, or_, select
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from payproc.database.models import (
-    FindingKind,
-    Loop,
-    Payment,
-    ReconciliationFinding,
-    ReconciliationRun,
-    SeenKind,
-    Source,
-)
+from payproc.database.models import FindingKind, Loop, Payment, ReconciliationFinding, ReconciliationRun, SeenKind
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import OPEN, TERMINAL
 from payproc.errors import UnreadableAnswer
 from payproc.flows.provider_requests import GRACE, USUAL_LIFE, payment_ref
@@ -30,7 +23,6 @@ from payproc.reconcile.findings import Difference
 from payproc.reconcile.objects import pages
 from payproc.reconcile.runs import Batch, Step, Steps, Work
 from payproc.records import outcomes, payments
-from payproc.records.payments import Provenance
 from payproc.records.reviews import has_open_mismatch
 
 # A wallet gives money back weeks later, and says so only to who asks.

@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, func
 from sqlalchemy.orm import Session
 
 from payproc.database.models import FindingKind, Payment, ReconciliationRun
+from payproc.domain.provenance import Provenance
 from payproc.domain.states import OPEN
 from payproc.flows.provider_requests import GRACE, payment_ref
 from payproc.providers.answers import Verdict
@@ -17,7 +18,6 @@ from payproc.reconcile.objects.pages import LocalMatches, NoAnswer
 from payproc.reconcile.objects.sweep import Sweep
 from payproc.reconcile.runs import Work
 from payproc.records import outcomes
-from payproc.records.payments import Provenance
 
 
 class _Inquired(RemotePayment):

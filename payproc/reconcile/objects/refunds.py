@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from payproc.database.models import FindingKind, Payment, ReconciliationRun, Refund
+from payproc.domain.provenance import Provenance
 from payproc.domain.settlement import RemoteRefund
 from payproc.domain.states import REFUND_OPEN
 from payproc.reconcile.classification import Contradiction, known_refund
@@ -14,7 +15,6 @@ from payproc.reconcile.objects.pages import LocalMatches, NoAnswer
 from payproc.reconcile.objects.sweep import Sweep
 from payproc.reconcile.runs import Work
 from payproc.records import remote_refunds
-from payproc.records.payments import Provenance
 
 
 def _find_ours(

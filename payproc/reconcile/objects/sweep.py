@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
-from payproc.database.models import Dispute, FindingKind, Payment, ReconciliationRun, Refund, SeenKind, Source
+from payproc.database.models import Dispute, FindingKind, Payment, ReconciliationRun, Refund, SeenKind
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.settlement import RemoteDispute, RemoteRefund
 from payproc.providers.listing import Page, RemotePayment
 from payproc.reconcile import findings
@@ -17,7 +18,6 @@ from payproc.reconcile.findings import Difference
 from payproc.reconcile.objects import pages
 from payproc.reconcile.objects.pages import LocalMatches, NoAnswer
 from payproc.reconcile.runs import Batch, Step, Steps, Work
-from payproc.records.payments import Provenance
 
 Row = TypeVar("Row", bound=Payment | Refund | Dispute)
 Remote = TypeVar("Remote", bound=RemotePayment | RemoteRefund | RemoteDispute)

@@ -7,18 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from payproc import jobs
-from payproc.database.models import (
-    FindingKind,
-    Job,
-    Loop,
-    Payment,
-    PaymentEvent,
-    ReconciliationRun,
-    Refund,
-    RunState,
-    Source,
-)
+from payproc.database.models import FindingKind, Job, Loop, Payment, PaymentEvent, ReconciliationRun, Refund, RunState
 from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.provenance import Source
 from payproc.domain.states import PaymentStatus, RefundStatus
 from payproc.operations import clock
 from payproc.providers.easy_paisa import EASY_PAISA
