@@ -1,8 +1,7 @@
 """Take a payment in: write it down, and stage what carries it to its provider."""
 
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, assert_never
+from typing import assert_never
 
 from sqlalchemy.orm import Session
 
@@ -11,6 +10,7 @@ from payproc.application import Application
 from payproc.database.models import Order, Payment, User
 from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.phones import masked, normalised
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import OPEN
@@ -26,25 +26,6 @@ from payproc.records.orders import payable_order
 
 # The hosted pages of both wallets take a form for a day.
 _FORM_LIFE = timedelta(hours=24)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaymentRequest:
-    """What a client asks for. Without an order `money` is needed; with one it must match or be absent.
-
-    `phone` as the client wrote it; `cnic` is the last six digits.
-    """
-
-    money: Money | None
-    description: str
-    success_url: str | None = None
-    cancel_url: str | None = None
-    phone: str | None = field(default=None, repr=False)
-    cnic: str | None = field(default=None, repr=False)
-    order_id: str | None = None
-    # What the client said, even without an amount: it must not be another than the order's.
-    currency: str | None = None
-    meta: dict[str, Any] = field(default_factory=dict)
 
 
 def take_payment(
@@ -126,6 +107,11 @@ def _hand_out_form(app: Application, session: Session, payment: Payment) -> None
         session, payment.id, result, provenance=Provenance(source=Source.API, evidence=payment.user_id)
     )
     poll.stage_next(app, session, payment, polled=0)
+
+
+def has_begun(payment: Payment) -> bool:
+    """Tell whether there is more to say of a payment than that it was taken."""
+    return payment.next_action is not None or payment.status not in OPEN
 
 
 def payment_form(app: Application, session: Session, payment: Payment) -> PostForm:

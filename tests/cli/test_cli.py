@@ -32,9 +32,9 @@ from payproc.database.models import (
     User,
 )
 from payproc.domain.money import Money
+from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.states import PaymentStatus
 from payproc.flows import checkout
-from payproc.flows.checkout import PaymentRequest
 from payproc.operations.doctor import broken_invariants
 from payproc.providers import registry
 from payproc.providers.stripe import STRIPE

@@ -22,12 +22,12 @@ from payproc.application import Application
 from payproc.database.models import Account, Journal, JournalKind, Payment, Refund, User
 from payproc.database.models import SettlementLine as KeptLine
 from payproc.domain.money import Money
+from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.settlement import LineKind, RefundOutcome, RefundVerdict, RemoteRefund, SettlementLine
 from payproc.domain.states import Fact, RefundFact
 from payproc.errors import InvalidRequest
 from payproc.flows import checkout
-from payproc.flows.checkout import PaymentRequest
 from payproc.providers.stripe import STRIPE
 from payproc.records import payments, refunds, remote_refunds
 from payproc.records.ledger import journal as ledger

@@ -9,11 +9,11 @@ from payproc.application import Application
 from payproc.database.engine import Database
 from payproc.database.models import Dispute, Payment, Refund, Role, User
 from payproc.domain.money import Money
+from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.settlement import RemoteDispute
 from payproc.domain.states import DisputeStatus, Fact, RefundFact
 from payproc.flows import checkout, request_refund
-from payproc.flows.checkout import PaymentRequest
 from payproc.operations.doctor import Broken, broken_invariants, invariants
 from payproc.providers import registry
 from payproc.providers.stripe import STRIPE

@@ -10,9 +10,9 @@ from sqlalchemy import func, select, text
 from payproc.application import Application
 from payproc.database.models import Job, Payment, User
 from payproc.domain.money import Money
+from payproc.domain.payment_request import PaymentRequest
 from payproc.errors import Conflict, IdempotencyKeyReused, InvalidRequest
 from payproc.flows import checkout
-from payproc.flows.checkout import PaymentRequest
 from payproc.providers.stripe import STRIPE
 from payproc.records import idempotency
 from payproc.records.idempotency import Answer, Fresh, Replay, Resumed, check_key, fingerprint

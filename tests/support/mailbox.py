@@ -13,11 +13,11 @@ from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import Dispute, Email, EmailKind, Payment, Refund, ReviewKind, User
 from payproc.domain.money import Money
+from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteDispute, RemoteRefund
 from payproc.domain.states import DisputeStatus, Fact, RefundFact, RefundStatus
 from payproc.flows import checkout
-from payproc.flows.checkout import PaymentRequest
 from payproc.mail import compose, outbox
 from payproc.providers.stripe import STRIPE
 from payproc.records import disputes, payments, refunds, remote_refunds

@@ -14,8 +14,8 @@ from payproc.bootstrap import settings_type
 from payproc.database.models import Payment, User
 from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.payment_request import PaymentRequest
 from payproc.flows import checkout
-from payproc.flows.checkout import PaymentRequest
 from payproc.operations.circuit_status import CircuitStatusStore
 from payproc.providers import registry
 from payproc.providers.easy_paisa import EASY_PAISA

@@ -15,8 +15,9 @@ from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import Email, Notice, Order, Payment, PaymentEvent, ProviderCall, Review, User
 from payproc.domain.money import Money
+from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.states import PaymentStatus
-from payproc.flows.checkout import PaymentRequest, take_payment
+from payproc.flows.checkout import take_payment
 from payproc.flows.inbox import accept
 from payproc.providers import registry
 from payproc.providers.notices import RawNotice

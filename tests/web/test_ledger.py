@@ -10,10 +10,10 @@ from werkzeug.test import TestResponse
 from payproc.application import Application
 from payproc.database.models import Payment, User
 from payproc.domain.money import Money
+from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import Fact
 from payproc.flows import checkout
-from payproc.flows.checkout import PaymentRequest
 from payproc.providers.stripe import STRIPE
 from payproc.records import payments
 from tests.web.client import is_problem, key_of

@@ -19,10 +19,10 @@ from payproc.database.models import Payment, User
 from payproc.domain.languages import Language
 from payproc.domain.money import CURRENCIES, Money
 from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import PaymentStatus
 from payproc.flows import checkout
-from payproc.flows.checkout import PaymentRequest
 from payproc.providers.answers import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
 from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH

@@ -9,11 +9,11 @@ from flask import Flask
 from payproc.application import Application
 from payproc.database.models import Payment, Role, User
 from payproc.domain.money import Money
+from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.settlement import RemoteDispute
 from payproc.domain.states import DisputeStatus, Fact
 from payproc.flows import checkout
-from payproc.flows.checkout import PaymentRequest
 from payproc.providers.stripe import STRIPE
 from payproc.records import disputes, payments
 from payproc.records.identity.users import create_user

@@ -7,10 +7,9 @@ from flask_openapi.types import ResponseDict
 
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.domain.states import OPEN
 from payproc.errors import InvalidRequest
 from payproc.flows.cancel import request_cancel
-from payproc.flows.checkout import take_payment
+from payproc.flows.checkout import has_begun, take_payment
 from payproc.operations import lists
 from payproc.operations.timeline import timeline
 from payproc.providers.registry import PROVIDERS
@@ -68,11 +67,6 @@ def checkout(header: StartHeader, body: CheckoutBody) -> Response:
             answer = _checkout_answer(payment, asked.wait)
             asked.remember(session, payment.id, answer)
     return respond(answer)
-
-
-def has_begun(payment: Payment) -> bool:
-    """Tell whether there is more to say of a payment than that it was taken."""
-    return payment.next_action is not None or payment.status not in OPEN
 
 
 def _checkout_answer(payment: Payment, wait: int) -> Answer:

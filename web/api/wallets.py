@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod, path_of
+from payproc.domain.payment_request import PaymentRequest
 from payproc.errors import Conflict, InvalidRequest, ProviderError
-from payproc.flows.checkout import PaymentRequest, payment_form, take_payment
+from payproc.flows.checkout import has_begun, payment_form, take_payment
 from payproc.providers.answers import PostForm
 from payproc.records.idempotency import Answer
 from web.api.locations import PAYMENTS, payment_location
-from web.api.payments import has_begun
 from web.auth import application, current_user, require_caller
 from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import text_of

@@ -28,7 +28,7 @@ from web.pay.languages.vocabulary import Vocabulary
 from web.pay.reasons import nothing_was_charged, reason_of
 from web.pay.state import PageState, follow, state_of
 from web.request_log import about
-from web.schemas.payments import PayStatusAnswer
+from web.schemas.pay import PayStatusAnswer
 
 blueprint = Blueprint(
     "pay", __name__, template_folder="templates", static_folder="static", static_url_path="/pay/assets"

@@ -1,17 +1,18 @@
 """What is asked and answered about payments."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from payproc.database.models import Payment
 from payproc.domain.money import Money, parse_major, parse_minor
+from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.states import PaymentStatus
 from payproc.errors import InvalidRequest
-from payproc.flows.checkout import PaymentRequest
 from payproc.operations.timeline import Entry
 from web.schemas.base import AmountIn, AmountOut, Answer, Body, Id, Line, MetaKey, MetaValue, PageQuery
+from web.schemas.pay import NextAction
 
 _MOST_METADATA = 50
 
@@ -100,14 +101,6 @@ class ListQuery(PageQuery):
     created_to: datetime | None = Field(default=None, description="Exclusive, with its offset.")
 
 
-class NextAction(Answer):
-    """What the customer does next: follow `url`, post a form, or act elsewhere (`token`: pay it at a shop)."""
-
-    type: Literal["redirect", "post_form", "await_customer"]
-    url: str | None = None
-    token: str | None = None
-
-
 class PaymentAnswer(Answer):
     """A payment."""
 
@@ -158,14 +151,6 @@ class StartedAnswer(AcceptedAnswer):
 
     session_id: str = Field(examples=["cs_test_a1b2c3"])
     url: str = Field(examples=["https://checkout.stripe.com/c/pay/cs_test_a1b2c3"])
-
-
-class PayStatusAnswer(Answer):
-    """What the pay page needs to know of its payment, and no more: whoever has the link may read it."""
-
-    status: PaymentStatus
-    next_action: NextAction | None
-    failure_code: str | None
 
 
 class PageAnswer(Answer):

@@ -4,7 +4,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from payproc.database.models import Payment
 from web.schemas.base import Line
-from web.schemas.payments import AcceptedAnswer, NextAction, PaymentBody
+from web.schemas.pay import NextAction
+from web.schemas.payments import AcceptedAnswer, PaymentBody
 
 
 class WalletBody(PaymentBody):

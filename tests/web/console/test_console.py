@@ -13,8 +13,8 @@ from werkzeug.test import TestResponse
 from payproc.application import Application
 from payproc.database.models import FindingKind, Loop, Scope, User
 from payproc.domain.money import Money
+from payproc.domain.payment_request import PaymentRequest
 from payproc.flows import checkout
-from payproc.flows.checkout import PaymentRequest
 from payproc.providers.stripe import STRIPE
 from payproc.records.identity.users import issue_key, revoke_key
 from tests.support.seeding import Seeded
