@@ -49,8 +49,8 @@ def config() -> JazzCashConfig:
         return_url="https://shop.example/pay/jazzcash/return",
         notify_url="https://shop.example/pay/jazzcash/notify",
         live_mode=False,
-        push_timeout=timedelta(seconds=0.3),
-        read_timeout=timedelta(seconds=0.3),
+        push_timeout=timedelta(seconds=5),
+        read_timeout=timedelta(seconds=5),
     )
 
 

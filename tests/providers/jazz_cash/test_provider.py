@@ -37,6 +37,8 @@ Signed = Callable[[Mapping[str, str]], dict[str, str]]
 REPLY = {"pp_ResponseCode": "000", "pp_ResponseMessage": "Thank you.", "pp_TxnRefNo": REFERENCE, "pp_Amount": "125050"}
 INQUIRY = {"pp_ResponseCode": "000", "pp_PaymentResponseCode": "121", "pp_Status": "Completed"}
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+# Of a gateway that stays silent; whoever answers may take longer on a busy machine.
+SOON = timedelta(seconds=0.3)
 
 
 def whole_refund(ref: PaymentRef) -> RefundRequest:
@@ -225,6 +227,7 @@ class TestWhenTheGatewayIsSick:
     def _calls(self, make_provider: MakeProvider, call_of: CallOf, ref_in: RefIn, gateway: Any) -> None:
         self.gateway = gateway
         self.provider = make_provider(at=gateway)
+        self.impatient = make_provider(at=gateway, push_timeout=SOON, read_timeout=SOON)
         self.call, self.ref = call_of("mwallet-2.0"), ref_in("mwallet-2.0")
         words = self.provider.prepare_refund(whole_refund(self.ref)).parameters
         self.refund = call_of("mwallet-2.0", parameters=words)
@@ -241,7 +244,7 @@ class TestWhenTheGatewayIsSick:
         return uncertain.value
 
     def test_a_charge_that_nobody_answers_has_timed_out(self) -> None:
-        self.gateway.silent = True
+        self.gateway.silent, self.provider = True, self.impatient
         assert isinstance(self.uncertain(), CallTimedOut)
         assert len([path for path, _, _ in self.gateway.asked if "DoMWallet" in path]) == 1
 
@@ -249,7 +252,7 @@ class TestWhenTheGatewayIsSick:
         self.gateway.silent = True
         for _ in range(6):
             with pytest.raises(CallTimedOut):
-                self.provider.start(self.call)
+                self.impatient.start(self.call)
 
     def test_a_firewalls_page_with_status_200_is_in_doubt_and_names_its_support_id(self) -> None:
         self.gateway.body = REJECTED
