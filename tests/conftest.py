@@ -30,6 +30,11 @@ for name in list(os.environ):
         del os.environ[name]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with real processes: a scope that takes minutes and comes last leaves every other worker idle."""
+    items.sort(key=lambda item: item.get_closest_marker("processes") is None)
+
+
 @pytest.fixture(scope="session")
 def postgres(place: Path) -> Iterator[Postgres]:
     server = start_postgres(place / "postgres")
