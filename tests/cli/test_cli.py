@@ -183,7 +183,7 @@ def test_a_user_is_written_to_in_the_language_that_was_named() -> None:
 
 
 @pytest.mark.usefixtures("database")
-def test_a_key_is_issued_and_revoked_by_its_first_characters_its_id_or_the_whole_of_it() -> None:
+def test_a_key_is_issued_and_revoked_by_its_beginning_its_id_or_the_whole_of_it() -> None:
     first = new_user()["api_key"]
     second = answer("key", "issue", "AMINA@example.com")["api_key"]
     revoked = answer("key", "revoke", first[:12])

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.processes
 SESSIONS = "POST /v1/checkout/sessions"
 
 
-def test_a_worker_killed_between_stripes_answer_and_our_commit_leaves_one_session_and_one_payment(shop: Shop) -> None:
+def test_a_worker_killed_before_it_commits_stripes_answer_leaves_one_session(shop: Shop) -> None:
     # Stripe executes and holds its answer: the worker dies with the session made and nothing of it known here.
     shop.fault(SESSIONS, "timeout_after", times=1, seconds=8)
     payment_id = shop.checkout(wait=0)["payment_id"]
@@ -93,7 +93,7 @@ def test_a_mail_server_that_is_down_holds_up_no_payment_and_one_mail_leaves_late
     assert shop.has_its_one_receipt(started["payment_id"])
 
 
-def test_webhooks_that_are_dropped_doubled_or_out_of_order_end_in_one_payment_and_one_receipt(shop: Shop) -> None:
+def test_webhooks_dropped_doubled_or_out_of_order_end_in_one_receipt(shop: Shop) -> None:
     for fault in ("drop", "duplicate", "delay", "shuffle"):
         shop.fault("webhook", fault, times=3, seconds=1)
         started = shop.checkout()

@@ -397,7 +397,7 @@ def test_every_kind_of_work_has_a_handler_that_takes_a_job(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_a_task_is_interrupted_before_it_is_killed_and_killed_before_its_lease_is_over(kind: Kind) -> None:
+def test_a_task_is_interrupted_then_killed_and_both_before_its_lease_is_over(kind: Kind) -> None:
     settings = load_settings(**{name.lower(): value for name, value in REQUIRED.items()})
     lease = settings.work_lease + (settings.push_timeout if kind.policy.waits else timedelta(0))
     limits = kind.policy.limits

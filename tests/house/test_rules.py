@@ -228,6 +228,15 @@ def _misplaced(module: str, user: PurePosixPath) -> Iterator[str]:
         yield f"{module} is of another folder: what several share stands in tests/support/"
 
 
+_LONGEST_SENTENCE = 75
+
+
+def names_longer_than_a_sentence(source: Source) -> Iterator[str]:
+    for node in ast.walk(source.tree):
+        if isinstance(node, _FUNCTION) and len(node.name.removeprefix("test_")) > _LONGEST_SENTENCE:
+            yield _at(node, f"{node.name} is a paragraph: a test's name is one sentence")
+
+
 _CONSTANT = re.compile(r"_*[A-Z][A-Z0-9_]*")
 
 
@@ -362,6 +371,10 @@ def test_no_test_leans_on_another() -> None:
     assert _broken(imports_between_tests, _python("tests")) == []
 
 
+def test_a_tests_name_is_one_sentence() -> None:
+    assert _broken(names_longer_than_a_sentence, _python("tests")) == []
+
+
 def test_no_constant_is_patched() -> None:
     assert _broken(patched_constants, _python("tests")) == []
 
@@ -427,6 +440,7 @@ _IN_TRANSACTION = "def f(app):\n    with app.database.transaction() as session:\
         (imports_between_tests, "tests/web/test_x.py", "from tests.web.test_y import read"),
         (imports_between_tests, "tests/web/test_x.py", "from tests.web.conftest import Client"),
         (imports_between_tests, "tests/web/test_x.py", "from tests.faults.shop import Shop"),
+        (names_longer_than_a_sentence, "tests/x.py", f"def test_{'and_' * 19}(): ..."),
         (patched_constants, "tests/x.py", "monkeypatch.setattr(schedule, '_SLICE', 0)"),
         (patched_constants, "tests/x.py", "monkeypatch.setattr('payproc.reconcile.schedule.MOST', 0)"),
         (conftests_that_hold_more_than_fixtures, "tests/web/conftest.py", "class World: ..."),
@@ -467,6 +481,7 @@ def test_the_rule_catches(rule: Rule, path: str, text: str) -> None:
         (excuses_without_a_reason, "payproc/x.py", "a = 'a # noqa in a text'"),
         (imports_between_tests, "tests/web/test_x.py", "from tests.support.world import World"),
         (imports_between_tests, "tests/web/console/test_x.py", "from tests.web.client import Client"),
+        (names_longer_than_a_sentence, "tests/x.py", f"def test_{'x' * 75}(): ..."),
         (patched_constants, "tests/x.py", "monkeypatch.setattr(app, 'post', posted.append)"),
         (conftests_that_hold_more_than_fixtures, "tests/web/conftest.py", "@pytest.fixture\ndef client(): ..."),
         (calls_out_with_a_transaction_open, "payproc/x.py", _IN_TRANSACTION + "provider.prepare_start(request)"),

@@ -324,7 +324,7 @@ def after(books: Books, story: Story, order: list[int]) -> dict[tuple[str, str],
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(story=stories(), data=st.data())
-def test_what_a_provider_owes_moves_by_its_lines_however_often_and_in_whatever_order_they_are_told(
+def test_what_a_provider_owes_moves_by_its_lines_in_whatever_order_they_come(
     books: Books, story: Story, data: st.DataObject
 ) -> None:
     once = list(range(story.length))

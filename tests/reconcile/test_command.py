@@ -257,9 +257,7 @@ class TestShow:
 
 
 class TestResolve:
-    def test_a_finding_is_closed_with_its_question_and_opened_again_by_the_run_that_meets_it(
-        self, audit: Audit
-    ) -> None:
+    def test_a_finding_is_closed_with_its_review_and_opened_by_the_run_that_meets_it(self, audit: Audit) -> None:
         altered(audit)
         audit.run(Loop.OBJECTS)
         [finding] = audit.findings(is_open=True)

@@ -95,7 +95,7 @@ def test_a_line_that_waits_is_met_again_for_as_long_as_a_bank_may_take() -> None
         assert window.end < noon
 
 
-def test_a_line_over_another_amount_than_ours_is_told_and_its_difference_is_in_suspense(audit: Audit) -> None:
+def test_a_line_of_another_amount_is_told_and_its_difference_is_in_suspense(audit: Audit) -> None:
     paid = audit.paid()
     line = line_of(audit, paid.stripe_charge_id)
     audit.patch(line["id"], amount=9000, net=9000 - line["fee"])

@@ -36,7 +36,7 @@ class TestDrift:
         assert [each.day for each in told] == [(seeded.today - n * DAY).date() for n in reversed(range(30))]
         assert all(each.kinds == () for each in told)
 
-    def test_a_finding_is_opened_on_one_day_and_open_at_the_end_of_each_until_it_is_closed(
+    def test_a_finding_is_open_at_the_end_of_each_day_until_it_is_closed(
         self, app: Application, seeded: Seeded
     ) -> None:
         noon = seeded.today - 3 * DAY + timedelta(hours=12)

@@ -96,7 +96,7 @@ def test_the_phone_may_stand_in_the_query_as_in_the_guide(wallet_world: WalletWo
     assert (differ.status_code, differ.json()["code"]) == (422, "phones_differ")
 
 
-def test_a_hosted_dialect_is_answered_with_the_form_at_once_and_the_same_under_the_same_key(
+def test_a_hosted_dialect_answers_with_its_form_and_the_same_under_the_same_key(
     wallet_world: WalletWorld, key: str
 ) -> None:
     world = wallet_world.speaking(jazz_cash_dialect="hosted-2.0")

@@ -100,7 +100,7 @@ def test_a_field_that_was_changed_after_signing_breaks_the_hash(world: WalletWor
     assert unmoved(world, payment)
 
 
-def test_a_true_notice_is_believed_acknowledged_and_applied_once_however_often_it_is_replayed(
+def test_a_true_notice_is_acknowledged_and_applied_once_however_often_replayed(
     world: WalletWorld,
 ) -> None:
     payment = world.begin(JAZZ_CASH, phone=NEVER)

@@ -125,7 +125,7 @@ def test_who_the_caller_is_takes_one_transaction_and_a_checkout_one_more(app: Ap
     assert answers[2].text == answers[0].text
 
 
-def test_what_was_committed_is_not_called_lost_when_the_database_goes_away_in_the_wait(
+def test_what_was_committed_is_not_called_lost_when_the_database_goes_away(
     app: Application, amina: Client, customer: User
 ) -> None:
     leaving = client_of(app, customer, transactions=3)

@@ -47,7 +47,7 @@ def test_what_is_kept_holds_no_secret_and_nothing_of_the_payer(harness: Harness)
 
 
 @of(CALLING)
-def test_the_words_that_are_stored_before_a_start_hold_no_secret_and_nothing_of_the_payer(harness: Harness) -> None:
+def test_what_is_stored_before_a_start_holds_no_secret_and_nothing_of_the_payer(harness: Harness) -> None:
     assert not leaked(harness, repr(harness.provider.prepare_start(harness.case.request())))
 
 
@@ -96,7 +96,7 @@ def test_a_provider_that_keeps_everything_is_found_out(harness: Harness) -> None
 @of([BrokenCase(StoresThePhone)])
 def test_a_provider_that_stores_the_phone_is_found_out(harness: Harness) -> None:
     with found_out():
-        test_the_words_that_are_stored_before_a_start_hold_no_secret_and_nothing_of_the_payer(harness=harness)
+        test_what_is_stored_before_a_start_holds_no_secret_and_nothing_of_the_payer(harness=harness)
 
 
 @of([BrokenCase(ShowsItsKey)])

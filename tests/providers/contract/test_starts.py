@@ -25,9 +25,7 @@ def test_a_payment_begins_in_the_one_way_that_its_dialect_has(harness: Harness) 
 
 @of(FORM_POST)
 @pytest.mark.parametrize("end", [End.PAID, End.DECLINED])
-def test_a_browser_comes_back_with_the_name_of_its_payment_and_without_an_outcome_of_its_own(
-    harness: Harness, end: End
-) -> None:
+def test_a_browser_comes_back_with_its_payments_name_and_no_outcome_of_its_own(harness: Harness, end: End) -> None:
     begun = harness.begin()
     last = harness.case.bring_about(harness.played, begun, end)[-1]
     provider = harness.provider

@@ -135,9 +135,7 @@ class TestChargeReply:
         assert refused.value.code == changes["pp_ResponseCode"]
 
     @pytest.mark.parametrize("message", ["pp_TxnRefNo already exists", "Duplicate transaction", ""])
-    def test_a_reference_that_was_used_is_no_refusal_for_the_first_sending_may_have_been_paid(
-        self, message: str
-    ) -> None:
+    def test_a_used_reference_is_no_refusal_since_the_first_sending_may_be_paid(self, message: str) -> None:
         assert self.outcome(pp_ResponseCode="110", pp_ResponseMessage=message).verdict is Verdict.UNKNOWN
 
     @pytest.mark.parametrize("given_hash", ["0" * 64, "é", 7])
@@ -236,7 +234,7 @@ class TestInquiry:
         assert self.verdict(pp_Amount="250.50") is Verdict.UNKNOWN
 
     @pytest.mark.parametrize("code", ["199", "101", "115", "999", ""])
-    def test_an_inquiry_that_did_not_work_may_be_unsigned_and_says_nothing_of_the_payment(self, code: str) -> None:
+    def test_an_inquiry_that_failed_may_be_unsigned_and_says_nothing_of_the_payment(self, code: str) -> None:
         outcome = self.read(INQUIRY | {"pp_ResponseCode": code, SECURE_HASH: ""})
         assert outcome.verdict is Verdict.UNKNOWN
         assert outcome.failure_code == (code or None)

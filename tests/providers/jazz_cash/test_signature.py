@@ -170,7 +170,7 @@ def test_a_value_that_could_be_split_or_encoded_otherwise_is_not_signed(value: s
     assert str(refused.value) == "cannot be signed: pp_Description"
 
 
-def test_values_keep_their_hash_under_other_names_which_is_why_a_hash_alone_is_not_believed() -> None:
+def test_values_keep_their_hash_under_other_names_so_a_hash_alone_proves_nothing() -> None:
     honest = sign({"pp_Amount": "121", "pp_BillReference": "P1"}, SALT)
     renamed = {"pp_ResponseCode": "121", "pp_TxnRefNo": "P1", SECURE_HASH: honest[SECURE_HASH]}
     assert verified(renamed, SALT)

@@ -193,7 +193,7 @@ def test_the_guides_form_is_the_guides_byte_for_byte(
     ]
 
 
-def test_a_customer_can_move_a_digit_of_the_guides_amount_and_the_gateway_will_not_see_it(
+def test_a_customer_can_move_a_digit_of_the_guides_amount_unseen_by_the_gateway(
     provider: JazzCashProvider, request_in: RequestIn
 ) -> None:
     fields = form_of(provider, request_in("guide", created_at=datetime(2026, 9, 1, 12, tzinfo=UTC))).fields

@@ -144,7 +144,7 @@ def test_numbers_in_an_answer_stay_exact_and_its_text_is_kept(gateway: Gateway) 
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_no_answer_leaves_a_charge_uncertain_and_is_asked_twice_where_asking_is_harmless(
+def test_what_is_no_answer_leaves_a_charge_uncertain_and_an_inquiry_asked_twice(
     gateway: Gateway, answer: Answer, code: str
 ) -> None:
     gateway.answer = answer

@@ -283,9 +283,7 @@ def line(
 
 
 @pytest.mark.parametrize("method", [JAZZ_CASH, EASY_PAISA])
-def test_what_the_simulator_tells_of_its_own_payments_finds_nothing_and_books_their_fees(
-    books: Books, method: PaymentMethod
-) -> None:
+def test_the_simulators_own_statement_finds_nothing_and_books_the_fees(books: Books, method: PaymentMethod) -> None:
     world = books.audit.world
     for amount in (125050, 333, 99999):
         books.audit.paid(method, amount)
@@ -432,7 +430,7 @@ def test_a_line_that_was_booked_with_another_fee_is_told_and_the_books_stand(boo
     assert books.balance(Account.FEES) == 0
 
 
-def test_a_payment_is_found_by_the_gateways_own_id_where_the_file_has_no_reference_of_ours(books: Books) -> None:
+def test_a_payment_is_found_by_the_gateways_own_id_where_ours_is_not_in_the_file(books: Books) -> None:
     paid = books.audit.paid(EASY_PAISA)
     assert paid.easy_paisa_reference
     run = books.imported([line("", paid.easy_paisa_reference)], EASY_PAISA)

@@ -76,9 +76,7 @@ def test_numbers_that_contradict_themselves(merchant: Merchant, listener: Listen
     wait_until(lambda: len([heard for heard in listener.heard if heard.query.endswith("P10")]) == 3)
 
 
-def test_a_notice_comes_for_a_payment_and_names_an_address_that_is_never_to_be_fetched(
-    merchant: Merchant, listener: Listener
-) -> None:
+def test_a_notice_names_an_address_that_is_never_to_be_fetched(merchant: Merchant, listener: Listener) -> None:
     merchant.easy(MA, ma_fields("P2", "03000000002"))
     merchant.easy(MA, ma_fields("P1"))
     wait_until(lambda: len(listener.heard) == 1)

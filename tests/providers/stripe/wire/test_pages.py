@@ -146,7 +146,7 @@ def test_an_event_that_no_delivery_could_bring_is_unreadable(changes: dict[str, 
     assert pages.event(EVENT | changes) is None
 
 
-def test_the_events_that_are_asked_for_are_those_we_read_and_no_more_than_stripe_takes() -> None:
+def test_events_are_asked_for_that_we_read_and_no_more_than_stripe_takes() -> None:
     assert len(notices.KINDS) == len(set(notices.KINDS)) <= 20
     for kind in notices.KINDS:
         read = notices.read(EVENT | {"type": kind, "data": {"object": REFUND | DISPUTE}}, live_mode=False)
