@@ -30,7 +30,7 @@ from payproc.domain.provenance import Source
 from payproc.domain.states import Effect, Fact, PaymentStatus
 from payproc.operations.doctor import broken_invariants
 from payproc.providers.stripe import STRIPE
-from tests.reconcile.audit import Audit
+from tests.payproc.reconcile.audit import Audit
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from payproc.providers.notices import RawNotice
 from payproc.providers.requests import Customer, Payer, PaymentRef, StartRequest, StoredCall
 from payproc.providers.transport.circuit_breakers import CircuitBreakers
 from payproc.providers.transport.http import Http
-from tests.providers.jazz_cash.gateway import Gateway, listening
+from tests.payproc.providers.jazz_cash.gateway import Gateway, listening
 
 REFERENCE = "T20260901120000001"
 # Noon in Karachi.

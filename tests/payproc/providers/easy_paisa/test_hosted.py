@@ -11,7 +11,7 @@ from payproc.providers.answers import PostForm
 from payproc.providers.easy_paisa.settings import Dialect
 from payproc.providers.easy_paisa.signature import merchant_hashed_req
 from payproc.providers.requests import Customer, Payer
-from tests.providers.easy_paisa.merchant import REFERENCE, config, delivered, provider, request
+from tests.payproc.providers.easy_paisa.merchant import REFERENCE, config, delivered, provider, request
 
 HOSTED = provider(config(Dialect.HOSTED))
 KEY = b"ABCDEFGHIJKLMNOP"

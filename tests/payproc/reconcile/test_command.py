@@ -19,7 +19,7 @@ from payproc.domain.states import PaymentStatus
 from payproc.providers.listing import Window
 from payproc.providers.stripe import STRIPE
 from payproc.reconcile import runs
-from tests.reconcile.audit import Audit
+from tests.payproc.reconcile.audit import Audit
 from tests.support.configuration import WEBHOOK_SECRET
 from tests.support.databases import ROOT
 from tests.support.seeding import Seeded

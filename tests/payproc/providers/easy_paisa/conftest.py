@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.providers.easy_paisa.gateway import Gateway, listening
+from tests.payproc.providers.easy_paisa.gateway import Gateway, listening
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from payproc.providers.stripe import STRIPE
 from payproc.reconcile import runs, schedule
 from payproc.reconcile.objects import steps as objects
 from tasks import runner
-from tests.reconcile.audit import Audit
+from tests.payproc.reconcile.audit import Audit
 from tests.support.crashes import Crash, DyingDatabase
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

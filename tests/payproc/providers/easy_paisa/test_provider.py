@@ -27,8 +27,8 @@ from payproc.providers.easy_paisa.provider import EasyPaisaProvider
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig, PaymentType, default_base_url
 from payproc.providers.requests import Operation, Payer, StartMode, StoredCall
 from payproc.providers.transport.circuit_breakers import CallTimedOut
-from tests.providers.easy_paisa.gateway import Gateway
-from tests.providers.easy_paisa.merchant import (
+from tests.payproc.providers.easy_paisa.gateway import Gateway
+from tests.payproc.providers.easy_paisa.merchant import (
     ACCOUNT,
     GATEWAY_KEY,
     NOW,

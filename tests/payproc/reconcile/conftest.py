@@ -1,6 +1,6 @@
 import pytest
 
-from tests.reconcile.audit import Audit
+from tests.payproc.reconcile.audit import Audit
 from tests.support.world import World
 
 

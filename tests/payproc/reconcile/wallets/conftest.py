@@ -1,7 +1,7 @@
 import pytest
 
 from payproc.reconcile.objects.inquiries import Sampling
-from tests.reconcile.wallets.audit import DIALECTS, WalletAudit
+from tests.payproc.reconcile.wallets.audit import DIALECTS, WalletAudit
 from tests.support.wallet_world import WalletWorld
 
 

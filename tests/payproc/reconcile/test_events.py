@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from payproc.database.models import Email, Job, JobState, Loop, Notice, NoticeState
 from payproc.domain.states import PaymentStatus
 from payproc.reconcile import events
-from tests.reconcile.audit import Audit
+from tests.payproc.reconcile.audit import Audit
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

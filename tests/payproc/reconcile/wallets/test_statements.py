@@ -44,7 +44,7 @@ from payproc.reconcile.statements.files import StatementInvalid
 from payproc.records.ledger import journal
 from sandbox.wallets.statement import fee_and_tax
 from sandbox.wallets.transactions import Gateway, State
-from tests.reconcile.wallets.audit import EVERY_ONE, WalletAudit
+from tests.payproc.reconcile.wallets.audit import EVERY_ONE, WalletAudit
 from tests.support.databases import ROOT
 from tests.support.wallet_world import NEVER
 

@@ -10,7 +10,7 @@ from payproc.errors import Refusal, RequestRefused
 from payproc.providers.answers import AwaitCustomer, Outcome, StartResult, Verdict
 from payproc.providers.easy_paisa import guide
 from payproc.providers.easy_paisa.settings import Dialect
-from tests.providers.easy_paisa.merchant import PHONE, REFERENCE, ref, request
+from tests.payproc.providers.easy_paisa.merchant import PHONE, REFERENCE, ref, request
 
 WORDS = guide.start_parameters(
     request(Dialect.GUIDE), store_id="1234", notify_url="https://shop.example/easy-paisa/notify"

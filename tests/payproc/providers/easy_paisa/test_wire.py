@@ -13,7 +13,7 @@ from payproc.providers.answers import AwaitCustomer, Outcome, StartResult, Verdi
 from payproc.providers.easy_paisa import wire
 from payproc.providers.easy_paisa.codes import Meaning, meaning
 from payproc.providers.easy_paisa.settings import PaymentType
-from tests.providers.easy_paisa.merchant import ACCOUNT, PHONE, REFERENCE, ref, request
+from tests.payproc.providers.easy_paisa.merchant import ACCOUNT, PHONE, REFERENCE, ref, request
 
 PUSH = wire.start_parameters(request(), store_id="1234", payment_type=PaymentType.MOBILE_ACCOUNT)
 CASH = wire.start_parameters(request(), store_id="1234", payment_type=PaymentType.OVER_THE_COUNTER)

@@ -14,7 +14,7 @@ from payproc.errors import SettingsInvalid
 from payproc.providers.easy_paisa import signature
 from payproc.providers.easy_paisa.envelope import Envelope, NotSigned
 from payproc.providers.transport import strict_json
-from tests.providers.easy_paisa.merchant import GATEWAY_KEY, OUR_KEY, private_pem, public_pem
+from tests.payproc.providers.easy_paisa.merchant import GATEWAY_KEY, OUR_KEY, private_pem, public_pem
 
 KEY = b"ABCDEFGHIJKLMNOP"
 

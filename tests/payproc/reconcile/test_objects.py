@@ -8,7 +8,7 @@ import requests
 from payproc.database.models import Dispute, FindingKind, Loop, Payment, PaymentEvent, Refund, ReviewKind, RunState
 from payproc.domain.provenance import Source
 from payproc.domain.states import DisputeStatus, PaymentStatus, RefundStatus
-from tests.reconcile.audit import Audit
+from tests.payproc.reconcile.audit import Audit
 from tests.support.after_payment import STAYS_PENDING, given, read
 
 

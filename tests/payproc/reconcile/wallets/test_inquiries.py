@@ -19,7 +19,7 @@ from payproc.reconcile import runs, schedule
 from payproc.reconcile.objects import inquiries as asking
 from payproc.reconcile.objects.inquiries import Sampling
 from sandbox.wallets.transactions import State
-from tests.reconcile.wallets.audit import EVERY_ONE, WalletAudit
+from tests.payproc.reconcile.wallets.audit import EVERY_ONE, WalletAudit
 from tests.support.waiting import wait_until
 from tests.support.wallet_world import DECLINED, NEVER
 

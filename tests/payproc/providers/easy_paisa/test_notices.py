@@ -10,8 +10,8 @@ from payproc.errors import NoticeMalformed
 from payproc.providers.easy_paisa import notices
 from payproc.providers.easy_paisa.settings import Dialect
 from payproc.providers.notices import Hint, Ignored
-from tests.providers.easy_paisa.gateway import Gateway
-from tests.providers.easy_paisa.merchant import ACCOUNT, PHONE, REFERENCE, config, delivered, provider
+from tests.payproc.providers.easy_paisa.gateway import Gateway
+from tests.payproc.providers.easy_paisa.merchant import ACCOUNT, PHONE, REFERENCE, config, delivered, provider
 from tests.support.notices import read_notice
 
 CONFIG = config(Dialect.HOSTED)

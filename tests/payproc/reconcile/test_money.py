@@ -12,7 +12,7 @@ from payproc.domain.states import RefundStatus
 from payproc.reconcile.balance import settlement
 from payproc.records.ledger import journal
 from sandbox.gateway import GatewayConfig, start_gateway
-from tests.reconcile.audit import Audit
+from tests.payproc.reconcile.audit import Audit
 from tests.support.after_payment import STAYS_PENDING, dispute, given, read
 from tests.support.configuration import WEBHOOK_SECRET
 from tests.support.world import World
