@@ -42,10 +42,6 @@ class Process:
     up: Answers | Pings | Says
 
 
-# What reads how a wallet is spoken to. Each process costs a second or two of a core before it is up.
-SPEAK_TO_WALLETS = ("web", "worker-jazz-cash", "worker-easy-paisa")
-
-
 def redis(site: Site) -> Process:
     """Return the Redis-protocol server, which starts before the others and stops after them."""
     command = redis_command(site.directory / "redis", port=site.ports.redis)

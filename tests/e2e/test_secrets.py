@@ -14,7 +14,6 @@ from psycopg.sql import SQL, Identifier
 from redis import Redis
 
 from sandbox.demo.browser import follow
-from sandbox.stack.processes import SPEAK_TO_WALLETS
 from sandbox.stack.running import Stack, running_stack
 from tests.support.waiting import wait_until
 
@@ -147,7 +146,7 @@ def test_nothing_secret_was_written_answered_or_sent_to_celery(stack: Stack) -> 
 
 def test_a_form_carries_the_password_to_the_browser_and_nowhere_else(stack: Stack) -> None:
     dialects = {"JAZZ_CASH_DIALECT": "hosted-1.1", "EASY_PAISA_DIALECT": "hosted"}
-    hosted = stack.reconfigured(dialects, only=SPEAK_TO_WALLETS)
+    hosted = stack.reconfigured(dialects, only=["web"])
     for wallet in ("jazz-cash", "easy-paisa"):
         started = start(hosted, wallet)
         requests.post(started["form_url"], data=started["payload"], timeout=10)
