@@ -14,6 +14,7 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from sqlalchemy.orm import class_mapper
 from typer.testing import CliRunner, Result
 
 from payproc.cli import app as cli
@@ -257,7 +258,7 @@ class Books:
         models = (ReconciliationFinding, SettlementLine, LedgerEntry, Review, Job)
         return [
             sorted(
-                repr({column.key: getattr(row, column.key) for column in row.__table__.columns})
+                repr({column.key: getattr(row, column.key) for column in class_mapper(model).column_attrs})
                 for row in world.rows(model)
             )
             for model in models
