@@ -96,7 +96,8 @@ class Controls:
         return requests.get(f"{self.gateway.base_url}/_sandbox/{path}", timeout=5).json()
 
     def post(self, path: str, body: Any = None) -> Any:
-        return requests.post(f"{self.gateway.base_url}/_sandbox/{path}", json=body, timeout=5).json()
+        # Thousands of payments take a while on a busy machine.
+        return requests.post(f"{self.gateway.base_url}/_sandbox/{path}", json=body, timeout=30).json()
 
     def act(self, session_id: str, action: str) -> Any:
         return self.post(f"sessions/{session_id}/{action}")

@@ -135,7 +135,8 @@ class World:
 
     def at_stripe(self, path: str, **body: Any) -> dict[str, Any]:
         """Do something by hand at Stripe: below /_sandbox."""
-        answer = requests.post(f"{self.gateway.base_url}/_sandbox/{path}", json=body, timeout=5)
+        # Thousands of payments take a while on a busy machine.
+        answer = requests.post(f"{self.gateway.base_url}/_sandbox/{path}", json=body, timeout=30)
         assert answer.ok, answer.text
         found: dict[str, Any] = answer.json()
         return found

@@ -24,7 +24,8 @@ class Method(StrEnum):
 
 def new_id(prefix: str) -> str:
     """Return an id that looks like Stripe's: the prefix and 24 characters."""
-    return f"{prefix}_{''.join(secrets.choice(ALPHABET) for _ in range(24))}"
+    # One call for all of its bytes: tests make ids by the hundred thousand.
+    return f"{prefix}_{''.join(ALPHABET[byte % len(ALPHABET)] for byte in secrets.token_bytes(24))}"
 
 
 def customer(given: Json, *, created: int) -> Json:
