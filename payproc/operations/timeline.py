@@ -1,5 +1,6 @@
 """Why a payment is in its state: everything that is on record about it, in order."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,7 +8,6 @@ from sqlalchemy import CompoundSelect, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from payproc.database.models import (
-    Dispute,
     DisputeEvent,
     Email,
     Job,
@@ -53,25 +53,24 @@ def timeline(session: Session, payment: Payment) -> list[Entry]:
 
 
 def _events(session: Session, payment: Payment) -> list[Entry]:
-    rows = session.scalars(
-        select(PaymentEvent).where(PaymentEvent.payment_id == payment.id).order_by(PaymentEvent.number)
-    )
+    events = select(PaymentEvent).where(PaymentEvent.payment_id == payment.id)
     return [
         Entry(at=event.at, what=f"payment.{event.fact}", sentence=_event_sentence(event), evidence=event.evidence)
-        for event in rows
+        for event in session.scalars(events.order_by(PaymentEvent.number))
     ]
 
 
 def _event_sentence(event: PaymentEvent) -> str:
     if event.fact is Fact.CREATED:
         return f"created as {event.to_status}"
-    told = f"{event.fact.replace('_', ' ')}, told by {event.source}"
-    return _effect_sentence(told, event.effect, before=event.from_status, now=event.to_status, detail=event.detail)
+    return _effect_sentence(event.fact, event)
 
 
-def _effect_sentence(told: str, effect: Effect, *, before: str | None, now: str, detail: str | None) -> str:
-    why = f" ({detail})" if detail else ""
-    match effect:
+def _effect_sentence(fact: str, event: PaymentEvent | RefundEvent | DisputeEvent) -> str:
+    told = f"{fact.replace('_', ' ')}, told by {event.source}"
+    before, now = event.from_status, event.to_status
+    why = f" ({event.detail})" if event.detail else ""
+    match event.effect:
         case Effect.MOVED if before is None:
             return f"{told}{why}"
         case Effect.MOVED:
@@ -86,29 +85,14 @@ def _subjects(payment: Payment) -> CompoundSelect[str]:
     return union_all(select(literal(payment.id)), select(Refund.id).where(Refund.payment_id == payment.id))
 
 
-def _calls(session: Session, payment: Payment) -> list[Entry]:
-    rows = session.scalars(select(ProviderCall).where(ProviderCall.subject.in_(_subjects(payment))))
-    entries: list[Entry] = []
-    for call in rows:
+def _calls(session: Session, payment: Payment) -> Iterator[Entry]:
+    for call in session.scalars(select(ProviderCall).where(ProviderCall.subject.in_(_subjects(payment)))):
         name = f"{call.provider} {call.operation}"
-        entries.append(
-            Entry(
-                at=call.created_at,
-                what="call.intended",
-                sentence=f"{name} written down, to be sent under key {call.idempotency_key}",
-                evidence=call.id,
-            )
-        )
+        sentence = f"{name} written down, to be sent under key {call.idempotency_key}"
+        yield Entry(at=call.created_at, what="call.intended", sentence=sentence, evidence=call.id)
         if call.answered_at:
-            entries.append(
-                Entry(
-                    at=call.answered_at,
-                    what=f"call.{call.state}",
-                    sentence=f"{name} {call.state}: {call.answer}",
-                    evidence=call.id,
-                )
-            )
-    return entries
+            answer = f"{name} {call.state}: {call.answer}"
+            yield Entry(at=call.answered_at, what=f"call.{call.state}", sentence=answer, evidence=call.id)
 
 
 def _notices(session: Session, payment: Payment) -> list[Entry]:
@@ -125,8 +109,7 @@ def _notices(session: Session, payment: Payment) -> list[Entry]:
 
 
 def _emails(session: Session, payment: Payment) -> list[Entry]:
-    rows = session.scalars(select(Email).where(Email.payment_id == payment.id))
-    return [_email(email) for email in rows]
+    return [_email(email) for email in session.scalars(select(Email).where(Email.payment_id == payment.id))]
 
 
 def _email(email: Email) -> Entry:
@@ -139,65 +122,37 @@ def _email(email: Email) -> Entry:
     return Entry(at=email.created_at, what="mail.owed", sentence=f"{told} not sent yet", evidence=email.id)
 
 
-def _refunds(session: Session, payment: Payment) -> list[Entry]:
-    return [entry for refund in refunds_of(session, payment) for entry in _refund_events(session, refund)]
-
-
-def _refund_events(session: Session, refund: Refund) -> list[Entry]:
-    money = refund.money
-    rows = session.scalars(select(RefundEvent).where(RefundEvent.refund_id == refund.id).order_by(RefundEvent.number))
-    return [
-        Entry(
-            at=event.at,
-            what=f"refund.{event.fact}",
-            sentence=f"refund of {money} {_refund_sentence(refund, event)}",
-            evidence=refund.id if event.fact is RefundFact.ASKED else event.evidence,
-        )
-        for event in rows
-    ]
+def _refunds(session: Session, payment: Payment) -> Iterator[Entry]:
+    for refund in refunds_of(session, payment):
+        events = select(RefundEvent).where(RefundEvent.refund_id == refund.id)
+        for event in session.scalars(events.order_by(RefundEvent.number)):
+            sentence = f"refund of {refund.money} {_refund_sentence(refund, event)}"
+            evidence = refund.id if event.fact is RefundFact.ASKED else event.evidence
+            yield Entry(at=event.at, what=f"refund.{event.fact}", sentence=sentence, evidence=evidence)
 
 
 def _refund_sentence(refund: Refund, event: RefundEvent) -> str:
     if event.fact is RefundFact.ASKED:
         by = f"asked for by {refund.requested_by}" if refund.requested_by else "made in the provider's dashboard"
         return f"{by} ({refund.reason})" if refund.reason else by
-    told = f"{event.fact.replace('_', ' ')}, told by {event.source}"
-    return _effect_sentence(told, event.effect, before=event.from_status, now=event.to_status, detail=event.detail)
+    return _effect_sentence(event.fact, event)
 
 
-def _disputes(session: Session, payment: Payment) -> list[Entry]:
-    return [entry for dispute in disputes_of(session, payment) for entry in _dispute_events(session, dispute)]
+def _disputes(session: Session, payment: Payment) -> Iterator[Entry]:
+    for dispute in disputes_of(session, payment):
+        named = f"dispute {dispute.provider_dispute_id} of {dispute.money}"
+        events = select(DisputeEvent).where(DisputeEvent.dispute_id == dispute.id)
+        for event in session.scalars(events.order_by(DisputeEvent.number)):
+            sentence = f"{named}: {_effect_sentence(event.told, event)}"
+            yield Entry(at=event.at, what=f"dispute.{event.told}", sentence=sentence, evidence=event.evidence)
 
 
-def _dispute_events(session: Session, dispute: Dispute) -> list[Entry]:
-    money = dispute.money
-    rows = session.scalars(
-        select(DisputeEvent).where(DisputeEvent.dispute_id == dispute.id).order_by(DisputeEvent.number)
-    )
-    return [
-        Entry(
-            at=event.at,
-            what=f"dispute.{event.told}",
-            sentence=f"dispute {dispute.provider_dispute_id} of {money}: {_dispute_sentence(event)}",
-            evidence=event.evidence,
-        )
-        for event in rows
-    ]
-
-
-def _dispute_sentence(event: DisputeEvent) -> str:
-    told = f"{event.told.replace('_', ' ')}, told by {event.source}"
-    return _effect_sentence(told, event.effect, before=event.from_status, now=event.to_status, detail=event.detail)
-
-
-def _reviews(session: Session, payment: Payment) -> list[Entry]:
-    entries: list[Entry] = []
+def _reviews(session: Session, payment: Payment) -> Iterator[Entry]:
     for review in session.scalars(select(Review).where(Review.payment_id == payment.id)):
-        entries.append(Entry(at=review.opened_at, what="review.opened", sentence=review.detail, evidence=review.id))
+        yield Entry(at=review.opened_at, what="review.opened", sentence=review.detail, evidence=review.id)
         if review.resolved_at:
             answer = review.resolution or "resolved"
-            entries.append(Entry(at=review.resolved_at, what="review.resolved", sentence=answer, evidence=review.id))
-    return entries
+            yield Entry(at=review.resolved_at, what="review.resolved", sentence=answer, evidence=review.id)
 
 
 _PLANS: dict[str, str] = {
