@@ -46,11 +46,8 @@ def ask_again(session: Session, payment: Payment) -> jobs.Kind:
     Raises Conflict when the payment has ended.
     """
     if payment.status not in OPEN:
-        raise Conflict(
-            f"Payment {payment.id} is {payment.status}; only an open payment is asked about.",
-            code="payment_ended",
-            subject=payment.id,
-        )
+        said = f"Payment {payment.id} is {payment.status}; only an open payment is asked about."
+        raise Conflict(said, code="payment_ended", subject=payment.id)
     poll.stage_now(session, payment)
     return jobs.Kind.INQUIRE_PAYMENT
 
@@ -74,10 +71,7 @@ def requeue_job(session: Session, job: Job) -> None:
 
 
 def bury_job(session: Session, job: Job, *, reason: str) -> None:
-    """Set an open job aside; a payment that was waiting for it opens a review.
-
-    Raises Conflict when it is not open.
-    """
+    """Set an open job aside; a payment that was waiting for it opens a review. Raises Conflict when it is not open."""
     if job.state is not JobState.READY:
         raise Conflict(f"Job {job.id} is {job.state}; only an open job is buried.", code="job_not_open")
     jobs.bury_by_hand(session, job, error=reason)
@@ -86,13 +80,8 @@ def bury_job(session: Session, job: Job, *, reason: str) -> None:
         apply.bury_notice(session, job.subject, error=reason)
     payment = session.get(Payment, job.subject)
     if payment is not None and payment.status in OPEN:
-        reviews.open_review(
-            session,
-            ReviewKind.JOB_DEAD,
-            job.id,
-            payment_id=payment.id,
-            detail=f"{job.kind} of {payment.id} was buried by hand: {reason}.",
-        )
+        detail = f"{job.kind} of {payment.id} was buried by hand: {reason}."
+        reviews.open_review(session, ReviewKind.JOB_DEAD, job.id, payment_id=payment.id, detail=detail)
 
 
 def resolve_review(
@@ -121,55 +110,45 @@ def resolve_review(
 
 def _settle_refund(session: Session, review: Review, decision: OperatorAction | None) -> None:
     if decision not in _OF_REFUNDS:
-        raise Conflict(
-            f"Review {review.id} is about a refund: decide refunded or not_refunded.",
-            code="decision_unfit",
-            subject=review.id,
-        )
-    provenance = Provenance(source=Source.OPERATOR, evidence=review.id)
+        raise _unfit(review, "a refund: decide refunded or not_refunded")
     fact, wanted = _OF_REFUNDS[decision]
-    refund = refunds.apply_fact(session, review.subject, fact, provenance=provenance, message=review.resolution)
+    refund = refunds.apply_fact(
+        session, review.subject, fact, provenance=_provenance(review), message=review.resolution
+    )
     if refund.status is not wanted:
-        raise Conflict(
-            f"Refund {refund.id} is {refund.status} already; nothing was changed.",
-            code="decision_too_late",
-            subject=refund.id,
-        )
+        said = f"Refund {refund.id} is {refund.status} already; nothing was changed."
+        raise Conflict(said, code="decision_too_late", subject=refund.id)
 
 
 def _decide_request(session: Session, review: Review, decision: OperatorAction | None) -> None:
-    provenance = Provenance(source=Source.OPERATOR, evidence=review.id)
+    asked, provenance = review.subject, _provenance(review)
     match decision:
         case OperatorAction.APPROVED:
-            refunds.approve(session, review.subject, provenance=provenance)
+            refunds.approve(session, asked, provenance=provenance)
         case OperatorAction.REJECTED:
-            refunds.apply_fact(
-                session,
-                review.subject,
-                RefundFact.CANCELLED,
-                provenance=provenance,
-                code="rejected",
-                message=review.resolution,
-            )
+            why, fact = review.resolution, RefundFact.CANCELLED
+            refunds.apply_fact(session, asked, fact, provenance=provenance, code="rejected", message=why)
         case _:
-            raise Conflict(
-                f"Review {review.id} is about a refund that was asked for: decide approved or rejected.",
-                code="decision_unfit",
-                subject=review.id,
-            )
+            raise _unfit(review, "a refund that was asked for: decide approved or rejected")
 
 
 def _decide(session: Session, review: Review, decision: OperatorAction) -> None:
     if review.payment_id is None:
         raise Conflict(f"Review {review.id} is about no payment: there is nothing to decide.", code="review_no_payment")
     if decision not in _OF_PAYMENTS:
-        raise Conflict(f"Review {review.id} is about no refund.", code="decision_unfit", subject=review.id)
+        raise _unfit(review, "no refund")
     fact, wanted = _OF_PAYMENTS[decision]
-    provenance = Provenance(source=Source.OPERATOR, evidence=review.id)
-    payment = payments.apply_fact(session, review.payment_id, fact, provenance=provenance, detail=review.resolution)
+    payment = payments.apply_fact(
+        session, review.payment_id, fact, provenance=_provenance(review), detail=review.resolution
+    )
     if payment.status is not wanted:
-        raise Conflict(
-            f"Payment {payment.id} is {payment.status} and cannot become {wanted}; nothing was changed.",
-            code="decision_too_late",
-            subject=payment.id,
-        )
+        said = f"Payment {payment.id} is {payment.status} and cannot become {wanted}; nothing was changed."
+        raise Conflict(said, code="decision_too_late", subject=payment.id)
+
+
+def _provenance(review: Review) -> Provenance:
+    return Provenance(source=Source.OPERATOR, evidence=review.id)
+
+
+def _unfit(review: Review, about: str) -> Conflict:
+    return Conflict(f"Review {review.id} is about {about}.", code="decision_unfit", subject=review.id)
