@@ -8,10 +8,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import select
 
 import payproc
 from payproc import settings
-from payproc.cli.terminal.edge import Json, open_database, written
+from payproc.cli.terminal.edge import Json, transaction, written
 from payproc.cli.terminal.rendering import show_item
 
 app = typer.Typer(no_args_is_help=True)
@@ -46,11 +47,8 @@ def current(*, json: Json = False) -> None:
 
 def _reach() -> None:
     # Alembic's own connection would wait for a silent host as long as TCP does.
-    database = open_database()
-    try:
-        database.single_statement("SELECT 1", {})
-    finally:
-        database.dispose()
+    with transaction() as session:
+        session.execute(select(1))
 
 
 def _config() -> Config:
@@ -61,10 +59,6 @@ def _config() -> Config:
 
 def _show(*, json: bool) -> None:
     newest = ScriptDirectory.from_config(_config()).get_current_head()
-    database = open_database()
-    try:
-        with database.transaction() as session:
-            revision = MigrationContext.configure(session.connection()).get_current_revision()
-    finally:
-        database.dispose()
+    with transaction() as session:
+        revision = MigrationContext.configure(session.connection()).get_current_revision()
     show_item({"revision": revision, "newest": newest}, json=json)

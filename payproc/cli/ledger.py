@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from payproc.cli.terminal.edge import Json, transaction
+from payproc.cli.terminal.edge import Json, moment, transaction
 from payproc.cli.terminal.rendering import show_document, show_list
 from payproc.errors import InvalidRequest
 from payproc.records.ledger.exports import WRITERS, ExportFormat
@@ -30,7 +30,7 @@ def ledger(
     json: Json = False,
 ) -> None:
     """Show what stands on each account (a debit is positive), or export every entry."""
-    until = None if at is None else _moment(at)
+    until = None if at is None else moment(at, "--at")
     if shape is not Shape.TABLE and json:
         raise InvalidRequest(f"--json shows balances: leave it out, or --format {shape}.")
     if shape is not Shape.TABLE:
@@ -42,16 +42,6 @@ def ledger(
         show_document({"at": until, "balances": rows})
         return
     show_list("balances", rows, columns=("account", "provider", "currency", "money"), more=False, json=False)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidRequest(f"--at {text} is not a time such as 2026-01-31T23:59:59Z.", field="at") from None
-    if moment.tzinfo is None:
-        raise InvalidRequest(f"--at {text} needs its offset, such as Z or +05:00.", code="time_naive", field="at")
-    return moment
 
 
 def _export(export_format: ExportFormat, until: datetime | None) -> None:

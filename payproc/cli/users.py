@@ -69,10 +69,7 @@ def revoke(
 
 
 def named_user(session: Session, who: str) -> User:
-    """Find a user by address or id.
-
-    Raises NotFound, or Conflict when the address is shared.
-    """
+    """Find a user by address or id. Raises NotFound, or Conflict when the address is shared."""
     named = (func.lower(User.email) == who.lower()) | (User.id == who)
     found = list(session.scalars(select(User).where(named).limit(2)))
     if not found:

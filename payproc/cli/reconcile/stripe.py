@@ -11,7 +11,7 @@ import typer
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.cli.terminal.edge import Id, Json, Limit, application, find, transaction, written
+from payproc.cli.terminal.edge import Id, Json, Limit, application, find, moment, transaction, written
 from payproc.cli.terminal.progress import counted, differences, watched
 from payproc.cli.terminal.rendering import show_document, show_item, show_list, show_table, show_text
 from payproc.database.models import FindingKind, Loop, ReconciliationFinding, ReconciliationRun, RunState
@@ -73,7 +73,7 @@ def stripe(
     was begun is carried on by `reconcile resume`.
     """
     now = datetime.now(UTC)
-    begin, end = _moment(since, "--since", now), _moment(until, "--until", now)
+    begin, end = _past(since, "--since", now), _past(until, "--until", now)
     with application() as core:
         loops = list(_PLANS) if which is Which.ALL else [Loop(which)]
         # Every window before the first run: a wrong time must not be found out after half of the work.
@@ -151,22 +151,16 @@ def resolve(
     show_item(_finding(finding) | {"resolution": resolution}, json=json)
 
 
-def _moment(text: str | None, option: str, now: datetime) -> datetime | None:
+def _past(text: str | None, option: str, now: datetime) -> datetime | None:
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidRequest(f"{option} {text} is not a time such as 2026-01-31T23:59:59Z.") from None
-    if moment.tzinfo is None:
-        raise InvalidRequest(f"{option} {text} needs its offset, such as Z or +05:00.", code="time_naive")
-    try:
-        moment = moment.astimezone(UTC)
+        given = moment(text, option).astimezone(UTC)
     except OverflowError:
         raise InvalidRequest(f"{option} {text} is out of all time.") from None
-    if moment > now:
+    if given > now:
         raise InvalidRequest(f"{option} {text} is still to come.")
-    return moment
+    return given
 
 
 def _window(core: Application, loop: Loop, now: datetime, since: datetime | None, until: datetime | None) -> Window:
@@ -176,12 +170,9 @@ def _window(core: Application, loop: Loop, now: datetime, since: datetime | None
     usual = _PLANS[loop].window(now, last)
     begin, end = since or usual.begin, until or usual.end
     if begin >= end:
-        raise InvalidRequest(f"Nothing lies between {_worded(begin)} and {_worded(end)} for {loop}: give other times.")
+        between = " and ".join(each.isoformat(timespec="seconds") for each in (begin, end))
+        raise InvalidRequest(f"Nothing lies between {between} for {loop}: give other times.")
     return Window(begin=begin, end=end)
-
-
-def _worded(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds")
 
 
 def _resume(core: Application, run: ReconciliationRun) -> ReconciliationRun:

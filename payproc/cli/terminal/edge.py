@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -16,7 +17,7 @@ from payproc.application import Application
 from payproc.bootstrap import application_from_environment
 from payproc.database.engine import Database
 from payproc.database.models import Base, Role, User
-from payproc.errors import NotFound, PayprocError, SettingsInvalid
+from payproc.errors import InvalidRequest, NotFound, PayprocError, SettingsInvalid
 from payproc.operations import logs
 
 REFUSED, MISUSED, NO_DATABASE = 1, 2, 3
@@ -39,23 +40,15 @@ Id = Annotated[str, typer.Argument(callback=written)]
 OPERATOR = User(email="command-line@localhost", full_name="Command line", role=Role.OPERATOR)
 
 
-def open_database() -> Database:
-    """Make the way to the database that DATABASE_URL names.
-
-    Raises SettingsInvalid.
-    """
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Open one session for one command over DATABASE_URL: it commits on a clean exit. Raises SettingsInvalid."""
     url = settings.database_url()
     try:
-        return Database(url, pool_size=1)
+        database = Database(url, pool_size=1)
     except (ArgumentError, ValueError):
         # Their text would quote the part of the address that is wrong, and that may be the password.
         raise SettingsInvalid(["DATABASE_URL: is not a database's address"]) from None
-
-
-@contextmanager
-def transaction() -> Iterator[Session]:
-    """Open one session for one command: it commits on a clean exit."""
-    database = open_database()
     try:
         with database.transaction() as session:
             yield session
@@ -77,14 +70,22 @@ def application() -> Iterator[Application]:
 
 
 def find(session: Session, model: type[Row], row_id: str, *, noun: str) -> Row:
-    """Return the row under its lock.
-
-    Raises NotFound.
-    """
+    """Return the row under its lock. Raises NotFound."""
     row = session.get(model, row_id, with_for_update=True)
     if row is None:
         raise NotFound(f"There is no {noun} {row_id}.", subject=row_id)
     return row
+
+
+def moment(text: str, option: str) -> datetime:
+    """Read a time that was given as an option; it has its offset. Raises InvalidRequest."""
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequest(f"{option} {text} is not a time such as 2026-01-31T23:59:59Z.") from None
+    if read.tzinfo is None:
+        raise InvalidRequest(f"{option} {text} needs its offset, such as Z or +05:00.", code="time_naive")
+    return read
 
 
 class Edge(TyperGroup):
