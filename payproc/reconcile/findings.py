@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from payproc.database.models import (
+    Dispute,
     FindingKind,
     Payment,
     ReconciliationFinding,
     ReconciliationRun,
+    Refund,
     ReviewKind,
     SeenKey,
     SeenKind,
@@ -37,11 +39,6 @@ class Difference:
     theirs: str = ""
     payment_id: str | None = None
 
-    @property
-    def seen(self) -> "Seen":
-        """What tells it from any other difference."""
-        return Seen(kind=self.kind, ours=self.ours, theirs=self.theirs)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
@@ -53,9 +50,14 @@ class Seen:
     payload: Mapping[str, Any] | None = None
 
 
-def seen_by(finding: ReconciliationFinding) -> Seen:
-    """Return what a run remembers of a finding that it meets."""
-    return Seen(kind=finding.kind, ours=finding.ours, theirs=finding.theirs)
+def seen_by(found: Difference | ReconciliationFinding) -> Seen:
+    """Return what a run remembers of a difference that it meets: what tells it from any other."""
+    return Seen(kind=found.kind, ours=found.ours, theirs=found.theirs)
+
+
+def payment_id_of(row: Payment | Refund | Dispute) -> str:
+    """Return the id of the payment that a row is, or is of."""
+    return row.id if isinstance(row, Payment) else row.payment_id
 
 
 def record(
@@ -74,7 +76,7 @@ def record(
     if run.dry_run:
         _sample(run, difference, repair="none" if mending is None else "would be made")
         return
-    note(session, run, [difference.seen])
+    note(session, run, [seen_by(difference)])
     finding_id = _write(session, run, difference)
     if mending is not None:
         mending()
@@ -88,17 +90,17 @@ def tell(
     session: Session,
     run: ReconciliationRun,
     kind: FindingKind,
-    payment: Payment,
+    row: Payment | Refund | Dispute | None,
     *,
     theirs: str = "",
     at: datetime,
     detail: str,
+    repair: Callable[[], object] | None = None,
 ) -> None:
-    """Write down what is told otherwise of one of our payments, and mend nothing."""
-    difference = Difference(
-        kind=kind, ours=payment.id, theirs=theirs, payment_id=payment.id, subject_at=at, detail=detail
-    )
-    record(session, run, difference)
+    """Record what is told otherwise of a row of ours, or of none; `at` is when that was made (UTC)."""
+    ours, payment_id = (row.id, payment_id_of(row)) if row else ("", None)
+    difference = Difference(kind=kind, ours=ours, theirs=theirs, payment_id=payment_id, subject_at=at, detail=detail)
+    record(session, run, difference, repair=repair)
 
 
 def _write(session: Session, run: ReconciliationRun, difference: Difference) -> str | None:

@@ -65,20 +65,14 @@ class FindingPage:
 
 
 def runs(session: Session, *, limit: int, cursor: str | None = None) -> RunPage:
-    """Return up to `limit` runs, newest first.
-
-    Raises InvalidRequest for a cursor that is not one of ours.
-    """
+    """Return up to `limit` runs, newest first. Raises InvalidRequest for a cursor that is not one of ours."""
     query = select(ReconciliationRun).order_by(ReconciliationRun.started_at.desc(), ReconciliationRun.id.desc())
     found, following = _page(session, query, ReconciliationRun.started_at, limit=limit, cursor=cursor)
     return RunPage(runs=found, next_cursor=following)
 
 
 def run(session: Session, run_id: str) -> ReconciliationRun:
-    """Return one run.
-
-    Raises NotFound.
-    """
+    """Return one run. Raises NotFound."""
     found = session.get(ReconciliationRun, run_id)
     if found is None:
         raise NotFound(f"There is no run {run_id}.", code="run_not_found", subject=run_id)
@@ -86,10 +80,7 @@ def run(session: Session, run_id: str) -> ReconciliationRun:
 
 
 def findings(session: Session, wanted: Wanted, *, limit: int, cursor: str | None = None) -> FindingPage:
-    """Return up to `limit` findings, newest first.
-
-    Raises InvalidRequest for a cursor that is not one of ours.
-    """
+    """Return up to `limit` findings, newest first. Raises InvalidRequest for a cursor that is not one of ours."""
     found, following = _page(session, _wanted(wanted), ReconciliationFinding.opened_at, limit=limit, cursor=cursor)
     return FindingPage(findings=found, next_cursor=following)
 

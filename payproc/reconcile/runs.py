@@ -46,10 +46,7 @@ class Work:
 
     @property
     def listing(self) -> Listing:
-        """The provider, as one that can list what it has.
-
-        Raises OperationNotSupported.
-        """
+        """The provider, as one that can list what it has. Raises OperationNotSupported."""
         provider = self.provider
         if not isinstance(provider, Listing):
             raise OperationNotSupported(f"{self.method} cannot list what it has.")

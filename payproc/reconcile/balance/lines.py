@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
@@ -25,7 +24,7 @@ from payproc.domain.references import Reference
 from payproc.domain.settlement import LineKind, SettlementLine
 from payproc.domain.states import REFUND_OPEN
 from payproc.reconcile import findings
-from payproc.reconcile.findings import Difference, Seen
+from payproc.reconcile.findings import Seen
 from payproc.records.ledger import journal
 
 # Whose a line is, the sweep may still find out: until then it is not booked against suspense.
@@ -39,8 +38,7 @@ class MatchedLine:
     """A line and what our books moved for it. `waits`: its payment or refund has not come to its end here."""
 
     line: SettlementLine
-    ours: str = ""
-    payment_id: str | None = None
+    about: Payment | Refund | Dispute | None = None
     booked: Money | None = None
     waits: bool = False
 
@@ -85,8 +83,7 @@ class LedgerLookup:
             case LineKind.REFUND_FAILURE:
                 return self._refund(line, JournalKind.REFUND_UNDONE)
             case LineKind.DISPUTE:
-                dispute = self._disputes.get(line.source or "")
-                return MatchedLine(line=line, payment_id=dispute.payment_id if dispute else None)
+                return MatchedLine(line=line, about=self._disputes.get(line.source or ""))
             case LineKind.FEE | LineKind.PAYOUT | LineKind.OTHER:
                 return MatchedLine(line=line)
 
@@ -94,9 +91,7 @@ class LedgerLookup:
         payment = self._payments.get(line.source)
         if payment is None:
             return MatchedLine(line=line, waits=self._is_young(line.created_at))
-        booked = payment.money
-        waits = payment.completed_at is None
-        return MatchedLine(line=line, ours=payment.id, payment_id=payment.id, booked=booked, waits=waits)
+        return MatchedLine(line=line, about=payment, booked=payment.money, waits=payment.completed_at is None)
 
     def _refund(self, line: SettlementLine, booked_as: JournalKind) -> MatchedLine:
         refund = self._refunds.get(line.source)
@@ -105,7 +100,7 @@ class LedgerLookup:
         is_booked = f"{booked_as}:{refund.id}" in self._booked
         booked = refund.money if is_booked else None
         waits = refund.status in REFUND_OPEN or (booked_as is JournalKind.REFUND_UNDONE and self._stands(refund))
-        return MatchedLine(line=line, ours=refund.id, payment_id=refund.payment_id, booked=booked, waits=waits)
+        return MatchedLine(line=line, about=refund, booked=booked, waits=waits)
 
     def _stands(self, refund: Refund) -> bool:
         # The bank has sent it back, and we have not been told: booked now, it would be booked once more then.
@@ -131,47 +126,34 @@ def _book(session: Session, run: ReconciliationRun, matched: MatchedLine, *, kno
     line = matched.line
     if matched.waits:
         return "waiting"
-    difference = _unexplained(matched)
-    if difference is not None:
-        findings.record(session, run, difference)
+    found = _unexplained(line, matched.booked)
+    if found is not None:
+        assert matched.about is not None, "what is booked is of a row"
+        kind, sentence = found
+        detail = f"Line {line.id} ({line.category}) of {matched.about.id}: {sentence}."
+        findings.tell(session, run, kind, matched.about, theirs=line.id, at=line.created_at, detail=detail)
     if line.id in known:
         return "known"
     if run.dry_run:
         return "would be booked"
-    new = journal.record_line(session, run.provider, line, booked=matched.booked, payment_id=matched.payment_id)
+    payment_id = findings.payment_id_of(matched.about) if matched.about else None
+    new = journal.record_line(session, run.provider, line, booked=matched.booked, payment_id=payment_id)
     return "booked" if new else "known"
 
 
-def _unexplained(matched: MatchedLine) -> Difference | None:
-    line, booked = matched.line, matched.booked
+def _unexplained(line: SettlementLine, booked: Money | None) -> tuple[FindingKind, str] | None:
     if booked is None:
         return None
     gross = Money.of(abs(line.gross), line.currency)
     if gross.currency == booked.currency:
         if gross == booked:
             return None
-        return _difference(matched, FindingKind.LEDGER_IMBALANCE, f"{gross} there, and {booked} in our books")
+        return FindingKind.LEDGER_IMBALANCE, f"{gross} there, and {booked} in our books"
     if line.exchange_rate is None:
-        return _difference(matched, FindingKind.FX_UNEXPLAINED, f"{booked} became {gross} without a rate")
-    expected = _converted(booked, line.exchange_rate, gross)
+        return FindingKind.FX_UNEXPLAINED, f"{booked} became {gross} without a rate"
+    # The rate is of whole units; the two currencies may have other numbers of decimals.
+    expected = (booked.major * line.exchange_rate).scaleb(gross.currency.exponent)
     if abs(expected - gross.amount_minor) <= _ROUNDING_MINOR:
         return None
-    said = f"{booked} became {gross}, and its rate of {line.exchange_rate} says otherwise"
-    return _difference(matched, FindingKind.FX_UNEXPLAINED, said)
-
-
-def _converted(booked: Money, rate: Decimal, gross: Money) -> Decimal:
-    # The rate is of whole units; the two currencies may have other numbers of decimals.
-    return (booked.major * rate).scaleb(gross.currency.exponent)
-
-
-def _difference(matched: MatchedLine, kind: FindingKind, sentence: str) -> Difference:
-    line = matched.line
-    return Difference(
-        kind=kind,
-        ours=matched.ours,
-        theirs=line.id,
-        payment_id=matched.payment_id,
-        subject_at=line.created_at,
-        detail=f"Line {line.id} ({line.category}) of {matched.ours}: {sentence}.",
-    )
+    sentence = f"{booked} became {gross}, and its rate of {line.exchange_rate} says otherwise"
+    return FindingKind.FX_UNEXPLAINED, sentence

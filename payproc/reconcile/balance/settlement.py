@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,7 +15,6 @@ from payproc.domain.settlement import LineKind, SettlementLine
 from payproc.providers.listing import RemotePayout, Window
 from payproc.reconcile import findings
 from payproc.reconcile.balance import lines
-from payproc.reconcile.findings import Difference
 from payproc.reconcile.objects import pages
 from payproc.reconcile.runs import Batch, Step, Steps, Work
 
@@ -30,7 +30,7 @@ _PAYOUTS_AT_ONCE = 3
 _LINES_AT_ONCE = 500
 
 
-def window(now: datetime, *, last_end: datetime | None) -> Window:
+def window(now: datetime, last_end: datetime | None) -> Window:
     """Say which lines and payouts to list: since the last look, with an overlap (UTC)."""
     return Window(begin=(last_end or now) - OVERLAP, end=now - _SETTLING)
 
@@ -74,7 +74,7 @@ def _fetch_payouts(work: Work, cursor: str | None) -> Batch[PaidOut]:
     page_cursor, _, done = (cursor or "|0").rpartition("|")
     page = work.rate_limit.ask(lambda: work.listing.list_payouts(work.window, cursor=page_cursor or None))
     first, last = int(done), int(done) + _PAYOUTS_AT_ONCE
-    part = [PaidOut(payout=payout, lines=_lines_of(work, payout)) for payout in page.items[first:last]]
+    part = [PaidOut(payout=payout, lines=tuple(_lines_of(work, payout))) for payout in page.items[first:last]]
     if last < len(page.items):
         following: str | None = f"{page_cursor}|{last}"
     else:
@@ -82,19 +82,14 @@ def _fetch_payouts(work: Work, cursor: str | None) -> Batch[PaidOut]:
     return Batch(items=part, cursor=following, unreadable=page.unreadable if first == 0 else ())
 
 
-def _lines_of(work: Work, payout: RemotePayout) -> tuple[SettlementLine, ...]:
-    return tuple(_all_lines(work, payout.provider_id)) if payout.itemised else ()
-
-
-def _all_lines(work: Work, payout_id: str) -> Iterator[SettlementLine]:
+def _lines_of(work: Work, payout: RemotePayout) -> Iterator[SettlementLine]:
+    more = payout.itemised
     cursor: str | None = None
-    while True:
-        place = cursor
-        page = work.rate_limit.ask(lambda: work.listing.list_payout_lines(payout_id, cursor=place))  # noqa: B023 (asked at once)
+    while more:
+        page = work.rate_limit.ask(partial(work.listing.list_payout_lines, payout.provider_id, cursor=cursor))
         yield from page.items
         cursor = page.next_cursor
-        if cursor is None:
-            return
+        more = cursor is not None
 
 
 def _settle_payouts(session: Session, work: Work, run: ReconciliationRun, batch: Batch[PaidOut]) -> None:
@@ -116,13 +111,9 @@ def _check_sum(session: Session, run: ReconciliationRun, paid: PaidOut) -> None:
         return
     total = Money.of(net, payout.money.currency.code)
     mixed = f", and lines in {', '.join(sorted(others))}" if others else ""
-    difference = Difference(
-        kind=FindingKind.PAYOUT_SUM_MISMATCH,
-        theirs=payout.provider_id,
-        subject_at=payout.created_at,
-        detail=f"Payout {payout.provider_id} of {payout.money} is made of lines over {total}{mixed}.",
-    )
-    findings.record(session, run, difference)
+    theirs, kind = payout.provider_id, FindingKind.PAYOUT_SUM_MISMATCH
+    detail = f"Payout {theirs} of {payout.money} is made of lines over {total}{mixed}."
+    findings.tell(session, run, kind, None, theirs=theirs, at=payout.created_at, detail=detail)
 
 
 def _is_own(line: SettlementLine, payout: RemotePayout) -> bool:

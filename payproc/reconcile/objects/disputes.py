@@ -40,12 +40,10 @@ SWEEP = Sweep(
     unknown=FindingKind.DISPUTE_UNKNOWN,
     list_page=lambda work, cursor: work.listing.list_disputes(work.window, cursor=cursor),
     is_readable=lambda remote: remote.money is not None,
-    is_concern=lambda _: True,
     find_ours=_find_ours,
     is_due=_is_due,
     their_id=lambda _, dispute: dispute.provider_dispute_id,
     ask=lambda work, dispute: pages.shown(work, lambda: work.listing.dispute(dispute.provider_dispute_id)),
     compare=known_dispute,
-    learn=lambda *_: None,
     apply=_apply,
 )

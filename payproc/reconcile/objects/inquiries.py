@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import ColumnElement, Interval, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Interval, and_, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import SQLCoreOperations
 from structlog.contextvars import bound_contextvars
 
 from payproc.database.models import FindingKind, Loop, Payment, ReconciliationFinding, ReconciliationRun, SeenKind
@@ -69,24 +70,16 @@ def _fetch_open(work: Work, cursor: str | None) -> Batch[Fetched]:
 
 def _fetch_questioned(work: Work, cursor: str | None) -> Batch[Fetched]:
     # What a run does not find again is closed: so each run looks at all that is open, whatever its sample.
-    finding = (
-        select(ReconciliationFinding.id)
-        .where(
-            ReconciliationFinding.payment_id == Payment.id,
-            ReconciliationFinding.closed_at.is_(None),
-            _waits_for_an_answer(),
-        )
-        .exists()
-    )
-    return _fetch_by_id(work, cursor, Payment.status.in_(TERMINAL) & finding)
+    in_question = exists().where(_waits_for_an_answer(Payment.id))
+    return _fetch_by_id(work, cursor, Payment.status.in_(TERMINAL) & in_question)
 
 
-def _waits_for_an_answer() -> ColumnElement[bool]:
+def _waits_for_an_answer(payment_id: SQLCoreOperations[str] | str) -> ColumnElement[bool]:
+    finding = ReconciliationFinding
     # A statement that says "paid" is not believed: what it found is settled by the gateway's own answer.
-    by_statement = and_(
-        ReconciliationFinding.loop == Loop.STATEMENT, ReconciliationFinding.kind == FindingKind.MISSED_EVENT
-    )
-    return or_(ReconciliationFinding.loop == Loop.WALLETS, by_statement)
+    by_statement = and_(finding.loop == Loop.STATEMENT, finding.kind == FindingKind.MISSED_EVENT)
+    is_open = and_(finding.payment_id == payment_id, finding.closed_at.is_(None))
+    return is_open & or_(finding.loop == Loop.WALLETS, by_statement)
 
 
 def _fetch_by_id(work: Work, cursor: str | None, wanted: ColumnElement[bool]) -> Batch[Fetched]:
@@ -155,7 +148,7 @@ def _settle(session: Session, work: Work, run: ReconciliationRun, batch: Batch[F
         payment = payments.locked(session, fetched.payment_id)
         findings.note_rows(session, run, [payment.id])
         if fetched.outcome is None or _says_nothing(session, payment, fetched.outcome):
-            _keep_findings(session, run, payment)
+            findings.note(session, run, map(findings.seen_by, _open_findings(session, run, payment)))
         else:
             _compare(session, run, payment, fetched.outcome)
 
@@ -167,18 +160,10 @@ def _says_nothing(session: Session, payment: Payment, outcome: Outcome) -> bool:
     return outcome.verdict is Verdict.UNKNOWN or (outcome.verdict in _UNDECIDED and payment.status not in PAID)
 
 
-def _keep_findings(session: Session, run: ReconciliationRun, payment: Payment) -> None:
-    findings.note(session, run, map(findings.seen_by, _open_findings(session, run, payment)))
-
-
 def _open_findings(session: Session, run: ReconciliationRun, payment: Payment) -> list[ReconciliationFinding]:
-    query = select(ReconciliationFinding).where(
-        ReconciliationFinding.payment_id == payment.id,
-        ReconciliationFinding.provider == run.provider,
-        ReconciliationFinding.closed_at.is_(None),
-        _waits_for_an_answer(),
-    )
-    return list(session.scalars(query.order_by(ReconciliationFinding.id)))
+    finding = ReconciliationFinding
+    query = select(finding).where(_waits_for_an_answer(payment.id), finding.provider == run.provider)
+    return list(session.scalars(query.order_by(finding.id)))
 
 
 def _compare(session: Session, run: ReconciliationRun, payment: Payment, outcome: Outcome) -> None:
@@ -191,7 +176,7 @@ def _compare(session: Session, run: ReconciliationRun, payment: Payment, outcome
     # Here and not only at the end of the run: a question may be older than its window.
     for finding in _open_findings(session, run, payment):
         if finding.loop is Loop.WALLETS:
-            if difference is None or findings.seen_by(finding) != difference.seen:
+            if difference is None or findings.seen_by(finding) != findings.seen_by(difference):
                 findings.close(session, finding, resolution="no longer there")
         elif outcome.verdict is Verdict.PAID and payment.status in PAID:
             findings.close(session, finding, resolution="the gateway's own answer agrees")

@@ -13,7 +13,6 @@ from payproc.domain.settlement import RemoteDispute, RemoteRefund
 from payproc.errors import UnreadableAnswer
 from payproc.providers.listing import Page, RemotePayment
 from payproc.reconcile import findings
-from payproc.reconcile.findings import Difference
 from payproc.reconcile.runs import Batch, Work
 
 Item = TypeVar("Item")
@@ -36,10 +35,7 @@ class NoAnswer(Enum):
 
 
 def shown(work: Work, ask: Callable[[], Item | None]) -> Item | NoAnswer:
-    """Ask for one thing, within the run's rate limit.
-
-    Raises ProviderUnavailable where there was no answer.
-    """
+    """Ask for one thing, within the run's rate limit. Raises ProviderUnavailable where there was no answer."""
     try:
         return work.rate_limit.ask(ask) or NoAnswer.ABSENT
     except UnreadableAnswer:
@@ -60,24 +56,19 @@ def next_of_ours(
 def report_unreadable(session: Session, run: ReconciliationRun, names: Iterable[str]) -> None:
     """Write down what a page had in words that we cannot read."""
     for name in names:
-        difference = Difference(
-            kind=FindingKind.UNREADABLE,
-            theirs=name,
-            subject_at=run.window_begin,
-            detail=f"{run.provider} has {name}, in words that this release cannot read: look at it in its dashboard.",
-        )
-        findings.record(session, run, difference)
+        detail = f"{run.provider} has {name}, in words that this release cannot read: look at it in its dashboard."
+        findings.tell(session, run, FindingKind.UNREADABLE, None, theirs=name, at=run.window_begin, detail=detail)
 
 
 class LocalMatches:
     """Our payments that a page speaks of, fetched together: by the provider's ids, else by ours that it echoes."""
 
     def __init__(self, session: Session, run: ReconciliationRun, page: Sequence[Remote]) -> None:
-        self._found = list(session.scalars(select(Payment).where(_mentioned(run, page))))
-        self._by_id = {payment.id: payment for payment in self._found}
+        found = session.scalars(select(Payment).where(_mentioned(run, page))).all()
+        self._by_id = {payment.id: payment for payment in found}
         self._by_reference = {
             (reference, value): payment
-            for payment in self._found
+            for payment in found
             for reference in Reference
             if (value := getattr(payment, reference))
         }

@@ -56,12 +56,10 @@ SWEEP = Sweep(
     unknown=FindingKind.REFUND_MISSING_LOCAL,
     list_page=lambda work, cursor: work.listing.list_refunds(work.window, cursor=cursor),
     is_readable=lambda remote: remote.money is not None,
-    is_concern=lambda _: True,
     find_ours=_find_ours,
     is_due=_is_due,
     their_id=lambda _, refund: refund.provider_refund_id,
     ask=_ask,
     compare=_compare,
-    learn=lambda *_: None,
     apply=_apply,
 )

@@ -14,7 +14,6 @@ from payproc.domain.settlement import RemoteDispute, RemoteRefund
 from payproc.providers.listing import Page, RemotePayment
 from payproc.reconcile import findings
 from payproc.reconcile.classification import Contradiction
-from payproc.reconcile.findings import Difference
 from payproc.reconcile.objects import pages
 from payproc.reconcile.objects.pages import LocalMatches, NoAnswer
 from payproc.reconcile.runs import Batch, Step, Steps, Work
@@ -45,7 +44,7 @@ class Sweep(Generic[Row, Remote]):
     list_page: Callable[[Work, str | None], Page[Remote]]
     is_readable: Callable[[Remote], bool]
     # Whether it is a concern of ours where we have no row of it.
-    is_concern: Callable[[Remote], bool]
+    is_concern: Callable[[Remote], bool] = lambda _: True
     # Our rows of a page, by the provider's ids.
     find_ours: Callable[[Session, ReconciliationRun, Sequence[Remote], LocalMatches], Mapping[str, Row]]
     # Which of ours are asked about where no list named them; the last is those made within the window.
@@ -54,7 +53,7 @@ class Sweep(Generic[Row, Remote]):
     ask: Callable[[Work, Row], Remote | NoAnswer]
     compare: Callable[[Row, Remote], Contradiction | None]
     # What both agree on may still teach us something.
-    learn: Callable[[Session, Row, Remote], None]
+    learn: Callable[[Session, Row, Remote], None] = lambda *_: None
     apply: Callable[[Session, Work, Payment, Remote, Provenance], Row | None]
 
     def steps(self) -> Steps:
@@ -88,16 +87,11 @@ class Sweep(Generic[Row, Remote]):
             return
         money = remote.outcome.money if isinstance(remote, RemotePayment) else remote.money
         of = f" of {payment.id}" if payment else ""
-        difference = Difference(
-            kind=self.unknown if payment else FindingKind.MISSING_LOCAL,
-            ours=payment.id if payment else "",
-            theirs=remote.provider_id,
-            payment_id=payment.id if payment else None,
-            subject_at=remote.created_at or run.window_begin,
-            detail=f"{run.provider} has {self.noun} {remote.provider_id}{of} over {money}, and we have no such.",
-        )
+        theirs, at = remote.provider_id, remote.created_at or run.window_begin
+        detail = f"{run.provider} has {self.noun} {theirs}{of} over {money}, and we have no such."
+        kind = self.unknown if payment else FindingKind.MISSING_LOCAL
         mend = partial(self._mend, session, work, run, payment, remote) if payment else None
-        findings.record(session, run, difference, repair=mend)
+        findings.tell(session, run, kind, payment, theirs=theirs, at=at, detail=detail, repair=mend)
 
     def _settle_pair(self, session: Session, work: Work, run: ReconciliationRun, row: Row, remote: Remote) -> None:
         found = self.compare(row, remote)
@@ -105,17 +99,11 @@ class Sweep(Generic[Row, Remote]):
             if not run.dry_run:
                 self.learn(session, row, remote)
             return
-        difference = Difference(
-            kind=found.kind,
-            ours=row.id,
-            theirs=remote.provider_id,
-            payment_id=_payment_id(row),
-            subject_at=remote.created_at or row.created_at,
-            detail=f"{_named(row)} ({remote.provider_id}): {found.sentence}.",
-        )
-        payment = session.get_one(Payment, _payment_id(row))
+        theirs, at = remote.provider_id, remote.created_at or row.created_at
+        detail = f"{_named(row)} ({theirs}): {found.sentence}."
+        payment = session.get_one(Payment, findings.payment_id_of(row))
         mend = partial(self._mend, session, work, run, payment, remote) if found.follows else None
-        findings.record(session, run, difference, repair=mend)
+        findings.tell(session, run, found.kind, row, theirs=theirs, at=at, detail=detail, repair=mend)
 
     def _mend(self, session: Session, work: Work, run: ReconciliationRun, payment: Payment, remote: Remote) -> None:
         recorded = self.apply(session, work, payment, remote, Provenance(source=Source.RECONCILE, evidence=run.id))
@@ -150,19 +138,9 @@ class Sweep(Generic[Row, Remote]):
     def _report_missing(self, session: Session, work: Work, run: ReconciliationRun, row: Row) -> None:
         theirs = self.their_id(work, row)
         what = f"has no {theirs}" if theirs else "never told us an id of it"
-        difference = Difference(
-            kind=FindingKind.MISSING_REMOTE,
-            ours=row.id,
-            theirs=theirs or "",
-            payment_id=_payment_id(row),
-            subject_at=row.created_at,
-            detail=f"{_named(row)} is {row.status} here, and {run.provider} {what}.",
-        )
-        findings.record(session, run, difference)
-
-
-def _payment_id(row: Payment | Refund | Dispute) -> str:
-    return row.id if isinstance(row, Payment) else row.payment_id
+        detail = f"{_named(row)} is {row.status} here, and {run.provider} {what}."
+        kind = FindingKind.MISSING_REMOTE
+        findings.tell(session, run, kind, row, theirs=theirs or "", at=row.created_at, detail=detail)
 
 
 def _named(row: Payment | Refund | Dispute) -> str:

@@ -114,10 +114,7 @@ class Unreadable(Exception):
 
 
 def read_line(number: int, cells: Mapping[Column, str]) -> StatementLine:
-    """Read the cells of a line.
-
-    Raises Unreadable with all that is wrong with them.
-    """
+    """Read the cells of a line. Raises Unreadable with all that is wrong with them."""
     fields = _Fields(cells)
     gross, fee = fields.amount(Column.GROSS), fields.amount(Column.FEE, or_nothing=True)
     tax, net = fields.amount(Column.TAX, or_nothing=True), fields.amount(Column.NET, or_nothing=True)

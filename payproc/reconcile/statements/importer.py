@@ -32,7 +32,7 @@ from payproc.providers.answers import Outcome, Verdict
 from payproc.providers.listing import Listing, Window
 from payproc.reconcile import findings, runs
 from payproc.reconcile.classification import told_payment
-from payproc.reconcile.findings import Difference, Seen
+from payproc.reconcile.findings import Seen
 from payproc.reconcile.objects import pages
 from payproc.reconcile.runs import Batch, Step, Steps, Work
 from payproc.reconcile.statements import files, refunds
@@ -125,14 +125,11 @@ def _seen(line: StatementLine, payment: Payment | None) -> Iterator[Seen]:
 
 
 def _report_unknown(session: Session, run: ReconciliationRun, line: StatementLine) -> None:
-    difference = Difference(
-        kind=FindingKind.MISSING_LOCAL,
-        theirs=line.id,
-        subject_at=line.at,
-        detail=f"{run.provider} has a {line.type} of {line.money} as {line.transaction_id} "
-        f"({line.reference or 'no reference'}), which no payment of ours names.",
+    detail = (
+        f"{run.provider} has a {line.type} of {line.money} as {line.transaction_id} "
+        f"({line.reference or 'no reference'}), which no payment of ours names."
     )
-    findings.record(session, run, difference)
+    findings.tell(session, run, FindingKind.MISSING_LOCAL, None, theirs=line.id, at=line.at, detail=detail)
 
 
 def _settle_sale(session: Session, run: ReconciliationRun, known: Known, payment: Payment, line: StatementLine) -> None:

@@ -17,7 +17,7 @@ from payproc.domain.settlement import LineKind, RefundVerdict
 from payproc.domain.states import REFUND_RESERVING, RefundStatus
 from payproc.reconcile import findings
 from payproc.reconcile.classification import known_refund
-from payproc.reconcile.findings import Difference, Seen
+from payproc.reconcile.findings import Seen
 from payproc.reconcile.runs import Batch, Work
 from payproc.reconcile.statements.fields import LineType, StatementLine
 from payproc.reconcile.statements.lines import settlement_line
@@ -123,7 +123,7 @@ def _compare(session: Session, run: ReconciliationRun, sides: _Sides) -> None:
         *sides.pairs(lambda _, refund: _is_done(refund) and _is_within(run, refund)),
     ]
     for line, refund in same:
-        _settle_pair(session, run, sides.payment, line, refund)
+        _settle_pair(session, run, line, refund)
     for line in sides.lines:
         payment, given = sides.payment, f"{run.provider} gave {line.money} of it back"
         detail = f"{payment.id} ({line.transaction_id}): {given}, and we have no refund of that."
@@ -143,20 +143,11 @@ def _is_within(run: ReconciliationRun, refund: Refund) -> bool:
     )
 
 
-def _settle_pair(
-    session: Session, run: ReconciliationRun, payment: Payment, line: StatementLine, refund: Refund
-) -> None:
+def _settle_pair(session: Session, run: ReconciliationRun, line: StatementLine, refund: Refund) -> None:
     found = known_refund(refund, line.money, RefundVerdict.SUCCEEDED)
     if found is not None:
-        difference = Difference(
-            kind=found.kind,
-            ours=refund.id,
-            theirs=line.id,
-            payment_id=payment.id,
-            subject_at=line.at,
-            detail=f"{refund.id} of {payment.id} ({line.transaction_id}): {found.sentence}.",
-        )
-        findings.record(session, run, difference)
+        detail = f"{refund.id} of {refund.payment_id} ({line.transaction_id}): {found.sentence}."
+        findings.tell(session, run, found.kind, refund, theirs=line.id, at=line.at, detail=detail)
     if not _is_done(refund):
         findings.count(run, "lines", "waiting")
     elif not run.dry_run:
@@ -167,12 +158,9 @@ def _settle_pair(
 
 
 def _report_missing(session: Session, run: ReconciliationRun, refund: Refund) -> None:
-    difference = Difference(
-        kind=FindingKind.MISSING_REMOTE,
-        ours=refund.id,
-        payment_id=refund.payment_id,
-        subject_at=refund.settled_at or refund.created_at,
-        detail=f"{refund.id} of {refund.payment_id} succeeded here, and the statement of {run.provider} over its day "
-        "has no such refund.",
+    detail = (
+        f"{refund.id} of {refund.payment_id} succeeded here, and the statement of {run.provider} over its day "
+        "has no such refund."
     )
-    findings.record(session, run, difference)
+    at = refund.settled_at or refund.created_at
+    findings.tell(session, run, FindingKind.MISSING_REMOTE, refund, at=at, detail=detail)
