@@ -18,7 +18,7 @@ _REMEMBERED = timedelta(days=29)
 _FIRST_LOOK = timedelta(days=1)
 
 
-def window(now: datetime, *, last_end: datetime | None) -> Window:
+def window(now: datetime, last_end: datetime | None) -> Window:
     """Say which events to list: since the last look, with an overlap (UTC)."""
     since = now - _FIRST_LOOK if last_end is None else last_end - OVERLAP
     return Window(begin=max(since, now - _REMEMBERED), end=now)

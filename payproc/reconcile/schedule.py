@@ -48,10 +48,7 @@ def asked_methods(app: Application) -> list[PaymentMethod]:
 
 PLANS: dict[jobs.Kind, Plan] = {
     jobs.Kind.RECONCILE_EVENTS: Plan(
-        loop=Loop.EVENTS,
-        steps=events.STEPS,
-        window=lambda now, last: events.window(now, last_end=last),
-        methods=listing_methods,
+        loop=Loop.EVENTS, steps=events.STEPS, window=events.window, methods=listing_methods
     ),
     jobs.Kind.RECONCILE_OBJECTS: Plan(
         loop=Loop.OBJECTS,
@@ -66,10 +63,7 @@ PLANS: dict[jobs.Kind, Plan] = {
         methods=listing_methods,
     ),
     jobs.Kind.RECONCILE_MONEY: Plan(
-        loop=Loop.MONEY,
-        steps=settlement.STEPS,
-        window=lambda now, last: settlement.window(now, last_end=last),
-        methods=listing_methods,
+        loop=Loop.MONEY, steps=settlement.STEPS, window=settlement.window, methods=listing_methods
     ),
     jobs.Kind.RECONCILE_WALLETS: Plan(
         loop=Loop.WALLETS, steps=inquiries.STEPS, window=lambda now, _: inquiries.window(now), methods=asked_methods
