@@ -80,10 +80,7 @@ def run_period(app: Application, job: jobs.Claimed) -> None:
 
 
 def run_slice(app: Application, job: jobs.Claimed, *, longest: timedelta) -> None:
-    """Do the same, for as long as `longest` and the page that passes it.
-
-    Raises ProviderUnavailable or RequestRefused; the run stands where it was.
-    """
+    """Do the same, for as long as `longest` and the page that passes it; it raises the same."""
     plan = PLANS[job.kind]
     started = time.monotonic()
 
