@@ -92,7 +92,7 @@ def steps(statement: Statement, *, lines_at_once: int) -> Steps:
         Step(name="charges made twice", fetch=_fetch_doubled, settle=_settle_doubled),
         Step(name="our payments", fetch=_fetch_unlisted, settle=_settle_unlisted),
         Step(name="refunds", fetch=refunds.fetch, settle=refunds.settle),
-        Step(name="what it does not speak of", fetch=_fetch_nothing, settle=_keep_unspoken),
+        Step(name="what it does not speak of", fetch=lambda *_: Batch(items=(), cursor=None), settle=_keep_unspoken),
     )
 
 
@@ -213,10 +213,6 @@ def _settle_unlisted(session: Session, _work: Work, run: ReconciliationRun, batc
             "its day has no sale of it."
         )
         findings.tell(session, run, FindingKind.MISSING_REMOTE, payment, at=payment.completed_at, detail=detail)
-
-
-def _fetch_nothing(_work: Work, _cursor: str | None) -> Batch[None]:
-    return Batch(items=[], cursor=None)
 
 
 def _keep_unspoken(session: Session, _work: Work, run: ReconciliationRun, _batch: Batch[None]) -> None:
