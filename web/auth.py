@@ -38,3 +38,12 @@ def current_user() -> User:
     """Return the user found by `require_caller`."""
     caller: Caller = g.caller
     return caller.user
+
+
+def require_staff(refusal: str) -> None:
+    """Let only the merchant's staff go on.
+
+    Raises NotAllowed, with this sentence, for everybody else.
+    """
+    if not current_user().is_staff:
+        raise NotAllowed(refusal)

@@ -1,24 +1,16 @@
 """Disputes, as the provider told of them."""
 
 from flask import Response
-from flask_openapi.blueprint import APIBlueprint
-from flask_openapi.models.tag import Tag
 
 from payproc.records import disputes
-from web.auth import application, current_user, require_caller
+from web.api.blueprints import authenticated, problems
+from web.auth import application, current_user
 from web.json import json_answer, text_of
 from web.schemas.disputes import DisputeAnswer, DisputesAnswer, DisputesQuery
-from web.schemas.problem import Problem
 
-blueprint = APIBlueprint(
-    "disputes",
-    __name__,
-    url_prefix="/api/v1/disputes",
-    abp_tags=[Tag(name="disputes", description="What customers' banks ask back.")],
-    abp_security=[{"bearer": []}],
-    abp_responses={"401": Problem, "422": Problem, "503": Problem},
+blueprint = authenticated(
+    "disputes", "What customers' banks ask back.", prefix="/api/v1/disputes", refusals=problems(401, 422, 503)
 )
-blueprint.before_request(require_caller)
 
 
 @blueprint.get("/", responses={"200": DisputesAnswer})

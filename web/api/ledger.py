@@ -4,39 +4,29 @@ from contextlib import ExitStack
 from datetime import datetime
 
 from flask import Response
-from flask_openapi.blueprint import APIBlueprint
-from flask_openapi.models.tag import Tag
 
 from payproc.errors import InvalidRequest
-from payproc.records.identity.users import NotAllowed
 from payproc.records.ledger.exports import WRITERS, ExportFormat
 from payproc.records.ledger.journal import balances, entries
-from web.auth import application, current_user, require_caller
+from web.api.blueprints import authenticated, problems
+from web.auth import application, require_staff
 from web.json import json_answer, text_of
 from web.schemas.ledger import BalanceAnswer, LedgerAnswer, LedgerQuery
-from web.schemas.problem import Problem
 
 _MEDIA_TYPES = {
     ExportFormat.CSV: "text/csv; charset=utf-8",
     ExportFormat.BEANCOUNT: "text/plain; charset=utf-8",
 }
 
-blueprint = APIBlueprint(
-    "ledger",
-    __name__,
-    url_prefix="/api/v1/ledger",
-    abp_tags=[Tag(name="ledger", description="What money moved, in double entry.")],
-    abp_security=[{"bearer": []}],
-    abp_responses={"401": Problem, "403": Problem, "422": Problem, "503": Problem},
+blueprint = authenticated(
+    "ledger", "What money moved, in double entry.", prefix="/api/v1/ledger", refusals=problems(401, 403, 422, 503)
 )
-blueprint.before_request(require_caller)
 
 
 @blueprint.get("", responses={"200": LedgerAnswer})
 def show(query: LedgerQuery) -> Response:
     """Show what stands on each account, or export every entry as CSV or for beancount. Staff only."""
-    if not current_user().is_staff:
-        raise NotAllowed("The ledger is for staff.")
+    require_staff("The ledger is for staff.")
     if query.at is not None and query.at.tzinfo is None:
         raise InvalidRequest("at needs its offset, such as Z or +05:00.", code="time_naive", field="at")
     if query.format != "json":

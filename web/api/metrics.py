@@ -14,16 +14,15 @@ from payproc.operations.circuit_status import states
 from payproc.operations.health import backlog, payments_by_status
 from payproc.reconcile.classification import severity_of
 from payproc.reconcile.report import last_runs, open_by_kind
-from payproc.records.identity.users import NotAllowed
-from web.auth import application, current_user, require_caller
-from web.schemas.problem import Problem
+from web.api.blueprints import problems
+from web.auth import application, require_caller, require_staff
 
 blueprint = APIBlueprint(
     "metrics",
     __name__,
     abp_tags=[Tag(name="health", description="For probes.")],
     abp_security=[{"bearer": []}],
-    abp_responses={"401": Problem, "403": Problem, "503": Problem},
+    abp_responses=problems(401, 403, 503),
 )
 blueprint.before_request(require_caller)
 
@@ -89,8 +88,7 @@ class _Counted(Collector):
 @blueprint.get("/metrics", responses={"200": None})
 def metrics() -> Response:
     """Show the figures that alerts are made of, as Prometheus reads them. Staff only."""
-    if not current_user().is_staff:
-        raise NotAllowed("Metrics are for operators: scrape with an operator's key.")
+    require_staff("Metrics are for operators: scrape with an operator's key.")
     registry = CollectorRegistry()
     with application().database.transaction() as session:
         registry.register(_Counted(session))

@@ -8,7 +8,6 @@ import structlog
 from flask import Response, redirect, request
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
-from flask_openapi.types import ResponseDict
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
@@ -21,18 +20,17 @@ from payproc.flows.inbox.accept import Accepted, accept_notice
 from payproc.flows.inbox.returns import take_return
 from payproc.providers.notices import RawNotice
 from payproc.providers.stripe import STRIPE
+from web.api.blueprints import problems
 from web.api.locations import PAYMENTS
 from web.auth import application
 from web.json import json_answer, text_of
 from web.pay import links, page
 from web.request_log import about
 from web.schemas.notices import ReceivedAnswer
-from web.schemas.problem import Problem
 
 log = structlog.get_logger()
 
 _RECEIVED = text_of(ReceivedAnswer())
-_PROBLEMS: ResponseDict = {"400": Problem, "403": Problem, "404": Problem, "413": Problem, "503": Problem}
 
 View = Callable[[], AnyResponse]
 
@@ -59,7 +57,7 @@ def blueprint_of(methods: Iterable[PaymentMethod], *, hints_per_minute: int) -> 
         __name__,
         url_prefix=PAYMENTS,
         abp_tags=[Tag(name="notices", description="What providers tell us.")],
-        abp_responses=_PROBLEMS,
+        abp_responses=problems(400, 403, 404, 413, 503),
     )
     cap = HintCap(hints_per_minute)
     blueprint.post("/webhook/stripe", responses={"200": ReceivedAnswer})(_named(stripe_webhook(cap), "stripe_webhook"))

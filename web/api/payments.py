@@ -1,9 +1,6 @@
 """Checkout, look-up, list, timeline and cancel."""
 
 from flask import Response
-from flask_openapi.blueprint import APIBlueprint
-from flask_openapi.models.tag import Tag
-from flask_openapi.types import ResponseDict
 
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod
@@ -16,8 +13,9 @@ from payproc.providers.registry import PROVIDERS
 from payproc.providers.stripe import STRIPE
 from payproc.records import payments
 from payproc.records.idempotency import Answer
+from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, payment_location
-from web.auth import application, current_user, require_caller
+from web.auth import application, current_user
 from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import json_answer, text_of
 from web.schemas.headers import StartHeader
@@ -31,22 +29,13 @@ from web.schemas.payments import (
     StartedAnswer,
     TimelineAnswer,
 )
-from web.schemas.problem import Problem
 
-blueprint = APIBlueprint(
-    "payments",
-    __name__,
-    url_prefix=PAYMENTS,
-    abp_tags=[Tag(name="payments", description="Take a payment and follow it.")],
-    abp_security=[{"bearer": []}],
-    abp_responses={"401": Problem, "404": Problem, "409": Problem, "422": Problem, "503": Problem},
+blueprint = authenticated(
+    "payments", "Take a payment and follow it.", prefix=PAYMENTS, refusals=problems(401, 404, 409, 422, 503)
 )
-blueprint.before_request(require_caller)
-
-_STARTING_PROBLEMS: ResponseDict = {"400": Problem, "403": Problem, "413": Problem, "415": Problem}
 
 
-@blueprint.post("/checkout", responses={"201": StartedAnswer, "202": AcceptedAnswer, **_STARTING_PROBLEMS})
+@blueprint.post("/checkout", responses={"201": StartedAnswer, "202": AcceptedAnswer, **problems(400, 403, 413, 415)})
 def checkout(header: StartHeader, body: CheckoutBody) -> Response:
     """Start a card payment through Stripe Checkout.
 

@@ -3,15 +3,12 @@
 from contextlib import ExitStack
 
 from flask import Response, request
-from flask_openapi.blueprint import APIBlueprint
-from flask_openapi.models.tag import Tag
 
 from payproc.reconcile import report
 from payproc.reconcile.report import Wanted
-from payproc.records.identity.users import NotAllowed
-from web.auth import application, current_user, require_caller
+from web.api.blueprints import authenticated, problems
+from web.auth import application, require_staff
 from web.json import json_answer, text_of
-from web.schemas.problem import Problem
 from web.schemas.reconciliation import (
     DriftAnswer,
     DriftQuery,
@@ -25,22 +22,19 @@ from web.schemas.reconciliation import (
     RunsQuery,
 )
 
-blueprint = APIBlueprint(
+blueprint = authenticated(
     "reconciliation",
-    __name__,
-    url_prefix="/api/v1/reconciliation",
-    abp_tags=[Tag(name="reconciliation", description="Our rows held against what providers have.")],
-    abp_security=[{"bearer": []}],
-    abp_responses={"401": Problem, "403": Problem, "422": Problem, "503": Problem},
+    "Our rows held against what providers have.",
+    prefix="/api/v1/reconciliation",
+    refusals=problems(401, 403, 422, 503),
 )
 
 
 @blueprint.before_request
 def _staff_only() -> None:
-    require_caller()
     # A browser that asks beforehand whether it may ask brings no key.
-    if request.method != "OPTIONS" and not current_user().is_staff:
-        raise NotAllowed("Reconciliation is for staff.")
+    if request.method != "OPTIONS":
+        require_staff("Reconciliation is for staff.")
 
 
 @blueprint.get("", responses={"200": RunsAnswer})
@@ -72,7 +66,7 @@ def drift(query: DriftQuery) -> Response:
     return json_answer(text_of(DriftAnswer.of(days)))
 
 
-@blueprint.get("/<run_id>", responses={"200": RunDetailAnswer, "404": Problem})
+@blueprint.get("/<run_id>", responses={"200": RunDetailAnswer, **problems(404)})
 def run(path: RunPath) -> Response:
     """Show one run. Staff only."""
     with application().database.transaction() as session:

@@ -1,8 +1,6 @@
 """Give money back, and look up what became of it."""
 
 from flask import Response
-from flask_openapi.blueprint import APIBlueprint
-from flask_openapi.models.tag import Tag
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment, Refund
@@ -12,37 +10,22 @@ from payproc.errors import InvalidRequest
 from payproc.flows.request_refund import request_refund
 from payproc.records import payments, refunds
 from payproc.records.idempotency import Answer
+from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, refund_location
-from web.auth import application, current_user, require_caller
+from web.auth import application, current_user
 from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import json_answer, text_of
 from web.request_log import about
 from web.schemas.headers import StartHeader
 from web.schemas.payments import PaymentPath
-from web.schemas.problem import Problem
 from web.schemas.refunds import RefundAnswer, RefundBody, RefundPath, RefundsAnswer
 
-blueprint = APIBlueprint(
-    "refunds",
-    __name__,
-    url_prefix=PAYMENTS,
-    abp_tags=[Tag(name="refunds", description="Give money back.")],
-    abp_security=[{"bearer": []}],
-    abp_responses={"401": Problem, "404": Problem, "409": Problem, "422": Problem, "503": Problem},
-)
-blueprint.before_request(require_caller)
+blueprint = authenticated("refunds", "Give money back.", prefix=PAYMENTS, refusals=problems(401, 404, 409, 422, 503))
 
 
 @blueprint.post(
     "/refund/<payment_id>",
-    responses={
-        "200": RefundAnswer,
-        "202": RefundAnswer,
-        "400": Problem,
-        "403": Problem,
-        "413": Problem,
-        "415": Problem,
-    },
+    responses={"200": RefundAnswer, "202": RefundAnswer, **problems(400, 403, 413, 415)},
 )
 def refund(path: PaymentPath, header: StartHeader, body: RefundBody) -> Response:
     """Give a payment's money back, all that is left or a part.

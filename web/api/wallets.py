@@ -5,8 +5,6 @@ from dataclasses import replace
 
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
-from flask_openapi.models.tag import Tag
-from flask_openapi.types import ResponseDict
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment
@@ -16,16 +14,16 @@ from payproc.errors import Conflict, InvalidRequest, ProviderError
 from payproc.flows.checkout import has_begun, payment_form, take_payment
 from payproc.providers.answers import PostForm
 from payproc.records.idempotency import Answer
+from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, payment_location
-from web.auth import application, current_user, require_caller
+from web.auth import application, current_user
 from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import text_of
 from web.pay import links
 from web.schemas.headers import StartHeader
-from web.schemas.problem import Problem
 from web.schemas.wallets import WalletAnswer, WalletBody, WalletQuery
 
-_PROBLEMS: ResponseDict = {str(status): Problem for status in (400, 401, 403, 404, 409, 413, 415, 422, 503)}
+_REFUSALS = problems(400, 401, 403, 404, 409, 413, 415, 422, 503)
 _BY_HAND = "Answers 201 with `form_url` and `payload` where the customer's browser begins the payment by posting them"
 
 View = Callable[..., Response]
@@ -33,15 +31,7 @@ View = Callable[..., Response]
 
 def blueprint_of(methods: Iterable[PaymentMethod]) -> APIBlueprint:
     """Make `POST /<provider>/initiate` for each of these providers."""
-    blueprint = APIBlueprint(
-        "wallets",
-        __name__,
-        url_prefix=PAYMENTS,
-        abp_tags=[Tag(name="wallets", description="Take a payment by wallet.")],
-        abp_security=[{"bearer": []}],
-        abp_responses=_PROBLEMS,
-    )
-    blueprint.before_request(require_caller)
+    blueprint = authenticated("wallets", "Take a payment by wallet.", prefix=PAYMENTS, refusals=_REFUSALS)
     for method in methods:
         described = blueprint.post(
             f"/{path_of(method)}/initiate",
