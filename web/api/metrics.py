@@ -1,6 +1,6 @@
 """What a Prometheus server scrapes. Counted in the database at each scrape, so every process gives the same answer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
@@ -42,47 +42,39 @@ class _Counted(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         for name, value in backlog(self._session).items():
             yield GaugeMetricFamily(f"payproc_{name}", _TOLD[name], value=value)
-        yield self._payments()
-        yield self._circuits()
-        yield self._findings()
-        yield self._reconciled()
-
-    def _payments(self) -> GaugeMetricFamily:
-        family = GaugeMetricFamily(
-            "payproc_open_payments", "Payments that have not ended.", labels=("payment_method", "status")
+        yield _family(
+            "payproc_open_payments",
+            "Payments that have not ended.",
+            ("payment_method", "status"),
+            payments_by_status(self._session).items(),
         )
-        for (method, status), count in payments_by_status(self._session).items():
-            family.add_metric((method, status), count)
-        return family
-
-    def _circuits(self) -> GaugeMetricFamily:
-        family = GaugeMetricFamily(
+        yield _family(
             "payproc_circuit",
             "A gateway's circuit breaker: 0 closed, 1 half-open, 2 open.",
-            labels=("provider", "operation"),
+            ("provider", "operation"),
+            ((name.split(" ", 1), _CIRCUIT[state]) for name, state in states(self._session).items()),
         )
-        for name, state in states(self._session).items():
-            provider, _, operation = name.partition(" ")
-            family.add_metric((provider, operation), _CIRCUIT[state])
-        return family
-
-    def _findings(self) -> GaugeMetricFamily:
-        family = GaugeMetricFamily(
-            "payproc_open_findings", "Differences that reconciliation found and are open.", labels=("kind", "severity")
+        yield _family(
+            "payproc_open_findings",
+            "Differences that reconciliation found and are open.",
+            ("kind", "severity"),
+            (((kind, severity_of(kind)), count) for kind, count in open_by_kind(self._session).items()),
         )
-        for kind, count in open_by_kind(self._session).items():
-            family.add_metric((kind, severity_of(kind)), count)
-        return family
-
-    def _reconciled(self) -> GaugeMetricFamily:
-        family = GaugeMetricFamily(
+        yield _family(
             "payproc_reconciled_seconds_ago",
             "How long ago the last run of a loop came to its end; a loop that never did is absent.",
-            labels=("loop", "provider"),
+            ("loop", "provider"),
+            (((last.loop, last.provider), last.age.total_seconds()) for last in last_runs(self._session)),
         )
-        for last in last_runs(self._session):
-            family.add_metric((last.loop, last.provider), last.age.total_seconds())
-        return family
+
+
+def _family(
+    name: str, told: str, labels: Sequence[str], values: Iterable[tuple[Sequence[str], float]]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, told, labels=labels)
+    for labelled, value in values:
+        family.add_metric(labelled, value)
+    return family
 
 
 @blueprint.get("/metrics", responses={"200": None})
