@@ -50,21 +50,16 @@ _LEAST = {
 }  # fmt: skip
 
 
-def _table() -> dict[str, Currency]:
-    groups = (
+CURRENCIES = {
+    code: Currency(code=code, exponent=exponent, step=step, least=_LEAST.get(code, step))
+    for codes, exponent, step in (
         (_ZERO_DECIMAL, 0, 1),
         (_TWO_DECIMALS_THAT_ARE_ZERO, 2, 100),
         (_THREE_DECIMAL, 3, 10),
         (_TWO_DECIMAL, 2, 1),
     )
-    return {
-        code: Currency(code=code, exponent=exponent, step=step, least=_LEAST.get(code, step))
-        for codes, exponent, step in groups
-        for code in codes.split()
-    }
-
-
-CURRENCIES: dict[str, Currency] = _table()
+    for code in codes.split()
+}
 
 # ASCII digits and one point only: `\d` would let in other scripts' digits, `Decimal` alone `1e3` and `1_000`.
 _PLAIN_AMOUNT = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,6})?", re.ASCII)
@@ -139,16 +134,10 @@ def parse_part_major(text: str, code: str) -> Money:
 def _minor(text: str, code: str) -> int:
     unit = currency(code)
     if not _PLAIN_AMOUNT.fullmatch(text):
-        raise InvalidRequest(
-            "The amount must be a plain positive number such as 19.99.", code="amount_invalid", field="amount"
-        )
+        raise _refused("amount_invalid", "The amount must be a plain positive number such as 19.99.")
     minor = Decimal(text).scaleb(unit.exponent)
     if minor != minor.to_integral_value():
-        raise InvalidRequest(
-            f"{unit.code.upper()} has {unit.exponent} decimals; {text} has more.",
-            code="amount_too_precise",
-            field="amount",
-        )
+        raise _refused("amount_too_precise", f"{unit.code.upper()} has {unit.exponent} decimals; {text} has more.")
     return int(minor)
 
 
@@ -157,8 +146,13 @@ def parse_minor(amount_minor: int, code: str) -> Money:
 
     Raises InvalidRequest when it is not positive, not a multiple of the step, or out of bounds.
     """
-    money = Money.of(amount_minor, code)
-    return _unless(_part_broken(money) or _limit_broken(money), money)
+    money = parse_part_minor(amount_minor, code)
+    least = money.currency.least
+    if amount_minor < least:
+        raise _refused("amount_too_small", f"The least that can be charged is {Money.of(least, code)}.")
+    if amount_minor > LARGEST_MINOR:
+        raise _refused("amount_too_large", f"The most that can be charged is {Money.of(LARGEST_MINOR, code)}.")
+    return money
 
 
 def parse_part_minor(amount_minor: int, code: str) -> Money:
@@ -167,30 +161,13 @@ def parse_part_minor(amount_minor: int, code: str) -> Money:
     Raises InvalidRequest when it is not positive, or not a multiple of the step.
     """
     money = Money.of(amount_minor, code)
-    return _unless(_part_broken(money), money)
-
-
-def _unless(problem: tuple[str, str] | None, money: Money) -> Money:
-    if problem is not None:
-        reason, sentence = problem
-        raise InvalidRequest(sentence, code=reason, field="amount")
+    step = money.currency.step
+    if amount_minor <= 0:
+        raise _refused("amount_not_positive", "The amount must be more than zero.")
+    if amount_minor % step:
+        raise _refused("amount_too_precise", f"{code.upper()} amounts must be multiples of {Money.of(step, code)}.")
     return money
 
 
-def _part_broken(money: Money) -> tuple[str, str] | None:
-    unit = money.currency
-    if money.amount_minor <= 0:
-        return "amount_not_positive", "The amount must be more than zero."
-    if money.amount_minor % unit.step:
-        smallest = Money(amount_minor=unit.step, currency=unit)
-        return "amount_too_precise", f"{unit.code.upper()} amounts must be multiples of {smallest}."
-    return None
-
-
-def _limit_broken(money: Money) -> tuple[str, str] | None:
-    unit = money.currency
-    if money.amount_minor < unit.least:
-        return "amount_too_small", f"The least that can be charged is {Money.of(unit.least, unit.code)}."
-    if money.amount_minor > LARGEST_MINOR:
-        return "amount_too_large", f"The most that can be charged is {Money.of(LARGEST_MINOR, unit.code)}."
-    return None
+def _refused(code: str, sentence: str) -> InvalidRequest:
+    return InvalidRequest(sentence, code=code, field="amount")
