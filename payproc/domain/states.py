@@ -152,13 +152,12 @@ def _read_grid(
     text: str, statuses: type[Status], facts: type[AnyFact]
 ) -> dict[tuple[Status, AnyFact], Transition[Status]]:
     header, *rows = (line.split() for line in text.strip().splitlines())
-    cells: dict[tuple[Status, AnyFact], Transition[Status]] = {}
-    for name, *words in rows:
-        for fact, word in zip(header, words, strict=True):
-            cell = _cell(word, statuses(name))
-            if cell is not None:
-                cells[statuses(name), facts(fact)] = cell
-    return cells
+    return {
+        (statuses(name), facts(fact)): cell
+        for name, *words in rows
+        for fact, word in zip(header, words, strict=True)
+        if (cell := _cell(word, statuses(name))) is not None
+    }
 
 
 TRANSITIONS = _read_grid(_GRID, PaymentStatus, Fact)
