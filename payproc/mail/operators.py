@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 
 from sqlalchemy.orm import Session
 
@@ -81,10 +80,9 @@ def digest_message(session: Session, email: Email) -> Message:
 
 
 def _sections(listed: Sequence[Review]) -> list[Section]:
-    # Both sorts keep what comes first first: the kind with the oldest question, and within it the oldest.
-    kinds = list(dict.fromkeys(review.kind for review in listed))
-    by_kind = groupby(sorted(listed, key=lambda review: kinds.index(review.kind)), key=lambda review: review.kind)
-    return [_section(kind, list(reviews)) for kind, reviews in by_kind]
+    # What comes first stays first: the kind with the oldest question, and within it the oldest.
+    kinds = dict.fromkeys(review.kind for review in listed)
+    return [_section(kind, [review for review in listed if review.kind is kind]) for kind in kinds]
 
 
 def _section(kind: ReviewKind, reviews: Sequence[Review]) -> Section:
