@@ -66,16 +66,10 @@ def state_of(
     browser has been at the wallet. `rings`: a push as young as this may still be ringing.
     """
     match payment.status:
-        case PaymentStatus.COMPLETED:
-            return PageState.COMPLETED
-        case PaymentStatus.REFUNDED:
-            return PageState.REFUNDED
-        case PaymentStatus.FAILED:
-            return PageState.FAILED
+        case PaymentStatus.PROCESSING | PaymentStatus.COMPLETED | PaymentStatus.REFUNDED | PaymentStatus.FAILED:
+            return PageState(payment.status.value)
         case PaymentStatus.CANCELLED:
             return PageState.EXPIRED if reason_of(payment) is Reason.EXPIRED else PageState.CANCELLED
-        case PaymentStatus.PROCESSING:
-            return PageState.PROCESSING
         case PaymentStatus.PENDING:
             return _begun(payment.next_action, mode=mode, form=form, came_back=came_back, rings=rings)
         case _:
