@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod, path_of
 from payproc.errors import BadSignature, NoticeMalformed
-from payproc.flows.inbox.accept import Accepted, accept_notice
+from payproc.flows.inbox.accept import accept_notice
 from payproc.flows.inbox.returns import take_return
 from payproc.providers.notices import RawNotice
 from payproc.providers.stripe import STRIPE
@@ -60,33 +60,30 @@ def blueprint_of(methods: Iterable[PaymentMethod], *, hints_per_minute: int) -> 
         abp_responses=problems(400, 403, 404, 413, 503),
     )
     cap = HintCap(hints_per_minute)
-    blueprint.post("/webhook/stripe", responses={"200": ReceivedAnswer})(_named(stripe_webhook(cap), "stripe_webhook"))
+    blueprint.post("/webhook/stripe", responses={"200": ReceivedAnswer})(_stripe_webhook(cap))
     for method in methods:
-        notify, returned = _notify(method, cap), _return(method)
         for verb in (blueprint.post, blueprint.get):
             name = f"{verb.__name__}_{method}"
-            verb(f"/{path_of(method)}/notify", responses={"200": ReceivedAnswer})(_named(notify, f"{name}_notify"))
-            verb(f"/{path_of(method)}/return", responses={"303": None})(_named(returned, f"{name}_return"))
+            verb(f"/{path_of(method)}/notify", responses={"200": ReceivedAnswer})(
+                _named(_notify(method, cap), f"{name}_notify")
+            )
+            verb(f"/{path_of(method)}/return", responses={"303": None})(_named(_return(method), f"{name}_return"))
     return blueprint
 
 
 def _named(view: View, name: str) -> View:
-    def named() -> AnyResponse:
-        return view()
-
-    named.__name__, named.__doc__ = name, view.__doc__
-    return named
+    view.__name__ = name
+    return view
 
 
-def stripe_webhook(cap: HintCap) -> View:
-    """Make the view of Stripe's webhook."""
-    taken = _notify(STRIPE, cap)
-    taken.__doc__ = """Take a signed Stripe event.
+def _stripe_webhook(cap: HintCap) -> View:
+    view = _named(_notify(STRIPE, cap), "stripe_webhook")
+    view.__doc__ = """Take a signed Stripe event.
 
     200 means it is stored, now or before. 400: not an event. 403: not signed by our secret within five minutes.
     503: not stored, deliver it again.
     """
-    return taken
+    return view
 
 
 def _notify(method: PaymentMethod, cap: HintCap) -> View:
@@ -105,13 +102,9 @@ def _notify(method: PaymentMethod, cap: HintCap) -> View:
             )
             raise
         about(accepted.notice_id)
-        return json_answer(_receipt(accepted))
+        return json_answer(_RECEIVED if accepted.answer is None else json.dumps(dict(accepted.answer)))
 
     return notify
-
-
-def _receipt(accepted: Accepted) -> str:
-    return _RECEIVED if accepted.answer is None else json.dumps(dict(accepted.answer))
 
 
 def _return(method: PaymentMethod) -> View:
