@@ -20,6 +20,7 @@ from web.auth import application
 from web.console import site as console
 from web.json import ExactJson
 from web.pay import page
+from web.schemas.problem import Problem
 
 _JSON_ENDPOINTS = frozenset({"payments.checkout", "refunds.refund"})
 # More than any body of ours; Stripe's events are a few kilobytes.
@@ -39,7 +40,7 @@ def create_app(core: Application) -> Flask:
         info=Info(title="payproc", version=__version__, description=docs.DESCRIPTION),
         security_schemes=docs.SECURITY,
         validation_error_callback=errors.invalid_fields,
-        validation_error_model=docs.PROBLEM,
+        validation_error_model=Problem,
         doc_ui=False,
         static_folder=None,
     )

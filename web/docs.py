@@ -8,8 +8,6 @@ from flask_openapi.openapi import OpenAPI
 from flask_openapi_scalar.plugins import RegisterPlugin
 from werkzeug.wrappers import Response as AnyResponse
 
-from web.schemas.problem import Problem
-
 DESCRIPTION = """\
 Take cards through Stripe Checkout and Pakistani wallets, give money back, and see why each payment is as it is.
 
@@ -20,7 +18,6 @@ Amounts go in as `amount` (major units, read exactly) or `amount_minor`; answers
 SECURITY: dict[str, SecurityScheme | dict[str, Any]] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a token of your identity provider."}
 }
-PROBLEM = Problem
 
 _PAGE_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
