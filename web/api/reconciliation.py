@@ -9,8 +9,10 @@ from payproc.reconcile.report import Wanted
 from web.api.blueprints import authenticated, problems
 from web.auth import application, require_staff
 from web.json import json_answer, text_of
+from web.schemas.base import PageQuery
 from web.schemas.reconciliation import (
     DriftAnswer,
+    DriftDayAnswer,
     DriftQuery,
     FindingAnswer,
     FindingsAnswer,
@@ -19,7 +21,6 @@ from web.schemas.reconciliation import (
     RunDetailAnswer,
     RunPath,
     RunsAnswer,
-    RunsQuery,
 )
 
 blueprint = authenticated(
@@ -38,7 +39,7 @@ def _staff_only() -> None:
 
 
 @blueprint.get("", responses={"200": RunsAnswer})
-def runs(query: RunsQuery) -> Response:
+def runs(query: PageQuery) -> Response:
     """List the runs, newest first. Staff only."""
     with application().database.transaction() as session:
         page = report.runs(session, limit=query.limit, cursor=query.cursor)
@@ -62,8 +63,8 @@ def findings(query: FindingsQuery) -> Response:
 def drift(query: DriftQuery) -> Response:
     """Count each day's findings by kind: opened, repaired, and open at its end. Staff only."""
     with application().database.transaction() as session:
-        days = report.drift(session, days=query.days)
-    return json_answer(text_of(DriftAnswer.of(days)))
+        shown = [DriftDayAnswer.of(day) for day in report.drift(session, days=query.days)]
+    return json_answer(text_of(DriftAnswer(days=shown)))
 
 
 @blueprint.get("/<run_id>", responses={"200": RunDetailAnswer, **problems(404)})

@@ -1,19 +1,13 @@
 """What is asked and answered about the books."""
 
 from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, WithJsonSchema
+from pydantic import Field
 
 from payproc.database.models import Account
 from payproc.records.ledger.journal import Balance
-from web.schemas.base import Answer, Query
-
-SignedAmountOut = Annotated[
-    Decimal,
-    WithJsonSchema({"type": "number", "description": "Major units, for reading.", "examples": [-19.99]}),
-]
+from web.schemas.base import AmountOut, Answer, Query
 
 
 class LedgerQuery(Query):
@@ -31,19 +25,14 @@ class BalanceAnswer(Answer):
     account: Account
     provider: str = Field(examples=["stripe"])
     currency: str = Field(examples=["usd"])
-    amount: SignedAmountOut
+    amount: AmountOut = Field(examples=[-19.99])
     amount_minor: int = Field(examples=[-1999])
 
     @classmethod
     def of(cls, balance: Balance) -> "BalanceAnswer":
         """Show a balance."""
-        return cls(
-            account=balance.account,
-            provider=balance.provider,
-            currency=balance.money.currency.code,
-            amount=balance.money.major,
-            amount_minor=balance.money.amount_minor,
-        )
+        money = balance.money
+        return cls.of_row(balance, currency=money.currency.code, amount=money.major, amount_minor=money.amount_minor)
 
 
 class LedgerAnswer(Answer):

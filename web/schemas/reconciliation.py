@@ -11,10 +11,6 @@ from payproc.reconcile.report import DriftDay
 from web.schemas.base import Answer, PageQuery, Query
 
 
-class RunsQuery(PageQuery):
-    """Which page of runs; newest first."""
-
-
 class RunPath(BaseModel):
     """Which run."""
 
@@ -135,8 +131,3 @@ class DriftAnswer(Answer):
     """Each day's findings, oldest day first; the last is today."""
 
     days: list[DriftDayAnswer]
-
-    @classmethod
-    def of(cls, days: list[DriftDay]) -> "DriftAnswer":
-        """Show the days."""
-        return cls(days=[DriftDayAnswer.of(each) for each in days])

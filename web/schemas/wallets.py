@@ -50,8 +50,6 @@ class WalletAnswer(AcceptedAnswer):
     tells the customer what to do on the phone, and follows what becomes of it.
     """
 
-    model_config = ConfigDict(from_attributes=True)
-
     pay_url: str = Field(examples=["https://pay.example.com/pay/InBheV8wMWth….Zm9v"])
     form_url: str | None = None
     payload: dict[str, str] | None = Field(
