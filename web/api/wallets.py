@@ -9,16 +9,15 @@ from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod, path_of
-from payproc.errors import Conflict, InvalidRequest, ProviderError
-from payproc.flows.checkout import has_begun, payment_form, take_payment
-from payproc.providers.answers import PostForm
+from payproc.errors import InvalidRequest
+from payproc.flows.checkout import has_begun, take_payment
 from payproc.records.idempotency import Answer
 from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, payment_location
 from web.auth import application, current_user
 from web.idempotent import IdempotentRequest
 from web.json import text_of
-from web.pay import links
+from web.pay import links, page
 from web.schemas.headers import StartHeader
 from web.schemas.wallets import WalletAnswer, WalletBody, WalletQuery
 
@@ -81,18 +80,8 @@ def _wallet_answer(payment: Payment, wait: int) -> Answer:
 def _with_form(session: Session, answer: Answer) -> Answer:
     """Add the form to an answer, drawn anew: some of its fields are secrets that must not be stored with it."""
     shown = WalletAnswer.model_validate_json(answer.body)
-    form = _form_of(session, session.get_one(Payment, shown.payment_id))
+    form = page.form_of(session, session.get_one(Payment, shown.payment_id))
     if form is None:
         return answer
     with_form = shown.model_copy(update={"form_url": form.url, "payload": dict(form.fields)})
     return replace(answer, body=text_of(with_form))
-
-
-def _form_of(session: Session, payment: Payment) -> PostForm | None:
-    if payment.next_action is None or payment.next_action["type"] != "post_form":
-        return None
-    try:
-        return payment_form(application(), session, payment)
-    except (Conflict, ProviderError):
-        # It ended meanwhile, or the account it was made with is gone: its state is the answer.
-        return None

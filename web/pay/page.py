@@ -3,8 +3,6 @@
 Whoever has the link sees the page, so it tells no more than the amount, what for, and how it stands.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -41,18 +39,13 @@ _LANGUAGE_COOKIE = "payproc_language"
 _YEAR_SECONDS = 365 * 24 * 3600
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Shown:
-    payment: Payment
-    form: PostForm | None
-    state: PageState
-
-
 @blueprint.get("/pay/<token>")
 def page(token: str) -> Response:
     """Show a payment to its customer."""
     try:
-        shown = _shown(token)
+        with application().database.transaction() as session:
+            payment = _payment_of(session, token)
+            form = form_of(session, payment)
     except NotFound:
         if not _wants_html():
             raise
@@ -61,8 +54,7 @@ def page(token: str) -> Response:
         if not _wants_html():
             raise
         return _message(PageState.OUT_OF_REACH, status=503)
-    targets = _targets(shown.form) if shown.form else ()
-    return _page("pay.html", targets=targets, token=token, **_context(shown))
+    return _page("pay.html", form=form, token=token, **_context(payment, form))
 
 
 @blueprint.get("/pay/<token>/status")
@@ -76,29 +68,24 @@ def status(token: str) -> Response:
 def forward_page(form: PostForm, *, method: PaymentMethod) -> Response:
     """Return the page between two of a wallet's own: its form goes on by itself, or by its button."""
     wallet = _vocabulary().wallet(method)
-    return _page("forward.html", targets=_targets(form), form=form, wallet=wallet, state=PageState.FORWARD)
+    return _page("forward.html", form=form, wallet=wallet, state=PageState.FORWARD)
+
+
+def form_of(session: Session, payment: Payment) -> PostForm | None:
+    """Draw the form that the customer's browser has to post; None where there is none, or it can be drawn no more."""
+    if payment.next_action is None or payment.next_action["type"] != "post_form":
+        return None
+    try:
+        return checkout.payment_form(application(), session, payment)
+    except (Conflict, ProviderError):
+        # It ended meanwhile, or the account it was made with is gone: an operator hears of that from the polls.
+        return None
 
 
 def origin_of(url: str) -> str:
     """Return scheme, host and port of an address, as a content security policy names them."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
-def _shown(token: str) -> _Shown:
-    with application().database.transaction() as session:
-        payment = _payment_of(session, token)
-        form = None
-        if payment.next_action is not None and payment.next_action["type"] == "post_form":
-            try:
-                form = checkout.payment_form(application(), session, payment)
-            except (Conflict, ProviderError):
-                # The account it was made with is gone. The page says so; an operator hears of it from the polls.
-                form = None
-    state = state_of(
-        payment, mode=_start_mode(payment), form=form, came_back="returned" in request.args, rings=_rings(payment)
-    )
-    return _Shown(payment=payment, form=form, state=state)
 
 
 def _payment_of(session: Session, token: str) -> Payment:
@@ -120,32 +107,29 @@ def _start_mode(payment: Payment) -> StartMode | None:
         return None
 
 
-def _rings(payment: Payment) -> bool:
-    return _ringing_seconds(payment) > 0
-
-
 def _ringing_seconds(payment: Payment) -> int:
     """Return how long the wallet's call goes on waiting for an MPIN."""
     age = datetime.now(UTC) - payment.created_at
     return int((application().settings.push_timeout - age).total_seconds())
 
 
-def _context(shown: _Shown) -> dict[str, object]:
-    payment = shown.payment
+def _context(payment: Payment, form: PostForm | None) -> dict[str, object]:
+    seconds, mode = _ringing_seconds(payment), _start_mode(payment)
+    state = state_of(payment, mode=mode, form=form, came_back="returned" in request.args, rings=seconds > 0)
+    action = payment.next_action or {}
     return {
         "payment": payment,
-        "state": shown.state,
-        "follow": follow(shown.state),
-        "form": shown.form,
+        "state": state,
+        "follow": follow(state),
         "wallet": _vocabulary().wallet(payment.payment_method),
         "amount": formatting.amount(payment.money),
         "reason": reason_of(payment),
         "nothing_was_charged": nothing_was_charged(payment),
-        "action": payment.next_action or {},
-        "changes_in": _ringing_seconds(payment) if shown.state is PageState.PUSH else None,
+        "action": action,
+        "changes_in": seconds if state is PageState.PUSH else None,
         "success_url": _web_address(payment.success_url),
         "cancel_url": _web_address(payment.cancel_url),
-        "provider_url": _web_address((payment.next_action or {}).get("url")),
+        "provider_url": _web_address(action.get("url")),
     }
 
 
@@ -160,7 +144,7 @@ def _message(state: PageState, *, status: int) -> Response:
     return answer
 
 
-def _page(template: str, *, targets: Iterable[str] = (), **context: object) -> Response:
+def _page(template: str, *, form: PostForm | None = None, **context: object) -> Response:
     vocabulary = _vocabulary()
     others = [spoken.language for spoken in LANGUAGES.values() if spoken is not vocabulary]
     html = render_template(
@@ -171,10 +155,11 @@ def _page(template: str, *, targets: Iterable[str] = (), **context: object) -> R
         say=formatting.say,
         formatting=formatting,
         code=code,
+        form=form,
         **context,
     )
     answer = make_response(html)
-    allowed = " ".join(targets) or "'none'"
+    allowed = " ".join(_targets(form)) if form else "'none'"
     answer.headers["Content-Security-Policy"] = f"{_POLICY}; form-action {allowed}"
     answer.headers["Referrer-Policy"] = "no-referrer"
     answer.headers["X-Frame-Options"] = "DENY"
