@@ -43,9 +43,6 @@ _STATUS: dict[type[PayprocError], HTTPStatus] = {
     IdentityUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
-# It is down, out of reach, or has no connection left for us.
-NO_DATABASE = (InterfaceError, OperationalError, PoolTimeout)
-
 _MOST_FIELDS = 20
 _FIELD_PART = re.compile(r"[\w-]{1,64}")
 
@@ -142,6 +139,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(PayprocError, _known)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(DataError, _unstorable)
-    for kind in NO_DATABASE:
-        app.register_error_handler(kind, _storage)
+    app.register_error_handler(OperationalError, _storage)
+    app.register_error_handler(InterfaceError, _storage)
+    app.register_error_handler(PoolTimeout, _storage)
     app.register_error_handler(Exception, _unknown)

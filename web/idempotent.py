@@ -1,24 +1,26 @@
 """A request is carried out once per Idempotency-Key, and answered at once or after a wait.
 
-The key is claimed, the work done and its answer remembered in one transaction. Where the client waits, a second one
+A view claims the key, does the work and remembers the answer in one transaction. Where the client waits, a second one
 reads what came of it: its answer is then the one that is remembered, and the first is the fallback answer.
 """
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 import structlog
 from flask import Response, request
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment, Refund
 from payproc.records import idempotency
-from payproc.records.idempotency import Answer, Claimed, Fresh, Replay, Resumed
+from payproc.records.idempotency import Answer, Fresh, Replay, Resumed
 from web.auth import application, current_user
-from web.errors import NO_DATABASE
 from web.json import json_answer
 from web.request_log import about
 from web.schemas.headers import StartHeader
@@ -34,6 +36,14 @@ _LOOK_EVERY_SECONDS = 0.05
 # A waiting request holds a thread. With four threads a process or more, two may wait: the others stay free for
 # webhooks. Who finds no slot gets the 202 that waiting would have ended in.
 _wait_slots = threading.BoundedSemaphore(2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim(Generic[Row]):
+    """What came of claiming a key: an answer to give again, what a request made that then died, or nothing yet."""
+
+    replay: Answer | None = None
+    made: Row | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,78 +63,74 @@ class IdempotentRequest:
             idempotency.check_key(header.idempotency_key)
         return cls(key=header.idempotency_key, wait=_wait_seconds(header.prefer or ""))
 
-    def carry_out(
-        self,
-        kind: type[Row],
-        make: Callable[[Session], Row],
-        *,
-        answer_of: Callable[[Row], Answer],
-        until: Callable[[Row], bool],
-        sent: Callable[[Session, Answer], Answer] = lambda _session, answer: answer,
-    ) -> Response:
-        """Make a row once and answer how it stands; a client that waits is answered when `until` holds of it.
+    def claim(self, session: Session, kind: type[Row]) -> Claim[Row]:
+        """Claim the key, in the transaction of what the request makes; without a key nothing was made before.
 
-        `sent` turns an answer as it is remembered into what is sent at once. Raises IdempotencyKeyReused where the key
-        was another request's, Conflict while the first with this key is still being answered.
+        Raises IdempotencyKeyReused for another request, Conflict while the first is still being answered.
         """
-        with application().database.transaction() as session:
-            claimed = self._claim(session)
-            if isinstance(claimed, Replay):
-                about(claimed.subject)
-                return _again(sent(session, claimed.answer))
-            row = session.get_one(kind, claimed.subject) if isinstance(claimed, Resumed) else make(session)
-            answer = answer_of(row)
-            waits = self.wait > 0 and not until(row)
-            self._remember(session, row.id, None if waits else answer)
-            answer = sent(session, answer)
-        if waits:
-            try:
-                _wait(kind, row.id, until=until, seconds=self.wait)
-                with application().database.transaction() as session:
-                    answer = answer_of(session.get_one(kind, row.id))
-                    self._remember(session, row.id, answer)
-            except NO_DATABASE as trouble:
-                # What was asked for is committed: "not stored" would be a lie that invites a second one.
-                log.warning("answered from memory", error=type(trouble).__name__)
-        return _respond(answer)
-
-    def _claim(self, session: Session) -> Claimed:
-        # Without a key nothing was made before.
         if self.key is None:
-            return Fresh()
+            return Claim()
         where = request.full_path if request.query_string else request.path
         fingerprint = idempotency.fingerprint(request.method, where, request.get_json())
-        return idempotency.claim(session, current_user(), self.key, fingerprint=fingerprint)
+        claimed = idempotency.claim(session, current_user(), self.key, fingerprint=fingerprint)
+        match claimed:
+            case Fresh():
+                return Claim()
+            case Resumed():
+                return Claim(made=session.get_one(kind, claimed.subject))
+            case Replay():
+                about(claimed.subject)
+                return Claim(replay=claimed.answer)
 
-    def _remember(self, session: Session, subject: str, answer: Answer | None) -> None:
+    def remember(self, session: Session, subject: str, answer: Answer | None) -> None:
         """Tie the key to what the request made, and to its answer unless another one is still to come."""
         about(subject)
         if self.key is not None:
             idempotency.remember(session, current_user(), self.key, subject=subject, answer=answer)
 
+    @contextmanager
+    def waited(self, kind: type[Row], subject: str, *, until: Callable[[Row], bool]) -> Iterator[tuple[Session, Row]]:
+        """Wait until the row is as wanted or the client's patience is over; then read it, in a transaction."""
+        if _wait_slots.acquire(blocking=False):
+            try:
+                _wait(kind, subject, until=until, seconds=self.wait)
+            finally:
+                _wait_slots.release()
+        with application().database.transaction() as session:
+            yield session, session.get_one(kind, subject)
 
-def _respond(answer: Answer) -> Response:
+
+@contextmanager
+def fallback_answer() -> Iterator[None]:
+    """Let the answer in hand stand where the database goes away.
+
+    What was asked for is committed: "not stored" would be a lie that invites a second one.
+    """
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as trouble:
+        log.warning("answered from memory", error=type(trouble).__name__)
+
+
+def respond(answer: Answer) -> Response:
+    """Send an answer."""
     return json_answer(answer.body, status=answer.status, location=answer.location)
 
 
-def _again(answer: Answer) -> Response:
-    response = _respond(answer)
+def respond_again(answer: Answer) -> Response:
+    """Send an answer that was given before, and say so."""
+    response = respond(answer)
     response.headers["Idempotent-Replayed"] = "true"
     return response
 
 
 def _wait(kind: type[Row], subject: str, *, until: Callable[[Row], bool], seconds: int) -> None:
-    if not _wait_slots.acquire(blocking=False):
-        return
-    try:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            with application().database.transaction() as session:
-                if until(session.get_one(kind, subject)):
-                    return
-            time.sleep(_LOOK_EVERY_SECONDS)
-    finally:
-        _wait_slots.release()
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with application().database.transaction() as session:
+            if until(session.get_one(kind, subject)):
+                return
+        time.sleep(_LOOK_EVERY_SECONDS)
 
 
 def _wait_seconds(prefer: str) -> int:

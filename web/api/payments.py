@@ -16,7 +16,7 @@ from payproc.records.idempotency import Answer
 from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, payment_location
 from web.auth import application, current_user
-from web.idempotent import IdempotentRequest
+from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import json_answer, text_of
 from web.schemas.headers import StartHeader
 from web.schemas.payments import (
@@ -43,12 +43,19 @@ def checkout(header: StartHeader, body: CheckoutBody) -> Response:
     there. `Idempotency-Key` makes a repeated request the same payment and the same answer for 72 hours.
     """
     asked, wanted = IdempotentRequest.of(header), body.request()
-    return asked.carry_out(
-        Payment,
-        lambda session: take_payment(application(), session, wanted, user=current_user(), method=STRIPE),
-        answer_of=lambda payment: _checkout_answer(payment, asked.wait),
-        until=has_begun,
-    )
+    with application().database.transaction() as session:
+        claim = asked.claim(session, Payment)
+        if claim.replay is not None:
+            return respond_again(claim.replay)
+        payment = claim.made or take_payment(application(), session, wanted, user=current_user(), method=STRIPE)
+        answer = _checkout_answer(payment, asked.wait)
+        waits = asked.wait > 0 and not has_begun(payment)
+        asked.remember(session, payment.id, None if waits else answer)
+    if waits:
+        with fallback_answer(), asked.waited(Payment, payment.id, until=has_begun) as (session, payment):
+            answer = _checkout_answer(payment, asked.wait)
+            asked.remember(session, payment.id, answer)
+    return respond(answer)
 
 
 def _checkout_answer(payment: Payment, wait: int) -> Answer:

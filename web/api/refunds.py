@@ -13,7 +13,7 @@ from payproc.records.idempotency import Answer
 from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, refund_location
 from web.auth import application, current_user
-from web.idempotent import IdempotentRequest
+from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import json_answer, text_of
 from web.request_log import about
 from web.schemas.headers import StartHeader
@@ -35,12 +35,20 @@ def refund(path: PaymentPath, header: StartHeader, body: RefundBody) -> Response
     its portal. `requested`: an operator decides first. A refund that has succeeded can still fail, when a bank returns
     it; then it can be made again. `Idempotency-Key` makes a repeated request the same refund.
     """
-    return IdempotentRequest.of(header).carry_out(
-        Refund,
-        lambda session: _request(session, path.payment_id, body),
-        answer_of=_refund_answer,
-        until=_is_settled,
-    )
+    asked = IdempotentRequest.of(header)
+    with application().database.transaction() as session:
+        claim = asked.claim(session, Refund)
+        if claim.replay is not None:
+            return respond_again(claim.replay)
+        made = claim.made or _request(session, path.payment_id, body)
+        answer = _refund_answer(made)
+        waits = asked.wait > 0 and not _is_settled(made)
+        asked.remember(session, made.id, None if waits else answer)
+    if waits:
+        with fallback_answer(), asked.waited(Refund, made.id, until=_is_settled) as (session, made):
+            answer = _refund_answer(made)
+            asked.remember(session, made.id, answer)
+    return respond(answer)
 
 
 def _request(session: Session, payment_id: str, body: RefundBody) -> Refund:

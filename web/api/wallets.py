@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod, path_of
+from payproc.domain.payment_request import PaymentRequest
 from payproc.errors import InvalidRequest
 from payproc.flows.checkout import has_begun, take_payment
 from payproc.records.idempotency import Answer
 from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, payment_location
 from web.auth import application, current_user
-from web.idempotent import IdempotentRequest
+from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import text_of
 from web.pay import links, page
 from web.schemas.headers import StartHeader
@@ -44,14 +45,7 @@ def blueprint_of(methods: Iterable[PaymentMethod]) -> APIBlueprint:
 def _view(method: PaymentMethod) -> View:
     def initiate(header: StartHeader, query: WalletQuery, body: WalletBody) -> Response:
         wanted = body.request(phone=_one_phone(body, query), cnic=body.cnic)
-        asked = IdempotentRequest.of(header)
-        return asked.carry_out(
-            Payment,
-            lambda session: take_payment(application(), session, wanted, user=current_user(), method=method),
-            answer_of=lambda payment: _wallet_answer(payment, asked.wait),
-            until=has_begun,
-            sent=_with_form,
-        )
+        return _initiate(wanted, method, IdempotentRequest.of(header))
 
     initiate.__name__ = f"initiate_{method}"
     initiate.__doc__ = (
@@ -69,17 +63,37 @@ def _one_phone(body: WalletBody, query: WalletQuery) -> str | None:
     return body.phone or query.phone
 
 
+def _initiate(wanted: PaymentRequest, method: PaymentMethod, asked: IdempotentRequest) -> Response:
+    with application().database.transaction() as session:
+        claim = asked.claim(session, Payment)
+        if claim.replay is not None:
+            shown = WalletAnswer.model_validate_json(claim.replay.body)
+            return respond_again(_with_form(session, claim.replay, shown))
+        payment = claim.made or take_payment(application(), session, wanted, user=current_user(), method=method)
+        answer = _wallet_answer(payment, asked.wait)
+        waits = asked.wait > 0 and not has_begun(payment)
+        asked.remember(session, payment.id, None if waits else answer)
+        answer = _with_form(session, answer, _shown(payment))
+    if waits:
+        with fallback_answer(), asked.waited(Payment, payment.id, until=has_begun) as (session, payment):
+            answer = _wallet_answer(payment, asked.wait)
+            asked.remember(session, payment.id, answer)
+    return respond(answer)
+
+
 def _wallet_answer(payment: Payment, wait: int) -> Answer:
-    shown = WalletAnswer.of(payment, pay_url=links.url_of(payment.id))
     begun = payment.next_action is not None or payment.completed_at is not None
     by_form = payment.next_action is not None and payment.next_action["type"] == "post_form"
     status = 201 if by_form or (wait and begun) else 202
-    return Answer(status=status, location=payment_location(payment.id), body=text_of(shown))
+    return Answer(status=status, location=payment_location(payment.id), body=text_of(_shown(payment)))
 
 
-def _with_form(session: Session, answer: Answer) -> Answer:
+def _shown(payment: Payment) -> WalletAnswer:
+    return WalletAnswer.of(payment, pay_url=links.url_of(payment.id))
+
+
+def _with_form(session: Session, answer: Answer, shown: WalletAnswer) -> Answer:
     """Add the form to an answer, drawn anew: some of its fields are secrets that must not be stored with it."""
-    shown = WalletAnswer.model_validate_json(answer.body)
     form = page.form_of(session, session.get_one(Payment, shown.payment_id))
     if form is None:
         return answer

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, make_response, render_template, request
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment
@@ -17,7 +19,6 @@ from payproc.flows import checkout
 from payproc.providers.answers import PostForm
 from payproc.providers.requests import StartMode
 from web.auth import application
-from web.errors import NO_DATABASE
 from web.json import json_answer, text_of
 from web.pay import formatting, links
 from web.pay.languages import LANGUAGES
@@ -50,7 +51,7 @@ def page(token: str) -> Response:
         if not _wants_html():
             raise
         return _message(PageState.UNKNOWN_LINK, status=404)
-    except NO_DATABASE:
+    except (OperationalError, InterfaceError, PoolTimeout):
         if not _wants_html():
             raise
         return _message(PageState.OUT_OF_REACH, status=503)
