@@ -39,48 +39,39 @@ class Provider(Protocol):
 
         Raises InvalidRequest.
         """
-        ...
 
     def start_mode(self, dialect: str) -> StartMode:
         """Say how payments of a dialect begin."""
-        ...
 
     def prepare_start(self, request: StartRequest) -> PreparedCall:
         """Return the parameters of a start. Pure; not asked for where the start is FORM_POST."""
-        ...
 
     def start(self, call: StoredCall) -> StartResult:
         """Send a stored start.
 
         Raises ProviderUnavailable, OutcomeUncertain or RequestRefused.
         """
-        ...
 
     def inquire(self, ref: PaymentRef) -> Outcome:
         """Ask how a payment stands. Changes nothing there.
 
         Raises ProviderUnavailable or RequestRefused.
         """
-        ...
 
     def can_inquire(self, ref: PaymentRef) -> bool:
         """Whether the payment has what an inquiry must name."""
-        ...
 
     def poll_schedule(self, dialect: str) -> tuple[timedelta, ...]:
         """Say how long to wait before each inquiry; the last step repeats."""
-        ...
 
     def verify_notice(self, raw: RawNotice) -> VerifiedNotice:
         """Say whether a delivery is to be believed, and read no more of it than that takes. Pure.
 
         Raises BadSignature or NoticeMalformed.
         """
-        ...
 
     def parse_stored(self, body: bytes) -> ParsedNotice:
         """Read what was kept of a delivery that `verify_notice` proved when it came. Pure."""
-        ...
 
 
 @runtime_checkable
@@ -89,7 +80,6 @@ class FindingStarts(Provider, Protocol):
 
     def find_start(self, call: StoredCall) -> StartResult | None:
         """Look for what an earlier sending of this call made."""
-        ...
 
 
 @runtime_checkable
@@ -98,7 +88,6 @@ class PostingForms(Protocol):
 
     def form(self, request: StartRequest) -> PostForm:
         """Draw the form. Pure: the same request gives the same form."""
-        ...
 
 
 @runtime_checkable
@@ -107,11 +96,9 @@ class Returning(Protocol):
 
     def next_form(self, raw: RawNotice) -> PostForm | None:
         """Draw the form that this return asks for; None where the browser is back for good. Pure."""
-        ...
 
     def returned_reference(self, raw: RawNotice) -> str | None:
         """Our reference as this return names it. Unproven: good for choosing a page, and no more."""
-        ...
 
 
 @runtime_checkable
@@ -120,11 +107,9 @@ class Cancelling(Protocol):
 
     def prepare_cancel(self, ref: PaymentRef) -> PreparedCall:
         """Return the parameters of a cancellation. Pure."""
-        ...
 
     def cancel(self, call: StoredCall) -> Outcome:
         """Send a stored cancellation and return how the payment stands after it: it may have been paid."""
-        ...
 
 
 @runtime_checkable
@@ -133,15 +118,12 @@ class KeepingCustomers(Protocol):
 
     def prepare_customer(self, customer: Customer) -> PreparedCall:
         """Return the parameters of a new customer. Pure."""
-        ...
 
     def create_customer(self, call: StoredCall) -> str:
         """Send a stored creation and return the provider's id of the customer."""
-        ...
 
     def find_customer(self, call: StoredCall) -> str | None:
         """Look for the customer that an earlier sending of this call made."""
-        ...
 
 
 @runtime_checkable
@@ -150,19 +132,15 @@ class Refunding(Protocol):
 
     def refund_mode(self, dialect: str) -> RefundMode:
         """Say how payments of a dialect are refunded."""
-        ...
 
     def prepare_refund(self, request: RefundRequest) -> PreparedCall:
         """Return the parameters of a refund. Pure."""
-        ...
 
     def refund(self, call: StoredCall) -> RefundOutcome:
         """Send a stored refund.
 
         Raises ProviderUnavailable, OutcomeUncertain (then ask first) or RequestRefused.
         """
-        ...
 
     def inquire_refund(self, request: RefundRequest) -> RefundOutcome:
         """Ask how a refund stands. Changes nothing there."""
-        ...

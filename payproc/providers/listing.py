@@ -87,40 +87,30 @@ class Listing(Protocol):
 
     def list_events(self, window: Window, *, cursor: str | None) -> Page[RemoteEvent]:
         """List the notices we read, undelivered ones too. A provider may forget them after a month."""
-        ...
 
     def list_payments(self, window: Window, *, cursor: str | None) -> Page[RemotePayment]:
         """List payments."""
-        ...
 
     def list_refunds(self, window: Window, *, cursor: str | None) -> Page[RemoteRefund]:
         """List refunds."""
-        ...
 
     def list_disputes(self, window: Window, *, cursor: str | None) -> Page[RemoteDispute]:
         """List disputes."""
-        ...
 
     def list_lines(self, window: Window, *, cursor: str | None) -> Page[SettlementLine]:
         """List what moved the balance."""
-        ...
 
     def list_payouts(self, window: Window, *, cursor: str | None) -> Page[RemotePayout]:
         """List payouts."""
-        ...
 
     def list_payout_lines(self, payout_id: str, *, cursor: str | None) -> Page[SettlementLine]:
         """List the lines that a payout is made of, its own one among them."""
-        ...
 
     def payment(self, provider_id: str) -> RemotePayment | None:
         """Show one payment; None where the provider has no such."""
-        ...
 
     def refund_of(self, provider_id: str) -> RemoteRefund | None:
         """Show one refund; None where the provider has no such."""
-        ...
 
     def dispute(self, provider_id: str) -> RemoteDispute | None:
         """Show one dispute; None where the provider has no such."""
-        ...
