@@ -1,6 +1,7 @@
 """How a setting is written in the environment, and what it becomes."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -28,9 +29,6 @@ class RefundByOwner(StrEnum):
 
 _DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-_LONGEST_PUSH = timedelta(seconds=105)
-_LONGEST_LEASE = timedelta(hours=1)
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|[0-9a-fA-F:]{2,39}")
 
 
@@ -45,24 +43,24 @@ def duration(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def _schedule(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    steps = tuple(duration(step) for step in value.split(","))
+def _written(read: Callable[[str], object]) -> BeforeValidator:
+    # What is no text is a default, or was read before.
+    return BeforeValidator(lambda value: read(value) if isinstance(value, str) else value)
+
+
+def _schedule(text: str) -> tuple[timedelta, ...]:
+    steps = tuple(duration(step) for step in text.split(","))
     if any(step <= timedelta(0) for step in steps):
         raise ValueError("every step of a schedule must be longer than zero")
     return steps
 
 
-def _words(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return tuple(word.strip() for word in value.split(",") if word.strip())
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def _secrets(value: object) -> object:
-    words = _words(value)
-    return tuple(SecretStr(word) for word in words) if isinstance(words, tuple) else words
+def _secrets(text: str) -> tuple[SecretStr, ...]:
+    return tuple(SecretStr(word) for word in _words(text))
 
 
 def _psycopg_url(url: str) -> str:
@@ -101,18 +99,13 @@ def _positive(length: timedelta) -> timedelta:
     return length
 
 
-def _lease(length: timedelta) -> timedelta:
-    # The doctor takes a longer lease for one that never ends (invariants.sql, lease_runs_out).
-    if length > _LONGEST_LEASE:
-        raise ValueError("must be one hour at most")
-    return length
+def _at_most(longest: timedelta, written: str) -> AfterValidator:
+    def check(length: timedelta) -> timedelta:
+        if length > longest:
+            raise ValueError(f"must be {written} at most")
+        return length
 
-
-def _push_timeout(length: timedelta) -> timedelta:
-    # Celery's limit of such a task is 125 s (payproc/jobs/kinds.py), connection and commit included.
-    if length > _LONGEST_PUSH:
-        raise ValueError("must be 105s at most")
-    return length
+    return AfterValidator(check)
 
 
 def _of_schemes(*schemes: str) -> AfterValidator:
@@ -138,20 +131,15 @@ def _address(text: str) -> str:
     return text
 
 
-Schedule = Annotated[tuple[timedelta, ...], NoDecode, BeforeValidator(_schedule)]
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(lambda v: duration(v) if isinstance(v, str) else v),
-    AfterValidator(_positive),
-]
-PushTimeout = Annotated[Duration, AfterValidator(_push_timeout)]
-Lease = Annotated[Duration, AfterValidator(_lease)]
-LogLevel = Annotated[
-    Literal["DEBUG", "INFO", "WARNING", "ERROR"],
-    BeforeValidator(lambda v: v.upper() if isinstance(v, str) else v),
-]
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_secrets)]
+Schedule = Annotated[tuple[timedelta, ...], NoDecode, _written(_schedule)]
+Duration = Annotated[timedelta, _written(duration), AfterValidator(_positive)]
+# Celery's limit of such a task is 125 s (payproc/jobs/kinds.py), connection and commit included.
+PushTimeout = Annotated[Duration, _at_most(timedelta(seconds=105), "105s")]
+# The doctor takes a longer lease for one that never ends (invariants.sql, lease_runs_out).
+Lease = Annotated[Duration, _at_most(timedelta(hours=1), "one hour")]
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _written(str.upper)]
+Words = Annotated[tuple[str, ...], NoDecode, _written(_words)]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, _written(_secrets)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 ExactUrl = Annotated[str, AfterValidator(_exact_url)]
 Pem = Annotated[SecretStr, AfterValidator(lambda key: SecretStr(_pem(key.get_secret_value())))]
