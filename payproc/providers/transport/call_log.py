@@ -31,14 +31,13 @@ def logged_call(method: PaymentMethod, operation: str) -> Iterator[None]:
         outcome, code = _outcome(error), error.code
         raise
     finally:
-        milliseconds = (time.monotonic_ns() - started) // 1_000_000
         log.info(
             "provider called",
             provider=method,
             operation=operation,
             outcome=outcome,
             code=code,
-            milliseconds=milliseconds,
+            milliseconds=(time.monotonic_ns() - started) // 1_000_000,
         )
 
 

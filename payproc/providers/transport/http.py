@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import requests
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
 from payproc.errors import OutcomeUncertain, ProviderUnavailable, UnreadableOutcome
@@ -62,7 +62,7 @@ class Http:
     def __init__(self, *, connect_timeout: timedelta, breakers: CircuitBreakers) -> None:
         self._connect_seconds = connect_timeout.total_seconds()
         self._breakers = breakers
-        self._local = threading.local()
+        self._local = _OneForEachThread()
 
     def ask(self, call: Call) -> JsonAnswer:
         """Send a call and return the JSON object it is answered with.
@@ -73,13 +73,12 @@ class Http:
         if not call.reading:
             return self._guarded(call)
         again = Retrying(
-            retry=retry_if_exception_type(ProviderUnavailable) & _not_cooling_down(),
+            retry=retry_if_exception(_worth_repeating),
             stop=stop_after_attempt(_READ_TRIES),
             wait=wait_random(0, _LONGEST_PAUSE_SECONDS),
             reraise=True,
         )
-        answer: JsonAnswer = again(self._read, call)
-        return answer
+        return again(self._read, call)
 
     def _read(self, call: Call) -> JsonAnswer:
         try:
@@ -94,7 +93,7 @@ class Http:
     def _sent(self, call: Call) -> JsonAnswer:
         deadline = time.monotonic() + self._connect_seconds + call.patience.total_seconds()
         try:
-            with self._session.post(
+            with self._local.session.post(
                 call.url,
                 json=call.json_body,
                 data=call.raw_body or call.form,
@@ -110,22 +109,18 @@ class Http:
             # Not chained: the exception holds the request, and with it what must not reach a log.
             raise _translated(error, call) from None
 
-    @property
-    def _session(self) -> requests.Session:
-        # A session is for one thread: its pool and its cookies are not locked.
-        if not hasattr(self._local, "session"):
-            session = requests.Session()
-            # Neither a proxy variable nor somebody's .netrc decides where money's words go.
-            session.trust_env = False
-            self._local.session = session
-        found: requests.Session = self._local.session
-        return found
 
-
-class _not_cooling_down(retry_if_exception_type):  # noqa: N801 (reads as tenacity's own conditions do)
+class _OneForEachThread(threading.local):
+    # A session's pool and its cookies are not locked.
     def __init__(self) -> None:
-        super().__init__(ProviderUnavailable)
-        self.predicate = lambda error: getattr(error, "retry_after", None) is None
+        self.session = requests.Session()
+        # Neither a proxy variable nor somebody's .netrc decides where money's words go.
+        self.session.trust_env = False
+
+
+def _worth_repeating(error: BaseException) -> bool:
+    # Not while the gateway cools down.
+    return isinstance(error, ProviderUnavailable) and error.retry_after is None
 
 
 def _body_of(response: requests.Response, call: Call, deadline: float) -> bytes:
