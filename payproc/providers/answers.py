@@ -21,6 +21,10 @@ class Verdict(StrEnum):
     REVERSED = "reversed"  # it was paid and the money went back
     UNKNOWN = "unknown"
 
+    def backed_by(self, money: Money | None) -> "Verdict":
+        """Return what is left of it: "paid" without an amount we can read cannot be held against what we asked for."""
+        return Verdict.UNKNOWN if self is Verdict.PAID and money is None else self
+
 
 @dataclass(frozen=True, kw_only=True)
 class Redirect:

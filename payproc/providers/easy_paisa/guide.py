@@ -75,11 +75,8 @@ def inquiry_outcome(reply: Json, ref: PaymentRef, *, ours: Json) -> Outcome:
 
 def _status_outcome(reply: Json) -> Outcome:
     status = values.text(reply.get("transactionStatus"))
-    verdict = _VERDICTS.get(status or "", Verdict.UNKNOWN)
     money = values.paisa(reply.get("amount"))
-    if verdict is Verdict.PAID and money is None:
-        # "Paid" without an amount we can read cannot be held against what we asked for.
-        verdict = Verdict.UNKNOWN
+    verdict = _VERDICTS.get(status or "", Verdict.UNKNOWN).backed_by(money)
     return Outcome(
         verdict=verdict,
         references=values.references(reply),

@@ -118,11 +118,8 @@ def _token_to_pay(reply: Json) -> StartResult:
 
 def _status_outcome(reply: Json) -> Outcome:
     status = values.text(reply.get("transactionStatus"))
-    verdict = _VERDICTS.get(status or "", Verdict.UNKNOWN)
     money = values.rupees(reply.get("transactionAmount"))
-    if verdict is Verdict.PAID and money is None:
-        # "Paid" without an amount we can read cannot be held against what we asked for.
-        verdict = Verdict.UNKNOWN
+    verdict = _VERDICTS.get(status or "", Verdict.UNKNOWN).backed_by(money)
     outcome = Outcome(
         verdict=verdict,
         references=values.references(reply),

@@ -18,6 +18,16 @@ PAYMENT_ID = "payment_id"
 # Stripe's own bound of a product's name.
 _LONGEST_NAME = 5000
 
+_INTENTS = {
+    "succeeded": Verdict.PAID,
+    "processing": Verdict.PROCESSING,
+    "canceled": Verdict.CANCELLED,
+    "requires_payment_method": Verdict.PENDING,
+    "requires_confirmation": Verdict.PENDING,
+    "requires_action": Verdict.PENDING,
+    "requires_capture": Verdict.PENDING,
+}
+
 
 def text(value: object) -> str | None:
     """Return a text that a database can hold, or None: JSON also knows NUL and half a surrogate pair."""
@@ -90,22 +100,23 @@ def moment(seconds: object) -> datetime | None:
 def session_references(session: Json) -> References:
     """Read the ids a session carries; its intent is an id, or an object where it was expanded."""
     intent = session.get("payment_intent")
-    if not isinstance(intent, Mapping):
-        return known({Reference.STRIPE_SESSION: session.get("id"), Reference.STRIPE_PAYMENT_INTENT: intent})
-    return known({Reference.STRIPE_SESSION: session.get("id")}) | intent_references(intent)
+    named = known({Reference.STRIPE_SESSION: session.get("id"), Reference.STRIPE_PAYMENT_INTENT: id_of(intent)})
+    return named | intent_references(intent) if isinstance(intent, Mapping) else named
 
 
 def intent_references(intent: Json) -> dict[Reference, str]:
     """Read the ids a payment intent carries."""
-    charge = intent.get("latest_charge")
-    if isinstance(charge, Mapping):
-        charge = charge.get("id")
     # A failed try leaves its charge here too: only the one that paid is the payment's.
-    paid = intent.get("status") == "succeeded"
+    charge = id_of(intent.get("latest_charge")) if intent.get("status") == "succeeded" else None
+    return known({Reference.STRIPE_PAYMENT_INTENT: intent.get("id"), Reference.STRIPE_CHARGE: charge})
+
+
+def payment_references(found: Json) -> References:
+    """Read what a refund or a dispute names its payment by."""
     return known(
         {
-            Reference.STRIPE_PAYMENT_INTENT: intent.get("id"),
-            Reference.STRIPE_CHARGE: charge if paid else None,
+            Reference.STRIPE_PAYMENT_INTENT: id_of(found.get("payment_intent")),
+            Reference.STRIPE_CHARGE: id_of(found.get("charge")),
         }
     )
 
@@ -113,7 +124,7 @@ def intent_references(intent: Json) -> dict[Reference, str]:
 def session_outcome(session: Json) -> Outcome:
     """Read how a session stands. Its intent decides only where it is expanded."""
     paid = money(session.get("amount_total"), session.get("currency"))
-    verdict = _provable(_session_verdict(session), paid)
+    verdict = _session_verdict(session).backed_by(paid)
     return Outcome(
         verdict=verdict,
         references=session_references(session),
@@ -139,7 +150,7 @@ def failed_session_outcome(session: Json) -> Outcome:
 def intent_outcome(intent: Json) -> Outcome:
     """Read how a payment intent stands. A refused card is no end: the session lets the customer try another."""
     paid = money(intent.get("amount_received"), intent.get("currency"))
-    verdict = _provable(_intent_verdict(intent.get("status")), paid)
+    verdict = _INTENTS.get(str(intent.get("status")), Verdict.UNKNOWN).backed_by(paid)
     return Outcome(
         verdict=verdict,
         references=intent_references(intent),
@@ -154,9 +165,7 @@ def _session_verdict(session: Json) -> Verdict:
     intent_status = intent.get("status") if isinstance(intent, Mapping) else None
     match session.get("status"), session.get("payment_status"), intent_status:
         # The intent is where the money is: "expired" beside "succeeded" is a contradiction, and it was paid.
-        case _, "paid", _:
-            return Verdict.PAID
-        case _, _, "succeeded":
+        case (_, "paid", _) | (_, _, "succeeded"):
             return Verdict.PAID
         case "open", "unpaid", _:
             return Verdict.PENDING
@@ -168,25 +177,6 @@ def _session_verdict(session: Json) -> Verdict:
             return Verdict.EXPIRED
         case _:
             return Verdict.UNKNOWN
-
-
-def _intent_verdict(status: object) -> Verdict:
-    match status:
-        case "succeeded":
-            return Verdict.PAID
-        case "processing":
-            return Verdict.PROCESSING
-        case "canceled":
-            return Verdict.CANCELLED
-        case "requires_payment_method" | "requires_confirmation" | "requires_action" | "requires_capture":
-            return Verdict.PENDING
-        case _:
-            return Verdict.UNKNOWN
-
-
-def _provable(verdict: Verdict, paid: Money | None) -> Verdict:
-    # "Paid" without an amount we can read cannot be held against what we asked for.
-    return Verdict.UNKNOWN if verdict is Verdict.PAID and paid is None else verdict
 
 
 def money(amount: object, code: object) -> Money | None:

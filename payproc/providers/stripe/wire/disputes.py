@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from payproc.domain.references import Reference
 from payproc.domain.settlement import RemoteDispute
 from payproc.domain.states import DisputeStatus
 from payproc.providers.stripe.wire import balance, checkout
@@ -33,12 +32,7 @@ def remote(dispute: Json, *, reported_at: datetime) -> RemoteDispute | None:
     evidence = dispute.get("evidence_details")
     return RemoteDispute(
         provider_id=provider_id,
-        references=checkout.known(
-            {
-                Reference.STRIPE_PAYMENT_INTENT: checkout.id_of(dispute.get("payment_intent")),
-                Reference.STRIPE_CHARGE: checkout.id_of(dispute.get("charge")),
-            }
-        ),
+        references=checkout.payment_references(dispute),
         money=checkout.money(dispute.get("amount"), dispute.get("currency")),
         # A word we do not know may want an answer: held, and shown to a person.
         status=_STATUSES.get(str(dispute.get("status")), DisputeStatus.UNKNOWN),

@@ -13,6 +13,14 @@ Json = Mapping[str, Any]
 # Stripe copies nothing from a charge to its refund: ours is known by what we set.
 REFUND_ID = "refund_id"
 
+_VERDICTS = {
+    "succeeded": RefundVerdict.SUCCEEDED,
+    "pending": RefundVerdict.PENDING,
+    "requires_action": RefundVerdict.PENDING,
+    "failed": RefundVerdict.FAILED,
+    "canceled": RefundVerdict.CANCELLED,
+}
+
 
 def parameters(request: RefundRequest) -> dict[str, Any]:
     """Words of POST /v1/refunds.
@@ -32,30 +40,14 @@ def parameters(request: RefundRequest) -> dict[str, Any]:
 
 def outcome(refund: Json) -> RefundOutcome:
     """Read how a refund stands. `succeeded` means sent: a bank may return it for a month, and then it is `failed`."""
-    verdict = _verdict(refund.get("status"))
+    status = str(refund.get("status"))
+    verdict = _VERDICTS.get(status, RefundVerdict.UNKNOWN)
+    ended = verdict in (RefundVerdict.FAILED, RefundVerdict.CANCELLED)
     return RefundOutcome(
         verdict=verdict,
         provider_id=checkout.text(refund.get("id")),
-        failure_code=_failure_code(refund) if verdict in (RefundVerdict.FAILED, RefundVerdict.CANCELLED) else None,
+        failure_code=(checkout.text(refund.get("failure_reason")) or status) if ended else None,
     )
-
-
-def _verdict(status: object) -> RefundVerdict:
-    match status:
-        case "succeeded":
-            return RefundVerdict.SUCCEEDED
-        case "pending" | "requires_action":
-            return RefundVerdict.PENDING
-        case "failed":
-            return RefundVerdict.FAILED
-        case "canceled":
-            return RefundVerdict.CANCELLED
-        case _:
-            return RefundVerdict.UNKNOWN
-
-
-def _failure_code(refund: Json) -> str:
-    return checkout.text(refund.get("failure_reason")) or str(refund.get("status"))
 
 
 def remote(refund: Json) -> RemoteRefund | None:
@@ -66,12 +58,7 @@ def remote(refund: Json) -> RemoteRefund | None:
     metadata = checkout.metadata(refund)
     return RemoteRefund(
         provider_id=provider_id,
-        references=checkout.known(
-            {
-                Reference.STRIPE_PAYMENT_INTENT: checkout.id_of(refund.get("payment_intent")),
-                Reference.STRIPE_CHARGE: checkout.id_of(refund.get("charge")),
-            }
-        ),
+        references=checkout.payment_references(refund),
         money=checkout.money(refund.get("amount"), refund.get("currency")),
         outcome=outcome(refund),
         refund_id=checkout.text(metadata.get(REFUND_ID)),
