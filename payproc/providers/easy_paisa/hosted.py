@@ -56,12 +56,7 @@ def index_form(request: StartRequest, config: EasyPaisaConfig) -> PostForm:
         **_about_the_payer(request),
     }
     signed = sent | {HASHED_REQUEST: merchant_hashed_req(sent, aes_key(config.hash_key))}
-    return PostForm(
-        url=f"{config.base_for(Dialect.HOSTED)}/easypay/Index.jsf",
-        fields=signed,
-        sites=_SITES,
-        return_url=config.return_url,
-    )
+    return _form("Index.jsf", signed, config)
 
 
 def confirm_form(raw: RawNotice, config: EasyPaisaConfig) -> PostForm | None:
@@ -74,12 +69,7 @@ def confirm_form(raw: RawNotice, config: EasyPaisaConfig) -> PostForm | None:
         return None
     if len(tokens) > 1 or not _TOKEN.fullmatch(tokens[0]):
         raise NoticeMalformed("The return's auth_token is none.")
-    return PostForm(
-        url=f"{config.base_for(Dialect.HOSTED)}/easypay/Confirm.jsf",
-        fields={"auth_token": tokens[0], "postBackURL": config.return_url},
-        sites=_SITES,
-        return_url=config.return_url,
-    )
+    return _form("Confirm.jsf", {"auth_token": tokens[0], "postBackURL": config.return_url}, config)
 
 
 def returned_reference(raw: RawNotice) -> str | None:
@@ -90,8 +80,12 @@ def returned_reference(raw: RawNotice) -> str | None:
 
 def amount_text(money: Money) -> str:
     """Write rupees with one decimal, as the gateway's guide wants them, and with two only where paisa need it."""
-    written = values.rupees_text(money)
-    return written.removesuffix("0")
+    return values.rupees_text(money).removesuffix("0")
+
+
+def _form(page: str, fields: dict[str, str], config: EasyPaisaConfig) -> PostForm:
+    url = f"{config.base_for(Dialect.HOSTED)}/easypay/{page}"
+    return PostForm(url=url, fields=fields, sites=_SITES, return_url=config.return_url)
 
 
 def _about_the_payer(request: StartRequest) -> dict[str, str]:
