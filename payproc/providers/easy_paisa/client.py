@@ -5,14 +5,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
+from payproc.errors import OutcomeUncertain, Refusal, RequestRefused
 from payproc.providers.easy_paisa import codes, wire
 from payproc.providers.easy_paisa.envelope import Envelope, NotSigned
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig, PaymentType
 from payproc.providers.easy_paisa.values import Json
 from payproc.providers.transport.http import Call, Http, JsonAnswer
 
-_BAD_SIGNATURE = "bad_signature"
+_CHARGES = {
+    PaymentType.MOBILE_ACCOUNT: "initiate-ma-transaction",
+    PaymentType.OVER_THE_COUNTER: "initiate-otc-transaction",
+}
 
 
 class EasyPaisaApi:
@@ -38,12 +41,7 @@ class EasyPaisaApi:
             patience=self._config.push_timeout if pushes else self._config.read_timeout,
             waits_for_customer=pushes,
         )
-        answer = self._http.ask(self._worded(call, dialect, body))
-        try:
-            return self._believed(dialect, answer)
-        except NotSigned as doubt:
-            # The charge was sent, and may well have been made.
-            raise OutcomeUncertain(_doubted(call, doubt, answer), code=_BAD_SIGNATURE) from None
+        return self._asked(call, dialect, body)
 
     def inquire(self, dialect: Dialect, body: Json) -> Json:
         """Ask. Changes nothing there.
@@ -56,11 +54,16 @@ class EasyPaisaApi:
             patience=self._config.read_timeout,
             reading=True,
         )
+        return self._asked(call, dialect, body)
+
+    def _asked(self, call: Call, dialect: Dialect, body: Json) -> Json:
         answer = self._http.ask(self._worded(call, dialect, body))
         try:
             return self._believed(dialect, answer)
         except NotSigned as doubt:
-            raise ProviderUnavailable(_doubted(call, doubt, answer), code=_BAD_SIGNATURE) from None
+            # A charge was sent, and may well have been made.
+            uncertain = OutcomeUncertain(_doubted(call, doubt, answer), code="bad_signature")
+            raise (uncertain.of_a_question() if call.reading else uncertain) from None
 
     def _worded(self, call: Call, dialect: Dialect, body: Json) -> Call:
         config = self._config
@@ -110,13 +113,7 @@ def _envelope(config: EasyPaisaConfig) -> Envelope | None:
 def _initiate_path(dialect: Dialect, body: Json) -> str:
     if dialect is Dialect.GUIDE:
         return "/api/Payment/InitiatePayment"
-    match wire.payment_type_of(body):
-        case PaymentType.MOBILE_ACCOUNT:
-            return f"{_service(dialect)}/initiate-ma-transaction"
-        case PaymentType.OVER_THE_COUNTER:
-            return f"{_service(dialect)}/initiate-otc-transaction"
-        case _ as never:
-            assert_never(never)
+    return f"{_service(dialect)}/{_CHARGES[wire.payment_type_of(body)]}"
 
 
 def _inquiry_path(dialect: Dialect) -> str:

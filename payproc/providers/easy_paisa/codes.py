@@ -11,6 +11,9 @@ from payproc.providers.requests import PaymentRef
 
 ACCEPTED = "0000"
 
+# What we learn from a reply about somebody else's order, store or account: nothing.
+_FOREIGN = Outcome(verdict=Verdict.UNKNOWN, failure_code="foreign_answer")
+
 
 class Meaning(StrEnum):
     """What the gateway says of our call."""
@@ -51,11 +54,14 @@ def meaning(code: str | None) -> Meaning:
     return _BY_CODE.get(code or "", Meaning.UNKNOWN)
 
 
-def unaccepted_start(code: str | None, reply: Json) -> StartResult | None:
+def unaccepted_start(code: str | None, reply: Json, *, ours: Json) -> StartResult | None:
     """Read a charge's code; None where it was accepted, so that the rest of the reply says what follows.
 
+    `ours` is what the reply must not name differently.
     Raises RequestRefused where nothing can have been charged and no customer is to blame.
     """
+    if values.name_another(reply, ours):
+        return doubtful_start(_FOREIGN)
     match meaning(code):
         case Meaning.ACCEPTED:
             return None
@@ -81,11 +87,13 @@ def doubtful_start(outcome: Outcome) -> StartResult:
     return StartResult(next_action=AwaitCustomer(), references=outcome.references, outcome=outcome)
 
 
-def unanswered_inquiry(code: str | None, reply: Json, ref: PaymentRef) -> Outcome | None:
+def unanswered_inquiry(code: str | None, reply: Json, ref: PaymentRef, *, ours: Json) -> Outcome | None:
     """Read an inquiry's code; None where the inquiry worked, so that its status says how the payment stands.
 
-    Raises RequestRefused where an operator must act.
+    `ours` is what we asked with. Raises RequestRefused where an operator must act.
     """
+    if values.name_another(reply, ours):
+        return _FOREIGN
     match meaning(code):
         case Meaning.ACCEPTED:
             return None
@@ -99,11 +107,6 @@ def unanswered_inquiry(code: str | None, reply: Json, ref: PaymentRef) -> Outcom
             return _outcome(Verdict.UNKNOWN, code, reply)
         case _ as never:
             assert_never(never)
-
-
-def foreign_answer() -> Outcome:
-    """Return what we learn from a reply about somebody else's order, store or account: nothing."""
-    return Outcome(verdict=Verdict.UNKNOWN, failure_code="foreign_answer")
 
 
 def _outcome(verdict: Verdict, code: str | None, reply: Json) -> Outcome:

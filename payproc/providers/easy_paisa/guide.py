@@ -51,9 +51,8 @@ def start_result(reply: Json, parameters: Json) -> StartResult:
 
     Raises RequestRefused.
     """
-    if values.name_another(reply, {"transactionId": parameters["transactionId"]}):
-        return codes.doubtful_start(codes.foreign_answer())
-    unaccepted = codes.unaccepted_start(_code(reply), reply)
+    ours = {"transactionId": parameters["transactionId"]}
+    unaccepted = codes.unaccepted_start(_code(reply), reply, ours=ours)
     if unaccepted is not None:
         return unaccepted
     references = values.references(reply)
@@ -67,10 +66,7 @@ def inquiry_outcome(reply: Json, ref: PaymentRef, *, ours: Json) -> Outcome:
 
     Raises RequestRefused.
     """
-    if values.name_another(reply, ours):
-        return codes.foreign_answer()
-    unanswered = codes.unanswered_inquiry(_code(reply), reply, ref)
-    return _status_outcome(reply) if unanswered is None else unanswered
+    return codes.unanswered_inquiry(_code(reply), reply, ref, ours=ours) or _status_outcome(reply)
 
 
 def _status_outcome(reply: Json) -> Outcome:

@@ -10,6 +10,7 @@ from payproc.providers.easy_paisa.settings import PaymentType
 from payproc.providers.easy_paisa.values import Json
 from payproc.providers.requests import PaymentRef, StartRequest
 
+_PHONE_NAMES = {PaymentType.MOBILE_ACCOUNT: "mobileAccountNo", PaymentType.OVER_THE_COUNTER: "msisdn"}
 # How long a token can be paid at a shop, from the payment's creation.
 TOKEN_LIFE = timedelta(days=1)
 
@@ -46,13 +47,7 @@ def start_parameters(request: StartRequest, *, store_id: str, payment_type: Paym
 
 def initiate_body(parameters: Json, *, phone: str) -> dict[str, Any]:
     """Words of POST initiate-ma-transaction or initiate-otc-transaction, which call the same phone differently."""
-    match payment_type_of(parameters):
-        case PaymentType.MOBILE_ACCOUNT:
-            return {**parameters, "mobileAccountNo": phone}
-        case PaymentType.OVER_THE_COUNTER:
-            return {**parameters, "msisdn": phone}
-        case _ as never:
-            assert_never(never)
+    return {**parameters, _PHONE_NAMES[payment_type_of(parameters)]: phone}
 
 
 def payment_type_of(parameters: Json) -> PaymentType:
@@ -71,9 +66,7 @@ def start_result(parameters: Json, reply: Json) -> StartResult:
     Raises RequestRefused.
     """
     ours = {name: parameters[name] for name in ("orderId", "storeId")}
-    if values.name_another(reply, ours):
-        return codes.doubtful_start(codes.foreign_answer())
-    unaccepted = codes.unaccepted_start(codes.code_of(reply), reply)
+    unaccepted = codes.unaccepted_start(codes.code_of(reply), reply, ours=ours)
     if unaccepted is not None:
         return unaccepted
     match payment_type_of(parameters):
@@ -98,10 +91,7 @@ def inquiry_outcome(reply: Json, ref: PaymentRef, *, ours: Json) -> Outcome:
     `responseCode` 0000 says only that the inquiry worked: it also comes with FAILED.
     Raises RequestRefused.
     """
-    if values.name_another(reply, ours):
-        return codes.foreign_answer()
-    unanswered = codes.unanswered_inquiry(codes.code_of(reply), reply, ref)
-    return _status_outcome(reply) if unanswered is None else unanswered
+    return codes.unanswered_inquiry(codes.code_of(reply), reply, ref, ours=ours) or _status_outcome(reply)
 
 
 def _token_to_pay(reply: Json) -> StartResult:
