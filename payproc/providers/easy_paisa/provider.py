@@ -1,15 +1,9 @@
 """Easypaisa as a provider."""
 
 from datetime import timedelta
-from typing import Any, assert_never
+from typing import assert_never
 
-from payproc.errors import (
-    InvalidRequest,
-    NoticeMalformed,
-    OperationNotSupported,
-    Refusal,
-    RequestRefused,
-)
+from payproc.errors import InvalidRequest, NoticeMalformed, OperationNotSupported, Refusal, RequestRefused
 from payproc.providers.answers import Outcome, PostForm, StartResult
 from payproc.providers.easy_paisa import guide, hosted, notices, values, wire
 from payproc.providers.easy_paisa.client import EasyPaisaApi
@@ -42,10 +36,7 @@ class EasyPaisaProvider:
         self.live_mode = config.live_mode
 
     def check(self, request: StartRequest) -> None:
-        """Refuse another currency, and a push without a phone.
-
-        Raises InvalidRequest.
-        """
+        """Refuse another currency, and a push without a phone."""
         if request.money.currency.code != values.CURRENCY:
             raise InvalidRequest("Easypaisa takes PKR only.", code="currency_unsupported", field="currency")
         if _dialect(request.dialect) is not Dialect.HOSTED and not request.payer.phone:
@@ -63,13 +54,20 @@ class EasyPaisaProvider:
 
     def prepare_start(self, request: StartRequest) -> PreparedCall:
         """Return the parameters of a charge in its dialect, without the phone."""
-        return PreparedCall(operation=Operation.START, parameters=self._parameters(request))
+        config = self._config
+        match dialect := _dialect(request.dialect):
+            case Dialect.GUIDE:
+                words = guide.start_parameters(request, store_id=config.store_id, notify_url=config.notify_url)
+            case Dialect.REST_V4 | Dialect.REST_V5_RSA:
+                words = wire.start_parameters(request, store_id=config.store_id, payment_type=config.payment_type)
+            case Dialect.HOSTED:
+                raise _begun_by_form()
+            case _:
+                assert_never(dialect)
+        return PreparedCall(operation=Operation.START, parameters=words)
 
     def start(self, call: StoredCall) -> StartResult:
-        """Send a stored charge, once.
-
-        Raises ProviderUnavailable, OutcomeUncertain or RequestRefused.
-        """
+        """Send a stored charge, once."""
         phone = _phone(call)
         match dialect := _dialect(call.dialect):
             case Dialect.GUIDE:
@@ -84,10 +82,7 @@ class EasyPaisaProvider:
                 assert_never(never)
 
     def inquire(self, ref: PaymentRef) -> Outcome:
-        """Ask how the payment with our reference stands.
-
-        Raises ProviderUnavailable or RequestRefused.
-        """
+        """Ask how the payment with our reference stands."""
         config = self._config
         match dialect := _dialect(ref.dialect):
             case Dialect.GUIDE:
@@ -125,27 +120,12 @@ class EasyPaisaProvider:
         return hosted.returned_reference(raw)
 
     def verify_notice(self, raw: RawNotice) -> VerifiedNotice:
-        """Take a delivery for a hint at most; of the payer and of our account nothing is kept.
-
-        Raises NoticeMalformed.
-        """
+        """Take a delivery for a hint at most; of the payer and of our account nothing is kept."""
         return VerifiedNotice(notice=notices.read(raw, self._config), redacted=notices.redacted(raw, self._config))
 
     def parse_stored(self, body: bytes) -> ParsedNotice:
         """Refuse: nothing that Easypaisa sends is proven, so nothing proven was kept."""
         raise NoticeMalformed(f"Easypaisa proves no notices; these {len(body)} bytes are not one.")
-
-    def _parameters(self, request: StartRequest) -> dict[str, Any]:
-        config = self._config
-        match _dialect(request.dialect):
-            case Dialect.GUIDE:
-                return guide.start_parameters(request, store_id=config.store_id, notify_url=config.notify_url)
-            case Dialect.REST_V4 | Dialect.REST_V5_RSA:
-                return wire.start_parameters(request, store_id=config.store_id, payment_type=config.payment_type)
-            case Dialect.HOSTED:
-                raise _begun_by_form()
-            case _ as never:
-                assert_never(never)
 
 
 def _dialect(name: str) -> Dialect:

@@ -48,10 +48,7 @@ class JazzCashProvider:
         self._api = JazzCashApi(config, http)
 
     def check(self, request: StartRequest) -> None:
-        """Refuse another currency than rupees, and a wallet charge that does not say whose wallet.
-
-        Raises InvalidRequest.
-        """
+        """Refuse another currency than rupees, and a wallet charge that does not say whose wallet."""
         if request.money.currency.code != values.CURRENCY.lower():
             raise InvalidRequest("JazzCash takes PKR only.", code="currency_unsupported", field="currency")
         if not 0 < request.money.amount_minor <= LARGEST_MINOR:
