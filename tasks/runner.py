@@ -44,8 +44,8 @@ HANDLERS: dict[Kind, Handler] = {kind: resolve_name(kind.policy.handler) for kin
 
 # Waiting 300 ms each they ask two hundred questions a second, more than one process can do the work of.
 _MOST_AT_ONCE = 64
-# A cache does not wait for its first caller: many threads would muster many crews.
-_mustering = threading.Lock()
+# A cache does not wait for its first caller: many threads would make many pools.
+_making_pool = threading.Lock()
 
 
 def run(app: Application, dispatched: Sequence[tuple[str, UUID]]) -> int:
@@ -68,21 +68,21 @@ def _run_together(app: Application, together: Sequence[Claimed]) -> None:
     if len(together) == 1:
         _run_one(app, together[0])
         return
-    crew = _crew()
-    running = [crew.submit(contextvars.copy_context().run, _run_one, app, job) for job in together]
+    pool = _pool()
+    running = [pool.submit(contextvars.copy_context().run, _run_one, app, job) for job in together]
     for each in running:
         each.result()
 
 
-def _crew() -> ThreadPoolExecutor:
+def _pool() -> ThreadPoolExecutor:
     # As many messages as there are workers' threads may arrive at once. The gateway, and our own database, are to see
-    # only so many calls of them, so they share one crew.
-    with _mustering:
-        return _crew_of(os.getpid())
+    # only so many calls of them, so they share one pool.
+    with _making_pool:
+        return _pool_of(os.getpid())
 
 
 @functools.cache
-def _crew_of(_pid: int) -> ThreadPoolExecutor:
+def _pool_of(_pid: int) -> ThreadPoolExecutor:
     # A fork has another number, and none of its parent's threads.
     return ThreadPoolExecutor(max_workers=_MOST_AT_ONCE, thread_name_prefix="job")
 

@@ -59,9 +59,9 @@ def missing(needed: Mapping[str, SecretStr], *, dialect: str) -> list[str]:
     return [f"{name} is not set; {dialect} needs it" for name, value in needed.items() if not value.get_secret_value()]
 
 
-def guide_dialect(settings: Settings, name: str) -> list[str]:
+def guide_dialect(settings: Settings, name: str, dialect: str) -> list[str]:
     """Refuse the integration guide's dialect in production, unless somebody meant it."""
-    if settings.allow_guide_dialect:
+    if dialect != "guide" or settings.allow_guide_dialect:
         return []
     spoken = "which no gateway of today speaks: choose the one you were given, or say ALLOW_GUIDE_DIALECT=true"
     return [f"{name} is guide, {spoken}"]

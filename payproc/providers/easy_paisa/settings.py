@@ -104,8 +104,7 @@ def problems(settings: EasyPaisaSettings) -> list[str]:
         return []
     found = missing(_needed(settings), dialect=settings.easy_paisa_dialect)
     if settings.is_production:
-        is_guide = settings.easy_paisa_dialect is Dialect.GUIDE
-        found += guide_dialect(settings, "EASY_PAISA_DIALECT") if is_guide else []
+        found += guide_dialect(settings, "EASY_PAISA_DIALECT", settings.easy_paisa_dialect)
         found += not_https(
             {"PUBLIC_BASE_URL": settings.public_base_url, "EASY_PAISA_BASE_URL": settings.easy_paisa_base_url}
         )

@@ -1,7 +1,7 @@
 """The body of a delivery as fields: JSON or a browser's form, every value a text or nothing."""
 
 import codecs
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl
 
 from payproc.errors import NoticeMalformed
@@ -37,13 +37,8 @@ def fields_of(body: bytes) -> Fields:
     return fields
 
 
-def _form_pairs(text: str) -> list[tuple[str, str | None]]:
-    return [
-        (name, value)
-        for name, value in parse_qsl(
-            text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=_MOST_FIELDS
-        )
-    ]
+def _form_pairs(text: str) -> Sequence[tuple[str, str | None]]:
+    return parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=_MOST_FIELDS)
 
 
 def _holdable(value: object) -> bool:

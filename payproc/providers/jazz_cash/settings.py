@@ -119,7 +119,7 @@ def problems(settings: JazzCashSettings) -> list[str]:
         needed["JAZZ_CASH_INTEGRITY_SALT"] = settings.jazz_cash_integrity_salt
     found = missing(needed, dialect=dialect)
     if settings.is_production:
-        found += guide_dialect(settings, "JAZZ_CASH_DIALECT") if dialect is Dialect.GUIDE else []
+        found += guide_dialect(settings, "JAZZ_CASH_DIALECT", dialect)
         found += not_https(_urls(settings))
     return found
 
