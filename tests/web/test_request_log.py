@@ -112,6 +112,14 @@ def test_a_pay_page_is_logged_with_its_payment(flask_app: Flask, log: LogCapture
         assert ids_on_last_line(log) == {"payment": payment.id}
 
 
+def test_a_link_to_a_pay_page_is_kept_out_of_the_log(flask_app: Flask, log: LogCapture, payment: Payment) -> None:
+    with flask_app.app_context():
+        link = links.path_of(payment.id)
+    flask_app.test_client().get(link)
+    assert lines(log)[-1]["path"] == "/pay/…"
+    assert link.rpartition("/")[2] not in str(log.entries)
+
+
 def test_the_next_request_of_a_thread_does_not_inherit_them(
     amina: Client, flask_app: Flask, log: LogCapture, payment: Payment
 ) -> None:
