@@ -10,7 +10,7 @@ from payproc.domain.references import Reference
 from payproc.providers.base import Refunding
 from payproc.providers.requests import Customer, Payer, PaymentRef, RefundMode, StartRequest
 
-# Where a provider set no end itself. The hosted pages promise a day, and a wallet's push is over in minutes.
+# Where a provider set no end itself. The hosted pages promise a day, and a wallet charge is over in minutes.
 USUAL_LIFE = timedelta(hours=24)
 # After its end the provider may still be settling what was begun before it.
 GRACE = timedelta(hours=1)

@@ -23,9 +23,9 @@ from payproc.records.provider_calls import Attempt
 def start_payment(app: Application, job: jobs.Claimed) -> None:
     """Run a `payment.start` or a `payment.push` job.
 
-    Raises ProviderUnavailable or OutcomeUncertain, after which the same parameters go out again under the same key, and
-    RequestRefused for what an operator must mend. A refusal of the input ends the payment instead. A push in doubt is
-    never sent again: its provider is asked.
+    Raises ProviderUnavailable or OutcomeUncertain, after which the same parameters go out again under the same key,
+    and RequestRefused for what an operator must mend. A refusal of the input ends the payment instead. A wallet
+    charge in doubt is never sent again: its provider is asked.
     """
     try:
         _start(app, job)

@@ -44,7 +44,7 @@ class Clock:
 
 # Longer than the two calls a start may need (46 s at worst), shorter than the lease of a job (90 s).
 USUAL_LIMITS = Limits(soft=50, hard=60)
-# A gateway may hold a wallet's push until the customer has typed the MPIN: PUSH_TIMEOUT, 105 s at most, and a
+# A gateway may hold a wallet charge until the customer has typed the MPIN: PUSH_TIMEOUT, 105 s at most, and a
 # connection before it. The lease of such a job is that much longer than others', 190 s as it comes.
 _WAITING_LIMITS = Limits(soft=125, hard=135)
 

@@ -56,9 +56,9 @@ class Settings(BaseSettings):
     work_lease: Lease = timedelta(seconds=90)
     provider_connect_timeout: Duration = timedelta(seconds=3)
     provider_read_timeout: Duration = timedelta(seconds=8)
-    # How long a wallet's push waits for the customer's MPIN: at most what the lease of such a job covers.
+    # How long a wallet charge waits for the customer's MPIN: at most what the lease of such a job covers.
     push_timeout: PushTimeout = timedelta(seconds=100)
-    # How long a push that never reached its gateway is tried before the payment fails.
+    # How long a wallet charge that never reached its gateway is tried before the payment fails.
     push_patience: Duration = timedelta(minutes=10)
     # How long a gateway that failed five times in a row is left alone.
     circuit_rest: Duration = timedelta(seconds=30)

@@ -63,7 +63,7 @@ def state_of(
     """Choose the page state of a payment.
 
     `mode` is how it begins, None where nobody can say; `form` is what the browser has to post. `came_back`: the
-    browser has been at the wallet. `rings`: a push as young as this may still be ringing.
+    browser has been at the wallet. `rings`: a wallet charge as young as this may still be ringing.
     """
     match payment.status:
         case PaymentStatus.PROCESSING | PaymentStatus.COMPLETED | PaymentStatus.REFUNDED | PaymentStatus.FAILED:

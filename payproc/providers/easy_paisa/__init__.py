@@ -1,4 +1,4 @@
-"""Easypaisa: wallet pushes, cash at a shop, a hosted page, and the guide's own dialect."""
+"""Easypaisa: wallet charges, cash at a shop, a hosted page, and the guide's own dialect."""
 
 from payproc.domain.payment_methods import PaymentMethod
 

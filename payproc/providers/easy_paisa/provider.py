@@ -36,7 +36,7 @@ class EasyPaisaProvider:
         self.live_mode = config.live_mode
 
     def check(self, request: StartRequest) -> None:
-        """Refuse another currency, and a push without a phone."""
+        """Refuse another currency, and a wallet charge without a phone."""
         if request.money.currency.code != values.CURRENCY:
             raise InvalidRequest("Easypaisa takes PKR only.", code="currency_unsupported", field="currency")
         if _dialect(request.dialect) is not Dialect.HOSTED and not request.payer.phone:
