@@ -1,11 +1,12 @@
 """Differences: written down once, repaired where that is allowed, closed when they are gone."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, exists, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import SQLCoreOperations
@@ -140,12 +141,20 @@ def close_what_is_gone(session: Session, run: ReconciliationRun) -> int:
     return len(gone)
 
 
+# One parameter for a page of them: rows of values are compiled anew each time, which takes longer than writing them.
+_NOTE = text("""
+    INSERT INTO reconciliation_marks (run_id, kind, ours, theirs, payload)
+    SELECT :run_id, kind, ours, theirs, payload
+    FROM jsonb_to_recordset(CAST(:seen AS jsonb)) AS seen (kind text, ours text, theirs text, payload jsonb)
+    ON CONFLICT DO NOTHING
+""")
+
+
 def note(session: Session, run: ReconciliationRun, seen: Iterable[Seen]) -> None:
     """Note what the run has come across."""
-    rows = [{"run_id": run.id, **asdict(each)} for each in seen]
+    rows = [asdict(each) for each in seen]
     if rows:
-        # One statement for a page: two hundred small ones would be most of the run's time.
-        session.execute(insert(SeenKey).values(rows).on_conflict_do_nothing())
+        session.execute(_NOTE, {"run_id": run.id, "seen": json.dumps(rows)})
 
 
 def note_rows(session: Session, run: ReconciliationRun, ids: Iterable[str]) -> None:
