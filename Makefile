@@ -35,10 +35,9 @@ types: $(VENV)/.installed-dev ## types, strictly
 contracts: $(VENV)/.installed-dev ## who may import whom
 	$(BIN)/lint-imports
 
-# Three on two cores: a test that starts real processes waits for most of its time.
 # A place of this run's own: each start of pytest closes the usual one to PostgreSQL's user, under runs still going on.
 tests: $(VENV)/.installed-dev ## tests, with the real servers (TESTS="tests/web -k money" for some of them)
-	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && set -x && $(BIN)/pytest -n 3 --dist loadscope --basetemp="$$place/tests" $(TESTS)
+	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && set -x && $(BIN)/pytest -n 2 --dist loadscope --basetemp="$$place/tests" $(TESTS)
 
 format: $(VENV)/.installed-dev ## let ruff format and mend
 	$(BIN)/ruff check --fix .
