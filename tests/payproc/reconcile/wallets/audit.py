@@ -16,6 +16,7 @@ from payproc.reconcile import runs
 from payproc.reconcile.objects import inquiries as wallets_loop
 from payproc.reconcile.objects.inquiries import Sampling
 from sandbox.wallets.transactions import Transaction
+from tests.support.waiting import wait_until
 from tests.support.wallet_world import WalletWorld
 
 DIALECTS = {"jazz_cash_dialect": "mwallet-2.0", "easy_paisa_dialect": "rest-v4"}
@@ -42,7 +43,18 @@ class WalletAudit:
     def paid(self, method: PaymentMethod = JAZZ_CASH, amount_minor: int = 125050) -> Payment:
         payment = self.world.begin(method, amount_minor=amount_minor)
         self.world.becomes(payment, "completed")
+        self._hear_everything()
         return self.world.payment(payment.id)
+
+    def _hear_everything(self) -> None:
+        """Let the wallet's notices arrive: one that is still on its way would change rows behind a test's back."""
+
+        def has_arrived() -> bool:
+            told = requests.get(f"{self.world.wallet_url}/notices", timeout=5).json()
+            return all(notice["state"] not in ("pending", "sending") for notice in told)
+
+        wait_until(has_arrived, what="every notice of the wallet")
+        self.world.drain()
 
     def alter(self, payment: Payment, **changes: Any) -> None:
         """Change what the wallet knows of a payment, which tells nobody."""
