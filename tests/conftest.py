@@ -31,8 +31,8 @@ for name in list(os.environ):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes minutes: where it comes last, every other worker stands idle."""
-    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("long", "processes")))
+    """Begin with real processes: a scope that takes minutes and comes last leaves every other worker idle."""
+    items.sort(key=lambda item: item.get_closest_marker("processes") is None)
 
 
 @pytest.fixture(scope="session")
