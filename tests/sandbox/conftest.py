@@ -45,11 +45,14 @@ def controls(gateway: RunningGateway) -> Controls:
 
 @pytest.fixture
 def connect() -> Iterator[Connect]:
-    """Return how to get a client for an address; the time limit is short, since tests wait for it."""
+    """Return how to get a client for an address.
+
+    Its time limit is short, since tests wait for it, and longer than a busy machine stalls.
+    """
     opened: list[stripe.RequestsClient] = []
 
     def client(base_url: str) -> stripe.StripeClient:
-        http_client = stripe.RequestsClient(timeout=0.5)
+        http_client = stripe.RequestsClient(timeout=2)
         opened.append(http_client)
         return stripe.StripeClient(
             "sk_test_x", base_addresses={"api": base_url}, max_network_retries=0, http_client=http_client
