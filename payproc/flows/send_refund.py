@@ -15,7 +15,7 @@ from payproc.errors import OperationNotSupported, OutcomeUncertain, ProviderUnav
 from payproc.flows.provider_requests import payment_ref, refund_mode_of
 from payproc.providers.base import Provider, Refunding
 from payproc.providers.requests import Operation, RefundMode, RefundRequest
-from payproc.records import provider_calls, refunded, refunds
+from payproc.records import provider_calls, refunds
 from payproc.records.provider_calls import Attempt
 from payproc.records.reviews import open_review
 
@@ -119,7 +119,6 @@ def _refund_call(app: Application, session: Session, refund: Refund) -> RefundCa
         refund_id=refund.id,
         payment=payment_ref(payment),
         money=refund.money,
-        already_refunded=refunded.amount(session, payment),
         provider_id=refund.provider_refund_id,
     )
     provider = _refunding(app.provider_of(payment), payment)

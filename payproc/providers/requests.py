@@ -103,15 +103,11 @@ class PaymentRef:
 
 @dataclass(frozen=True, kw_only=True)
 class RefundRequest:
-    """Money to give back. `already` is what earlier refunds of the payment have given back.
-
-    `provider_id` is what the provider calls this refund, once it has said so.
-    """
+    """Money to give back. `provider_id` is what the provider calls this refund, once it has said so."""
 
     refund_id: str
     payment: PaymentRef
     money: Money
-    already_refunded: Money
     provider_id: str | None = None
 
 

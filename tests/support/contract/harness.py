@@ -138,12 +138,11 @@ class Harness:
     def refunding(self) -> Refunding:
         return as_refunding(self.provider)
 
-    def refund_request(self, begun: Begun, amount_minor: int, *, already_refunded: int = 0) -> RefundRequest:
+    def refund_request(self, begun: Begun, amount_minor: int) -> RefundRequest:
         return RefundRequest(
             refund_id=new_id(Prefix.REFUND),
             payment=begun.ref,
             money=self.case.money(amount_minor),
-            already_refunded=self.case.money(already_refunded),
         )
 
     def refund(self, request: RefundRequest) -> RefundOutcome:

@@ -28,9 +28,9 @@ def test_a_whole_refund_is_sent_once_and_succeeds(harness: Harness) -> None:
 @of(REFUNDING)
 def test_a_part_goes_back_and_then_another_and_never_more_than_was_paid(harness: Harness) -> None:
     begun = harness.paid()
-    first, second = harness.refund_request(begun, 25050), harness.refund_request(begun, 100000, already_refunded=25050)
+    first, second = harness.refund_request(begun, 25050), harness.refund_request(begun, 100000)
     assert harness.refund(first).verdict is RefundVerdict.SUCCEEDED
-    assert was_refused(harness, begun, 100001, already_refunded=25050)
+    assert was_refused(harness, begun, 100001)
     assert harness.refunded(begun) == 25050
     assert harness.refund(second).verdict is RefundVerdict.SUCCEEDED
     assert harness.refunded(begun) == 125050
@@ -41,13 +41,10 @@ def test_a_refund_of_what_was_not_paid_is_refused(harness: Harness) -> None:
     assert was_refused(harness, harness.begin(End.PENDING), 125050)
 
 
-def was_refused(harness: Harness, begun: Begun, amount_minor: int, *, already_refunded: int = 0) -> bool:
+def was_refused(harness: Harness, begun: Begun, amount_minor: int) -> bool:
     """Whether a refund surely did not happen: by a verdict, by a refusal that ends it, or for want of words for it."""
     try:
-        return (
-            harness.refund(harness.refund_request(begun, amount_minor, already_refunded=already_refunded)).verdict
-            is RefundVerdict.FAILED
-        )
+        return harness.refund(harness.refund_request(begun, amount_minor)).verdict is RefundVerdict.FAILED
     except OperationNotSupported:
         return True
     except RequestRefused as refused:
@@ -57,11 +54,11 @@ def was_refused(harness: Harness, begun: Begun, amount_minor: int, *, already_re
 @of(REFUNDING)
 def test_a_refund_that_was_never_sent_is_not_called_successful(harness: Harness) -> None:
     begun = harness.paid()
-    part, other = harness.refund_request(begun, 25050), harness.refund_request(begun, 25050, already_refunded=25050)
+    part, other = harness.refund_request(begun, 25050), harness.refund_request(begun, 25050)
     assert harness.refunding.inquire_refund(part).verdict is not RefundVerdict.SUCCEEDED
     harness.refund(part)
     # Something went back, and yet not this.
-    for never_sent in (other, harness.refund_request(begun, 100000, already_refunded=25050)):
+    for never_sent in (other, harness.refund_request(begun, 100000)):
         assert harness.refunding.inquire_refund(never_sent).verdict is not RefundVerdict.SUCCEEDED
 
 

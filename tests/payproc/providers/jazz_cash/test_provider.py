@@ -42,7 +42,7 @@ SOON = timedelta(seconds=0.3)
 
 
 def whole_refund(ref: PaymentRef) -> RefundRequest:
-    return RefundRequest(refund_id="ref_1", payment=ref, money=ref.money, already_refunded=Money.of(0, "pkr"))
+    return RefundRequest(refund_id="ref_1", payment=ref, money=ref.money)
 
 
 def test_it_is_what_the_core_expects(provider: JazzCashProvider) -> None:

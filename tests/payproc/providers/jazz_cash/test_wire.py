@@ -158,9 +158,7 @@ def test_a_refund_has_the_computed_hash_and_its_plan_no_secret(
     call_of: Callable[..., StoredCall],
 ) -> None:
     payment = ref_in("mwallet-2.0")
-    request = RefundRequest(
-        refund_id="ref_1", payment=payment, money=payment.money, already_refunded=Money.of(0, "pkr")
-    )
+    request = RefundRequest(refund_id="ref_1", payment=payment, money=payment.money)
     prepared = provider.prepare_refund(request)
     assert prepared.parameters == {
         "pp_TxnRefNo": "T20260901120000001",

@@ -21,7 +21,6 @@ REQUEST = RefundRequest(
         created_at=datetime(2026, 11, 23, 12, tzinfo=UTC),
     ),
     money=Money.of(500, "usd"),
-    already_refunded=Money.of(0, "usd"),
 )
 REFUND: dict[str, Any] = {
     "id": "re_1",
