@@ -69,12 +69,12 @@ def test_a_process_that_was_killed_takes_up_its_work_when_it_is_back(stack: Stac
 
 
 def test_the_demonstration_shows_a_payments_timeline() -> None:
+    # Each of its steps has a deadline of its own; how long all of them take tells of the machine, not of the program.
     shown = subprocess.run(
         [sys.executable, "-m", "sandbox.demo"],
         capture_output=True,
         text=True,
         check=False,
-        timeout=90,
         env={**os.environ, "COLUMNS": "160"},
     )
     assert shown.returncode == 0, shown.stderr
