@@ -40,6 +40,7 @@ Exception
 
 from datetime import timedelta
 from enum import StrEnum
+from typing import assert_never
 
 
 class PayprocError(Exception):
@@ -165,25 +166,48 @@ class Refusal(StrEnum):
     CONFIGURATION = "configuration"  # keys or rights: an operator must act, the payment waits
     BUG = "bug"  # we broke the provider's contract: an operator must act, the payment waits
     KEY_CONFLICT = "key_conflict"  # our key came with other words: an operator must look what it made
-
-    @property
-    def settles_call(self) -> bool:
-        """Whether nothing can have come of any sending under the same key, so that a new key is safe.
-
-        Rights and keys are checked before the provider looks at what it did for a key: refused there, an earlier
-        sending whose answer was lost may still have been executed.
-        """
-        return self in (Refusal.INPUT, Refusal.CUSTOMER_GONE, Refusal.BUG)
+    GIVEN_BACK = "given_back"  # too little of the charge is left: look which refunds have been made
+    CHARGED_BACK = "charged_back"  # the customer's bank has the charge, and decides
+    EXECUTION = "execution"  # it was tried, and something there was in the way: an operator must act, then a new key
 
 
 class RequestRefused(ProviderError):
-    """The provider understood and said no; nothing was executed."""
+    """The provider understood and said no; nothing was executed.
+
+    `replayed` says that this is the answer it has kept under our key.
+    """
 
     code = "request_refused"
 
-    def __init__(self, message: str, *, refusal: Refusal, code: str | None = None, subject: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        refusal: Refusal,
+        code: str | None = None,
+        subject: str | None = None,
+        replayed: bool = False,
+    ) -> None:
         super().__init__(message, code=code, subject=subject)
         self.refusal = refusal
+        self.replayed = replayed
+
+    def settles_call(self, *, sent_before: bool) -> bool:
+        """Whether nothing can have come of any sending under the same key, so that a new key is safe.
+
+        Rights and keys are checked before the provider looks at what it did for a key: refused there, an earlier
+        sending whose answer was lost may still have been executed. An unlisted no may have been said there, too; it is
+        the outcome of the call where nothing was sent before, or where it is what the provider has kept.
+        """
+        match self.refusal:
+            case Refusal.INPUT | Refusal.CUSTOMER_GONE | Refusal.BUG | Refusal.GIVEN_BACK | Refusal.CHARGED_BACK:
+                return True
+            case Refusal.EXECUTION:
+                return self.replayed or not sent_before
+            case Refusal.CONFIGURATION | Refusal.KEY_CONFLICT:
+                return False
+            case _:
+                assert_never(self.refusal)
 
 
 class NoSuchObject(RequestRefused):

@@ -48,6 +48,7 @@ def _row(dispute: Dispute) -> dict[str, Any]:
         "amount_minor": dispute.amount_minor,
         "currency": dispute.currency,
         "reason": dispute.reason,
+        "charge_refundable": dispute.charge_refundable,
         "evidence_due_at": dispute.evidence_due_at,
         "created_at": dispute.created_at,
         "closed_at": dispute.closed_at,

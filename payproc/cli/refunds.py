@@ -47,6 +47,7 @@ def _row(refund: Refund) -> dict[str, Any]:
         "reason": refund.reason,
         "requested_by": refund.requested_by,
         "provider_refund_id": refund.provider_refund_id,
+        "pending_reason": refund.pending_reason,
         "failure_code": refund.failure_code,
         "failure_message": refund.failure_message,
         "created_at": refund.created_at,

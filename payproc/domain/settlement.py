@@ -23,10 +23,15 @@ class RefundVerdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RefundOutcome:
-    """What we learned about a refund. `provider_id` is the provider's own id of it, where it has one."""
+    """What we learned about a refund. `provider_id` is the provider's own id of it, where it has one.
+
+    `pending_reason` is the provider's word for what a pending one waits for; `awaits_merchant` says that it is us.
+    """
 
     verdict: RefundVerdict
     provider_id: str | None = None
+    pending_reason: str | None = None
+    awaits_merchant: bool = False
     failure_code: str | None = None
     failure_message: str | None = None
 
@@ -87,7 +92,10 @@ class SettlementLine:
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteDispute:
-    """A dispute as a provider shows it. `reported_at` is when it stood so (UTC, of the provider's clock)."""
+    """A dispute as a provider shows it. `reported_at` is when it stood so (UTC, of the provider's clock).
+
+    `charge_refundable` is whether a refund would still be taken beside it; None where the provider does not say.
+    """
 
     provider_id: str
     references: References
@@ -96,6 +104,7 @@ class RemoteDispute:
     reported_at: datetime
     lines: tuple[SettlementLine, ...] = ()  # what it has moved so far: nothing, one or two lines
     live_mode: bool | None = None
+    charge_refundable: bool | None = None
     payment_id: str | None = None
     reason: str | None = None
     evidence_due_at: datetime | None = None

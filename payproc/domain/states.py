@@ -59,6 +59,7 @@ class RefundFact(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"  # it was not carried out, and the customer does not lack the money
 
 
 class DisputeStatus(StrEnum):
@@ -122,13 +123,13 @@ refunded      late    late             late       late       late      late     
 
 # "failed!" and "cancelled!" take back what the customer had been told they get.
 _REFUND_GRID = """
-              asked  approved  handed_over  under_way  succeeded  failed   cancelled
-requested     same   pending   -            -          -          -        cancelled
-pending       same   late      manual       same       succeeded  failed   cancelled
-manual        same   late      same         -          succeeded  failed   cancelled
-succeeded     late   late      late         late       same       failed!  cancelled!
-failed        late   late      late         late       late       same     late
-cancelled     late   late      late         late       late       late     same
+              asked  approved  handed_over  under_way  succeeded  failed   cancelled   superseded
+requested     same   pending   -            -          -          -        cancelled   -
+pending       same   late      manual       same       succeeded  failed   cancelled   cancelled
+manual        same   late      same         -          succeeded  failed   cancelled   late
+succeeded     late   late      late         late       same       failed!  cancelled!  late
+failed        late   late      late         late       late       same     late        late
+cancelled     late   late      late         late       late       late     same        same
 """
 
 REFUND_RESERVING = frozenset(RefundStatus) - {RefundStatus.FAILED, RefundStatus.CANCELLED}

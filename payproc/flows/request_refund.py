@@ -56,10 +56,10 @@ def _check_refundable(app: Application, session: Session, payment: Payment) -> N
             code="refund_window_over",
             subject=payment.id,
         )
-    if (dispute := disputes.open_dispute(session, payment)) is not None:
+    if (dispute := disputes.dispute_in_the_way(session, payment)) is not None:
         raise Conflict(
-            f"Payment {payment.id} is disputed ({dispute.provider_dispute_id}): a refund beside the dispute could pay "
-            "the customer back twice.",
+            f"Payment {payment.id} is disputed ({dispute.provider_dispute_id}, {dispute.status}): a refund beside the "
+            "dispute could pay the customer back twice.",
             code="payment_disputed",
             subject=payment.id,
         )

@@ -9,13 +9,13 @@ from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import CallState, Payment, Refund, ReviewKind
 from payproc.domain.provenance import Provenance, Source
-from payproc.domain.settlement import RefundOutcome, RefundVerdict
+from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteRefund
 from payproc.domain.states import REFUND_OPEN, RefundFact, RefundStatus
-from payproc.errors import OperationNotSupported, OutcomeUncertain, ProviderUnavailable, RequestRefused
+from payproc.errors import OperationNotSupported, OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
 from payproc.flows.provider_requests import payment_ref, refund_mode_of
-from payproc.providers.base import Provider, Refunding
+from payproc.providers.base import Provider, Refunding, ShowingRefunds
 from payproc.providers.requests import Operation, RefundMode, RefundRequest
-from payproc.records import provider_calls, refunds
+from payproc.records import provider_calls, refunded, refunds, remote_refunds
 from payproc.records.provider_calls import Attempt
 from payproc.records.reviews import open_review
 
@@ -23,6 +23,16 @@ from payproc.records.reviews import open_review
 _ASK_SINGLE_SHOT = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 # One with ids knows each, and a bank may take a month: asked daily, beside the webhook that usually tells.
 _ASK_IDEMPOTENT = (timedelta(seconds=10), timedelta(minutes=10), timedelta(hours=1), *[timedelta(days=1)] * 45)
+
+
+# What others must mend is none of these: such a refund waits.
+_ENDS_REFUND = (
+    Refusal.INPUT,
+    Refusal.CUSTOMER_GONE,
+    Refusal.BUG,
+    Refusal.GIVEN_BACK,
+    Refusal.CHARGED_BACK,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +69,7 @@ def send_refund(app: Application, job: jobs.Claimed) -> None:
                 provider_calls.record_refusal(session, attempt, f"not sent: {unavailable.message}")
         raise
     except RequestRefused as refused:
-        _refuse_refund(app, job, attempt, refused)
+        _refuse_refund(app, job, call, attempt, refused)
     else:
         with app.database.transaction() as session:
             provider_calls.record_answer(session, attempt, outcome.provider_id or outcome.verdict)
@@ -136,22 +146,39 @@ def _leave_refund_in_doubt(app: Application, job: jobs.Claimed, call: RefundCall
         _inquire_later(session, job, call, asked=0)
 
 
-def _refuse_refund(app: Application, job: jobs.Claimed, attempt: Attempt, refused: RequestRefused) -> None:
+def _refuse_refund(
+    app: Application, job: jobs.Claimed, call: RefundCall, attempt: Attempt, refused: RequestRefused
+) -> None:
+    """Close a call that was not carried out; whether the customer lacks the money is a second question."""
+    shown: tuple[RemoteRefund, ...] = ()
+    if refused.refusal is Refusal.GIVEN_BACK and isinstance(call.provider, ShowingRefunds):
+        shown = call.provider.refunds_of(call.request.payment)
     with app.database.transaction() as session:
-        if refused.refusal.settles_call:
+        refund, payment = refunds.locked(session, job.subject)
+        if refused.settles_call(sent_before=not attempt.fresh):
             provider_calls.record_refusal(session, attempt, refused.message)
+        if refused.refusal in _ENDS_REFUND:
             provenance = Provenance(source=Source.API, evidence=attempt.id)
+            for remote in shown:
+                remote_refunds.record_remote(session, payment, remote, provenance=provenance)
+            fact = _fact_of_refusal(session, payment, refused.refusal)
             refunds.apply_fact(
-                session,
-                job.subject,
-                RefundFact.FAILED,
-                provenance=provenance,
-                code=refused.code,
-                message=refused.message,
+                session, refund.id, fact, provenance=provenance, code=refused.code, message=refused.message
             )
             jobs.finish(session, job)
             return
     raise refused
+
+
+def _fact_of_refusal(session: Session, payment: Payment, refusal: Refusal) -> RefundFact:
+    match refusal:
+        case Refusal.CHARGED_BACK:
+            return RefundFact.SUPERSEDED
+        case Refusal.GIVEN_BACK if refunded.exceeds(session, payment):
+            # Ours is still among what is held: what the others gave leaves no room for it.
+            return RefundFact.SUPERSEDED
+        case _:
+            return RefundFact.FAILED
 
 
 def _apply_refund_outcome(

@@ -152,7 +152,7 @@ def _record_start(app: Application, job: jobs.Claimed, attempt: Attempt, result:
 def _close_refused_call(app: Application, job: jobs.Claimed, attempt: Attempt, refused: RequestRefused) -> None:
     """Close a refused call; end the payment where its input is at fault, and raise where somebody else must act."""
     with app.database.transaction() as session:
-        if refused.refusal.settles_call:
+        if refused.settles_call(sent_before=not attempt.fresh):
             provider_calls.record_refusal(session, attempt, refused.message)
         if refused.refusal is Refusal.CUSTOMER_GONE:
             _forget_customer(session, job.subject, attempt)

@@ -22,7 +22,7 @@ from payproc.jobs.leases import (
     resume_later,
     retry_later,
 )
-from payproc.jobs.queue import READY, Dispatched, dispatch, stage, withdraw
+from payproc.jobs.queue import READY, Dispatched, bring_forward, dispatch, stage, withdraw
 
 __all__ = [
     "MOST_CRASHES",
@@ -35,6 +35,7 @@ __all__ = [
     "Policy",
     "Queue",
     "backoff",
+    "bring_forward",
     "bury",
     "bury_by_hand",
     "claim",

@@ -71,6 +71,16 @@ def stage(
     )
 
 
+def bring_forward(session: Session, kind: Kind, subjects: Select[str]) -> None:
+    """Make the work about these subjects due now; what has begun looks for itself."""
+    session.execute(
+        update(Job)
+        .where(Job.kind == kind, Job.subject.in_(subjects), READY, Job.started_at.is_(None))
+        .values(due_at=func.least(Job.due_at, func.now()))
+        .execution_options(synchronize_session=False)
+    )
+
+
 def withdraw(session: Session, kind: Kind, subject: str) -> None:
     """Close work that is no longer wanted and has not begun; what runs already finds that out by itself."""
     session.execute(

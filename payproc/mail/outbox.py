@@ -23,9 +23,12 @@ def stage_refund(session: Session, refund: Refund, payment: Payment) -> None:
     _stage_for_customer(session, EmailKind.REFUND, payment, about=refund.id)
 
 
-def stage_refund_failed(session: Session, refund: Refund, payment: Payment) -> None:
-    """Stage word that money could not be given back, perhaps after the customer was told that it had been."""
-    _stage_for_customer(session, EmailKind.REFUND_FAILED, payment, about=refund.id)
+def stage_refund_failed(session: Session, refund: Refund, payment: Payment) -> bool:
+    """Stage word that money could not be given back, perhaps after the customer was told that it had been.
+
+    Returns whether it is new: it promises that we will be in touch, and whoever stages it asks a person to be.
+    """
+    return _stage_for_customer(session, EmailKind.REFUND_FAILED, payment, about=refund.id)
 
 
 def stage_dispute(
@@ -44,12 +47,12 @@ def stage_digest(session: Session, period: str, *, operator_mail: str) -> None:
     _stage(session, EmailKind.DIGEST, None, about=period, recipient=operator_mail)
 
 
-def _stage_for_customer(session: Session, kind: EmailKind, payment: Payment, *, about: str = "") -> None:
+def _stage_for_customer(session: Session, kind: EmailKind, payment: Payment, *, about: str = "") -> bool:
     user = session.get_one(User, payment.user_id)
-    _stage(session, kind, payment.id, about=about, recipient=user.email)
+    return _stage(session, kind, payment.id, about=about, recipient=user.email)
 
 
-def _stage(session: Session, kind: EmailKind, payment_id: str | None, *, about: str, recipient: str) -> None:
+def _stage(session: Session, kind: EmailKind, payment_id: str | None, *, about: str, recipient: str) -> bool:
     email_id = session.scalar(
         insert(Email)
         .values(payment_id=payment_id, kind=kind, about=about, recipient=recipient)
@@ -58,3 +61,4 @@ def _stage(session: Session, kind: EmailKind, payment_id: str | None, *, about: 
     )
     if email_id is not None:
         jobs.stage(session, jobs.Kind.SEND_MAIL, email_id)
+    return email_id is not None

@@ -11,7 +11,7 @@ customer's name still says the same thing (docs/decisions/0005).
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
-from payproc.domain.settlement import RefundOutcome
+from payproc.domain.settlement import RefundOutcome, RemoteRefund
 from payproc.providers.answers import Outcome, PostForm, StartResult
 from payproc.providers.notices import ParsedNotice, RawNotice, VerifiedNotice
 from payproc.providers.requests import (
@@ -144,3 +144,14 @@ class Refunding(Protocol):
 
     def inquire_refund(self, request: RefundRequest) -> RefundOutcome:
         """Ask how a refund stands. Changes nothing there."""
+
+
+@runtime_checkable
+class ShowingRefunds(Refunding, Protocol):
+    """A provider that shows every refund of a payment, whoever made it."""
+
+    def refunds_of(self, ref: PaymentRef) -> tuple[RemoteRefund, ...]:
+        """Show the refunds of a payment that can be read, newest first.
+
+        Raises ProviderUnavailable or RequestRefused.
+        """

@@ -24,7 +24,7 @@ class Notice:
     """A proven notice about a payment.
 
     `payment_id` is our own id, `reference` our own reference, where the provider echoes one of them. `dialects` are
-    those whose payments it may speak of.
+    those whose payments it may speak of. `marked` is false where it bears nothing that we put on everything we make.
     """
 
     key: str
@@ -34,6 +34,7 @@ class Notice:
     dialects: frozenset[str]
     payment_id: str | None = None
     reference: str | None = None
+    marked: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,22 +78,39 @@ class Ignored:
 
 @dataclass(frozen=True, kw_only=True)
 class RefundNotice:
-    """A proven notice about a refund."""
+    """A proven notice about a refund; one made in the provider's dashboard is not `marked`."""
 
     key: str
     kind: str
     refund: RemoteRefund
     dialects: frozenset[str]
+    marked: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class DisputeNotice:
-    """A proven notice about a dispute."""
+    """A proven notice about a dispute, which nobody can mark."""
 
     key: str
     kind: str
     dispute: RemoteDispute
     dialects: frozenset[str]
+    marked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FraudWarning:
+    """A proven word of a card network that a payment may be fraud; nobody can mark it.
+
+    While it is `actionable` a refund averts the dispute that usually follows.
+    """
+
+    key: str
+    kind: str
+    references: References
+    actionable: bool
+    dialects: frozenset[str]
+    marked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,4 +122,4 @@ class VerifiedNotice:
 
 
 # What a proven delivery says, read from what was kept of it.
-ParsedNotice = Notice | RefundNotice | DisputeNotice | Postponed | Ignored
+ParsedNotice = Notice | RefundNotice | DisputeNotice | FraudWarning | Postponed | Ignored

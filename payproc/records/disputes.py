@@ -31,11 +31,22 @@ _WANTS_ANSWER = frozenset(
 )
 
 
-def open_dispute(session: Session, payment: Payment) -> Dispute | None:
-    """Return a dispute of the payment that has not been closed."""
-    return session.scalar(
-        select(Dispute).where(Dispute.payment_id == payment.id, Dispute.status.in_(DISPUTE_OPEN)).limit(1)
-    )
+# The bank only asks: a refund is what would end it.
+_INQUIRIES = frozenset({DisputeStatus.INQUIRY, DisputeStatus.INQUIRY_UNDER_REVIEW})
+
+
+def dispute_in_the_way(session: Session, payment: Payment) -> Dispute | None:
+    """Return a dispute of the payment beside which nothing of it can be given back."""
+    return next((dispute for dispute in disputes_of(session, payment) if _bars_refunds(dispute)), None)
+
+
+def _bars_refunds(dispute: Dispute) -> bool:
+    if dispute.status is DisputeStatus.LOST:
+        # The customer has the money.
+        return True
+    if dispute.charge_refundable is not None:
+        return not dispute.charge_refundable
+    return dispute.status in DISPUTE_OPEN - _INQUIRIES
 
 
 def record_remote(
@@ -112,6 +123,7 @@ def _write_dispute(session: Session, payment: Payment, remote: RemoteDispute, *,
         currency=remote.money.currency.code,
         status=remote.status,
         reason=remote.reason,
+        charge_refundable=remote.charge_refundable,
         evidence_due_at=remote.evidence_due_at,
         reported_at=remote.reported_at,
     )
@@ -132,6 +144,7 @@ def _apply_to_dispute(session: Session, dispute: Dispute, remote: RemoteDispute,
         dispute.reported_at = remote.reported_at
         dispute.amount_minor = remote.money.amount_minor
         dispute.reason = remote.reason or dispute.reason
+        dispute.charge_refundable = remote.charge_refundable
         dispute.evidence_due_at = remote.evidence_due_at
     _stamp_closing(session, dispute)
     _record_dispute_event(session, dispute, remote.status, effect=effect, provenance=provenance, before=before)

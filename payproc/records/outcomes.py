@@ -2,10 +2,11 @@
 
 from typing import Any, assert_never
 
-from sqlalchemy import select
+from sqlalchemy import literal_column, select
 from sqlalchemy.orm import Session
 
-from payproc.database.models import Payment, ReviewKind
+from payproc import jobs
+from payproc.database.models import Notice, Payment, ReviewKind
 from payproc.domain.provenance import Provenance
 from payproc.domain.references import Reference, References
 from payproc.domain.states import OPEN, Fact, PaymentStatus
@@ -65,7 +66,7 @@ def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, proven
         # What became of another session that names our payment ends nothing here, and its ids are not ours.
         payments.move(session, payment, Fact.MISMATCH, provenance=provenance, detail=foreign)
         return payment
-    _adopt_references(payment, outcome.references)
+    _learn_references(session, payment, outcome.references)
     payment.provider_receipt = payment.provider_receipt or outcome.receipt
     if fact is not None:
         _move_payment(session, payment, fact, outcome, provenance=provenance)
@@ -83,7 +84,7 @@ def learn_references(session: Session, payment_id: str, references: References) 
     """Keep ids of the provider's that we did not know; one that is known, or another payment's, is left alone."""
     payment = payments.locked(session, payment_id)
     if _foreign_reference(session, payment, references) is None:
-        _adopt_references(payment, references)
+        _learn_references(session, payment, references)
 
 
 def note_mismatch(session: Session, payment_id: str, problem: str, *, provenance: Provenance) -> None:
@@ -153,8 +154,21 @@ def _report_paid_mismatch(session: Session, payment: Payment, problem: str, *, p
     )
 
 
-def _adopt_references(payment: Payment, references: References) -> None:
+def _learn_references(session: Session, payment: Payment, references: References) -> None:
+    if learned := _adopt_references(payment, references):
+        _wake_parked_notices(session, learned)
+
+
+def _adopt_references(payment: Payment, references: References) -> list[str]:
     # First come, first kept: an id never changes, and a second one for the same thing is no correction.
-    for reference, value in references.items():
-        if value and getattr(payment, reference) is None:
-            setattr(payment, reference, value)
+    learned = {name: value for name, value in references.items() if value and getattr(payment, name) is None}
+    for name, value in learned.items():
+        setattr(payment, name, value)
+    return list(learned.values())
+
+
+def _wake_parked_notices(session: Session, learned: list[str]) -> None:
+    """Make due now what waited for a payment by one of these ids: a failed refund must not wait out its back-off."""
+    # Spelt out for the partial index, as in `jobs.queue`.
+    parked = select(Notice.id).where(Notice.state == literal_column("'parked'"), Notice.awaits.overlap(learned))
+    jobs.bring_forward(session, jobs.Kind.APPLY_NOTICE, parked)

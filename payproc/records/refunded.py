@@ -20,6 +20,11 @@ def reserved(session: Session, payment: Payment) -> Money:
     return _sum_of_refunds(session, payment, REFUND_RESERVING)
 
 
+def exceeds(session: Session, payment: Payment) -> bool:
+    """Whether more has been given back, is on its way or waits for a person than was paid."""
+    return reserved(session, payment).amount_minor > payment.amount_minor
+
+
 def is_full(session: Session, payment: Payment) -> bool:
     """Whether nothing of the payment is left."""
     return amount(session, payment).amount_minor >= payment.amount_minor
@@ -27,6 +32,6 @@ def is_full(session: Session, payment: Payment) -> bool:
 
 def _sum_of_refunds(session: Session, payment: Payment, statuses: Collection[RefundStatus]) -> Money:
     total = select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(
-        Refund.payment_id == payment.id, Refund.status.in_(statuses)
+        Refund.payment_id == payment.id, Refund.currency == payment.currency, Refund.status.in_(statuses)
     )
     return Money.of(int(session.scalars(total).one()), payment.currency)

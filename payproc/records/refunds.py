@@ -16,24 +16,21 @@ from payproc.domain.provenance import Provenance, Source
 from payproc.domain.settlement import RefundOutcome, RefundVerdict
 from payproc.domain.states import (
     REFUND_OPEN,
+    REFUND_RESERVING,
     Effect,
     Fact,
     PaymentStatus,
     RefundFact,
     RefundStatus,
-    Transition,
     refund_transition,
 )
 from payproc.errors import NotFound
 from payproc.mail import outbox
 from payproc.providers.requests import RefundMode
-from payproc.records import payments, refunded
+from payproc.records import payments, refund_reviews, refunded
 from payproc.records.ledger import journal
 from payproc.records.moves import log_move
-from payproc.records.reviews import close_if_open, open_review
-
-# Reviews of a refund that close by themselves when it ends.
-_ASKED_ABOUT_OPEN = (ReviewKind.REFUND_APPROVAL, ReviewKind.REFUND_MANUAL, ReviewKind.REFUND_UNSETTLED)
+from payproc.records.reviews import close_if_open
 
 
 def begin(
@@ -93,39 +90,11 @@ def _write_refund(session: Session, refund: Refund, *, provenance: Provenance) -
 def _set_refund_going(session: Session, payment: Payment, refund: Refund) -> None:
     match refund.status:
         case RefundStatus.REQUESTED:
-            _ask_for_approval(session, payment, refund)
+            refund_reviews.ask_for_approval(session, payment, refund)
         case RefundStatus.MANUAL:
-            _ask_for_refund_by_hand(session, payment, refund)
+            refund_reviews.ask_for_refund_by_hand(session, payment, refund)
         case _:
             jobs.stage(session, jobs.Kind.SEND_REFUND, refund.id, method=payment.payment_method)
-
-
-def _ask_for_approval(session: Session, payment: Payment, refund: Refund) -> None:
-    money = refund.money
-    open_review(
-        session,
-        ReviewKind.REFUND_APPROVAL,
-        refund.id,
-        payment_id=payment.id,
-        detail=(
-            f"The owner of {payment.id} asks for {money} back ({refund.reason or 'no reason given'}): resolve this "
-            "with --as approved or rejected."
-        ),
-    )
-
-
-def _ask_for_refund_by_hand(session: Session, payment: Payment, refund: Refund) -> None:
-    open_review(
-        session,
-        ReviewKind.REFUND_MANUAL,
-        refund.id,
-        payment_id=payment.id,
-        detail=(
-            f"{payment.payment_method} gives nothing back by a call: return "
-            f"{refund.money} of {payment.reference} in its portal, then resolve this "
-            "with --as refunded (or not_refunded)."
-        ),
-    )
 
 
 def approve(session: Session, refund_id: str, *, provenance: Provenance) -> Refund:
@@ -150,6 +119,7 @@ def apply_outcome(session: Session, refund_id: str, outcome: RefundOutcome, *, p
     refund, payment = locked(session, refund_id)
     if outcome.provider_id and refund.provider_refund_id is None:
         refund.provider_refund_id = outcome.provider_id
+    _note_what_it_waits_for(session, payment, refund, outcome)
     fact = _refund_fact(outcome)
     if fact is not None:
         _apply_to_refund(
@@ -162,6 +132,16 @@ def apply_outcome(session: Session, refund_id: str, outcome: RefundOutcome, *, p
             message=outcome.failure_message,
         )
     return refund
+
+
+def _note_what_it_waits_for(session: Session, payment: Payment, refund: Refund, outcome: RefundOutcome) -> None:
+    if refund.status is not RefundStatus.PENDING or outcome.verdict is not RefundVerdict.PENDING:
+        return
+    refund.pending_reason = outcome.pending_reason
+    if outcome.awaits_merchant:
+        refund_reviews.ask_for_balance(session, payment, refund)
+    else:
+        close_if_open(session, ReviewKind.REFUND_WAITS, refund.id, resolution="it waits for us no longer")
 
 
 def apply_fact(
@@ -207,20 +187,27 @@ def _apply_to_refund(
 ) -> None:
     before = refund.status
     moved = _move_refund(session, payment, refund, fact, provenance=provenance, detail=message or code)
-    _stage_refund_mail(session, payment, refund, fact)
+    if before is not RefundStatus.REQUESTED:
+        # Nothing was tried of one that an operator turned down.
+        _tell_customer(session, payment, refund, fact, before=before)
     if not moved:
         return
     refund.failure_code, refund.failure_message = code, message
     _follow_refund(session, payment, refund, before=before, provenance=provenance)
 
 
-def _stage_refund_mail(session: Session, payment: Payment, refund: Refund, fact: RefundFact) -> None:
+def _tell_customer(
+    session: Session, payment: Payment, refund: Refund, fact: RefundFact, *, before: RefundStatus
+) -> None:
     # By what was learned, not by what it changed: in whatever order the news come, the same mail is staged. What has
     # come untrue when its turn comes is withdrawn.
     if fact is RefundFact.SUCCEEDED:
         outbox.stage_refund(session, refund, payment)
     elif fact in (RefundFact.FAILED, RefundFact.CANCELLED):
-        outbox.stage_refund_failed(session, refund, payment)
+        promised = outbox.stage_refund_failed(session, refund, payment)
+        if promised and before is not RefundStatus.SUCCEEDED:
+            # The letter says that we will be in touch: somebody has to. Of what had succeeded another review asks it.
+            refund_reviews.report_failed(session, payment, refund)
 
 
 def _move_refund(
@@ -240,7 +227,7 @@ def _move_refund(
     _record_refund_event(session, refund, fact, effect=cell.effect, provenance=provenance, before=before, detail=detail)
     session.flush()
     if cell.review:
-        _report_refund_undone(session, payment, refund, cell)
+        refund_reviews.report_undone(session, payment, refund)
     return cell.effect is Effect.MOVED
 
 
@@ -248,8 +235,10 @@ def _follow_refund(
     session: Session, payment: Payment, refund: Refund, *, before: RefundStatus, provenance: Provenance
 ) -> None:
     jobs.withdraw(session, jobs.Kind.INQUIRE_REFUND, refund.id)
-    for kind in _ASKED_ABOUT_OPEN:
-        close_if_open(session, kind, refund.id, resolution=f"the refund is {refund.status}")
+    refund_reviews.close_when_ended(session, refund)
+    refund.pending_reason = None
+    if refund.status not in REFUND_RESERVING and not refunded.exceeds(session, payment):
+        close_if_open(session, ReviewKind.REFUND_MISMATCH, payment.id, resolution="no more than was paid goes back")
     if refund.status is RefundStatus.SUCCEEDED:
         _count_refund(session, payment, refund, provenance=provenance)
     elif before is RefundStatus.SUCCEEDED:
@@ -266,20 +255,6 @@ def _count_refund_back(session: Session, payment: Payment, refund: Refund, *, pr
     journal.record_refund_undone(session, refund, payment)
     if payment.status is PaymentStatus.REFUNDED:
         payments.apply_fact(session, payment.id, Fact.REFUND_UNDONE, provenance=provenance, detail=refund.id)
-
-
-def _report_refund_undone(session: Session, payment: Payment, refund: Refund, cell: Transition[RefundStatus]) -> None:
-    money = refund.money
-    open_review(
-        session,
-        ReviewKind.REFUND_UNDONE,
-        refund.id,
-        payment_id=payment.id,
-        detail=(
-            f"The refund of {money} of {payment.id} had succeeded and is now {cell.to}: the customer did not get it. "
-            "Agree with them how to pay it back; a new refund can be made."
-        ),
-    )
 
 
 def _record_refund_event(

@@ -14,11 +14,16 @@ from payproc.records.reviews import open_review
 def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, provenance: Provenance) -> Refund | None:
     """Apply how a refund stands that a provider shows; write it down first where it was made elsewhere.
 
-    Returns None, with a review, where it contradicts what we have: another amount than ours.
+    Returns None, with a review, where it contradicts what we have: another amount than ours, or another currency than
+    the payment's, of which nobody can say how much of the payment it is.
     """
     assert remote.money is not None  # who reads the wire keeps what cannot be read away from here
     payments.locked(session, payment.id)
     refund = _known_refund(session, payment, remote)
+    if remote.money.currency != payment.money.currency:
+        problem = f"it gives back {remote.money} of a payment in {payment.currency.upper()}"
+        _report_refund_mismatch(session, payment, refund.id if refund else remote.provider_id, problem)
+        return None
     if refund is None:
         refund = refunds.add_made_elsewhere(
             session, payment, remote.money, reason=remote.reason, provider_id=remote.provider_id, provenance=provenance
@@ -28,7 +33,7 @@ def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, p
         _report_refund_mismatch(session, payment, refund.id, problem)
         return None
     refunds.apply_outcome(session, refund.id, remote.outcome, provenance=provenance)
-    _check_refund_excess(session, payment, refund)
+    _check_refund_excess(session, payment)
     return refund
 
 
@@ -56,7 +61,7 @@ def record_reversal(session: Session, payment: Payment, *, provenance: Provenanc
         detail=f"{payment.id} was completed, and the provider says that the money went back: hold what was sold.",
     )
     # A refund that waits for an operator still holds its money: there is none left for it.
-    _check_refund_excess(session, payment, refund)
+    _check_refund_excess(session, payment)
 
 
 def _known_refund(session: Session, payment: Payment, remote: RemoteRefund) -> Refund | None:
@@ -69,12 +74,20 @@ def _known_refund(session: Session, payment: Payment, remote: RemoteRefund) -> R
     return ours if unnamed else None
 
 
-def _check_refund_excess(session: Session, payment: Payment, refund: Refund) -> None:
-    held = refunded.reserved(session, payment)
-    if held.amount_minor > payment.amount_minor:
-        paid = payment.money
-        problem = f"{held} of {paid} has been given back or is on its way"
-        _report_refund_mismatch(session, payment, refund.id, problem)
+def _check_refund_excess(session: Session, payment: Payment) -> None:
+    if not refunded.exceeds(session, payment):
+        return
+    # About the payment, for it takes two: `refunds` closes it once one of them came to nothing.
+    open_review(
+        session,
+        ReviewKind.REFUND_MISMATCH,
+        payment.id,
+        payment_id=payment.id,
+        detail=(
+            f"{payment.id}: {refunded.reserved(session, payment)} of {payment.money} has been given back or is on its "
+            "way. Look its refunds up in the provider's dashboard."
+        ),
+    )
 
 
 def _report_refund_mismatch(session: Session, payment: Payment, refund_id: str, problem: str) -> None:

@@ -12,6 +12,7 @@ from payproc.settings.types import (
     DatabaseUrl,
     Duration,
     Environment,
+    ForeignNotices,
     Hosts,
     HttpUrl,
     Lease,
@@ -72,6 +73,7 @@ class Settings(BaseSettings):
     retry_base: Duration = timedelta(seconds=5)
     # An event about a payment we do not have is retried this long, then a person looks at it.
     orphan_notice_after: Duration = timedelta(minutes=15)
+    foreign_notices: ForeignNotices = ForeignNotices.IGNORE
     idempotency_key_life: Duration = timedelta(hours=72)
 
     @property

@@ -20,6 +20,13 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
+class ForeignNotices(StrEnum):
+    """What becomes of a provider's word about something that bears no mark of ours."""
+
+    IGNORE = "ignore"
+    REVIEW = "review"
+
+
 class RefundByOwner(StrEnum):
     """What becomes of a refund that a payment's owner asks for; staff's go ahead in either case."""
 

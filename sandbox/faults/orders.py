@@ -22,6 +22,7 @@ class ApiFault(StrEnum):
     ERROR_502_AFTER = "error_502_after"
     RATE_LIMIT_429 = "rate_limit_429"
     CONFLICT_409 = "conflict_409"
+    BALANCE_SHORT = "balance_short"
     DROP_CONNECTION = "drop_connection"
     HTML_200 = "html_200"
     TRUNCATED_JSON = "truncated_json"

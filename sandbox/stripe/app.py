@@ -126,7 +126,8 @@ def _executed(simulator: Simulator, operation: Operation, incoming: Incoming, or
     if order is not None and order.fault is ApiFault.SLOW:
         simulator.stopping.wait(order.seconds)
     with simulator.store.transaction():
-        saved = _outcome(operation, call)
+        short = order is not None and order.fault is ApiFault.BALANCE_SHORT
+        saved = _refused_in_execution() if short else _outcome(operation, call)
         if order is not None and order.fault is ApiFault.ERROR_500_AFTER:
             # Executed, and yet the 500 is what Stripe will repeat for this key from now on.
             saved = Saved(500, internal().body())
@@ -134,6 +135,14 @@ def _executed(simulator: Simulator, operation: Operation, incoming: Incoming, or
             simulator.keys.save(incoming.key, saved)
     simulator.postman.notify()
     return saved
+
+
+def _refused_in_execution() -> Saved:
+    # Found while executing, so it is what the key answers from now on. The word stands where no other code does.
+    refusal = RefusedError("You have insufficient funds in your Stripe account. You can top up your balance to retry.")
+    body = refusal.body()
+    body["error"]["message_code"] = "insufficient_balance_for_refund"
+    return Saved(refusal.status, body)
 
 
 def _outcome(operation: Operation, call: Call) -> Saved:

@@ -21,7 +21,11 @@ FIREWALL_PAGE = (
 
 
 # No wallet knows idempotency keys, so none is ever in use.
-PLAIN_CALL: frozenset[Fault] = frozenset(ApiFault) - {ApiFault.CONFLICT_409, ApiFault.BAD_SIGNATURE}
+PLAIN_CALL: frozenset[Fault] = frozenset(ApiFault) - {
+    ApiFault.CONFLICT_409,
+    ApiFault.BALANCE_SHORT,
+    ApiFault.BAD_SIGNATURE,
+}
 SIGNED_CALL: frozenset[Fault] = PLAIN_CALL | {ApiFault.BAD_SIGNATURE}
 PLAIN_NOTICE: frozenset[Fault] = frozenset({WebhookFault.DROP, WebhookFault.DUPLICATE, WebhookFault.DELAY})
 SIGNED_NOTICE: frozenset[Fault] = PLAIN_NOTICE | {WebhookFault.BAD_SIGNATURE}

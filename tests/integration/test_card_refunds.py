@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from payproc.database.models import Payment, ProviderCall, Refund, RefundEvent, ReviewKind, User
+from payproc.database.models import EmailKind, Payment, ProviderCall, Refund, RefundEvent, ReviewKind, User
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import Effect, PaymentStatus, RefundFact, RefundStatus
@@ -158,7 +158,7 @@ class TestMadeInTheDashboard:
         self.made_there(world, paid, 6000)
         tell(world, paid, "refund.")
 
-        assert read(world, ours).status is RefundStatus.FAILED
+        assert read(world, ours).status is RefundStatus.CANCELLED
         assert sum(each["amount"] for each in at_stripe(world, paid)) == 6000
         held = [each for each in world.rows(Refund) if each.status is RefundStatus.SUCCEEDED]
         assert [each.amount_minor for each in held] == [6000]
@@ -205,6 +205,8 @@ class TestAskedForByTheOwner:
         self.decide(careful, OperatorAction.REJECTED)
         assert read(careful, made).status is RefundStatus.CANCELLED
         assert at_stripe(careful, paid) == []
+        # Nothing was tried, so no letter says that it could not be done.
+        assert [mail.kind for mail in careful.emails()] == [EmailKind.RECEIPT]
         assert refund(careful, paid).amount_minor == 10000
 
     def test_a_payment_reversed_meanwhile_asks_a_person_about_it(self, careful: World) -> None:

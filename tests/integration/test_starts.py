@@ -264,4 +264,4 @@ def test_what_is_wrong_with_the_account_fails_no_payment() -> None:
     wrong = stripe.InvalidRequestError("Set an account name.", None, http_status=400)  # type: ignore[no-untyped-call]  # the SDK left it without types
     refused = translate(wrong)
     assert isinstance(refused, RequestRefused)
-    assert refused.refusal is Refusal.CONFIGURATION
+    assert refused.refusal is Refusal.EXECUTION

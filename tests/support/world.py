@@ -170,11 +170,15 @@ class World:
 
     def stripe_events(self, payment: Payment) -> list[dict[str, Any]]:
         """Everything Stripe has to tell about this payment, oldest first."""
-        listed = requests.get(f"{self.gateway.base_url}/_sandbox/events", timeout=5).json()
         # A refund or a dispute of the Dashboard's making knows only the intent.
         intent = self.payment(payment.id).stripe_payment_intent_id or payment.id
-        mine = [event for event in reversed(listed) if payment.id in str(event) or intent in str(event)]
+        mine = [event for event in self.every_event() if payment.id in str(event) or intent in str(event)]
         return sorted(mine, key=lambda event: event["created"])
+
+    def every_event(self) -> list[dict[str, Any]]:
+        """Everything Stripe has to tell, in the order it was made."""
+        listed = requests.get(f"{self.gateway.base_url}/_sandbox/events", timeout=5).json()
+        return list(reversed(listed))
 
     def requests_to(self, path: str) -> list[dict[str, Any]]:
         log = requests.get(f"{self.gateway.base_url}/_sandbox/requests", timeout=5).json()

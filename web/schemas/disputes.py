@@ -28,6 +28,9 @@ class DisputeAnswer(Answer):
     currency: str
     status: DisputeStatus
     reason: str | None = Field(examples=["fraudulent"])
+    charge_refundable: bool | None = Field(
+        description="Whether the provider takes a refund beside it; null where it has not said."
+    )
     evidence_due_at: datetime | None
     created_at: datetime
     closed_at: datetime | None

@@ -44,6 +44,9 @@ class RefundAnswer(Answer):
     )
     reason: str | None
     provider_refund_id: str | None = Field(description="The provider's id of it.", examples=["re_3PqX"])
+    pending_reason: str | None = Field(
+        description="What a pending refund waits for, in the provider's word.", examples=["insufficient_funds"]
+    )
     failure_code: str | None
     failure_message: str | None
     created_at: datetime

@@ -23,6 +23,8 @@ class Dispute(Amounted, Base):
     # What is disputed; it may be less than the payment, or in another currency.
     status: Mapped[DisputeStatus] = mapped_column(closed_set(DisputeStatus, "status"))
     reason: Mapped[str | None]
+    # Whether the provider would still take a refund beside it; null where it has not said.
+    charge_refundable: Mapped[bool | None]
     evidence_due_at: Mapped[datetime | None]
     # When the provider said what `status` is: an older word never replaces a newer one.
     reported_at: Mapped[datetime] = mapped_column("told_at")

@@ -4,8 +4,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from payproc.database.models.base import Base, closed_set
@@ -36,6 +36,8 @@ class Notice(Base):
     headers: Mapped[dict[str, Any]] = mapped_column(JSONB)
     state: Mapped[NoticeState] = mapped_column(closed_set(NoticeState, "state"), server_default=NoticeState.NEW)
     reason: Mapped[str | None]
+    # While it is parked for a payment that we do not know: the provider's ids, any of which would name it.
+    awaits: Mapped[list[str] | None] = mapped_column(ARRAY(String))
     payment_id: Mapped[str | None] = mapped_column(ForeignKey("payments.id"), index=True)
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
     # Set when an operator has it applied again: its patience starts anew.
@@ -44,5 +46,6 @@ class Notice(Base):
 
     __table_args__ = (
         UniqueConstraint("provider", "key"),
+        Index("ix_notices_awaits", "awaits", postgresql_using="gin", postgresql_where=text("state = 'parked'")),
         Index("ix_notices_unsettled", "received_at", postgresql_where=text("state IN ('new', 'parked')")),
     )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String, func
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String, UniqueConstraint, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -62,6 +62,8 @@ class Payment(Amounted, Base):
     completed_at: Mapped[datetime | None]
 
     __table_args__ = (
+        # What a refund points at, so that it is in the payment's currency.
+        UniqueConstraint("id", "currency", name="uq_payments_id_currency"),
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint("currency ~ '^[a-z]{3}$'", name="currency_letters"),
         CheckConstraint("payment_method ~ '^[a-z][a-z_]{1,31}$'", name="payment_method_name"),

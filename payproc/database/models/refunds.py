@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Identity, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from payproc.database.models.base import Amounted, Base, closed_set
@@ -25,6 +25,8 @@ class Refund(Amounted, Base):
     provider_refund_id: Mapped[str | None] = mapped_column(unique=True)
     # A wallet knows no key and no id of a refund: two on their way at once could not be told apart.
     exclusive: Mapped[bool] = mapped_column("alone", server_default=text("true"))
+    # Why it is still on its way, in the provider's word.
+    pending_reason: Mapped[str | None]
     failure_code: Mapped[str | None]
     failure_message: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -32,6 +34,10 @@ class Refund(Amounted, Base):
 
     __table_args__ = (
         CheckConstraint("amount_minor > 0", name="amount_positive"),
+        # Minor units of two currencies must never meet in one sum.
+        ForeignKeyConstraint(
+            ["payment_id", "currency"], ["payments.id", "payments.currency"], name="fk_refunds_payment_currency"
+        ),
         Index(
             "uq_refunds_in_flight",
             "payment_id",

@@ -28,6 +28,11 @@ class ReviewKind(StrEnum):
     REFUND_MISMATCH = "refund_mismatch"
     DISPUTE_OPEN = "dispute_open"
     FINDING = "finding"
+    REFUND_FAILED = "refund_failed"  # the customer was told that we will be in touch
+    REFUND_WAITS = "refund_waits"  # for the merchant: the balance it is to be paid from is short
+    FRAUD_WARNING = "fraud_warning"  # a refund now averts a dispute
+    CONFIGURATION = "configuration"  # a provider refuses our keys or rights: everything sent to it waits
+    MAIL_TROUBLE = "mail_trouble"  # the mail server refuses us, not a mail: everything sent by it waits
 
 
 class Review(Base):

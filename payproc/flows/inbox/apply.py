@@ -16,13 +16,14 @@ from payproc.domain.references import References
 from payproc.domain.states import PaymentStatus
 from payproc.flows import poll
 from payproc.providers.answers import Verdict
-from payproc.providers.notices import DisputeNotice, Ignored, Notice, Postponed, RefundNotice
+from payproc.providers.notices import DisputeNotice, FraudWarning, Ignored, Notice, Postponed, RefundNotice
 from payproc.records import disputes, outcomes, payments, remote_refunds
-from payproc.records.reviews import open_review
+from payproc.records.reviews import close_if_open, open_review
+from payproc.settings.types import ForeignNotices
 
 _POSTPONED_FOR = timedelta(days=1)
 
-AnyNotice = Notice | RefundNotice | DisputeNotice
+AnyNotice = Notice | RefundNotice | DisputeNotice | FraudWarning
 
 
 def apply_notice(app: Application, job: jobs.Claimed) -> None:
@@ -39,7 +40,7 @@ def apply_notice(app: Application, job: jobs.Claimed) -> None:
                 jobs.finish(session, job)
             case Postponed():
                 _park_notice(session, job, row, reason=reading.reason, after=_POSTPONED_FOR)
-            case Notice() | RefundNotice() | DisputeNotice():
+            case Notice() | RefundNotice() | DisputeNotice() | FraudWarning():
                 _apply_to_its_payment(app, session, job, row=row, notice=reading)
             case _:
                 assert_never(reading)
@@ -50,7 +51,7 @@ def _apply_to_its_payment(
 ) -> None:
     payment = _payment_of(session, notice, method=PaymentMethod(row.provider))
     if payment is None:
-        _wait_for_payment(app, session, job, row=row)
+        _wait_for_payment(app, session, job, row=row, notice=notice)
         return
     provenance = Provenance(source=Source.NOTICE, evidence=row.id)
     if payment.dialect not in notice.dialects or payment.environment != app.settings.environment:
@@ -77,8 +78,26 @@ def _apply_to_payment(
                 session, payment, notice.dispute, provenance=provenance, operator_mail=app.settings.operator_mail
             )
             _ask_whether_paid(session, payment)
+        case FraudWarning():
+            _apply_fraud_warning(session, payment, notice)
         case _:
             assert_never(notice)
+
+
+def _apply_fraud_warning(session: Session, payment: Payment, warning: FraudWarning) -> None:
+    if not warning.actionable:
+        close_if_open(session, ReviewKind.FRAUD_WARNING, payment.id, resolution="no refund averts it any more")
+        return
+    open_review(
+        session,
+        ReviewKind.FRAUD_WARNING,
+        payment.id,
+        payment_id=payment.id,
+        detail=(
+            f"The card's network warns that {payment.id} ({payment.money}) may be fraud: hold what was sold. A refund "
+            "now averts the dispute that usually follows, and its fee."
+        ),
+    )
 
 
 def _apply_payment_notice(
@@ -118,29 +137,57 @@ def _ids_of(notice: AnyNotice) -> tuple[References, str | None]:
             return notice.refund.references, notice.refund.payment_id
         case DisputeNotice():
             return notice.dispute.references, notice.dispute.payment_id
+        case FraudWarning():
+            return notice.references, None
         case _:
             assert_never(notice)
 
 
-def _wait_for_payment(app: Application, session: Session, job: jobs.Claimed, *, row: NoticeRow) -> None:
+def _wait_for_payment(
+    app: Application, session: Session, job: jobs.Claimed, *, row: NoticeRow, notice: AnyNotice
+) -> None:
     reason = "no payment of ours has these ids"
+    if not notice.marked and isinstance(notice, Notice):
+        # Everything that we have a customer pay bears our id: what does not is somebody else's, and never ours.
+        _settle_foreign(app, session, job, row=row)
+        return
     waiting_since = func.coalesce(NoticeRow.replayed_at, NoticeRow.received_at)
     age: timedelta = session.scalars(
         select(cast(func.now() - waiting_since, Interval)).where(NoticeRow.id == row.id)
     ).one()
     left = app.settings.orphan_notice_after - age
     if left > timedelta(0):
+        references, _ = _ids_of(notice)
+        # A payment that learns one of these meanwhile wakes it; one that has just done so does not see it yet, and the
+        # first waits are short.
+        row.awaits = [named for named in references.values() if named]
         wait = jobs.backoff(job.attempts, base=app.settings.retry_base, jitter=0)
         _park_notice(session, job, row, reason=reason, after=min(wait, left))
         return
+    if not notice.marked:
+        # A refund made in the dashboard, a dispute: nobody marks these, so they had time to find their payment.
+        _settle_foreign(app, session, job, row=row)
+        return
     _settle_notice(session, row, NoticeState.DEAD, reason=reason)
+    _ask_about_orphan(session, row, reason)
+    jobs.finish(session, job)
+
+
+def _settle_foreign(app: Application, session: Session, job: jobs.Claimed, *, row: NoticeRow) -> None:
+    reason = "it bears no mark of ours, and no payment of ours has its ids"
+    _settle_notice(session, row, NoticeState.IGNORED, reason=reason)
+    if app.settings.foreign_notices is ForeignNotices.REVIEW:
+        _ask_about_orphan(session, row, reason)
+    jobs.finish(session, job)
+
+
+def _ask_about_orphan(session: Session, row: NoticeRow, reason: str) -> None:
     open_review(
         session,
         ReviewKind.ORPHAN_NOTICE,
         row.id,
         detail=f"{row.provider} told of {row.kind} ({row.key}), but {reason}: perhaps a charge made elsewhere.",
     )
-    jobs.finish(session, job)
 
 
 def _park_notice(session: Session, job: jobs.Claimed, row: NoticeRow, *, reason: str, after: timedelta) -> None:

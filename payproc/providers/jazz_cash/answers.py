@@ -194,12 +194,12 @@ def refund_outcome(answer: Json, call: StoredCall, config: JazzCashConfig) -> Re
     refused = code in codes.REFUND_REFUSED
     if answer.get(SECURE_HASH) or not (refused or _is_fault(code)):
         _believe(answer, "refund", code=code, reference=str(call.parameters["pp_TxnRefNo"]), config=config)
-    why = {"failure_code": code, "failure_message": values.message_of(answer.get("pp_ResponseMessage"))}
+    why = values.message_of(answer.get("pp_ResponseMessage"))
     if refused:
-        return RefundOutcome(verdict=RefundVerdict.FAILED, **why)
+        return RefundOutcome(verdict=RefundVerdict.FAILED, failure_code=code, failure_message=why)
     if code in codes.REFUNDED and _refunded(answer, asked=wire.asked(call)):
         return RefundOutcome(verdict=RefundVerdict.SUCCEEDED)
-    return RefundOutcome(verdict=RefundVerdict.UNKNOWN, **why)
+    return RefundOutcome(verdict=RefundVerdict.UNKNOWN, failure_code=code, failure_message=why)
 
 
 def _refunded(answer: Json, *, asked: Money | None) -> bool:

@@ -22,6 +22,8 @@ from payproc.providers.transport.http import never_connected
 # A start may need two calls. Two tries each of (3 s connect + 8 s read), and their pauses, stay below a task's soft
 # limit of 50 s; after that the job tries again, under the same keys.
 _NETWORK_RETRIES = 1
+_QUOTED = (Refusal.GIVEN_BACK, Refusal.CHARGED_BACK, Refusal.EXECUTION)
+_LONGEST_QUOTE = 300
 _PAGE = 100
 
 # What the payment or the refund itself brought: only these refusals end it.
@@ -32,12 +34,13 @@ _INPUT_CODES = frozenset(
         "url_invalid",
         "email_invalid",
         "card_declined",
-        # Each says for certain that no refund was made.
-        "charge_already_refunded",
-        "charge_disputed",
-        "refund_disputed_payment",
     }
 )
+# Each says for certain that no refund was made.
+_GIVEN_BACK = "charge_already_refunded"
+_CHARGED_BACK = frozenset({"charge_disputed", "refund_disputed_payment"})
+# More than is left of a charge has no code of its own, only the parameter it is about.
+_AMOUNT_OF_A_REFUND = "amount"
 _INPUT_PARAMETERS = (
     "line_items",
     "success_url",
@@ -46,8 +49,6 @@ _INPUT_PARAMETERS = (
     "payment_intent_data",
     "email",
     "name",
-    # More than is left of a charge has no code of its own, only the parameter it is about.
-    "amount",
 )
 
 # Stripe's data to its own engineers about our latency and platform; not the customer's business.
@@ -235,7 +236,7 @@ def translate(error: stripe.StripeError) -> ProviderError:
         case stripe.InvalidRequestError() if code == "resource_missing":
             return NoSuchObject(sentence, refusal=_refusal(code, error), code=code)
         case stripe.InvalidRequestError() | stripe.CardError():
-            return RequestRefused(sentence, refusal=_refusal(code, error), code=code)
+            return _refused(error, code, sentence)
         case stripe.APIError() if error.http_status == 409:  # noqa: PLR2004 (the key is still in flight)
             return ProviderUnavailable(sentence, code=code)
         case stripe.APIConnectionError() if never_connected(error.__cause__):
@@ -243,6 +244,15 @@ def translate(error: stripe.StripeError) -> ProviderError:
         case _:
             # A time-out, a reset, 5xx, 424, HTML with status 200: it may have been executed.
             return OutcomeUncertain(sentence, code=code)
+
+
+def _refused(error: stripe.InvalidRequestError | stripe.CardError, code: str | None, sentence: str) -> RequestRefused:
+    refusal = _refusal(code, error)
+    if refusal in _QUOTED and error.user_message:
+        # Words about the account or the charge, which say better than any code what a person must do.
+        sentence = f"{sentence}: {error.user_message[:_LONGEST_QUOTE]}"
+    replayed = (error.headers or {}).get("idempotent-replayed") == "true"
+    return RequestRefused(sentence, refusal=refusal, code=code, replayed=replayed)
 
 
 def _refusal(code: str | None, error: stripe.InvalidRequestError | stripe.CardError) -> Refusal:
@@ -253,14 +263,20 @@ def _refusal(code: str | None, error: stripe.InvalidRequestError | stripe.CardEr
             return Refusal.CONFIGURATION
         case "parameter_unknown":
             return Refusal.BUG
+        case _ if code in _CHARGED_BACK:
+            return Refusal.CHARGED_BACK
+        case _ if code == _GIVEN_BACK or (code is None and error.param == _AMOUNT_OF_A_REFUND):
+            return Refusal.GIVEN_BACK
         case _ if code in _INPUT_CODES or (error.param or "").startswith(_INPUT_PARAMETERS):
             return Refusal.INPUT
         case _:
-            # Much is answered 400 that is about the account: its version, its name, its methods, its mode.
-            return Refusal.CONFIGURATION
+            # Much is answered 400 that is about the account: its balance, its version, its name, its methods.
+            return Refusal.EXECUTION
 
 
 def _code(error: stripe.StripeError) -> str | None:
-    # `error.code` is filled for card and request errors only; the others keep it one level down.
-    code = error.code or getattr(error.error, "code", None)
+    # `error.code` is filled for card and request errors only; the others keep it one level down. What a balance is too
+    # short for has its word beside it.
+    told = error.error.to_dict() if error.error is not None else {}
+    code = error.code or told.get("code") or told.get("message_code")
     return str(code) if code else None

@@ -3,9 +3,19 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from payproc.domain.ids import Prefix
 from payproc.domain.references import References
 from payproc.providers.answers import Outcome
-from payproc.providers.notices import DisputeNotice, Ignored, Notice, ParsedNotice, Postponed, Proven, RefundNotice
+from payproc.providers.notices import (
+    DisputeNotice,
+    FraudWarning,
+    Ignored,
+    Notice,
+    ParsedNotice,
+    Postponed,
+    Proven,
+    RefundNotice,
+)
 from payproc.providers.stripe.wire import checkout, disputes, refunds
 
 Json = Mapping[str, Any]
@@ -44,6 +54,7 @@ _DIALECTS = frozenset({"checkout"})
 # Each carries the whole refund; `charge.refund.updated` is the older name of `refund.updated`.
 _REFUNDS = frozenset({"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"})
 _DISPUTES = "charge.dispute."
+_FRAUD_WARNINGS = ("radar.early_fraud_warning.created", "radar.early_fraud_warning.updated")
 # What Stripe's list of events is asked for, which takes no more than twenty and no `charge.dispute.*`.
 KINDS = (
     *_READERS,
@@ -53,10 +64,10 @@ KINDS = (
     "charge.dispute.closed",
     "charge.dispute.funds_withdrawn",
     "charge.dispute.funds_reinstated",
+    *_FRAUD_WARNINGS,
 )
 _READ_ELSEWHERE = {
     "charge.refunded": "each refund is told by an event of its own",
-    "radar.early_fraud_warning.": "a warning moves no money",
     "payout.": "payouts are read from Stripe's list once a day",
 }
 
@@ -73,7 +84,7 @@ def _why_ignored(event: Json, kind: str, *, live_mode: bool) -> str | None:
         return "the event is of the other mode (live or test)"
     if event.get("account"):
         return "the event is of a connected account"
-    if kind in _READERS or kind in _REFUNDS or kind.startswith(_DISPUTES):
+    if kind in _READERS or kind in _REFUNDS or kind in _FRAUD_WARNINGS or kind.startswith(_DISPUTES):
         return None
     reasons = (reason for start, reason in _READ_ELSEWHERE.items() if kind.startswith(start))
     return next(reasons, "the event type concerns no payment")
@@ -89,27 +100,47 @@ def read(event: Json, *, live_mode: bool) -> ParsedNotice:
         return _refund(key, kind, found)
     if kind.startswith(_DISPUTES):
         return _dispute(key, kind, found, created=event.get("created"))
+    if kind in _FRAUD_WARNINGS:
+        return _fraud_warning(key, kind, found)
     references, outcome = _READERS[kind](found)
+    payment_id = _our_id(found)
     return Notice(
         key=key,
         kind=kind,
-        payment_id=_our_id(found),
+        payment_id=payment_id,
         references=references,
         outcome=outcome,
         dialects=_DIALECTS,
+        marked=payment_id is not None,
     )
 
 
 def _our_id(found: Json) -> str | None:
-    named = checkout.metadata(found).get(checkout.PAYMENT_ID)
-    return checkout.text(named) or checkout.text(found.get("client_reference_id"))
+    # Others who share the account use the same fields for ids of their own.
+    named = checkout.text(checkout.metadata(found).get(checkout.PAYMENT_ID))
+    for written in (named, checkout.text(found.get("client_reference_id"))):
+        if written is not None and written.startswith(f"{Prefix.PAYMENT}_"):
+            return written
+    return None
 
 
 def _refund(key: str, kind: str, found: Json) -> ParsedNotice:
     refund = refunds.remote(found)
     if refund is None or refund.money is None:
         return Postponed(key=key, kind=kind, reason="its refund has no id or amount that we can read")
-    return RefundNotice(key=key, kind=kind, refund=refund, dialects=_DIALECTS)
+    marked = refund.refund_id is not None
+    return RefundNotice(key=key, kind=kind, refund=refund, dialects=_DIALECTS, marked=marked)
+
+
+def _fraud_warning(key: str, kind: str, found: Json) -> FraudWarning:
+    return FraudWarning(
+        key=key,
+        kind=kind,
+        references=checkout.payment_references(found),
+        # A word that cannot be read asks a person rather than nobody.
+        actionable=found.get("actionable") is not False,
+        dialects=_DIALECTS,
+    )
 
 
 def _dispute(key: str, kind: str, found: Json, *, created: object) -> ParsedNotice:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from payproc.domain.references import Reference
-from payproc.domain.settlement import RefundOutcome, RefundVerdict
+from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteRefund
 from payproc.errors import InvalidRequest, OperationNotSupported, RequestRefused
 from payproc.providers.answers import Outcome, StartResult, Verdict
 from payproc.providers.notices import ParsedNotice, RawNotice, VerifiedNotice
@@ -30,7 +30,7 @@ _CLOCK_SLACK_SECONDS = 300
 
 
 class StripeProvider(StripeListing):
-    """Stripe Checkout: Provider, FindingStarts, Cancelling, KeepingCustomers, Refunding and Listing."""
+    """Stripe Checkout: Provider, FindingStarts, Cancelling, KeepingCustomers, ShowingRefunds and Listing."""
 
     dialect = "checkout"
 
@@ -122,6 +122,11 @@ class StripeProvider(StripeListing):
             if checkout.metadata(found).get(refunds.REFUND_ID) == request.refund_id:
                 return refunds.outcome(found)
         return RefundOutcome(verdict=RefundVerdict.NOT_FOUND)
+
+    def refunds_of(self, ref: PaymentRef) -> tuple[RemoteRefund, ...]:
+        """Show the refunds of the payment's intent, those made in the Dashboard too."""
+        shown = (refunds.remote(each) for each in self._api.refunds_of(_intent_of(ref)))
+        return tuple(refund for refund in shown if refund is not None and refund.money is not None)
 
     def can_inquire(self, ref: PaymentRef) -> bool:
         """Tell whether there is a session to ask about; another of Stripe's ids does not do."""

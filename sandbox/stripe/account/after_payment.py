@@ -35,6 +35,20 @@ def refund(charge: Json, given: Json, *, amount: int, created: int) -> Json:
     }
 
 
+def fraud_warning(charge: Json, *, actionable: bool, created: int) -> Json:
+    """Return what a card's network fears of a charge; there is one of each, and it keeps its id."""
+    return {
+        "id": f"issfr_{charge['id']}",
+        "object": "radar.early_fraud_warning",
+        "actionable": actionable,
+        "charge": charge["id"],
+        "created": created,
+        "fraud_type": "unauthorized_use_of_card",
+        "livemode": False,
+        "payment_intent": charge["payment_intent"],
+    }
+
+
 # The words of evidence; those that hold files at Stripe take any id here.
 EVIDENCE = (
     "access_activity_log",

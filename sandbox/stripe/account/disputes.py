@@ -76,6 +76,14 @@ def charge_back(simulator: Simulator, charge: Json, *, amount: int, reason: str)
     return _open(simulator, charge, amount=amount, reason=reason, status=Status.NEEDS_RESPONSE)
 
 
+def warn_of_fraud(simulator: Simulator, charge: Json, *, actionable: bool) -> Json:
+    """Let the card's network warn of a charge, or say later that a refund would avert nothing any more."""
+    warning = after_payment.fraud_warning(charge, actionable=actionable, created=simulator.now())
+    simulator.emit(f"radar.early_fraud_warning.{'created' if actionable else 'updated'}", warning)
+    simulator.postman.notify()
+    return warning
+
+
 def advance(simulator: Simulator, dispute_id: str, step: Step, *, tell: Tell | None = None) -> Json:
     """Let a dispute take a step, or raise NotPossibleError; a missing one raises LookupError."""
     with simulator.store.transaction():

@@ -39,6 +39,7 @@ class RefundOutcome(StrEnum):
     FAILS_LATER = "refund-fails-later"
     FAILS = "refund-fails"
     NEEDS_ACTION = "refund-action"
+    BALANCE_SHORT = "refund-short"
 
 
 REFUND_AMOUNTS = {
@@ -47,6 +48,7 @@ REFUND_AMOUNTS = {
     470_300: RefundOutcome.FAILS_LATER,
     470_400: RefundOutcome.FAILS,
     470_500: RefundOutcome.NEEDS_ACTION,
+    470_600: RefundOutcome.BALANCE_SHORT,
 }
 
 

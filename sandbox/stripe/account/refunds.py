@@ -40,7 +40,9 @@ STARTS_AS = {
     RefundOutcome.PENDING: "pending",
     RefundOutcome.SUCCEEDS_LATER: "pending",
     RefundOutcome.NEEDS_ACTION: "requires_action",
+    RefundOutcome.BALANCE_SHORT: "pending",
 }
+PENDING_FOR = {RefundOutcome.BALANCE_SHORT: "insufficient_funds"}
 ENDS_BY_ITSELF = {RefundOutcome.SUCCEEDS_LATER: Ending.SUCCEED, RefundOutcome.FAILS_LATER: Ending.FAIL}
 
 
@@ -56,7 +58,7 @@ def refund_charge(simulator: Simulator, charge: Json, given: Json, *, tell: Tell
         if outcome is RefundOutcome.FAILS:
             _refuse(simulator, refund, tell)
         else:
-            _take(simulator, refund, charge, status=STARTS_AS[outcome], tell=tell)
+            _take(simulator, refund, charge, outcome=outcome, tell=tell)
         if outcome in ENDS_BY_ITSELF:
             _set_alarm(simulator, refund, ENDS_BY_ITSELF[outcome])
     return refund
@@ -138,11 +140,12 @@ def _refuse(simulator: Simulator, refund: Json, tell: Tell) -> None:
     tell("refund.failed", refund)
 
 
-def _take(simulator: Simulator, refund: Json, charge: Json, *, status: str, tell: Tell) -> None:
+def _take(simulator: Simulator, refund: Json, charge: Json, *, outcome: RefundOutcome, tell: Tell) -> None:
+    status = STARTS_AS[outcome]
     refund.update(
         status=status,
         balance_transaction=_move(simulator, refund, LineType.REFUND),
-        pending_reason="processing" if status == "pending" else None,
+        pending_reason=PENDING_FOR.get(outcome, "processing") if status == "pending" else None,
     )
     if status == "requires_action":
         refund["next_action"] = {"type": "display_details", "display_details": _display_details(refund)}

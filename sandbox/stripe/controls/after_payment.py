@@ -6,7 +6,7 @@ from enum import StrEnum
 from flask import Blueprint, Response, jsonify
 
 from sandbox.store import Json
-from sandbox.stripe.account.disputes import Step, advance, charge_back, disputable, inquire
+from sandbox.stripe.account.disputes import Step, advance, charge_back, disputable, inquire, warn_of_fraud
 from sandbox.stripe.account.outcomes import NotPossibleError
 from sandbox.stripe.account.payouts import fail_payout, pay_out
 from sandbox.stripe.account.refunds import Ending, end_refund
@@ -26,6 +26,14 @@ def add_money(blueprint: Blueprint, simulator: Simulator) -> None:
     @blueprint.post("/payment_intents/<intent_id>/dispute")
     def dispute(intent_id: str) -> tuple[Response, int]:
         return _done(lambda: _disputed(simulator, intent_id, sent()), f"no payment_intent {intent_id}")
+
+    @blueprint.post("/payment_intents/<intent_id>/warning")
+    def warning(intent_id: str) -> tuple[Response, int]:
+        actionable = sent().get("actionable") is not False
+        return _done(
+            lambda: warn_of_fraud(simulator, disputable(simulator, intent_id), actionable=actionable),
+            f"no payment_intent {intent_id}",
+        )
 
     @blueprint.post("/disputes/<dispute_id>/<step>")
     def dispute_moves(dispute_id: str, step: str) -> tuple[Response, int]:

@@ -81,6 +81,7 @@ def test_the_file_holds_these_invariants() -> None:
         "owed_mail_has_work_or_review",
         "open_refund_has_work_or_review",
         "refunds_are_covered",
+        "refund_is_in_its_payments_currency",
         "refund_status_is_the_fold_of_events",
         "dispute_status_is_the_fold_of_events",
         "refunded_is_given_back",
@@ -423,3 +424,14 @@ def test_a_refund_that_nobody_works_on_is_found(database: Database, completed: P
 def test_a_payer_who_is_kept_after_the_payments_end_is_found(database: Database, completed: Payment) -> None:
     found = break_by(database, "UPDATE payments SET sealed_payer = 'sealed'")
     assert only(found) == ("payer_is_forgotten", completed.id)
+
+
+def test_a_refund_in_another_currency_than_its_payment_is_found(database: Database, completed: Payment) -> None:
+    with database.transaction() as session:
+        # As an earlier release could write it.
+        session.execute(text("ALTER TABLE refunds DROP CONSTRAINT fk_refunds_payment_currency"))
+    row = (
+        "INSERT INTO refunds (id, payment_id, amount_minor, currency, status) VALUES ('ref_1', :id, 5, 'eur', 'failed')"
+    )
+    found = {broken.name: broken.subject for broken in break_by(database, row, id=completed.id)}
+    assert found["refund_is_in_its_payments_currency"] == "ref_1"

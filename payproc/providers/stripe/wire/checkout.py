@@ -129,7 +129,7 @@ def session_outcome(session: Json) -> Outcome:
         verdict=verdict,
         references=session_references(session),
         money=paid,
-        live_mode=_flag(session.get("livemode")),
+        live_mode=flag(session.get("livemode")),
         **_failure(session.get("payment_intent")) if verdict is Verdict.DECLINED else {},
     )
 
@@ -141,7 +141,7 @@ def failed_session_outcome(session: Json) -> Outcome:
     return Outcome(
         verdict=Verdict.DECLINED,
         references=session_references(session),
-        live_mode=_flag(session.get("livemode")),
+        live_mode=flag(session.get("livemode")),
         failure_code="async_payment_failed",
         failure_message="The delayed payment did not arrive.",
     )
@@ -155,7 +155,7 @@ def intent_outcome(intent: Json) -> Outcome:
         verdict=verdict,
         references=intent_references(intent),
         money=paid if verdict is Verdict.PAID else None,
-        live_mode=_flag(intent.get("livemode")),
+        live_mode=flag(intent.get("livemode")),
         **_failure(intent),
     )
 
@@ -198,7 +198,8 @@ def _failure(intent: object) -> dict[str, str | None]:
     return {"failure_code": code, "failure_message": text(error.get("message"))}
 
 
-def _flag(value: object) -> bool | None:
+def flag(value: object) -> bool | None:
+    """Read a yes or a no; None for whatever is neither."""
     return value if isinstance(value, bool) else None
 
 

@@ -37,6 +37,7 @@ def remote(dispute: Json, *, reported_at: datetime) -> RemoteDispute | None:
         # A word we do not know may want an answer: held, and shown to a person.
         status=_STATUSES.get(str(dispute.get("status")), DisputeStatus.UNKNOWN),
         reported_at=reported_at,
+        charge_refundable=checkout.flag(dispute.get("is_charge_refundable")),
         lines=balance.lines(dispute.get("balance_transactions")),
         payment_id=checkout.text(checkout.metadata(dispute).get(checkout.PAYMENT_ID)),
         reason=checkout.text(dispute.get("reason")),

@@ -13,6 +13,9 @@ Json = Mapping[str, Any]
 # Stripe copies nothing from a charge to its refund: ours is known by what we set.
 REFUND_ID = "refund_id"
 
+# The one reason that ends by our doing alone: the account is to be topped up.
+_BALANCE_SHORT = "insufficient_funds"
+
 _VERDICTS = {
     "succeeded": RefundVerdict.SUCCEEDED,
     "pending": RefundVerdict.PENDING,
@@ -42,10 +45,13 @@ def outcome(refund: Json) -> RefundOutcome:
     """Read how a refund stands. `succeeded` means sent: a bank may return it for a month, and then it is `failed`."""
     status = str(refund.get("status"))
     verdict = _VERDICTS.get(status, RefundVerdict.UNKNOWN)
+    waits_for = checkout.text(refund.get("pending_reason")) if verdict is RefundVerdict.PENDING else None
     ended = verdict in (RefundVerdict.FAILED, RefundVerdict.CANCELLED)
     return RefundOutcome(
         verdict=verdict,
         provider_id=checkout.text(refund.get("id")),
+        pending_reason=waits_for,
+        awaits_merchant=waits_for == _BALANCE_SHORT,
         failure_code=(checkout.text(refund.get("failure_reason")) or status) if ended else None,
     )
 

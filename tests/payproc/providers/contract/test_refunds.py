@@ -48,7 +48,7 @@ def was_refused(harness: Harness, begun: Begun, amount_minor: int) -> bool:
     except OperationNotSupported:
         return True
     except RequestRefused as refused:
-        return refused.refusal is Refusal.INPUT
+        return refused.refusal in (Refusal.INPUT, Refusal.GIVEN_BACK)
 
 
 @of(REFUNDING)

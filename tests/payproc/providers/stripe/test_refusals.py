@@ -54,16 +54,16 @@ def refuse(gateway: ScriptedGateway, *, status: int = 400, **error: Any) -> None
 @pytest.mark.parametrize(
     ("error", "refusal"),
     [
-        ({"code": "charge_already_refunded"}, Refusal.INPUT),
-        ({"code": "charge_disputed"}, Refusal.INPUT),
-        ({"code": "refund_disputed_payment"}, Refusal.INPUT),
+        ({"code": "charge_already_refunded"}, Refusal.GIVEN_BACK),
+        ({"code": "charge_disputed"}, Refusal.CHARGED_BACK),
+        ({"code": "refund_disputed_payment"}, Refusal.CHARGED_BACK),
         # More than is left of a charge: no code, only the parameter.
-        ({"param": "amount"}, Refusal.INPUT),
+        ({"param": "amount"}, Refusal.GIVEN_BACK),
         ({"code": "parameter_unknown", "param": "reasonn"}, Refusal.BUG),
         ({"code": "resource_missing", "param": "payment_intent"}, Refusal.CONFIGURATION),
-        ({"code": "balance_insufficient"}, Refusal.CONFIGURATION),
-        ({"code": "a_new_code"}, Refusal.CONFIGURATION),
-        ({}, Refusal.CONFIGURATION),
+        ({"code": "balance_insufficient"}, Refusal.EXECUTION),
+        ({"code": "a_new_code"}, Refusal.EXECUTION),
+        ({}, Refusal.EXECUTION),
         ({"type": "idempotency_error"}, Refusal.KEY_CONFLICT),
     ],
     ids=str,
@@ -85,7 +85,22 @@ def test_a_key_without_the_right_to_refund_is_the_accounts_fault(
     with pytest.raises(RequestRefused) as caught:
         provider.refund(CALL)
     assert caught.value.refusal is Refusal.CONFIGURATION
-    assert not caught.value.refusal.settles_call
+    assert not caught.value.settles_call(sent_before=False)
+
+
+@pytest.mark.parametrize(
+    ("replayed", "sent_before", "settled"),
+    [("false", False, True), ("false", True, False), ("true", True, True)],
+)
+def test_an_unlisted_no_settles_a_call_sent_once_or_kept_under_its_key(
+    provider: StripeProvider, gateway: ScriptedGateway, replayed: str, *, sent_before: bool, settled: bool
+) -> None:
+    told = {"error": {"type": "invalid_request_error", "message": "Top up.", "message_code": "balance_short"}}
+    gateway.says(json.dumps(told).encode(), status=400, Stripe_Should_Retry="false", Idempotent_Replayed=replayed)
+    with pytest.raises(RequestRefused, match="400: balance_short: Top up") as caught:
+        provider.refund(CALL)
+    assert caught.value.code == "balance_short"
+    assert caught.value.settles_call(sent_before=sent_before) is settled
 
 
 def test_a_refund_whose_key_is_still_being_served_is_sent_again_later(
