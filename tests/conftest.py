@@ -19,6 +19,7 @@ from payproc.providers import registry
 from payproc.records.identity.users import create_user
 from payproc.settings import Settings
 from sandbox.stack.servers import Postgres, start_postgres, stop_postgres
+from sandbox.stack.watcher import watched
 from tests.support.configuration import settings_of_a_test
 from tests.support.databases import create_database, drop_database, migrate
 
@@ -37,6 +38,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def postgres(place: Path) -> Iterator[Postgres]:
+    # A run that is killed leaves no server behind.
+    with watched(place):
+        yield from _running(place)
+
+
+def _running(place: Path) -> Iterator[Postgres]:
     server = start_postgres(place / "postgres")
     with psycopg.connect(host=server.socket_directory, user="postgres", autocommit=True) as connection:
         # Nobody pulls the plug on these databases, and each is copied and dropped: flushing is most of the time.

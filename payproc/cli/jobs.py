@@ -9,9 +9,12 @@ from payproc import jobs
 from payproc.cli.terminal.edge import Id, Json, Limit, find, transaction, written
 from payproc.cli.terminal.rendering import show_item, show_list
 from payproc.database.models import Job, JobState
+from payproc.errors import InvalidRequest
 from payproc.operations import actions
 
 app = typer.Typer(no_args_is_help=True)
+
+_COLUMNS = ("id", "kind", "subject", "state", "due_at", "attempts", "last_error")
 
 
 @app.command("list")
@@ -30,17 +33,30 @@ def list_jobs(
         query = query.where(Job.kind == kind)
     with transaction() as session:
         found = list(session.scalars(query))
-    columns = ("id", "kind", "subject", "state", "due_at", "attempts", "last_error")
-    show_list("jobs", [_row(job) for job in found[:limit]], columns=columns, more=len(found) > limit, json=json)
+    show_list("jobs", [_row(job) for job in found[:limit]], columns=_COLUMNS, more=len(found) > limit, json=json)
 
 
 @app.command()
-def requeue(job_id: Id, *, json: Json = False) -> None:
-    """Make a dead job due now, with a clean slate."""
+def requeue(
+    job_id: Annotated[str | None, typer.Argument()] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="All that are dead, once their cause is mended.")] = False,
+    kind: Annotated[jobs.Kind | None, typer.Option(help="With --all: only those of one kind.")] = None,
+    json: Json = False,
+) -> None:
+    """Make a dead job due now, with a clean slate; or, with --all, every one."""
+    if every is bool(job_id) or (kind is not None and not every):
+        raise InvalidRequest("Name one job, or say --all, perhaps with --kind.")
     with transaction() as session:
-        job = find(session, Job, job_id, noun="job")
-        actions.requeue_job(session, job)
-    show_item(_row(job), json=json)
+        if job_id:
+            requeued = [find(session, Job, job_id, noun="job")]
+            actions.requeue_job(session, requeued[0])
+        else:
+            requeued = actions.requeue_dead_jobs(session, kind=kind)
+    if every:
+        show_list("jobs", [_row(job) for job in requeued], columns=_COLUMNS, more=False, json=json)
+    else:
+        show_item(_row(requeued[0]), json=json)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 Each leaves a payment with work or with a person, never with neither. Locks are taken payment first.
 """
 
+from contextlib import suppress
 from enum import StrEnum
 
 from sqlalchemy import select
@@ -68,6 +69,19 @@ def requeue_job(session: Session, job: Job) -> None:
     reviews.close_if_open(session, ReviewKind.JOB_DEAD, job.id, resolution="requeued")
     if job.kind == jobs.Kind.APPLY_NOTICE:
         apply.replay_notice(session, job.subject)
+
+
+def requeue_dead_jobs(session: Session, *, kind: jobs.Kind | None) -> list[Job]:
+    """Bring every dead job back, or every one of a kind, oldest first; those whose work was staged anew stay dead."""
+    dead = select(Job).where(Job.state == JobState.DEAD).order_by(Job.created_at, Job.id)
+    if kind is not None:
+        dead = dead.where(Job.kind == kind)
+    requeued = []
+    for job in session.scalars(dead.with_for_update()).all():
+        with suppress(Conflict):
+            requeue_job(session, job)
+            requeued.append(job)
+    return requeued
 
 
 def bury_job(session: Session, job: Job, *, reason: str) -> None:

@@ -18,6 +18,7 @@ from sandbox.stack.ports import Ports
 from sandbox.stack.processes import processes, redis
 from sandbox.stack.site import Site
 from sandbox.stack.stale_processes import end_stale_processes, only_stack_in
+from sandbox.stack.watcher import watched
 
 DEFAULT_PORT = 8400
 _HIGHEST_BASE = 65_400
@@ -134,7 +135,7 @@ def prepared(
     Raises StackFailed.
     """
     directory = directory.resolve()
-    with only_stack_in(directory):
+    with only_stack_in(directory), watched(directory):
         if end_stale_processes(directory):
             tell("ended what a killed stack had left running")
         _check_ports(ports)

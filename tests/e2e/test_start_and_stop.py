@@ -108,7 +108,6 @@ def test_a_start_after_a_kill_ends_what_was_left_and_has_the_same_payments_and_k
             started = shop.check_out()
         process.kill()
         process.wait()
-    assert left_over(directory) != []
     with (
         running_stack(directory, base_port=base, without=("beat", "flower")) as stack,
         Shop(stack.web_url, key=keys["customer"]) as shop,
@@ -117,6 +116,16 @@ def test_a_start_after_a_kill_ends_what_was_left_and_has_the_same_payments_and_k
         shop.press("pay", started["url"])
         shop.completed(started["payment_id"])
     assert left_over(directory) == []
+
+
+def test_children_end_with_their_parent_however_it_dies(place: Path) -> None:
+    directory = place / "var"
+    with up(directory, free_base()) as (process, words):
+        wait_until(lambda: is_up(process, words), seconds=90)
+        assert left_over(directory) != []
+        process.kill()
+        process.wait()
+        wait_until(lambda: left_over(directory) == [], what="the end of every child")
 
 
 @pytest.mark.parametrize(("offset", "name"), [(0, "web"), (79, "redis")])

@@ -385,6 +385,20 @@ def test_a_dead_job_is_requeued_once(database: Database, payment: Payment) -> No
     assert [row["subject"] for row in answer("job", "list", "--state", "ready")["jobs"]] == [payment.id]
 
 
+@pytest.mark.usefixtures("payment")
+def test_all_that_died_of_one_cause_are_requeued_together(database: Database) -> None:
+    job = only(database, Job)
+    answer("job", "bury", job.id, "--reason", "the key was refused")
+    assert answer("job", "requeue", "--all", "--kind", "mail.send")["jobs"] == []
+    assert [each["id"] for each in answer("job", "requeue", "--all", "--kind", job.kind)["jobs"]] == [job.id]
+    assert answer("job", "requeue", "--all")["jobs"] == []
+
+
+@pytest.mark.parametrize("words", [(), ("job_1", "--all"), ("job_1", "--kind", "mail.send")])
+def test_requeue_wants_one_job_or_all_of_them(words: tuple[str, ...]) -> None:
+    assert "Name one job, or say --all" in refused(1, "job", "requeue", *words)
+
+
 def test_a_job_whose_work_was_staged_anew_is_not_requeued(database: Database, payment: Payment) -> None:
     job = only(database, Job)
     answer("job", "bury", job.id, "--reason", "stuck")
