@@ -40,18 +40,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def postgres(place: Path) -> Iterator[Postgres]:
     # A run that is killed leaves no server behind.
     with watched(place):
-        yield from _running(place)
-
-
-def _running(place: Path) -> Iterator[Postgres]:
-    server = start_postgres(place / "postgres")
-    with psycopg.connect(host=server.socket_directory, user="postgres", autocommit=True) as connection:
-        # Nobody pulls the plug on these databases, and each is copied and dropped: flushing is most of the time.
-        connection.execute("ALTER SYSTEM SET fsync = off")
-        connection.execute("ALTER SYSTEM SET full_page_writes = off")
-        connection.execute("SELECT pg_reload_conf()")
-    yield server
-    stop_postgres(server)
+        server = start_postgres(place / "postgres")
+        with psycopg.connect(host=server.socket_directory, user="postgres", autocommit=True) as connection:
+            # Nobody pulls the plug on these databases, and each is copied and dropped: flushing is most of the time.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("ALTER SYSTEM SET full_page_writes = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield server
+        stop_postgres(server)
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 import psutil
 
 from sandbox.stack.errors import StackFailed
 from sandbox.stack.site import MARK
+
+WATCHER = "sandbox.stack.watcher"
 
 _END_WITHIN_SECONDS = 5
 
@@ -22,17 +25,35 @@ def only_stack_in(directory: Path) -> Iterator[None]:
     """
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "stack.lock").open("a+") as lock:
-        try:
-            # Not flock: a forked child of ours would go on holding that after us.
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            raise StackFailed(f"{directory} has a running stack already (process {holder}); stop it first") from None
+        _take(lock, directory)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def _take(lock: TextIO, directory: Path) -> None:
+    try:
+        # Not flock: a forked child of ours would go on holding that after us.
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        holder = lock.read().strip()
+        if not _is_watcher(holder):
+            said = f"{directory} has a running stack already (process {holder or 'unknown'}); stop it first"
+            raise StackFailed(said) from None
+        # It ends what a killed stack has left, which takes seconds.
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+
+
+def _is_watcher(holder: str) -> bool:
+    try:
+        return WATCHER in psutil.Process(int(holder)).cmdline()
+    except ValueError:
+        return False
+    except psutil.Error:
+        # The stack that wrote its name here is gone: its watcher has the directory, and has not said so yet.
+        return True
 
 
 def end_stale_processes(directory: Path) -> int:

@@ -14,13 +14,13 @@ import psutil
 
 from sandbox.stack.errors import StackFailed
 from sandbox.stack.servers import Postgres, stop_postgres
-from sandbox.stack.stale_processes import end_stale_processes, only_stack_in
+from sandbox.stack.stale_processes import WATCHER, end_stale_processes, only_stack_in
 
 
 @contextmanager
 def watched(directory: Path) -> Iterator[None]:
     """Have whatever runs in `directory` ended should this process die inside the block."""
-    command = [sys.executable, "-m", "sandbox.stack.watcher", str(directory), str(os.getpid())]
+    command = [sys.executable, "-m", WATCHER, str(directory), str(os.getpid())]
     # In a session of its own: what ends its parent's terminal must not end it first.
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True) as watcher:  # noqa: S603 (our own module)
         try:
