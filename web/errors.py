@@ -7,10 +7,10 @@ from http import HTTPStatus
 import structlog
 from flask import Flask, Response
 from pydantic import ValidationError
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
+from payproc.database.engine import PASSING_TROUBLE
 from payproc.errors import (
     BadSignature,
     Conflict,
@@ -139,7 +139,6 @@ def register(app: Flask) -> None:
     app.register_error_handler(PayprocError, _known)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(DataError, _unstorable)
-    app.register_error_handler(OperationalError, _storage)
-    app.register_error_handler(InterfaceError, _storage)
-    app.register_error_handler(PoolTimeout, _storage)
+    for trouble in PASSING_TROUBLE:
+        app.register_error_handler(trouble, _storage)
     app.register_error_handler(Exception, _unknown)

@@ -13,10 +13,9 @@ from typing import Generic, Self, TypeVar
 
 import structlog
 from flask import Response, request
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from payproc.database.engine import PASSING_TROUBLE
 from payproc.database.models import Payment, Refund
 from payproc.records import idempotency
 from payproc.records.idempotency import Answer, Fresh, Replay, Resumed
@@ -108,7 +107,7 @@ def fallback_answer() -> Iterator[None]:
     """
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as trouble:
+    except PASSING_TROUBLE as trouble:
         log.warning("answered from memory", error=type(trouble).__name__)
 
 

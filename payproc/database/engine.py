@@ -4,11 +4,26 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import DBAPIError
+import psycopg
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 _AFTER_COMMIT = "after_commit"
+_WAS_TAKEN = "was_taken"
+
+# What passes: a server that is away, busy or no longer the primary. Nothing of the transaction stands, unless it was
+# the commit that went unanswered; the same again, later, is right.
+PASSING_TROUBLE = (OperationalError, InterfaceError, PoolTimeout)
+
+# What says that the session is of no more use, though its socket may look well: the server was demoted (25006), ended
+# the session (25P03, 25P04, 57P0x) or was never reached by what answers in its place (08xxx). A pooler in between
+# passes such words on and keeps the line open. Not 53300, too many connections: those that we have are good.
+_SESSION_IS_LOST = frozenset({"25006", "25P03", "25P04", "57P01", "57P02", "57P03", "57P04", "57P05"})
+_CONNECTION_FAILED = "08"
 
 
 def after_commit(session: Session, act: Callable[[], None]) -> None:
@@ -38,13 +53,19 @@ class Database:
                 "options": "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=30s",
             },
         }
-        self._engine: Engine = create_engine(url, pool_pre_ping=True, **options)
-        # No ping before and no reset after: each would be a round trip as long as the statement itself.
+        self._engine: Engine = create_engine(url, **options)
+        event.listen(self._engine, "checkout", _give_out_what_can_write)
+        # No question before and no reset after: each would be a round trip as long as the statement itself.
         self._single: Engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **options)
+        for engine in (self._engine, self._single):
+            event.listen(engine, "handle_error", _judge)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """Open a session that commits on a clean exit, then does what waits for that, and rolls back on any other."""
+        """Open a session that commits on a clean exit, then does what waits for that, and rolls back on any other.
+
+        Raises one of PASSING_TROUBLE where the database cannot do it now.
+        """
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             yield session
         for act in session.info.pop(_AFTER_COMMIT, ()):
@@ -54,7 +75,7 @@ class Database:
         """Run one statement as its own transaction and return its first value, or None.
 
         In psycopg's parameter style. It must be harmless when run twice: a pooled connection that the server has
-        closed is noticed only by using it, and then the statement is sent once more over a new one.
+        closed, or that writes no more, is noticed only by using it: then it is sent once more over a new one.
         """
         try:
             return self._run_single(statement, parameters)
@@ -71,3 +92,38 @@ class Database:
         """Close every pooled connection."""
         self._engine.dispose()
         self._single.dispose()
+
+
+def _give_out_what_can_write(
+    connection: psycopg.Connection[tuple[object, ...]], entry: ConnectionPoolEntry, _proxy: object
+) -> None:
+    """Ask a pooled session whether it can write; where one cannot, none of the pool is used again.
+
+    After a failover the old server may go on answering questions for as long as anybody asks, with what it knew then.
+    A new session is not asked: where no server takes writes, reading goes on.
+    """
+    if not entry.info.get(_WAS_TAKEN):
+        entry.info[_WAS_TAKEN] = True
+        return
+    try:
+        # Outside a transaction, or the question would begin one: two more round trips.
+        connection.autocommit = True
+        answer = connection.execute("SHOW transaction_read_only").fetchone()
+        connection.autocommit = False
+    except psycopg.Error:
+        raise InvalidatePoolError from None
+    if answer != ("off",):
+        raise InvalidatePoolError
+
+
+def _judge(context: ExceptionContext) -> OperationalError | None:
+    """Let go of a session that is lost, and make what passes one kind: the driver has three for it."""
+    cause = context.original_exception
+    if not isinstance(cause, psycopg.Error) or not _is_lost(cause.sqlstate or ""):
+        return None
+    context.is_disconnect = True
+    return OperationalError(context.statement, None, cause, hide_parameters=True, connection_invalidated=True)
+
+
+def _is_lost(state: str) -> bool:
+    return state in _SESSION_IS_LOST or state.startswith(_CONNECTION_FAILED)

@@ -1,11 +1,33 @@
 """How far behind the work is, in a few numbers that mean something to whoever is on call."""
 
-from sqlalchemy import func, select
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Interval, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from payproc.database.models import Job, JobState, Payment, Review
+from payproc.database.models import Job, JobState, Payment, Review, Tick
 from payproc.domain.states import OPEN
 from payproc.jobs import READY
+
+# One row, beside the clock's own, that is written anew: a probe leaves nothing behind.
+_PROBE, _PROBE_PERIOD = "readyz", datetime.fromtimestamp(0, UTC)
+# Whoever asks more often than this makes nobody wait for the row, and no more of its versions.
+_PROVEN_FOR = timedelta(seconds=1)
+
+
+def prove_writable(session: Session) -> None:
+    """Write, for only that proves that one can: a demoted primary and a full disk answer every question.
+
+    Raises one of PASSING_TROUBLE, at the latest when the caller commits.
+    """
+    row = insert(Tick).values(kind=_PROBE, period_start=_PROBE_PERIOD)
+    old = Tick.created_at < func.now() - literal(_PROVEN_FOR, Interval)
+    session.execute(
+        row.on_conflict_do_update(
+            index_elements=[Tick.kind, Tick.period_start], set_={Tick.created_at: func.now()}, where=old
+        )
+    )
 
 
 def payments_by_status(session: Session) -> dict[tuple[str, str], int]:

@@ -5,7 +5,7 @@ from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 
 from payproc.operations.circuit_status import states
-from payproc.operations.health import backlog
+from payproc.operations.health import backlog, prove_writable
 from web.auth import application
 from web.json import json_answer, text_of
 from web.schemas.health import AliveAnswer, ReadyAnswer
@@ -22,10 +22,11 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz", responses={"200": ReadyAnswer, "503": Problem})
 def readyz() -> Response:
-    """Answer 200 when requests can be served: the database answers. Backlog and sick gateways are only shown.
+    """Answer 200 when requests can be served: the database takes a row. Backlog and sick gateways are only shown.
 
     The broker is not asked: without it we still accept payments and notices.
     """
     with application().database.transaction() as session:
+        prove_writable(session)
         waiting, circuits = backlog(session), states(session)
     return json_answer(text_of(ReadyAnswer(backlog=waiting, circuits=circuits)))

@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, make_response, render_template, request
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from payproc.database.engine import PASSING_TROUBLE
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.phrases import code
@@ -51,7 +50,7 @@ def page(token: str) -> Response:
         if not _wants_html():
             raise
         return _message(PageState.UNKNOWN_LINK, status=404)
-    except (OperationalError, InterfaceError, PoolTimeout):
+    except PASSING_TROUBLE:
         if not _wants_html():
             raise
         return _message(PageState.OUT_OF_REACH, status=503)

@@ -122,6 +122,8 @@ def _explained(trouble: DBAPIError) -> tuple[int, str]:
             return NO_DATABASE, "the database lacks our tables: run `python -m payproc db upgrade`"
         case postgres.LockNotAvailable() | postgres.QueryCanceled() | postgres.DeadlockDetected():
             return REFUSED, "the database is busy with the same thing: try again"
+        case postgres.ReadOnlySqlTransaction():
+            return REFUSED, "the database takes no writes: it is a replica, or no longer the primary"
         case postgres.OperationalError() if cause.sqlstate is None:
             return NO_DATABASE, _no_connection(str(cause))
         case _ if isinstance(trouble, IntegrityError):

@@ -1,0 +1,114 @@
+"""What a session is worth: the server behind it may be gone, or may have been demoted and say nothing of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from payproc.database.engine import Database
+from sandbox.stack.servers import Postgres
+from tests.support.databases import no_writes
+
+WRITE = "INSERT INTO ticks (kind, period_start) VALUES ('test', now()) ON CONFLICT DO NOTHING RETURNING kind"
+WHOSE = "SELECT pg_backend_pid()"
+DEMOTE = "SELECT set_config('default_transaction_read_only', 'on', false)"
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    made = Database(database_url)
+    yield made
+    made.dispose()
+
+
+def whose(database: Database) -> int:
+    with database.transaction() as session:
+        return int(session.scalars(text(WHOSE)).one())
+
+
+def demote_pooled(database: Database) -> int:
+    """Leave the pool with a session that writes no more, as after a failover; a new one would. Return its process."""
+    with database.transaction() as session:
+        session.execute(text(DEMOTE))
+        return int(session.scalars(text(WHOSE)).one())
+
+
+@contextmanager
+def demoted_under_us(database: Database) -> Iterator[Session]:
+    with database.transaction() as session:
+        session.execute(text("SET TRANSACTION READ ONLY"))
+        yield session
+
+
+def raised(database: Database, state: str) -> OperationalError:
+    """What comes of a statement that the server answers with this SQLSTATE."""
+    with pytest.raises(OperationalError) as error, database.transaction() as session:
+        session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '{state}'; END $$"))
+    return error.value
+
+
+def test_a_pooled_session_that_was_demoted_is_not_given_out_again(database: Database) -> None:
+    old = demote_pooled(database)
+    with database.transaction() as session:
+        assert session.scalar(text(WRITE)) == "test"
+        assert session.scalars(text(WHOSE)).one() != old
+
+
+def test_one_demoted_session_condemns_the_others_beside_it(database: Database) -> None:
+    with database.transaction() as first, database.transaction() as second:
+        pooled = {first.scalars(text(WHOSE)).one(), second.scalars(text(WHOSE)).one()}
+        for session in (first, second):
+            session.execute(text(DEMOTE))
+    assert len(pooled) == 2
+    with database.transaction() as first, database.transaction() as second:
+        assert pooled.isdisjoint({first.scalars(text(WHOSE)).one(), second.scalars(text(WHOSE)).one()})
+
+
+def test_a_server_that_is_demoted_between_two_statements_is_trouble_that_passes(database: Database) -> None:
+    old = whose(database)
+    with pytest.raises(OperationalError) as error, demoted_under_us(database) as session:
+        session.execute(text(WRITE))
+    assert error.value.connection_invalidated
+    assert whose(database) != old
+
+
+def test_a_single_statement_finds_its_way_to_the_server_that_writes(database: Database) -> None:
+    assert database.single_statement(DEMOTE, {}) == "on"
+    assert database.single_statement(WRITE, {}) == "test"
+
+
+@pytest.mark.parametrize("state", ["25006", "25P03", "25P04", "57P01", "57P02", "57P03", "57P05", "08006", "08003"])
+def test_words_that_end_a_session_pass_and_drop_it_though_its_line_is_open(database: Database, state: str) -> None:
+    old = whose(database)
+    assert raised(database, state).connection_invalidated
+    assert whose(database) != old
+
+
+@pytest.mark.parametrize("state", ["53300", "53200", "40001", "55P03"])
+def test_words_of_a_busy_server_pass_and_keep_the_session(database: Database, state: str) -> None:
+    old = whose(database)
+    assert not raised(database, state).connection_invalidated
+    assert whose(database) == old
+
+
+def test_a_defect_is_no_trouble_that_passes(database: Database) -> None:
+    with pytest.raises(Exception, match="division by zero") as error, database.transaction() as session:
+        session.execute(text("SELECT 1 / 0"))
+    assert not isinstance(error.value, OperationalError)
+
+
+def test_where_no_server_writes_reading_goes_on(database: Database, database_url: str, postgres: Postgres) -> None:
+    with no_writes(postgres, database_url):
+        for _ in range(3):
+            assert whose(database)
+        with pytest.raises(OperationalError), database.transaction() as session:
+            _write(session)
+    with database.transaction() as session:
+        _write(session)
+
+
+def _write(session: Session) -> None:
+    assert session.scalar(text(WRITE)) == "test"
