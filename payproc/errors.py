@@ -22,6 +22,7 @@ PayprocError                        500  no
 ├── MailRefused                     500  no     the mail server will never take this mail
 └── ProviderError                   500  no     something about a call to a provider
     ├── ProviderUnavailable         500  again  surely not executed
+    │   ├── RateLimited             500  again  too many requests: a matter of pace, and no outage
     │   └── UnreadableAnswer        500  again  a question, answered in words we cannot read
     ├── OutcomeUncertain            500  ask    sent, and no answer: never a failure
     │   ├── CallTimedOut            500  ask    no answer in time
@@ -130,6 +131,12 @@ class ProviderUnavailable(ProviderError):
     ) -> None:
         super().__init__(message, code=code, subject=subject)
         self.retry_after = retry_after
+
+
+class RateLimited(ProviderUnavailable):
+    """The provider is well and is asked too fast: the same again, after `retry_after`."""
+
+    code = "rate_limited"
 
 
 class UnreadableAnswer(ProviderUnavailable):

@@ -1,5 +1,6 @@
 """How an ordered API fault looks on the wire, where it looks the same for every gateway."""
 
+import math
 import socket
 from contextlib import suppress
 from threading import Event
@@ -40,6 +41,13 @@ def with_fault(order: Order | None, response: Response) -> Response:
             return truncated(response)
         case _:
             return response
+
+
+def retry_after(response: Response, order: Order) -> Response:
+    """Name the wait of a 429, in whole seconds; an order of 0 seconds names none."""
+    if order.seconds > 0:
+        response.headers["Retry-After"] = str(math.ceil(order.seconds))
+    return response
 
 
 def truncated(response: Response) -> Response:

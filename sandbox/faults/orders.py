@@ -53,6 +53,7 @@ USUAL_SECONDS = {
     ApiFault.TIMEOUT_BEFORE: 60.0,
     ApiFault.TIMEOUT_AFTER: 60.0,
     ApiFault.SLOW: 1.0,
+    ApiFault.RATE_LIMIT_429: 1.0,
     WebhookFault.DELAY: 5.0,
     WebhookFault.SHUFFLE: 2.0,
 }

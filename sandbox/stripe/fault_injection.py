@@ -17,7 +17,7 @@ def stand_in(order: Order | None) -> Response | None:
         case ApiFault.ERROR_500_BEFORE:
             return _refused(internal())
         case ApiFault.RATE_LIMIT_429:
-            return _rate_limited()
+            return injection.retry_after(_rate_limited(), order)
         case ApiFault.CONFLICT_409:
             return _refused(_conflict())
         case _:

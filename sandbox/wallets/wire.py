@@ -94,7 +94,7 @@ def _stand_in(order: Order | None) -> Response | None:
         case ApiFault.ERROR_500_BEFORE:
             return _internal()
         case ApiFault.RATE_LIMIT_429:
-            return Response("Too Many Requests", 429, {"Retry-After": "1"}, mimetype="text/plain")
+            return injection.retry_after(Response("Too Many Requests", 429, mimetype="text/plain"), order)
         case _:
             return injection.stand_in(order)
 

@@ -11,6 +11,7 @@ from payproc.errors import (
     OutcomeUncertain,
     ProviderError,
     ProviderUnavailable,
+    RateLimited,
     Refusal,
     RequestRefused,
     UnreadableOutcome,
@@ -18,6 +19,7 @@ from payproc.errors import (
 from payproc.providers.stripe.settings import StripeConfig
 from payproc.providers.transport.circuit_breakers import CircuitBreakers
 from payproc.providers.transport.http import never_connected
+from payproc.providers.transport.pace import named_wait
 
 # A start may need two calls. Two tries each of (3 s connect + 8 s read), and their pauses, stay below a task's soft
 # limit of 50 s; after that the job tries again, under the same keys.
@@ -228,7 +230,7 @@ def translate(error: stripe.StripeError) -> ProviderError:
     sentence = f"Stripe answered {error.http_status or 'nothing'}: {code or type(error).__name__}"
     match error:
         case stripe.RateLimitError():
-            return ProviderUnavailable(sentence, code=code)
+            return RateLimited(sentence, code=code, retry_after=named_wait((error.headers or {}).get("Retry-After")))
         case stripe.AuthenticationError() | stripe.PermissionError():
             return RequestRefused(sentence, refusal=Refusal.CONFIGURATION, code=code)
         case stripe.IdempotencyError():

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pybreaker
 
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.errors import OutcomeUncertain, ProviderUnavailable
+from payproc.errors import OutcomeUncertain, ProviderUnavailable, RateLimited
 from payproc.providers.transport.call_log import logged_call
+from payproc.providers.transport.pace import Pace
 
 # Five failures in a row are an outage; a single one is the weather.
 _FAILURES = 5
@@ -27,12 +28,13 @@ def ignore_change(_method: PaymentMethod, _operation: str, _state: str) -> None:
 
 
 class CircuitBreakers:
-    """The circuit breakers of one provider in this process, made as they are needed."""
+    """The circuit breakers of one provider in this process, made as they are needed, and the pace of its calls."""
 
     def __init__(self, method: PaymentMethod, *, cool_down: timedelta, on_change: OnChange = ignore_change) -> None:
         self._method = method
         self._cool_down = cool_down
         self._on_change = on_change
+        self._pace = Pace(method)
         self._lock = threading.Lock()
         self._breakers: dict[str, _CircuitBreaker] = {}
 
@@ -40,9 +42,14 @@ class CircuitBreakers:
     def guard(self, operation: str, *, patient: bool = False) -> Iterator[None]:
         """Let a call through, and count how it ends; a `patient` call may time out without being counted.
 
-        Raises ProviderUnavailable without letting it through while the gateway cools down.
+        Raises ProviderUnavailable without letting it through while the gateway cools down, and RateLimited while it
+        is called more slowly and it is not this call's turn.
         """
-        with logged_call(self._method, operation), self._breaker_of(operation).guard(patient=patient):
+        with (
+            logged_call(self._method, operation),
+            self._pace.kept(),
+            self._breaker_of(operation).guard(patient=patient),
+        ):
             yield
 
     def _breaker_of(self, operation: str) -> "_CircuitBreaker":
@@ -69,6 +76,11 @@ class _Listener(pybreaker.CircuitBreakerListener):
         self._on_change(new_state.name)
 
 
+def _is_of_the_healthy(error: BaseException) -> bool:
+    # A refusal is a healthy answer, and so is "too many requests": who counts our calls is up.
+    return isinstance(error, RateLimited) or not isinstance(error, ProviderUnavailable | OutcomeUncertain)
+
+
 class _CircuitBreaker:
     def __init__(self, name: str, *, cool_down: timedelta, on_change: Callable[[str], None]) -> None:
         self._name = name
@@ -77,8 +89,7 @@ class _CircuitBreaker:
         self._breaker = pybreaker.CircuitBreaker(
             fail_max=_FAILURES,
             reset_timeout=cool_down.total_seconds(),
-            # Only what says that the gateway is sick: a refusal is a healthy answer.
-            exclude=[lambda error: not isinstance(error, ProviderUnavailable | OutcomeUncertain)],
+            exclude=[_is_of_the_healthy],
             listeners=[_Listener(on_change)],
             throw_new_error_on_trip=False,
             name=name,

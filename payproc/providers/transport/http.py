@@ -13,9 +13,10 @@ import requests
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
-from payproc.errors import OutcomeUncertain, ProviderUnavailable, UnreadableOutcome
+from payproc.errors import OutcomeUncertain, ProviderUnavailable, RateLimited, UnreadableOutcome
 from payproc.providers.transport import strict_json
 from payproc.providers.transport.circuit_breakers import CallTimedOut, CircuitBreakers
+from payproc.providers.transport.pace import named_wait
 
 # More than any answer of a gateway; an error page that never ends must not fill the memory.
 _LARGEST_ANSWER = 256 * 1024
@@ -25,7 +26,6 @@ _READ_TRIES = 2
 _LONGEST_PAUSE_SECONDS = 0.5
 # What a web application firewall's page calls this refusal; its operator asks for it.
 _SUPPORT_ID = re.compile(r"support id[^0-9]{0,20}([0-9]{6,32})", re.IGNORECASE)
-_DIGITS = re.compile(r"[0-9]{1,5}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +67,8 @@ class Http:
     def ask(self, call: Call) -> JsonAnswer:
         """Send a call and return the JSON object it is answered with.
 
-        Raises ProviderUnavailable where it was surely not executed, OutcomeUncertain where it may have been: after a
-        time-out, a reset, any 5xx, and an answer that is no JSON object, whatever its status.
+        Raises ProviderUnavailable where it was surely not executed, RateLimited among them, and OutcomeUncertain where
+        it may have been: after a time-out, a reset, any 5xx, and an answer that is no JSON object, whatever its status.
         """
         if not call.reading:
             return self._guarded(call)
@@ -119,7 +119,7 @@ class _OneForEachThread(threading.local):
 
 
 def _worth_repeating(error: BaseException) -> bool:
-    # Not while the gateway cools down.
+    # Not while the gateway cools down, and not faster than it bears: both name a wait.
     return isinstance(error, ProviderUnavailable) and error.retry_after is None
 
 
@@ -139,8 +139,8 @@ def _body_of(response: requests.Response, call: Call, deadline: float) -> bytes:
 def _judged(response: requests.Response, body: bytes, call: Call) -> JsonAnswer:
     status = response.status_code
     if status == requests.codes.too_many_requests:
-        raise ProviderUnavailable(
-            f"{call.operation}: too many requests", code="rate_limited", retry_after=_retry_after(response)
+        raise RateLimited(
+            f"{call.operation}: too many requests", retry_after=named_wait(response.headers.get("Retry-After"))
         )
     answer = _json_object(body)
     # A gateway says no with 4xx and a JSON object, and that is an answer; what a proxy says instead is none.
@@ -163,11 +163,6 @@ def _unreadable(status: int, body: bytes, call: Call) -> str:
     support = _SUPPORT_ID.search(body[:_CHUNK].decode("latin-1"))
     named = f", support id {support[1]}" if support else ""
     return f"{call.operation}: answered {status} with what is no answer{named}"
-
-
-def _retry_after(response: requests.Response) -> timedelta | None:
-    seconds = response.headers.get("Retry-After", "")
-    return timedelta(seconds=int(seconds)) if _DIGITS.fullmatch(seconds) else None
 
 
 def _translated(error: requests.RequestException | HTTPError, call: Call) -> ProviderUnavailable | OutcomeUncertain:

@@ -82,7 +82,8 @@ class Case(ABC):
     refunds = False
     # Whether that call may go out again, under its key.
     refunds_idempotently = False
-    heeds_retry_after = True
+    # Whether the gateway surely finds a payment by our reference.
+    is_known_by_our_reference = True
     # What the gateway can make of a payment.
     ends = frozenset(End)
     # Words that are in no table, in the answer to a start and to an inquiry.

@@ -45,8 +45,6 @@ class StripeCase(Case):
     signs_notices = True
     refunds = True
     refunds_idempotently = True
-    # It sends none.
-    heeds_retry_after = False
     ends = frozenset(_ACTIONS)
     strange_to_start = ("frozen",)
     strange_to_inquiry = ("frozen", "paid", "succeeded", "failed")
