@@ -8,6 +8,7 @@ import signal
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from uuid import UUID, uuid4
 
 import structlog
 from kombu.exceptions import OperationalError as BrokerDown
@@ -28,17 +29,27 @@ _IDLE_SECONDS = 0.25
 _TROUBLE_SECONDS = 1.0
 
 
-def dispatch_due(app: Application) -> int:
-    """Dispatch what is due; return how many rows that was.
+def dispatch_due(app: Application, token: UUID | None = None) -> int:
+    """Dispatch what is due, under `token` or a new one; return how many rows that was.
 
-    A message that cannot be sent is not mourned: its row's lease runs out and it is due again. Raises BrokerDown or
-    SQLAlchemyError.
+    Raises BrokerDown or SQLAlchemyError: then some may be leased whose messages were not sent.
     """
     with app.database.transaction() as session:
-        dispatched = jobs.dispatch(session, limit=_BATCH, lease=app.settings.ring_lease)
+        dispatched = jobs.dispatch(session, limit=_BATCH, lease=app.settings.ring_lease, token=token)
+    _send_all(dispatched)
+    return len(dispatched)
+
+
+def _send_again(app: Application, token: UUID) -> None:
+    # A message that did go out is there twice then, and starts its job once.
+    with app.database.transaction() as session:
+        leased = jobs.recall(session, token)
+    _send_all(leased)
+
+
+def _send_all(dispatched: Iterable[Dispatched]) -> None:
     for batch in _messages(dispatched):
         _send(batch)
-    return len(dispatched)
 
 
 def _messages(dispatched: Iterable[Dispatched]) -> Iterator[list[Dispatched]]:
@@ -64,11 +75,17 @@ def _send(batch: list[Dispatched]) -> None:
 def run(app: Application, stop: threading.Event) -> None:
     """Dispatch until told to stop: at once while there is work, four times a second while there is none."""
     log.info("relay started")
+    unsent: UUID | None = None
     while not stop.is_set():
+        token = unsent or uuid4()
         try:
-            found = dispatch_due(app)
+            if unsent:
+                _send_again(app, unsent)
+            found = dispatch_due(app, token)
+            unsent = None
         except (BrokerDown, SQLAlchemyError, OSError) as trouble:
             log.warning("cannot dispatch; the rows stay due", error=type(trouble).__name__)
+            unsent = token
             stop.wait(_TROUBLE_SECONDS)
             continue
         stop.wait(_BUSY_SECONDS if found else _IDLE_SECONDS)

@@ -15,25 +15,24 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pkgutil import resolve_name
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.application import Application
+from payproc.database.engine import PASSING_TROUBLE
 from payproc.database.models import Payment, ReviewKind
-from payproc.errors import OutcomeUncertain, PayprocError, ProviderUnavailable
+from payproc.errors import OutcomeUncertain, PayprocError, ProviderUnavailable, RateLimited
 from payproc.flows.inbox import apply
 from payproc.jobs import Claimed, Kind
 from payproc.mail.smtp import MailUnavailable
 from payproc.operations import logs
 from payproc.records.reviews import open_review
+from tasks.holding import held, persistently
 
 log = structlog.get_logger()
 
@@ -50,16 +49,23 @@ _making_pool = threading.Lock()
 
 def run(app: Application, dispatched: Sequence[tuple[str, UUID]]) -> int:
     """Run the jobs whose token is still good, as many at once as their kind allows; return how many were claimed."""
-    with app.database.transaction() as session:
-        claimed = jobs.claim(session, dispatched, lease=app.settings.work_lease, wait=app.settings.push_timeout)
-    for together in _at_once(claimed):
-        _run_together(app, together)
+    lease, token = app.settings.work_lease, uuid4()
+    # Longer than its dispatch no message is good, so that asking on would claim nothing.
+    claimed = persistently(
+        app.database,
+        lambda session: jobs.claim(session, dispatched, token=token, lease=lease),
+        longest=app.settings.ring_lease,
+    )
+    if claimed:
+        with held(app.database, claimed, lease=lease):
+            for together in _at_once(claimed):
+                _run_together(app, together)
     return len(claimed)
 
 
 def _at_once(claimed: Sequence[Claimed]) -> Iterator[Sequence[Claimed]]:
     # A message holds jobs of one kind.
-    width = claimed[0].kind.policy.side_by_side if claimed else 1
+    width = claimed[0].kind.policy.side_by_side
     for first in range(0, len(claimed), width):
         yield claimed[first : first + width]
 
@@ -98,7 +104,7 @@ def _run_one(app: Application, job: Claimed) -> None:
             HANDLERS[job.kind](app, job)
         except jobs.LeaseLost:
             log.warning("another run of this job took over; this one changed nothing")
-        except (ProviderUnavailable, OutcomeUncertain, MailUnavailable, OperationalError, PoolTimeout) as trouble:
+        except (ProviderUnavailable, OutcomeUncertain, MailUnavailable, *PASSING_TROUBLE) as trouble:
             _wait_out(app, job, trouble)
         except PayprocError as refusal:
             _give_up(app, job, f"{refusal.code}: {refusal.message}")
@@ -116,23 +122,29 @@ def _wait_out(app: Application, job: Claimed, trouble: Exception) -> None:
         return
     after = _wait(app, job, trouble)
     log.info("will try again", error=error, seconds=round(after.total_seconds(), 1))
-    with _settling(app) as session:
-        jobs.retry_later(session, job, error=error, after=after)
+    put_back = jobs.await_turn if isinstance(trouble, RateLimited) else jobs.retry_later
+    _settle(app, job, lambda session: put_back(session, job, error=error, after=after))
 
 
 def _count_crash(app: Application, job: Claimed, defect: Exception) -> None:
     error = f"defect: {type(defect).__name__}"
     # Four times as long each time: five crashes take about seven minutes, which a bad deploy may last.
     after = _backoff(app, 2 * job.crashes + 1)
-    with _settling(app) as session:
+
+    def note(session: Session) -> None:
         if not jobs.count_crash(session, job, error=error, after=after):
             _bury(session, job, error)
+
+    _settle(app, job, note)
 
 
 def _wait(app: Application, job: Claimed, trouble: Exception) -> timedelta:
     named = trouble.retry_after if isinstance(trouble, ProviderUnavailable) else None
     if named is None:
         return _backoff(app, job.attempts)
+    if isinstance(trouble, RateLimited):
+        # A turn of its own: whoever was told of one at the same moment was told of another.
+        return named
     # All that failed together was told the same moment: half as long again spreads it.
     return named * (1 + secrets.randbelow(500) / 1000)
 
@@ -142,15 +154,12 @@ def _backoff(app: Application, attempts: int) -> timedelta:
 
 
 def _give_up(app: Application, job: Claimed, error: str) -> None:
-    with _settling(app) as session:
-        _bury(session, job, error)
+    _settle(app, job, lambda session: _bury(session, job, error))
 
 
-@contextmanager
-def _settling(app: Application) -> Iterator[Session]:
+def _settle(app: Application, job: Claimed, note: Callable[[Session], None]) -> None:
     try:
-        with app.database.transaction() as session:
-            yield session
+        persistently(app.database, note, longest=timedelta(seconds=job.kind.policy.limits.hard))
     except jobs.LeaseLost:
         log.warning("another run of this job took over before its failure was noted")
 

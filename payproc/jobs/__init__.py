@@ -2,7 +2,8 @@
 
 PostgreSQL is the record, Celery the doorbell. A row is staged in the transaction that causes the work. The relay
 *dispatches*: it leases due rows and sends their ids. A worker *claims*: it trades the message's token for a token of
-its own, so a message delivered twice starts once. Whatever dies, a lease runs out and the row is due again.
+its own, so a message delivered twice starts once, and holds the row by renewing its lease while it runs. Whatever dies,
+a lease runs out and the row is due again.
 
 All durations are measured by the database's clock: hosts disagree, the database does not disagree with itself.
 """
@@ -12,17 +13,19 @@ from payproc.jobs.leases import (
     MOST_CRASHES,
     Claimed,
     LeaseLost,
+    await_turn,
     backoff,
     bury,
     bury_by_hand,
     claim,
     count_crash,
     finish,
+    renew,
     requeue,
     resume_later,
     retry_later,
 )
-from payproc.jobs.queue import READY, Dispatched, bring_forward, dispatch, stage, withdraw
+from payproc.jobs.queue import READY, Dispatched, bring_forward, dispatch, recall, stage, withdraw
 
 __all__ = [
     "MOST_CRASHES",
@@ -34,6 +37,7 @@ __all__ = [
     "LeaseLost",
     "Policy",
     "Queue",
+    "await_turn",
     "backoff",
     "bring_forward",
     "bury",
@@ -43,6 +47,8 @@ __all__ = [
     "dispatch",
     "finish",
     "provider_queue",
+    "recall",
+    "renew",
     "requeue",
     "resume_later",
     "retry_later",

@@ -42,10 +42,10 @@ class Clock:
     tick: timedelta
 
 
-# Longer than the two calls a start may need (46 s at worst), shorter than the lease of a job (90 s).
+# Longer than the two calls a start may need (46 s at worst). No lease follows from it: what runs renews its own.
 USUAL_LIMITS = Limits(soft=50, hard=60)
 # A gateway may hold a wallet charge until the customer has typed the MPIN: PUSH_TIMEOUT, 105 s at most, and a
-# connection before it. The lease of such a job is that much longer than others', 190 s as it comes.
+# connection before it.
 _WAITING_LIMITS = Limits(soft=125, hard=135)
 
 _FIVE_MINUTES = Clock(period=timedelta(minutes=5), tick=timedelta(minutes=1))
@@ -65,7 +65,6 @@ class Policy:
     queue: Queue | None = None  # None: that of the payment's provider
     batch: int = 1  # ids in a message
     side_by_side: int = 1  # how many of a message run at once
-    waits: bool = False  # a customer may be waited for, so that it may take PUSH_TIMEOUT longer than other work
     limits: Limits = USUAL_LIMITS
     patience: timedelta | None = None  # trouble that passes is waited out this long; then a person should know
     clock: Clock | None = None
@@ -84,7 +83,6 @@ class Kind(StrEnum):
         "payment.push",
         "Start a payment whose customer is waited for; it must not go out twice",
         handler="payproc.flows.start:start_payment",
-        waits=True,
         limits=_WAITING_LIMITS,
     )
     INQUIRE_PAYMENT = Policy(

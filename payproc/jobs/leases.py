@@ -6,14 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, case, false, func, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, false, func, null, or_, select, update
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Job, JobState
 from payproc.errors import PayprocError
 from payproc.jobs.kinds import Kind
-
-_WAITING_KINDS = tuple(kind.value for kind in Kind if kind.policy.waits)
 
 # A job that killed its worker or met a bug this often is the likely cause: a person looks before it runs again.
 MOST_CRASHES = 5
@@ -40,35 +38,44 @@ class Claimed:
     staged_at: datetime
 
 
-def claim(
-    session: Session,
-    dispatched: Sequence[tuple[str, UUID]],
-    *,
-    lease: timedelta,
-    wait: timedelta = timedelta(0),
-) -> list[Claimed]:
-    """Claim the jobs whose token is still good, and count the start before anything can go wrong.
+def claim(session: Session, dispatched: Sequence[tuple[str, UUID]], *, token: UUID, lease: timedelta) -> list[Claimed]:
+    """Claim the jobs whose message's token is still good, and count the start before anything can go wrong.
 
-    `wait` is how much longer those that may wait for a customer are held.
-
-    A start that was never reported (its worker died) counts as a crash of the job.
+    `token` is the run's own. Asked again under it, after a commit whose answer was lost, this returns what was claimed
+    then. A start that was never reported (its worker died) counts as a crash of the job.
     """
-    good = or_(false(), *(and_(Job.id == job_id, Job.lease_token == token) for job_id, token in dispatched))
     # No session holds these rows (nor those below): looking for them there cost a tenth of an inquiry.
-    rows = session.execute(
+    rows = session.scalars(
         update(Job)
-        .where(Job.state == JobState.READY, good)
+        .where(Job.state == JobState.READY, _named(dispatched))
         .values(
             attempts=Job.attempts + 1,
             crashes=Job.crashes + case((Job.started_at.is_not(None), 1), else_=0),
             started_at=func.now(),
-            leased_until=case((Job.kind.in_(_WAITING_KINDS), func.now() + lease + wait), else_=func.now() + lease),
-            lease_token=func.gen_random_uuid(),
+            leased_until=func.now() + lease,
+            lease_token=token,
         )
         .returning(Job)
         .execution_options(synchronize_session=False)
+    ).all()
+    if len(rows) < len(dispatched):
+        held = _named([(job_id, token) for job_id, _ in dispatched])
+        rows = session.scalars(select(Job).where(Job.state == JobState.READY, held)).all()
+    return [_claimed(job) for job in rows]
+
+
+def _named(tokens: Sequence[tuple[str, UUID]]) -> ColumnElement[bool]:
+    return or_(false(), *(and_(Job.id == job_id, Job.lease_token == token) for job_id, token in tokens))
+
+
+def renew(session: Session, held: Sequence[Claimed], *, lease: timedelta) -> None:
+    """Hold on to jobs that are still run, for another `lease`; those that have ended, or are another's, stay so."""
+    session.execute(
+        update(Job)
+        .where(Job.state == JobState.READY, _named([(job.id, job.token) for job in held]))
+        .values(leased_until=func.now() + lease)
+        .execution_options(synchronize_session=False)
     )
-    return [_claimed(job) for job in rows.scalars()]
 
 
 def _claimed(job: Job) -> Claimed:
@@ -114,6 +121,15 @@ def finish(session: Session, job: Claimed) -> None:
 def retry_later(session: Session, job: Claimed, *, error: str, after: timedelta) -> None:
     """Put the job back, due `after` from now; `error` is kept for people to read."""
     held = _held(session, job)
+    held.due_at = _now(session) + after
+    held.last_error = error
+    _release(held)
+
+
+def await_turn(session: Session, job: Claimed, *, error: str, after: timedelta) -> None:
+    """Put the job back, due `after` from now, as if it had not begun: waiting for a turn is no failed attempt."""
+    held = _held(session, job)
+    held.attempts -= 1
     held.due_at = _now(session) + after
     held.last_error = error
     _release(held)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import Select, func, literal, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Interval, Row, Select, func, literal, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,11 @@ from payproc.jobs.kinds import Kind, provider_queue
 
 _KNOWN_KINDS = tuple(kind.value for kind in Kind)
 _MOST_DISPATCHED_A_QUEUE = 1000
+# What a message is made of.
+_SENT = (Job.id, Job.kind, Job.queue, Job.subject, Job.lease_token, Job.crashes)
+# While the server was away no worker could renew a lease. Each notices within a second that it is back, and has this
+# long for what it had begun before.
+_TIME_TO_RENEW = timedelta(seconds=5)
 
 # Spelt out, not a parameter: once a statement is prepared, PostgreSQL plans it without its parameters, and then it
 # can no longer prove that a partial index fits. ON CONFLICT would fail from the eleventh staging on.
@@ -46,8 +51,8 @@ def stage(
 
     `method` is whose provider will be called, where that decides the queue.
 
-    The same work already open is brought forward rather than doubled. If it is running this moment, it may have
-    looked before the caller's change: it is marked to run once more.
+    The same work already open is brought forward rather than doubled, and learns what the new payload says. If it is
+    running this moment, it may have looked before the caller's change: it is marked to run once more.
     """
     due = func.now() if due_at is None else literal(due_at, Job.due_at.type)
     row = insert(Job).values(
@@ -65,6 +70,7 @@ def stage(
             index_where=READY,
             set_={
                 Job.due_at: func.least(Job.due_at, row.excluded.due_at),
+                Job.payload: Job.payload.op("||")(row.excluded.payload),
                 Job.rerun: or_(Job.rerun, running),
             },
         )
@@ -103,9 +109,12 @@ def _dedupe_key(kind: Kind, subject: str) -> str:
     return f"{kind}:{subject}"
 
 
-def dispatch(session: Session, *, limit: int, lease: timedelta) -> list[Dispatched]:
-    """Lease up to `limit` due jobs for sending, oldest first. Two relays never get the same one."""
-    free = or_(Job.leased_until.is_(None), Job.leased_until < func.now())
+def dispatch(session: Session, *, limit: int, lease: timedelta, token: UUID | None = None) -> list[Dispatched]:
+    """Lease up to `limit` due jobs for sending, oldest first. Two relays never get the same one.
+
+    `token` names what was leased here, for `recall`; a new one unless given.
+    """
+    free = or_(Job.leased_until.is_(None), (Job.leased_until < func.now()) & _is_given_up())
     due = (
         select(Job.id)
         # A kind that this release does not know waits for one that does: during a roll-back there are such rows.
@@ -118,21 +127,36 @@ def dispatch(session: Session, *, limit: int, lease: timedelta) -> list[Dispatch
     rows = session.execute(
         update(Job)
         .where(Job.id.in_(due))
-        .values(leased_until=func.now() + lease, lease_token=func.gen_random_uuid())
-        .returning(Job.id, Job.kind, Job.queue, Job.subject, Job.lease_token, Job.crashes)
+        .values(leased_until=func.now() + lease, lease_token=token or uuid4())
+        .returning(*_SENT)
         .execution_options(synchronize_session=False)
     )
-    return [
-        Dispatched(
-            job_id=row.id,
-            kind=Kind(row.kind),
-            queue=row.queue,
-            subject=row.subject,
-            token=row.lease_token,
-            crashes=row.crashes,
-        )
-        for row in rows
-    ]
+    return [_dispatched(row) for row in rows]
+
+
+def recall(session: Session, token: UUID) -> list[Dispatched]:
+    """Return what was leased under this token and has not begun: its commit may have gone unheard, or its message."""
+    leased = select(*_SENT).where(READY, Job.leased_until >= func.now(), Job.lease_token == token)
+    return [_dispatched(row) for row in session.execute(leased.where(Job.started_at.is_(None)))]
+
+
+def _dispatched(row: Row[str, str, str, str, UUID | None, int]) -> Dispatched:
+    assert row.lease_token is not None
+    return Dispatched(
+        job_id=row.id,
+        kind=Kind(row.kind),
+        queue=row.queue,
+        subject=row.subject,
+        token=row.lease_token,
+        crashes=row.crashes,
+    )
+
+
+def _is_given_up() -> ColumnElement[bool]:
+    # What was dispatched and not begun is nobody's as soon as its lease is over.
+    server_began = func.pg_postmaster_start_time()
+    in_time = server_began < func.now() - literal(_TIME_TO_RENEW, Interval)
+    return or_(Job.started_at.is_(None), Job.started_at > server_began, in_time)
 
 
 def _full_queues() -> Select[str]:

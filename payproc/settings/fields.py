@@ -52,12 +52,12 @@ class Settings(BaseSettings):
     flower_basic_auth: SecretStr | None = None
 
     # A dispatched job waits this long for a worker before the relay sends it again: what a wiped broker costs.
-    ring_lease: Lease = timedelta(seconds=20)
-    # Longer than the longest provider calls and Celery's hard limit of 60 s.
-    work_lease: Lease = timedelta(seconds=90)
+    ring_lease: Lease = timedelta(seconds=10)
+    # How long a worker may be silent: while it runs a job it renews the lease, four times in this.
+    work_lease: Lease = timedelta(seconds=12)
     provider_connect_timeout: Duration = timedelta(seconds=3)
     provider_read_timeout: Duration = timedelta(seconds=8)
-    # How long a wallet charge waits for the customer's MPIN: at most what the lease of such a job covers.
+    # How long a wallet charge waits for the customer's MPIN: at most what the time limit of such a job covers.
     push_timeout: PushTimeout = timedelta(seconds=100)
     # How long a wallet charge that never reached its gateway is tried before the payment fails.
     push_patience: Duration = timedelta(minutes=10)

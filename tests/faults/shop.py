@@ -1,7 +1,9 @@
 """A client of a running stack, and what may happen to its processes."""
 
 import functools
+import os
 import secrets
+import signal
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +12,7 @@ from sqlalchemy import text
 
 from payproc.database.engine import Database
 from sandbox.stack.running import Stack
+from sandbox.stack.servers import start_postgres
 from tests.support.waiting import wait_until
 
 PREFIX = "/api/v1/payments"
@@ -74,6 +77,14 @@ class Shop:
     def sessions_at_stripe(self, payment_id: str) -> list[str]:
         found = self.sandbox("GET", "sessions")
         return [session["id"] for session in found if session["client_reference_id"] == payment_id]
+
+    def restart_postgres(self) -> None:
+        """End PostgreSQL and every session of it, and start it again over its files."""
+        data = self.stack.site.directory / "postgres"
+        number = int((data / "postmaster.pid").read_text().splitlines()[0])
+        os.kill(number, signal.SIGINT)
+        wait_until(lambda: not (data / "postmaster.pid").exists(), what="PostgreSQL gone")
+        start_postgres(data)
 
     def count(self, query: str, **values: Any) -> int:
         with self.database.transaction() as session:

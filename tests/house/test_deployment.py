@@ -283,7 +283,7 @@ def test_nothing_is_published_beyond_the_loopback() -> None:
 @pytest.mark.parametrize("name", WORKERS)
 def test_a_worker_is_left_as_long_as_its_longest_task(name: str) -> None:
     # Only wallets keep a call waiting for the customer.
-    limit = max(kind.policy.limits.hard for kind in Kind if name in WALLETS or not kind.policy.waits)
+    limit = max(kind.policy.limits.hard for kind in Kind if name in WALLETS or kind is not Kind.PUSH_PAYMENT)
     assert service(name)["stop_grace_period"] == f"{limit}s"
     assert celeryconfig.task_time_limit <= 60
 
@@ -397,11 +397,20 @@ def test_every_kind_of_work_has_a_handler_that_takes_a_job(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_a_task_is_interrupted_then_killed_and_both_before_its_lease_is_over(kind: Kind) -> None:
-    settings = load_settings(**{name.lower(): value for name, value in REQUIRED.items()})
-    lease = settings.work_lease + (settings.push_timeout if kind.policy.waits else timedelta(0))
+def test_a_task_is_interrupted_before_it_is_killed(kind: Kind) -> None:
     limits = kind.policy.limits
-    assert limits.soft < limits.hard < lease.total_seconds()
+    assert limits.soft < limits.hard
+
+
+def test_a_wallet_charge_is_interrupted_no_sooner_than_its_customer_may_take() -> None:
+    settings = load_settings(**{name.lower(): value for name, value in REQUIRED.items()})
+    calls = settings.push_timeout + settings.provider_connect_timeout
+    assert calls.total_seconds() < Kind.PUSH_PAYMENT.policy.limits.soft
+
+
+def test_a_dead_workers_jobs_are_anothers_within_fifteen_seconds() -> None:
+    settings = load_settings(**{name.lower(): value for name, value in REQUIRED.items()})
+    assert max(settings.work_lease, settings.ring_lease) < timedelta(seconds=15)
 
 
 def test_every_tick_of_the_clock_is_a_task_about_a_kind_with_a_period(registered: set[str]) -> None:

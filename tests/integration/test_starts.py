@@ -1,4 +1,7 @@
+import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 import stripe
@@ -13,6 +16,7 @@ from payproc.flows import start
 from payproc.operations import actions
 from payproc.providers import registry
 from payproc.providers.stripe.client import translate
+from tests.support.waiting import wait_until
 from tests.support.world import World
 
 SESSIONS = "POST /v1/checkout/sessions"
@@ -65,6 +69,37 @@ def test_too_many_requests_wait_and_then_succeed(world: World) -> None:
 
     assert world.payment(payment.id).stripe_session_id is not None
     assert len(keys_sent(world)) == 1
+
+
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_ten_checkouts_that_are_too_many_at_once_are_all_begun_soon(world: World, seconds: int) -> None:
+    # More than the five failures of which a breaker would make an outage.
+    world.break_stripe(SESSIONS, "rate_limit_429", times=7, seconds=seconds)
+    payments = [world.checkout() for _ in range(10)]
+    began = time.monotonic()
+
+    def all_begun() -> bool:
+        world.drain()
+        return all(world.payment(payment.id).stripe_session_id for payment in payments)
+
+    wait_until(all_begun, what="ten sessions")
+    assert time.monotonic() - began < 25, "seven 429s one after the other, and no minute of an open breaker"
+    assert len(world.sessions_at_stripe()) == 10
+    assert len(keys_sent(world)) == 10
+
+
+def test_while_stripe_asks_for_patience_nobody_calls_it_and_no_attempt_is_counted(world: World) -> None:
+    world.break_stripe(SESSIONS, "rate_limit_429", times=None, seconds=60)
+    payment = world.checkout()
+    world.drain()
+    calls = len(world.requests_to(SESSIONS))
+    for _ in range(3):
+        world.make_due()
+        world.drain()
+    assert (calls, len(world.requests_to(SESSIONS))) == (1, 1)
+    [job] = [job for job in world.rows(Job) if job.subject == payment.id]
+    assert (job.state, job.attempts) == (JobState.READY, 0)
+    assert job.due_at - datetime.now(UTC) > timedelta(seconds=55)
 
 
 def test_what_stripe_refuses_for_good_fails_the_payment_with_its_reason(world: World) -> None:
@@ -139,7 +174,8 @@ def test_a_start_that_another_run_took_over_changes_nothing(world: World) -> Non
     payment = world.checkout()
     with world.app.database.transaction() as session:
         [dispatched] = jobs.dispatch(session, limit=10, lease=world.app.settings.ring_lease)
-        [claimed] = jobs.claim(session, [(dispatched.job_id, dispatched.token)], lease=world.app.settings.work_lease)
+        messages = [(dispatched.job_id, dispatched.token)]
+        [claimed] = jobs.claim(session, messages, token=uuid4(), lease=world.app.settings.work_lease)
     world.make_due()
     world.drain()
     settled = world.payment(payment.id)

@@ -38,7 +38,7 @@ def dispatch(database: Database, *, limit: int = 10, lease: timedelta = MINUTE) 
 
 def claim(database: Database, dispatched: list[Dispatched], *, lease: timedelta = MINUTE) -> list[Claimed]:
     with database.transaction() as session:
-        return jobs.claim(session, [(one.job_id, one.token) for one in dispatched], lease=lease)
+        return jobs.claim(session, [(one.job_id, one.token) for one in dispatched], token=uuid4(), lease=lease)
 
 
 def claimed(database: Database, *, lease: timedelta = MINUTE) -> Claimed:
@@ -181,7 +181,7 @@ def test_a_stale_token_claims_nothing(database: Database) -> None:
     stage(database)
     [dispatched] = dispatch(database)
     with database.transaction() as session:
-        assert jobs.claim(session, [(dispatched.job_id, uuid4())], lease=MINUTE) == []
+        assert jobs.claim(session, [(dispatched.job_id, uuid4())], token=uuid4(), lease=MINUTE) == []
     assert only_job(database).attempts == 0
 
 
@@ -189,7 +189,7 @@ def test_no_message_at_all_claims_nothing(database: Database) -> None:
     stage(database)
     dispatch(database)
     with database.transaction() as session:
-        assert jobs.claim(session, [], lease=MINUTE) == []
+        assert jobs.claim(session, [], token=uuid4(), lease=MINUTE) == []
     assert only_job(database).attempts == 0
 
 
@@ -341,14 +341,62 @@ def test_a_kind_of_another_release_is_left_for_it_and_stops_nothing(database: Da
     assert [one.kind for one in dispatch(database)] == [Kind.INQUIRE_PAYMENT]
 
 
-def test_a_job_that_may_wait_for_a_customer_is_held_longer_than_another(database: Database) -> None:
+def test_what_was_leased_and_perhaps_not_sent_can_be_sent_again(database: Database) -> None:
+    stage(database, "pay_1")
+    stage(database, "pay_2")
+    token = uuid4()
     with database.transaction() as session:
-        jobs.stage(session, Kind.PUSH_PAYMENT, "pay_1", method=STRIPE)
-        jobs.stage(session, Kind.INQUIRE_PAYMENT, "pay_2", method=STRIPE)
+        leased = jobs.dispatch(session, limit=10, lease=MINUTE, token=token)
+    claim(database, leased[:1])
     with database.transaction() as session:
-        dispatched = [(one.job_id, one.token) for one in jobs.dispatch(session, limit=10, lease=timedelta(seconds=20))]
-        jobs.claim(session, dispatched, lease=timedelta(seconds=60), wait=timedelta(seconds=100))
+        again = jobs.recall(session, token)
+        assert jobs.recall(session, uuid4()) == []
+    assert again == leased[1:], "what has begun is not sent again"
+    assert len(claim(database, again)) == 1
+
+
+def held_for(database: Database) -> timedelta:
+    """How much of its lease a job has left."""
     with database.transaction() as session:
-        held = {job.kind: (job.leased_until, job.started_at) for job in session.scalars(select(Job))}
-    lengths = {kind: until - started for kind, (until, started) in held.items() if until and started}
-    assert lengths == {"payment.push": timedelta(seconds=160), "payment.inquire": timedelta(seconds=60)}
+        job = session.scalars(select(Job)).one()
+        assert job.leased_until is not None
+        return job.leased_until - session.scalars(select(func.now())).one()
+
+
+def test_a_claim_whose_answer_was_lost_is_repeated_and_counts_once(database: Database) -> None:
+    stage(database)
+    messages, token = [(one.job_id, one.token) for one in dispatch(database)], uuid4()
+    for _ in range(3):
+        with database.transaction() as session:
+            [job] = jobs.claim(session, messages, token=token, lease=MINUTE)
+        assert (job.token, job.attempts, job.crashes) == (token, 1, 0)
+    with database.transaction() as session:
+        assert jobs.claim(session, messages, token=uuid4(), lease=MINUTE) == [], "another run has its own token"
+
+
+def test_a_job_that_is_run_is_held_by_renewing_its_lease(database: Database) -> None:
+    job = claimed(database, lease=timedelta(seconds=1))
+    with database.transaction() as session:
+        jobs.renew(session, [job], lease=MINUTE)
+    assert held_for(database) > timedelta(seconds=50)
+
+
+def test_what_has_ended_or_is_anothers_is_not_renewed(database: Database) -> None:
+    slow = claimed(database, lease=OVER)
+    [other] = claim(database, dispatch(database), lease=timedelta(seconds=5))
+    with database.transaction() as session:
+        jobs.renew(session, [slow], lease=MINUTE)
+    assert held_for(database) < timedelta(seconds=6)
+    with database.transaction() as session:
+        jobs.finish(session, other)
+    with database.transaction() as session:
+        jobs.renew(session, [other], lease=MINUTE)
+    assert only_job(database).leased_until is None
+
+
+def test_a_job_that_waits_for_its_turn_has_not_failed(database: Database) -> None:
+    job = claimed(database)
+    with database.transaction() as session:
+        jobs.await_turn(session, job, error="too many requests", after=OVER)
+    [again] = claim(database, dispatch(database))
+    assert (again.attempts, again.crashes, only_job(database).last_error) == (1, 0, "too many requests")
