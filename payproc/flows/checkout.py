@@ -58,7 +58,8 @@ def _create_payment(
         if url is not None:
             check_redirect(url, field=field_name, settings=app.settings)
     order = None if request.order_id is None else payable_order(session, request.order_id, user=user)
-    money = _price_of(request, order)
+    usual = order.currency if order else app.settings.default_currency
+    money = _price_of(order, offered=request.offered(usual_currency=usual), currency=request.currency)
     payer = Payer(phone=normalised(request.phone) if request.phone else None, cnic=request.cnic)
     payment = Payment(
         user_id=user.id,
@@ -81,8 +82,7 @@ def _create_payment(
     return payment
 
 
-def _price_of(request: PaymentRequest, order: Order | None) -> Money:
-    offered = request.money
+def _price_of(order: Order | None, *, offered: Money | None, currency: str | None) -> Money:
     if order is None:
         if offered is None:
             raise InvalidRequest(
@@ -94,7 +94,7 @@ def _price_of(request: PaymentRequest, order: Order | None) -> Money:
         raise InvalidRequest(
             f"Order {order.reference} is over {due}, not {offered}.", code="order_amount_differs", field="amount"
         )
-    if request.currency is not None and request.currency != order.currency:
+    if currency is not None and currency != order.currency:
         raise InvalidRequest(f"Order {order.reference} is over {due}.", code="order_amount_differs", field="currency")
     return due
 

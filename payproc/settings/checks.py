@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
+from payproc.domain.money import CURRENCIES
 from payproc.settings.fields import Settings
 
 # Copied from .env.example and other people's READMEs: a secret that everybody knows is none.
@@ -23,6 +24,8 @@ def deployment_problems(settings: Settings) -> list[str]:
     problems = []
     if settings.jwt_secret and len(settings.jwt_secret.get_secret_value()) < _LEAST_JWT_SECRET_LENGTH:
         problems.append(f"JWT_SECRET needs at least {_LEAST_JWT_SECRET_LENGTH} characters")
+    if settings.default_currency and settings.default_currency not in CURRENCIES:
+        problems.append(f"DEFAULT_CURRENCY: {settings.default_currency!r} is not a currency such as pkr or usd")
     if not settings.is_production:
         return problems
     problems += [problem for name, secret in _secrets(settings) for problem in weak_secret(name, secret)]

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from payproc.settings.types import (
     Address,
     BrokerUrl,
+    CurrencyCode,
     DatabaseUrl,
     Duration,
     Environment,
@@ -45,6 +46,8 @@ class Settings(BaseSettings):
     # Whether a wallet may speak the integration guide's dialect in production.
     allow_guide_dialect: bool = False
 
+    # What an amount is in where neither the request nor an order says it; None refuses such a request.
+    default_currency: CurrencyCode | None = None
     redirect_hosts: Hosts = ()
     smtp_url: SmtpUrl = Field(default="smtp://127.0.0.1:25", repr=False)
     mail_from: Address = "payments@localhost"

@@ -88,6 +88,15 @@ def test_a_request_that_cannot_be_carried_out_is_422_and_writes_nothing(
     assert world.rows(Payment) == []
 
 
+@pytest.mark.parametrize(("usual", "status"), [(None, 202), ("pkr", 202), ("usd", 422)])
+def test_an_amount_in_no_currency_is_rupees_unless_the_settings_say_another(
+    wallet_world: WalletWorld, key: str, usual: str | None, status: int
+) -> None:
+    world = wallet_world.speaking(easy_paisa_dialect="rest-v4", default_currency=usual)
+    assert initiate(world, key, "easy-paisa", body()).status_code == status
+    assert [(each.amount_minor, each.currency) for each in world.rows(Payment)] == [(125050, "pkr")] * (status == 202)
+
+
 def test_the_phone_may_stand_in_the_query_as_in_the_guide(wallet_world: WalletWorld, key: str) -> None:
     world = wallet_world.speaking(easy_paisa_dialect="rest-v4")
     asked = initiate(world, key, "easy-paisa", body(phone=...), query="?phone=03001234567")

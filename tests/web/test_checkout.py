@@ -1,16 +1,24 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
 from payproc.application import Application
+from payproc.bootstrap import settings_type
 from payproc.database.models import Job, Order, Payment, User
 from payproc.domain.money import Money
+from payproc.domain.provenance import Provenance, Source
+from payproc.domain.states import Fact
+from payproc.records import payments
 from payproc.records.orders import create_order
-from tests.web.client import Client, checkout_body, is_problem
+from tests.web.client import Client, checkout_body, is_problem, key_of
+from web.app import create_app
+
+TOLD = Provenance(source=Source.OPERATOR, evidence="rev_of_a_test")
 
 
 def count(app: Application, model: type[Any]) -> int:
@@ -179,6 +187,47 @@ def test_an_orders_amount_is_the_servers(amina: Client, app: Application, custom
     for refused in ({"amount": 0.5}, {"amount": 19.99, "currency": "eur"}, {"amount": ..., "currency": "eur"}):
         answer = amina.post("/checkout", checkout_body(order_id=order.id, **refused))
         assert is_problem(answer, 422, "order_amount_differs")
+
+
+def client_told(app: Application, user: User, **settings: Any) -> Client:
+    """A client of an application under other settings."""
+    told = settings_type()(**(app.settings.model_dump() | settings))
+    return Client(create_app(replace(app, settings=told)), key_of(app, user))
+
+
+def test_an_amount_in_no_currency_is_refused_and_never_guessed(amina: Client, app: Application) -> None:
+    for body in (checkout_body(currency=...), checkout_body(currency=..., amount=..., amount_minor=1999)):
+        answer = amina.post("/checkout", body)
+        assert is_problem(answer, 422, "currency_missing")
+        assert (answer.json or {})["field"] == "currency"
+    assert count(app, Payment) == count(app, Job) == 0
+
+
+def test_the_settings_may_say_what_an_amount_in_no_currency_is_in(app: Application, customer: User) -> None:
+    shop = client_told(app, customer, default_currency="PKR")
+    made = shop.post("/checkout", checkout_body(currency=...)).json or {}
+    shown = shop.get(f"/{made['payment_id']}").json or {}
+    assert (shown["amount_minor"], shown["currency"]) == (1999, "pkr")
+    said = shop.post("/checkout", checkout_body(currency="usd")).json or {}
+    assert (shop.get(f"/{said['payment_id']}").json or {})["currency"] == "usd"
+
+
+def test_an_amount_beside_an_order_is_in_the_orders_currency(app: Application, customer: User) -> None:
+    shop = client_told(app, customer, default_currency="usd")
+    with app.database.transaction() as session:
+        order = create_order(session, customer, reference="A-18", money=Money.of(1999, "pkr"))
+    assert shop.post("/checkout", checkout_body(order_id=order.id, currency=...)).status_code == 202
+    differs = shop.post("/checkout", checkout_body(order_id=order.id, currency=..., amount="20"))
+    assert is_problem(differs, 422, "order_amount_differs")
+
+
+def test_a_checkout_names_its_page_and_so_does_its_payment_while_it_is_open(amina: Client, app: Application) -> None:
+    made = amina.post("/checkout", checkout_body()).json or {}
+    assert made["pay_url"].startswith(f"{app.settings.public_base_url}/pay/")
+    assert (amina.get(f"/{made['payment_id']}").json or {})["pay_url"] == made["pay_url"]
+    with app.database.transaction() as session:
+        payments.apply_fact(session, made["payment_id"], Fact.EXPIRED, provenance=TOLD)
+    assert (amina.get(f"/{made['payment_id']}").json or {})["pay_url"] is None
 
 
 def test_a_foreign_order_does_not_exist(amina: Client, app: Application, operator: User) -> None:

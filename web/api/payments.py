@@ -4,6 +4,7 @@ from flask import Response
 
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.states import OPEN
 from payproc.errors import InvalidRequest
 from payproc.flows.cancel import request_cancel
 from payproc.flows.checkout import has_begun, take_payment
@@ -18,9 +19,11 @@ from web.api.locations import PAYMENTS, payment_location
 from web.auth import application, current_user
 from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import json_answer, text_of
+from web.pay import links
 from web.schemas.headers import StartHeader
 from web.schemas.payments import (
     AcceptedAnswer,
+    CheckoutAnswer,
     CheckoutBody,
     ListQuery,
     PageAnswer,
@@ -35,12 +38,12 @@ blueprint = authenticated(
 )
 
 
-@blueprint.post("/checkout", responses={"201": StartedAnswer, "202": AcceptedAnswer, **problems(400, 403, 413, 415)})
+@blueprint.post("/checkout", responses={"201": StartedAnswer, "202": CheckoutAnswer, **problems(400, 403, 413, 415)})
 def checkout(header: StartHeader, body: CheckoutBody) -> Response:
     """Start a card payment through Stripe Checkout.
 
     Answers 202 at once; with `Prefer: wait=N` (at most 30 seconds) 201 with the session's URL as soon as it is
-    there. `Idempotency-Key` makes a repeated request the same payment and the same answer for 72 hours.
+    there. `pay_url` is a page that leads the customer to it. `Idempotency-Key` makes a repeated request the same payment and the same answer for 72 hours.
     """
     asked, wanted = IdempotentRequest.of(header), body.request()
     with application().database.transaction() as session:
@@ -59,13 +62,14 @@ def checkout(header: StartHeader, body: CheckoutBody) -> Response:
 
 
 def _checkout_answer(payment: Payment, wait: int) -> Answer:
-    location = payment_location(payment.id)
+    location, pay_url = payment_location(payment.id), links.url_of(payment.id)
     if payment.next_action is None or payment.stripe_session_id is None:
-        accepted = AcceptedAnswer(payment_id=payment.id, status=payment.status)
+        accepted = CheckoutAnswer(payment_id=payment.id, status=payment.status, pay_url=pay_url)
         return Answer(status=202, location=location, body=text_of(accepted))
     started = StartedAnswer(
         payment_id=payment.id,
         status=payment.status,
+        pay_url=pay_url,
         session_id=payment.stripe_session_id,
         url=payment.next_action["url"],
     )
@@ -77,7 +81,7 @@ def show(path: PaymentPath) -> Response:
     """Show a payment as we know it; nobody else is asked."""
     with application().database.transaction() as session:
         payment = payments.visible_payment(session, path.payment_id, user=current_user())
-        return json_answer(text_of(PaymentAnswer.of(payment)))
+        return json_answer(text_of(_shown(payment)))
 
 
 @blueprint.get("/", responses={"200": PageAnswer})
@@ -93,8 +97,12 @@ def list_payments(query: ListQuery) -> Response:
     )
     with application().database.transaction() as session:
         page = lists.page_of_payments(session, wanted, user=current_user(), limit=query.limit, cursor=query.cursor)
-        shown = [PaymentAnswer.of(payment) for payment in page.payments]
+        shown = [_shown(payment) for payment in page.payments]
     return json_answer(text_of(PageAnswer(payments=shown, next_cursor=page.next_cursor)))
+
+
+def _shown(payment: Payment) -> PaymentAnswer:
+    return PaymentAnswer.of(payment, pay_url=links.url_of(payment.id) if payment.status in OPEN else None)
 
 
 def _known_method(name: str | None) -> PaymentMethod | None:

@@ -6,21 +6,20 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from payproc.database.models import Payment
-from payproc.domain.money import Money, parse_major, parse_minor
-from payproc.domain.payment_request import PaymentRequest
+from payproc.domain.payment_request import PaymentRequest, WrittenAmount
 from payproc.domain.states import PaymentStatus
-from payproc.errors import InvalidRequest
 from payproc.operations.timeline import Entry
 from web.schemas.base import AmountIn, AmountOut, Answer, Body, Id, Line, MetaKey, MetaValue, PageQuery
 from web.schemas.pay import NextAction
 
 _MOST_METADATA = 50
+PAY_URL_EXAMPLE = "https://pay.example.com/pay/InBheV8wMWth….Zm9v"
 
 
 class PaymentBody(Body):
     """What is to be paid, and for what."""
 
-    usual_currency: ClassVar[str]
+    only_currency: ClassVar[str | None] = None
 
     amount: AmountIn | None = None
     amount_minor: int | None = Field(default=None, description="Minor units, instead of amount.", examples=[1999])
@@ -36,26 +35,21 @@ class PaymentBody(Body):
     def request(self, *, phone: str | None = None, cnic: str | None = None) -> PaymentRequest:
         """Say it in the core's words.
 
-        Raises InvalidRequest for an amount or a currency that cannot be charged.
+        No amount is read yet: what it is in may stand in an order, or in the settings.
         """
+        given = self.amount is not None or self.amount_minor is not None
         return PaymentRequest(
-            money=self._money(self.currency or self.usual_currency),
+            money=WrittenAmount(major=self.amount, minor=self.amount_minor) if given else None,
             description=self.description,
             success_url=self.success_url,
             cancel_url=self.cancel_url,
             order_id=self.order_id,
             currency=self.currency.lower() if self.currency else None,
+            only_currency=self.only_currency,
             meta=self.metadata,
             phone=phone,
             cnic=cnic,
         )
-
-    def _money(self, code: str) -> Money | None:
-        in_major = None if self.amount is None else parse_major(self.amount, code)
-        in_minor = None if self.amount_minor is None else parse_minor(self.amount_minor, code)
-        if in_major is not None and in_minor is not None and in_major != in_minor:
-            raise InvalidRequest("amount and amount_minor differ.", code="amounts_differ", field="amount")
-        return in_major if in_major is not None else in_minor
 
 
 class CheckoutBody(PaymentBody):
@@ -74,10 +68,12 @@ class CheckoutBody(PaymentBody):
             ]
         },
     )
-    usual_currency = "usd"
 
     currency: str | None = Field(
-        default=None, min_length=3, max_length=3, description="usd where neither it nor an order is given."
+        default=None,
+        min_length=3,
+        max_length=3,
+        description="May be left out where an order or the setting DEFAULT_CURRENCY says it; never guessed.",
     )
     description: Line = Field(min_length=1, max_length=500, examples=["Two mangoes"])
     success_url: str = Field(max_length=2000, examples=["https://example.com/thanks"])
@@ -120,6 +116,9 @@ class PaymentAnswer(Answer):
     phone: str | None = Field(description="Masked.", examples=["0300****567"])
     provider_receipt: str | None = Field(description="The number on the customer's own statement, where there is one.")
     next_action: NextAction | None
+    pay_url: str | None = Field(
+        description="While it is open: the page that leads its customer through.", examples=[PAY_URL_EXAMPLE]
+    )
     failure_code: str | None
     failure_message: str | None
     created_at: datetime
@@ -128,11 +127,12 @@ class PaymentAnswer(Answer):
     expires_at: datetime | None
 
     @classmethod
-    def of(cls, payment: Payment) -> "PaymentAnswer":
+    def of(cls, payment: Payment, *, pay_url: str | None) -> "PaymentAnswer":
         """Show a payment."""
         return cls.of_row(
             payment,
             payment_id=payment.id,
+            pay_url=pay_url,
             amount=payment.money.major,
             metadata=payment.meta,
             session_id=payment.stripe_session_id,
@@ -140,14 +140,20 @@ class PaymentAnswer(Answer):
 
 
 class AcceptedAnswer(Answer):
-    """A checkout that was written down; its session is being made."""
+    """What was asked for is written down, and will be carried out."""
 
     payment_id: str = Field(examples=["pay_01kaw5m0v7e1cbb4wsy0s9p6jd"])
     status: PaymentStatus
 
 
-class StartedAnswer(AcceptedAnswer):
-    """A checkout whose session is there: send the customer to `url`."""
+class CheckoutAnswer(AcceptedAnswer):
+    """A checkout that was written down; its session is being made, and `pay_url` leads to it as soon as it is there."""
+
+    pay_url: str = Field(examples=[PAY_URL_EXAMPLE])
+
+
+class StartedAnswer(CheckoutAnswer):
+    """A checkout whose session is there: send the customer to `url`, or to `pay_url`."""
 
     session_id: str = Field(examples=["cs_test_a1b2c3"])
     url: str = Field(examples=["https://checkout.stripe.com/c/pay/cs_test_a1b2c3"])

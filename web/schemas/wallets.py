@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from payproc.database.models import Payment
 from web.schemas.base import Line
 from web.schemas.pay import NextAction
-from web.schemas.payments import AcceptedAnswer, PaymentBody
+from web.schemas.payments import PAY_URL_EXAMPLE, AcceptedAnswer, PaymentBody
 
 
 class WalletBody(PaymentBody):
@@ -16,9 +16,11 @@ class WalletBody(PaymentBody):
             "examples": [{"amount": 1250.5, "currency": "pkr", "description": "Two mangoes", "phone": "03001234567"}]
         },
     )
-    usual_currency = "pkr"
+    only_currency = "pkr"
 
-    currency: str | None = Field(default=None, min_length=3, max_length=3, description="pkr, said or not.")
+    currency: str | None = Field(
+        default=None, min_length=3, max_length=3, description="pkr, which is all that wallets take."
+    )
     description: Line = Field(default="Payment", min_length=1, max_length=500, examples=["Two mangoes"])
     phone: Line | None = Field(
         default=None,
@@ -50,7 +52,7 @@ class WalletAnswer(AcceptedAnswer):
     tells the customer what to do on the phone, and follows what becomes of it.
     """
 
-    pay_url: str = Field(examples=["https://pay.example.com/pay/InBheV8wMWth….Zm9v"])
+    pay_url: str = Field(examples=[PAY_URL_EXAMPLE])
     form_url: str | None = None
     payload: dict[str, str] | None = Field(
         default=None, description="Post these fields unchanged, in this order. They may hold the merchant's password."

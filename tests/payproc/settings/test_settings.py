@@ -148,6 +148,12 @@ def test_a_web_address_must_be_absolute(url: str) -> None:
     assert found == ["PUBLIC_BASE_URL: must be an absolute http or https URL"]
 
 
+@pytest.mark.parametrize("value", ["rs", "xyz", "rupees"])
+def test_what_is_no_currency_is_refused(value: str) -> None:
+    found = problems(**DEVELOPMENT | {"default_currency": value})
+    assert found == [f"DEFAULT_CURRENCY: {value!r} is not a currency such as pkr or usd"]
+
+
 @given(st.integers(min_value=0, max_value=10_000), st.sampled_from(["ms", "s", "m", "h", "d"]))
 def test_a_duration_is_a_number_and_a_unit(number: int, unit: str) -> None:
     one = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
