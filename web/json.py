@@ -38,7 +38,7 @@ def _as_json(value: object) -> str:
 
 def text_of(answer: BaseModel) -> str:
     """Write an answer; a Decimal keeps its digits (the standard library would need a float)."""
-    return simplejson.dumps(answer.model_dump(), use_decimal=True, default=_as_json)
+    return simplejson.dumps(answer.model_dump(by_alias=True), use_decimal=True, default=_as_json)
 
 
 def json_answer(

@@ -13,6 +13,8 @@ from payproc.domain.states import PaymentStatus
 from payproc.flows.cancel import request_cancel
 from payproc.flows.provider_requests import payment_ref
 from payproc.operations import actions, lists, timeline
+from payproc.operations.decline_reasons import decline_reason
+from payproc.operations.refund_balances import RefundBalance, refund_balances
 from payproc.records import payments
 
 app = typer.Typer(no_args_is_help=True)
@@ -23,12 +25,15 @@ def show(payment_id: Id, *, json: Json = False) -> None:
     """Show a payment and everything on record about it, oldest first."""
     with transaction() as session:
         payment = payments.visible_payment(session, payment_id, user=OPERATOR)
-        entries = [asdict(entry) for entry in timeline.timeline(session, payment)]
+        entries = timeline.timeline(session, payment)
+        balance = refund_balances(session, [payment])[payment.id]
+    details = _details(payment) | _refunded(balance)
     if json:
-        show_document(_details(payment) | {"timeline": entries})
+        show_document(details | {"timeline": [_entry(entry) for entry in entries]})
         return
-    show_item(_details(payment), json=False)
-    show_table(("at", "what", "sentence", "evidence"), (list(entry.values()) for entry in entries))
+    show_item(details, json=False)
+    columns = ("at", "what", "sentence", "evidence")
+    show_table(columns, ([getattr(entry, column) for column in columns] for entry in entries))
 
 
 @app.command("list")
@@ -75,6 +80,18 @@ def _row(payment: Payment) -> dict[str, Any]:
     }
 
 
+def _entry(entry: timeline.Entry) -> dict[str, Any]:
+    shown = asdict(entry)
+    return shown | {"from": shown.pop("from_status"), "to": shown.pop("to_status")}
+
+
+def _refunded(balance: RefundBalance) -> dict[str, Any]:
+    return {
+        "amount_refunded_minor": balance.refunded.amount_minor,
+        "amount_refundable_minor": balance.refundable.amount_minor,
+    }
+
+
 def _details(payment: Payment) -> dict[str, Any]:
     ids = {reference.value: value for reference, value in payment_ref(payment).references.items()}
     return (
@@ -88,6 +105,7 @@ def _details(payment: Payment) -> dict[str, Any]:
             "live_mode": payment.live_mode,
             "environment": payment.environment,
             "next_action": payment.next_action,
+            "decline_reason": decline_reason(payment),
             "failure_code": payment.failure_code,
             "failure_message": payment.failure_message,
             "expires_at": payment.expires_at,

@@ -13,7 +13,7 @@ from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.phones import masked, normalised
 from payproc.domain.provenance import Provenance, Source
-from payproc.domain.states import OPEN
+from payproc.domain.states import OPEN, PaymentStatus
 from payproc.errors import Conflict, InvalidRequest
 from payproc.flows import poll
 from payproc.flows.provider_requests import start_request
@@ -111,7 +111,7 @@ def _hand_out_form(app: Application, session: Session, payment: Payment) -> None
 
 def has_begun(payment: Payment) -> bool:
     """Tell whether there is more to say of a payment than that it was taken."""
-    return payment.next_action is not None or payment.status not in OPEN
+    return payment.next_action is not None or payment.status is not PaymentStatus.PENDING
 
 
 def payment_form(app: Application, session: Session, payment: Payment) -> PostForm:

@@ -1,7 +1,7 @@
 """Why a payment is in its state: everything that is on record about it, in order."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import CompoundSelect, literal, select, union_all
@@ -34,6 +34,10 @@ class Entry:
     what: str
     sentence: str
     evidence: str | None = None
+    # Of what moved a payment, a refund or a dispute, or was known or too late to move it: who said so.
+    from_status: str | None = None
+    to_status: str | None = None
+    source: str | None = None
 
 
 def timeline(session: Session, payment: Payment) -> list[Entry]:
@@ -55,9 +59,21 @@ def timeline(session: Session, payment: Payment) -> list[Entry]:
 def _events(session: Session, payment: Payment) -> list[Entry]:
     events = select(PaymentEvent).where(PaymentEvent.payment_id == payment.id)
     return [
-        Entry(at=event.at, what=f"payment.{event.fact}", sentence=_event_sentence(event), evidence=event.evidence)
+        _told(f"payment.{event.fact}", _event_sentence(event), event)
         for event in session.scalars(events.order_by(PaymentEvent.number))
     ]
+
+
+def _told(what: str, sentence: str, event: PaymentEvent | RefundEvent | DisputeEvent) -> Entry:
+    return Entry(
+        at=event.at,
+        what=what,
+        sentence=sentence,
+        evidence=event.evidence,
+        from_status=event.from_status,
+        to_status=event.to_status,
+        source=event.source,
+    )
 
 
 def _event_sentence(event: PaymentEvent) -> str:
@@ -127,8 +143,8 @@ def _refunds(session: Session, payment: Payment) -> Iterator[Entry]:
         events = select(RefundEvent).where(RefundEvent.refund_id == refund.id)
         for event in session.scalars(events.order_by(RefundEvent.number)):
             sentence = f"refund of {refund.money} {_refund_sentence(refund, event)}"
-            evidence = refund.id if event.fact is RefundFact.ASKED else event.evidence
-            yield Entry(at=event.at, what=f"refund.{event.fact}", sentence=sentence, evidence=evidence)
+            entry = _told(f"refund.{event.fact}", sentence, event)
+            yield replace(entry, evidence=refund.id) if event.fact is RefundFact.ASKED else entry
 
 
 def _refund_sentence(refund: Refund, event: RefundEvent) -> str:
@@ -144,7 +160,7 @@ def _disputes(session: Session, payment: Payment) -> Iterator[Entry]:
         events = select(DisputeEvent).where(DisputeEvent.dispute_id == dispute.id)
         for event in session.scalars(events.order_by(DisputeEvent.number)):
             sentence = f"{named}: {_effect_sentence(event.told, event)}"
-            yield Entry(at=event.at, what=f"dispute.{event.told}", sentence=sentence, evidence=event.evidence)
+            yield _told(f"dispute.{event.told}", sentence, event)
 
 
 def _reviews(session: Session, payment: Payment) -> Iterator[Entry]:

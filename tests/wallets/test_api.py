@@ -1,14 +1,21 @@
 """Starting a payment by wallet over HTTP: what may be sent, and what is answered."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import requests
 
 from payproc.database.models import Payment, User
+from payproc.domain.provenance import Provenance, Source
+from payproc.domain.states import Fact
+from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
+from payproc.records import payments
 from payproc.records.identity.users import issue_key
-from tests.support.wallet_world import APPROVED, NEVER, WalletWorld
+from tests.support.waiting import wait_until
+from tests.support.wallet_world import APPROVED, DECLINED, NEVER, POOR, WalletWorld
 
 SPELLINGS = ("03001234567", "+923001234567", "00923001234567", "923001234567", "3001234567", "0300-123 4567")
 NOT_PHONES = ("", "0301765432", "030176543210", "04001234567", "+1 300 1234567", "٠٣٠٠١٢٣٤٥٦٧", "03017654321x")
@@ -129,6 +136,46 @@ def test_a_form_is_not_handed_out_again_once_its_payment_has_ended(wallet_world:
     world.becomes(payment, "completed")
     again = initiate(world, key, "jazz-cash", body(), Idempotency_Key="order-8")
     assert (again.json()["payment_id"], again.json()["form_url"]) == (started.json()["payment_id"], None)
+
+
+@pytest.mark.parametrize(
+    ("wallet", "dialect", "phone", "reason"),
+    [
+        ("easy-paisa", "rest-v4", DECLINED, "declined"),
+        ("easy-paisa", "rest-v4", POOR, "low_balance"),
+        ("jazz-cash", "mwallet-2.0", DECLINED, "declined"),
+        ("jazz-cash", "mwallet-2.0", POOR, "low_balance"),
+    ],
+)
+def test_a_decline_known_within_the_wait_is_an_answer_and_says_why(
+    wallet_world: WalletWorld, key: str, wallet: str, dialect: str, phone: str, reason: str
+) -> None:
+    world = wallet_world.speaking(**{f"{wallet.replace('-', '_')}_dialect": dialect})
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(initiate, world, key, wallet, body(phone=phone), Prefer="wait=8", Idempotency_Key="order-9")
+        wait_until(lambda: world.rows(Payment), what="the payment")
+        world.drain()
+        answer = asked.result()
+    told = answer.json()
+    assert (answer.status_code, told["status"], told["decline_reason"]) == (201, "failed", reason)
+    assert told["failure_code"]
+    assert initiate(world, key, wallet, body(phone=phone), Idempotency_Key="order-9").json() == told
+
+
+def test_a_refund_that_a_person_makes_is_answered_at_once(wallet_world: WalletWorld, key: str) -> None:
+    payment = wallet_world.take(EASY_PAISA)
+    with wallet_world.app.database.transaction() as session:
+        told = Provenance(source=Source.OPERATOR, evidence="rev_of_a_test")
+        payments.apply_fact(session, payment.id, Fact.PAID, provenance=told)
+    began = time.monotonic()
+    answer = requests.post(
+        f"{wallet_world.front.url}/api/v1/payments/refund/{payment.id}",
+        json={},
+        headers={"Authorization": f"Bearer {key}", "Prefer": "wait=9"},
+        timeout=10,
+    )
+    assert (answer.status_code, answer.json()["status"]) == (202, "manual")
+    assert time.monotonic() - began < 5
 
 
 def test_a_payment_by_wallet_cannot_be_called_off(wallet_world: WalletWorld, key: str) -> None:

@@ -15,6 +15,7 @@ from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import Fact
 from payproc.records import payments
 from payproc.records.orders import create_order
+from tests.support.waiting import wait_until
 from tests.web.client import Client, checkout_body, is_problem, key_of
 from web.app import create_app
 
@@ -239,6 +240,25 @@ def test_a_foreign_order_does_not_exist(amina: Client, app: Application, operato
 def test_waiting_without_a_worker_ends_in_202_and_never_in_an_error(amina: Client) -> None:
     answer = amina.post("/checkout", checkout_body(), headers={"Prefer": "respond-async, wait=1"})
     assert answer.status_code == 202
+
+
+def test_a_refusal_known_within_the_wait_is_an_answer_and_says_why(amina: Client, app: Application) -> None:
+    def refuse() -> bool:
+        with app.database.transaction() as session:
+            for payment in session.scalars(select(Payment)):
+                payments.fail(session, payment.id, provenance=TOLD, code="currency_not_supported", message="No.")
+                return True
+        return False
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(amina.post, "/checkout", checkout_body(), headers={"Prefer": "wait=20"})
+        wait_until(refuse, what="the payment")
+        answer = asked.result()
+    told = answer.json or {}
+    assert (answer.status_code, told["status"], told["url"]) == (201, "failed", None)
+    assert (told["decline_reason"], told["failure_code"]) == ("card", "currency_not_supported")
+    shown = amina.get(f"/{told['payment_id']}").json or {}
+    assert (shown["decline_reason"], shown["failure_code"]) == ("card", "currency_not_supported")
 
 
 @pytest.mark.parametrize("prefer", ["wait=-1", "wait=x", "wait", "wait=", "wait=0", "wait=٣", ",;=", "wait=9e9"])

@@ -23,6 +23,7 @@ from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import PaymentStatus
 from payproc.flows import checkout
+from payproc.operations.decline_reasons import DeclineReason
 from payproc.providers.answers import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
 from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
@@ -36,7 +37,6 @@ from web.pay import formatting, links
 from web.pay.languages import LANGUAGES
 from web.pay.languages.vocabulary import Said, Vocabulary, Wallet
 from web.pay.page import forward_page, origin_of
-from web.pay.reasons import Reason
 from web.pay.state import PageState
 
 HOSTILE = """<script>alert(1)</script>"onload='x'&{{7*7}}"""
@@ -491,7 +491,7 @@ def test_both_languages_say_the_same_things() -> None:
 @pytest.mark.parametrize("words", LANGUAGES.values(), ids=LANGUAGES)
 def test_every_page_state_reason_and_wallet_has_words(words: Vocabulary) -> None:
     assert words.states.keys() == set(PageState)
-    assert words.reasons.keys() == set(Reason)
+    assert words.reasons.keys() == set(DeclineReason)
     assert words.wallets.keys() == {JAZZ_CASH, EASY_PAISA, STRIPE}
     assert (len(words.language.months), len(words.language.day_parts)) == (12, 24)
 

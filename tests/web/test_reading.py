@@ -2,6 +2,9 @@ import pytest
 
 from payproc.application import Application
 from payproc.database.models import Role, User
+from payproc.domain.provenance import Provenance, Source
+from payproc.domain.states import Fact
+from payproc.records import payments
 from payproc.records.identity.users import create_user
 from tests.web.client import Client, checkout_body, is_problem, key_of
 
@@ -97,6 +100,33 @@ def test_the_timeline_says_what_happened_and_what_is_due(amina: Client) -> None:
     answer = amina.get(f"/{pay(amina)}/timeline")
     assert answer.json is not None
     assert {entry["what"] for entry in answer.json["timeline"]} == {"payment.created", "job.due"}
+
+
+def test_a_program_reads_from_the_timeline_what_moved_and_who_said_so(amina: Client, app: Application) -> None:
+    payment_id = pay(amina)
+    with app.database.transaction() as session:
+        told = Provenance(source=Source.OPERATOR, evidence="rev_of_a_test")
+        payments.apply_fact(session, payment_id, Fact.PAID, provenance=told)
+        payments.apply_fact(session, payment_id, Fact.EXPIRED, provenance=told)
+    entries = (amina.get(f"/{payment_id}/timeline").json or {})["timeline"]
+    moves = [(entry["what"], entry["from"], entry["to"], entry["source"]) for entry in entries if entry["source"]]
+    assert moves == [
+        ("payment.created", None, "pending", "api"),
+        ("payment.paid", "pending", "completed", "operator"),
+        ("payment.expired", "completed", "completed", "operator"),
+    ]
+    others = [entry for entry in entries if not entry["source"]]
+    assert others
+    assert {(entry["from"], entry["to"]) for entry in others} == {(None, None)}
+
+
+def test_an_open_payment_names_no_reason_and_one_that_ended_unpaid_does(amina: Client, app: Application) -> None:
+    payment_id = pay(amina)
+    assert (amina.get(f"/{payment_id}").json or {})["decline_reason"] is None
+    with app.database.transaction() as session:
+        told = Provenance(source=Source.OPERATOR, evidence="rev_of_a_test")
+        payments.apply_fact(session, payment_id, Fact.CANCELLED, provenance=told)
+    assert (amina.get(f"/{payment_id}").json or {})["decline_reason"] == "cancelled"
 
 
 @pytest.mark.parametrize("payment_id", ["x", "pay_", "pay_01", "..%2F..", "a" * 64, "'; DROP TABLE payments"])

@@ -1,5 +1,7 @@
 """Refunds and disputes over HTTP: what is asked, what is refused and why, and who may see it."""
 
+import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,17 +9,19 @@ import pytest
 from flask import Flask
 
 from payproc.application import Application
+from payproc.bootstrap import settings_type
 from payproc.database.models import Payment, Role, User
 from payproc.domain.money import Money
 from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.settlement import RemoteDispute
-from payproc.domain.states import DisputeStatus, Fact
+from payproc.domain.states import DisputeStatus, Fact, RefundFact
 from payproc.flows import checkout
 from payproc.providers.stripe import STRIPE
-from payproc.records import disputes, payments
+from payproc.records import disputes, payments, refunds
 from payproc.records.identity.users import create_user
 from tests.web.client import Client, is_problem, key_of
+from web.app import create_app
 
 TOLD = Provenance(source=Source.OPERATOR, evidence="rev_of_a_test")
 
@@ -122,6 +126,42 @@ def test_a_disputed_payment_is_not_refunded_and_the_answer_names_the_dispute(
     answer = amina.post(f"/refund/{paid.id}", {})
     assert is_problem(answer, 409, "payment_disputed")
     assert "dp_1" in answer.text
+
+
+def test_a_refund_that_waits_for_an_operator_is_answered_at_once(
+    app: Application, customer: User, paid: Payment
+) -> None:
+    told = settings_type()(**(app.settings.model_dump() | {"refund_by_owner": "request"}))
+    shop = Client(create_app(replace(app, settings=told)), key_of(app, customer))
+    began = time.monotonic()
+    answer = shop.post(f"/refund/{paid.id}", {"amount": 1}, headers={"Prefer": "wait=20", "Idempotency-Key": "once"})
+    assert (answer.status_code, (answer.json or {})["status"]) == (202, "requested")
+    assert time.monotonic() - began < 5
+    again = shop.post(f"/refund/{paid.id}", {"amount": 1}, headers={"Prefer": "wait=20", "Idempotency-Key": "once"})
+    assert (again.json, again.headers["Idempotent-Replayed"]) == (answer.json, "true")
+
+
+def test_a_payment_says_what_was_given_back_and_what_still_can_be(
+    amina: Client, app: Application, paid: Payment
+) -> None:
+    def figures() -> list[Any]:
+        page = amina.get("/").json or {}
+        [listed] = page["payments"]
+        assert listed == amina.get(f"/{paid.id}").json
+        names = ("amount_refunded", "amount_refunded_minor", "amount_refundable", "amount_refundable_minor")
+        return [listed[name] for name in names]
+
+    assert figures() == ["0.00", 0, "100.00", 10000]
+    first = (amina.post(f"/refund/{paid.id}", {"amount": "33.33"}).json or {})["refund_id"]
+    assert figures() == ["0.00", 0, "66.67", 6667]
+    with app.database.transaction() as session:
+        refunds.apply_fact(session, first, RefundFact.SUCCEEDED, provenance=TOLD)
+    assert figures() == ["33.33", 3333, "66.67", 6667]
+    rest = (amina.post(f"/refund/{paid.id}", {}).json or {})["refund_id"]
+    with app.database.transaction() as session:
+        refunds.apply_fact(session, rest, RefundFact.SUCCEEDED, provenance=TOLD)
+    assert figures() == ["100.00", 10000, "0.00", 0]
+    assert (amina.get(f"/{paid.id}").json or {})["status"] == "refunded"
 
 
 def test_somebody_elses_payment_and_refund_are_not_there(amina: Client, bilal: Client, paid: Payment) -> None:

@@ -1,6 +1,9 @@
 """Checkout, look-up, list, timeline and cancel."""
 
+from collections.abc import Iterator, Sequence
+
 from flask import Response
+from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod
@@ -9,6 +12,8 @@ from payproc.errors import InvalidRequest
 from payproc.flows.cancel import request_cancel
 from payproc.flows.checkout import has_begun, take_payment
 from payproc.operations import lists
+from payproc.operations.decline_reasons import decline_reason
+from payproc.operations.refund_balances import refund_balances
 from payproc.operations.timeline import timeline
 from payproc.providers.registry import PROVIDERS
 from payproc.providers.stripe import STRIPE
@@ -42,8 +47,9 @@ blueprint = authenticated(
 def checkout(header: StartHeader, body: CheckoutBody) -> Response:
     """Start a card payment through Stripe Checkout.
 
-    Answers 202 at once; with `Prefer: wait=N` (at most 30 seconds) 201 with the session's URL as soon as it is
-    there. `pay_url` is a page that leads the customer to it. `Idempotency-Key` makes a repeated request the same payment and the same answer for 72 hours.
+    Answers 202 at once; with `Prefer: wait=N` (at most 30 seconds) 201 as soon as the provider has answered: with the
+    session's URL, or with `status` failed and why. `pay_url` is a page that leads the customer to it.
+    `Idempotency-Key` makes a repeated request the same payment and the same answer for 72 hours.
     """
     asked, wanted = IdempotentRequest.of(header), body.request()
     with application().database.transaction() as session:
@@ -63,7 +69,7 @@ def checkout(header: StartHeader, body: CheckoutBody) -> Response:
 
 def _checkout_answer(payment: Payment, wait: int) -> Answer:
     location, pay_url = payment_location(payment.id), links.url_of(payment.id)
-    if payment.next_action is None or payment.stripe_session_id is None:
+    if not has_begun(payment):
         accepted = CheckoutAnswer(payment_id=payment.id, status=payment.status, pay_url=pay_url)
         return Answer(status=202, location=location, body=text_of(accepted))
     started = StartedAnswer(
@@ -71,7 +77,10 @@ def _checkout_answer(payment: Payment, wait: int) -> Answer:
         status=payment.status,
         pay_url=pay_url,
         session_id=payment.stripe_session_id,
-        url=payment.next_action["url"],
+        url=(payment.next_action or {}).get("url"),
+        decline_reason=decline_reason(payment),
+        failure_code=payment.failure_code,
+        failure_message=payment.failure_message,
     )
     return Answer(status=201 if wait else 202, location=location, body=text_of(started))
 
@@ -81,7 +90,7 @@ def show(path: PaymentPath) -> Response:
     """Show a payment as we know it; nobody else is asked."""
     with application().database.transaction() as session:
         payment = payments.visible_payment(session, path.payment_id, user=current_user())
-        return json_answer(text_of(_shown(payment)))
+        return json_answer(text_of(*_shown(session, [payment])))
 
 
 @blueprint.get("/", responses={"200": PageAnswer})
@@ -97,12 +106,15 @@ def list_payments(query: ListQuery) -> Response:
     )
     with application().database.transaction() as session:
         page = lists.page_of_payments(session, wanted, user=current_user(), limit=query.limit, cursor=query.cursor)
-        shown = [_shown(payment) for payment in page.payments]
+        shown = list(_shown(session, page.payments))
     return json_answer(text_of(PageAnswer(payments=shown, next_cursor=page.next_cursor)))
 
 
-def _shown(payment: Payment) -> PaymentAnswer:
-    return PaymentAnswer.of(payment, pay_url=links.url_of(payment.id) if payment.status in OPEN else None)
+def _shown(session: Session, found: Sequence[Payment]) -> Iterator[PaymentAnswer]:
+    balances = refund_balances(session, found)
+    for payment in found:
+        pay_url = links.url_of(payment.id) if payment.status in OPEN else None
+        yield PaymentAnswer.of(payment, balance=balances[payment.id], pay_url=pay_url)
 
 
 def _known_method(name: str | None) -> PaymentMethod | None:

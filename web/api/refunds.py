@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment, Refund
 from payproc.domain.money import Money, parse_part_major, parse_part_minor
-from payproc.domain.states import REFUND_OPEN
+from payproc.domain.states import REFUND_OPEN, RefundStatus
 from payproc.errors import InvalidRequest
 from payproc.flows.request_refund import request_refund
 from payproc.records import payments, refunds
@@ -32,8 +32,9 @@ def refund(path: PaymentPath, header: StartHeader, body: RefundBody) -> Response
 
     Answers 202 while the refund is open; with `Prefer: wait=N` (at most 30 seconds) 200 once the provider has said how
     it ended. `pending` is on its way. `manual`: the provider has no call for it, and a person gives the money back in
-    its portal. `requested`: an operator decides first. A refund that has succeeded can still fail, when a bank returns
-    it; then it can be made again. `Idempotency-Key` makes a repeated request the same refund.
+    its portal. `requested`: an operator decides first. What only a person can end is answered at once. A refund that
+    has succeeded can still fail, when a bank returns it; then it can be made again. `Idempotency-Key` makes a repeated
+    request the same refund.
     """
     asked = IdempotentRequest.of(header)
     with application().database.transaction() as session:
@@ -42,10 +43,10 @@ def refund(path: PaymentPath, header: StartHeader, body: RefundBody) -> Response
             return respond_again(claim.replay)
         made = claim.made or _request(session, path.payment_id, body)
         answer = _refund_answer(made)
-        waits = asked.wait > 0 and not _is_settled(made)
+        waits = asked.wait > 0 and not _is_decided(made)
         asked.remember(session, made.id, None if waits else answer)
     if waits:
-        with fallback_answer(), asked.waited(Refund, made.id, until=_is_settled) as (session, made):
+        with fallback_answer(), asked.waited(Refund, made.id, until=_is_decided) as (session, made):
             answer = _refund_answer(made)
             asked.remember(session, made.id, answer)
     return respond(answer)
@@ -65,6 +66,11 @@ def _money(body: RefundBody, payment: Payment) -> Money | None:
     if body.amount_minor is not None:
         return parse_part_minor(body.amount_minor, payment.currency)
     return None
+
+
+def _is_decided(refund: Refund) -> bool:
+    # What waits for a person does not end while a client does.
+    return refund.status is not RefundStatus.PENDING
 
 
 def _is_settled(refund: Refund) -> bool:

@@ -50,7 +50,7 @@ def _view(method: PaymentMethod) -> View:
     initiate.__name__ = f"initiate_{method}"
     initiate.__doc__ = (
         f"{_BY_HAND}; otherwise 202, and the customer approves on the phone. With `Prefer: wait=N` (at most 30 "
-        "seconds) the answer is held until the wallet has said something. `pay_url` is a page that leads the customer "
+        "seconds) the answer is held until the wallet has said something, and is 201 then: a decline as well as a yes. `pay_url` is a page that leads the customer "
         "through."
     )
     return initiate
@@ -82,9 +82,8 @@ def _initiate(wanted: PaymentRequest, method: PaymentMethod, asked: IdempotentRe
 
 
 def _wallet_answer(payment: Payment, wait: int) -> Answer:
-    begun = payment.next_action is not None or payment.completed_at is not None
     by_form = payment.next_action is not None and payment.next_action["type"] == "post_form"
-    status = 201 if by_form or (wait and begun) else 202
+    status = 201 if by_form or (wait and has_begun(payment)) else 202
     return Answer(status=status, location=payment_location(payment.id), body=text_of(_shown(payment)))
 
 

@@ -15,6 +15,7 @@ from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.phrases import code
 from payproc.errors import Conflict, NotFound, ProviderError
 from payproc.flows import checkout
+from payproc.operations.decline_reasons import nothing_was_charged, reason_of
 from payproc.providers.answers import PostForm
 from payproc.providers.requests import StartMode
 from web.auth import application
@@ -22,7 +23,6 @@ from web.json import json_answer, text_of
 from web.pay import formatting, links
 from web.pay.languages import LANGUAGES
 from web.pay.languages.vocabulary import Vocabulary
-from web.pay.reasons import nothing_was_charged, reason_of
 from web.pay.state import PageState, follow, state_of
 from web.request_log import about
 from web.schemas.pay import PayStatusAnswer

@@ -5,9 +5,9 @@ from typing import Any, assert_never
 
 from payproc.database.models import Payment
 from payproc.domain.states import PaymentStatus
+from payproc.operations.decline_reasons import DeclineReason, reason_of
 from payproc.providers.answers import PostForm
 from payproc.providers.requests import StartMode
-from web.pay.reasons import Reason, reason_of
 
 
 class PageState(StrEnum):
@@ -69,7 +69,7 @@ def state_of(
         case PaymentStatus.PROCESSING | PaymentStatus.COMPLETED | PaymentStatus.REFUNDED | PaymentStatus.FAILED:
             return PageState(payment.status.value)
         case PaymentStatus.CANCELLED:
-            return PageState.EXPIRED if reason_of(payment) is Reason.EXPIRED else PageState.CANCELLED
+            return PageState.EXPIRED if reason_of(payment) is DeclineReason.EXPIRED else PageState.CANCELLED
         case PaymentStatus.PENDING:
             return _begun(payment.next_action, mode=mode, form=form, came_back=came_back, rings=rings)
         case _:

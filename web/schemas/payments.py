@@ -8,11 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from payproc.database.models import Payment
 from payproc.domain.payment_request import PaymentRequest, WrittenAmount
 from payproc.domain.states import PaymentStatus
+from payproc.operations.decline_reasons import DeclineReason, decline_reason
+from payproc.operations.refund_balances import RefundBalance
 from payproc.operations.timeline import Entry
 from web.schemas.base import AmountIn, AmountOut, Answer, Body, Id, Line, MetaKey, MetaValue, PageQuery
 from web.schemas.pay import NextAction
 
 _MOST_METADATA = 50
+DECLINE_REASON = "Why it failed or was called off, in words of a closed list; `failure_code` has the provider's."
 PAY_URL_EXAMPLE = "https://pay.example.com/pay/InBheV8wMWth….Zm9v"
 
 
@@ -119,7 +122,16 @@ class PaymentAnswer(Answer):
     pay_url: str | None = Field(
         description="While it is open: the page that leads its customer through.", examples=[PAY_URL_EXAMPLE]
     )
-    failure_code: str | None
+    amount_refunded: AmountOut
+    amount_refunded_minor: int = Field(description="What has surely gone back to the customer.", examples=[0])
+    amount_refundable: AmountOut
+    amount_refundable_minor: int = Field(
+        description="What of a completed payment no refund has taken or reserved. A dispute or the end of the time for "
+        "refunds may forbid it all the same.",
+        examples=[1999],
+    )
+    decline_reason: DeclineReason | None = Field(description=DECLINE_REASON)
+    failure_code: str | None = Field(description="The provider's own word, where it has one.")
     failure_message: str | None
     created_at: datetime
     updated_at: datetime
@@ -127,12 +139,17 @@ class PaymentAnswer(Answer):
     expires_at: datetime | None
 
     @classmethod
-    def of(cls, payment: Payment, *, pay_url: str | None) -> "PaymentAnswer":
+    def of(cls, payment: Payment, *, balance: RefundBalance, pay_url: str | None) -> "PaymentAnswer":
         """Show a payment."""
         return cls.of_row(
             payment,
             payment_id=payment.id,
             pay_url=pay_url,
+            amount_refunded=balance.refunded.major,
+            amount_refunded_minor=balance.refunded.amount_minor,
+            amount_refundable=balance.refundable.major,
+            amount_refundable_minor=balance.refundable.amount_minor,
+            decline_reason=decline_reason(payment),
             amount=payment.money.major,
             metadata=payment.meta,
             session_id=payment.stripe_session_id,
@@ -153,10 +170,16 @@ class CheckoutAnswer(AcceptedAnswer):
 
 
 class StartedAnswer(CheckoutAnswer):
-    """A checkout whose session is there: send the customer to `url`, or to `pay_url`."""
+    """A checkout whose session is there: send the customer to `url`, or to `pay_url`.
 
-    session_id: str = Field(examples=["cs_test_a1b2c3"])
-    url: str = Field(examples=["https://checkout.stripe.com/c/pay/cs_test_a1b2c3"])
+    `status` may also be `failed`: what was refused before a session was made has none, and no `url`.
+    """
+
+    session_id: str | None = Field(examples=["cs_test_a1b2c3"])
+    url: str | None = Field(examples=["https://checkout.stripe.com/c/pay/cs_test_a1b2c3"])
+    decline_reason: DeclineReason | None = Field(default=None, description=DECLINE_REASON)
+    failure_code: str | None = None
+    failure_message: str | None = None
 
 
 class PageAnswer(Answer):
@@ -171,6 +194,9 @@ class EntryAnswer(Answer):
 
     at: datetime
     what: str = Field(examples=["payment.paid"])
+    source: str | None = Field(description="Who told what moved it, or could not.", examples=["notice"])
+    from_: str | None = Field(validation_alias="from_status", serialization_alias="from", examples=["pending"])
+    to: str | None = Field(validation_alias="to_status", examples=["completed"])
     sentence: str = Field(examples=["paid, told by notice: pending became completed"])
     evidence: str | None
 

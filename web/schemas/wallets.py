@@ -3,9 +3,10 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from payproc.database.models import Payment
+from payproc.operations.decline_reasons import DeclineReason, decline_reason
 from web.schemas.base import Line
 from web.schemas.pay import NextAction
-from web.schemas.payments import PAY_URL_EXAMPLE, AcceptedAnswer, PaymentBody
+from web.schemas.payments import DECLINE_REASON, PAY_URL_EXAMPLE, AcceptedAnswer, PaymentBody
 
 
 class WalletBody(PaymentBody):
@@ -59,10 +60,18 @@ class WalletAnswer(AcceptedAnswer):
     )
     next_action: NextAction | None = None
     provider_receipt: str | None = None
+    decline_reason: DeclineReason | None = Field(default=None, description=DECLINE_REASON)
     failure_code: str | None = None
     failure_message: str | None = None
 
     @classmethod
     def of(cls, payment: Payment, *, pay_url: str) -> "WalletAnswer":
         """Show how a payment by wallet stands."""
-        return cls.of_row(payment, payment_id=payment.id, pay_url=pay_url, form_url=None, payload=None)
+        return cls.of_row(
+            payment,
+            payment_id=payment.id,
+            pay_url=pay_url,
+            form_url=None,
+            payload=None,
+            decline_reason=decline_reason(payment),
+        )

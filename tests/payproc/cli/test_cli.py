@@ -220,6 +220,9 @@ def test_a_payment_is_shown_with_its_timeline_and_as_it_was_typed(payment: Payme
     assert (shown["id"], shown["money"], shown["stripe_session_id"]) == (payment.id, "19.99 USD", "cs_1")
     assert {entry["what"] for entry in shown["timeline"]} == {"payment.created", "job.due"}
     assert all(entry["at"].endswith("+00:00") for entry in shown["timeline"])
+    created = next(entry for entry in shown["timeline"] if entry["what"] == "payment.created")
+    assert (created["from"], created["to"], created["source"]) == (None, "pending", "api")
+    assert (shown["amount_refunded_minor"], shown["amount_refundable_minor"], shown["decline_reason"]) == (0, 0, None)
     table = ok("payment", "show", payment.id)
     assert "Two [red]chairs[/red]" in table
     assert " UTC" in table

@@ -1,11 +1,11 @@
 """English."""
 
 from payproc.domain import languages
+from payproc.operations.decline_reasons import DeclineReason
 from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.stripe import STRIPE
 from web.pay.languages.vocabulary import Said, Vocabulary, Wallet
-from web.pay.reasons import Reason
 from web.pay.state import PageState
 
 _STATES = {
@@ -79,18 +79,18 @@ _STATES = {
 }
 
 _REASONS = {
-    Reason.LOW_BALANCE: "There was not enough money in the account.",
-    Reason.PIN: "The PIN was not accepted.",
-    Reason.NO_ANSWER: "The payment was not approved in time.",
-    Reason.LIMIT: "The amount is above what this account may pay at once or in a day.",
-    Reason.ACCOUNT: "This account cannot pay at the moment. Help with it is to be had from {actor}.",
-    Reason.CARD: "The card was not accepted. Another one may work.",
-    Reason.DETAILS: "The mobile number or the amount was not accepted by {actor}.",
-    Reason.UNREACHABLE: "There was no connection to {actor}.",
-    Reason.DECLINED: "It was not approved by {actor}.",
-    Reason.CANCELLED: "It was called off before it was approved.",
-    Reason.EXPIRED: "It was not approved in time.",
-    Reason.UNKNOWN: "It was not completed by {actor}.",
+    DeclineReason.LOW_BALANCE: "There was not enough money in the account.",
+    DeclineReason.PIN: "The PIN was not accepted.",
+    DeclineReason.NO_ANSWER: "The payment was not approved in time.",
+    DeclineReason.LIMIT: "The amount is above what this account may pay at once or in a day.",
+    DeclineReason.ACCOUNT: "This account cannot pay at the moment. Help with it is to be had from {actor}.",
+    DeclineReason.CARD: "The card was not accepted. Another one may work.",
+    DeclineReason.DETAILS: "The mobile number or the amount was not accepted by {actor}.",
+    DeclineReason.UNREACHABLE: "There was no connection to {actor}.",
+    DeclineReason.DECLINED: "It was not approved by {actor}.",
+    DeclineReason.CANCELLED: "It was called off before it was approved.",
+    DeclineReason.EXPIRED: "It was not approved in time.",
+    DeclineReason.UNKNOWN: "It was not completed by {actor}.",
 }
 
 ENGLISH = Vocabulary(

@@ -3,11 +3,11 @@
 # ruff: noqa: RUF001 (Urdu ends its sentences with a letter that looks like a hyphen to it)
 
 from payproc.domain import languages
+from payproc.operations.decline_reasons import DeclineReason
 from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.stripe import STRIPE
 from web.pay.languages.vocabulary import Said, Vocabulary, Wallet
-from web.pay.reasons import Reason
 from web.pay.state import PageState
 
 _STATES = {
@@ -85,18 +85,18 @@ _STATES = {
 }
 
 _REASONS = {
-    Reason.LOW_BALANCE: "اکاؤنٹ میں رقم کافی نہیں تھی۔",
-    Reason.PIN: "درج کیا گیا PIN قبول نہیں ہوا۔",
-    Reason.NO_ANSWER: "مقررہ وقت میں ادائیگی کی منظوری نہیں ملی۔",
-    Reason.LIMIT: "یہ رقم اکاؤنٹ کی ایک بار یا ایک دن کی حد سے زیادہ ہے۔",
-    Reason.ACCOUNT: "اس اکاؤنٹ سے فی الحال ادائیگی نہیں ہو سکتی۔ اس بارے میں {actor} سے مدد مل سکتی ہے۔",
-    Reason.CARD: "کارڈ قبول نہیں ہوا۔ کوئی دوسرا کارڈ آزمایا جا سکتا ہے۔",
-    Reason.DETAILS: "موبائل نمبر یا رقم {actor} کے نظام میں قبول نہیں ہوئی۔",
-    Reason.UNREACHABLE: "{actor} سے رابطہ نہیں ہو سکا۔",
-    Reason.DECLINED: "{actor} کی طرف سے منظوری نہیں ملی۔",
-    Reason.CANCELLED: "منظوری سے پہلے ادائیگی روک دی گئی۔",
-    Reason.EXPIRED: "مقررہ وقت میں منظوری نہیں ملی۔",
-    Reason.UNKNOWN: "{actor} کی طرف سے ادائیگی مکمل نہیں ہوئی۔",
+    DeclineReason.LOW_BALANCE: "اکاؤنٹ میں رقم کافی نہیں تھی۔",
+    DeclineReason.PIN: "درج کیا گیا PIN قبول نہیں ہوا۔",
+    DeclineReason.NO_ANSWER: "مقررہ وقت میں ادائیگی کی منظوری نہیں ملی۔",
+    DeclineReason.LIMIT: "یہ رقم اکاؤنٹ کی ایک بار یا ایک دن کی حد سے زیادہ ہے۔",
+    DeclineReason.ACCOUNT: "اس اکاؤنٹ سے فی الحال ادائیگی نہیں ہو سکتی۔ اس بارے میں {actor} سے مدد مل سکتی ہے۔",
+    DeclineReason.CARD: "کارڈ قبول نہیں ہوا۔ کوئی دوسرا کارڈ آزمایا جا سکتا ہے۔",
+    DeclineReason.DETAILS: "موبائل نمبر یا رقم {actor} کے نظام میں قبول نہیں ہوئی۔",
+    DeclineReason.UNREACHABLE: "{actor} سے رابطہ نہیں ہو سکا۔",
+    DeclineReason.DECLINED: "{actor} کی طرف سے منظوری نہیں ملی۔",
+    DeclineReason.CANCELLED: "منظوری سے پہلے ادائیگی روک دی گئی۔",
+    DeclineReason.EXPIRED: "مقررہ وقت میں منظوری نہیں ملی۔",
+    DeclineReason.UNKNOWN: "{actor} کی طرف سے ادائیگی مکمل نہیں ہوئی۔",
 }
 
 URDU = Vocabulary(

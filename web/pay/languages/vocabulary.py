@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from payproc.domain.languages import Language
 from payproc.domain.payment_methods import PaymentMethod
-from web.pay.reasons import Reason
+from payproc.operations.decline_reasons import DeclineReason
 from web.pay.state import PageState
 
 
@@ -45,7 +45,7 @@ class Vocabulary:
     footer: str
 
     states: Mapping[PageState, Said]
-    reasons: Mapping[Reason, str]
+    reasons: Mapping[DeclineReason, str]
     wallets: Mapping[PaymentMethod, Wallet]
     other_wallet: Wallet
 

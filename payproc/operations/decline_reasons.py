@@ -1,4 +1,4 @@
-"""Why a payment failed, as far as its customer can use the answer: one closed table, and the rest is not explained."""
+"""Why a payment failed, in a closed list of our words: what its customer can use, and a shop can act upon."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -11,8 +11,8 @@ from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.stripe import STRIPE
 
 
-class Reason(StrEnum):
-    """What a customer can be told."""
+class DeclineReason(StrEnum):
+    """What a customer can be told; `unknown` where the provider's word explains nothing."""
 
     LOW_BALANCE = "low_balance"
     PIN = "pin"
@@ -29,38 +29,38 @@ class Reason(StrEnum):
 
 
 _JAZZ_CASH = {
-    Reason.LIMIT: "001 105 106 107",
-    Reason.ACCOUNT: "002 003 063 066 067 103 108",
-    Reason.LOW_BALANCE: "004 405",
-    Reason.CARD: "014 015 016 102 104 404 408 411 415 416 419 423 424 425 426",
-    Reason.PIN: "024 060 421",
-    Reason.DECLINED: "059 095 117 156 402 409 414 422 453 459 922 923 925 926 929",
-    Reason.DETAILS: "110",
-    Reason.CANCELLED: "112 410 412",
-    Reason.EXPIRED: "058 109 113 116 129 134 403",
+    DeclineReason.LIMIT: "001 105 106 107",
+    DeclineReason.ACCOUNT: "002 003 063 066 067 103 108",
+    DeclineReason.LOW_BALANCE: "004 405",
+    DeclineReason.CARD: "014 015 016 102 104 404 408 411 415 416 419 423 424 425 426",
+    DeclineReason.PIN: "024 060 421",
+    DeclineReason.DECLINED: "059 095 117 156 402 409 414 422 453 459 922 923 925 926 929",
+    DeclineReason.DETAILS: "110",
+    DeclineReason.CANCELLED: "112 410 412",
+    DeclineReason.EXPIRED: "058 109 113 116 129 134 403",
 }
 # BLOCKED is missing on purpose: nobody has written down whether the money is held back then.
 _EASY_PAISA = {
-    Reason.CARD: "0009",
-    Reason.PIN: "0011",
-    Reason.NO_ANSWER: "0012",
-    Reason.LOW_BALANCE: "0013",
-    Reason.ACCOUNT: "0014",
-    Reason.DETAILS: "0026 0027 0028",
-    Reason.LIMIT: "0029",
-    Reason.DECLINED: "FAILED failed",
+    DeclineReason.CARD: "0009",
+    DeclineReason.PIN: "0011",
+    DeclineReason.NO_ANSWER: "0012",
+    DeclineReason.LOW_BALANCE: "0013",
+    DeclineReason.ACCOUNT: "0014",
+    DeclineReason.DETAILS: "0026 0027 0028",
+    DeclineReason.LIMIT: "0029",
+    DeclineReason.DECLINED: "FAILED failed",
 }
 # That a card was reported lost or stolen is told to the bank's customer by the bank, and to nobody else.
 _STRIPE = {
-    Reason.LOW_BALANCE: "insufficient_funds",
-    Reason.LIMIT: "card_velocity_exceeded withdrawal_count_limit_exceeded",
-    Reason.CARD: """
+    DeclineReason.LOW_BALANCE: "insufficient_funds",
+    DeclineReason.LIMIT: "card_velocity_exceeded withdrawal_count_limit_exceeded",
+    DeclineReason.CARD: """
         expired_card card_not_supported currency_not_supported incorrect_cvc invalid_cvc incorrect_number
         invalid_number invalid_expiry_month invalid_expiry_year invalid_account incorrect_address incorrect_zip
     """,
-    Reason.PIN: "incorrect_pin invalid_pin pin_try_exceeded offline_pin_required online_or_offline_pin_required",
-    Reason.NO_ANSWER: "authentication_required payment_intent_authentication_failure",
-    Reason.DECLINED: """
+    DeclineReason.PIN: "incorrect_pin invalid_pin pin_try_exceeded offline_pin_required online_or_offline_pin_required",
+    DeclineReason.NO_ANSWER: "authentication_required payment_intent_authentication_failure",
+    DeclineReason.DECLINED: """
         card_declined generic_decline do_not_honor do_not_try_again call_issuer issuer_not_available fraudulent
         lost_card stolen_card pickup_card restricted_card security_violation service_not_allowed transaction_not_allowed
         not_permitted no_action_taken revocation_of_authorization revocation_of_all_authorizations
@@ -69,22 +69,22 @@ _STRIPE = {
 }
 # Ours, whoever the provider is: a start that surely never left the house, and the facts themselves.
 _OURS = {
-    Reason.UNREACHABLE: "no_connection circuit_open rate_limited provider_unavailable",
-    Reason.CANCELLED: "cancelled",
-    Reason.EXPIRED: "expired",
+    DeclineReason.UNREACHABLE: "no_connection circuit_open rate_limited provider_unavailable",
+    DeclineReason.CANCELLED: "cancelled",
+    DeclineReason.EXPIRED: "expired",
 }
 # The bare fact "declined" is missing: it is also what becomes of money that was taken and has gone back.
-_TABLES: Mapping[PaymentMethod, Mapping[Reason, str]] = {
+_TABLES: Mapping[PaymentMethod, Mapping[DeclineReason, str]] = {
     JAZZ_CASH: _JAZZ_CASH,
     EASY_PAISA: _EASY_PAISA,
     STRIPE: _STRIPE,
 }
 
 # What says for certain that no money moved: the provider declined, or never heard of it.
-_CERTAIN = frozenset(Reason) - {Reason.CANCELLED, Reason.EXPIRED, Reason.UNKNOWN}
+_CERTAIN = frozenset(DeclineReason) - {DeclineReason.CANCELLED, DeclineReason.EXPIRED, DeclineReason.UNKNOWN}
 
 
-def _by_code(table: Mapping[Reason, str]) -> dict[str, Reason]:
+def _by_code(table: Mapping[DeclineReason, str]) -> dict[str, DeclineReason]:
     listed = (*table.items(), *_OURS.items())
     return {code: reason for reason, codes in listed for code in codes.split()}
 
@@ -93,10 +93,15 @@ _BY_CODE = {method: _by_code(table) for method, table in _TABLES.items()}
 _BY_OUR_CODE = _by_code({})
 
 
-def reason_of(payment: Payment) -> Reason:
+def decline_reason(payment: Payment) -> DeclineReason | None:
+    """Return why a payment failed or was called off, as the API tells it; None for one that did neither."""
+    return reason_of(payment) if payment.status in (PaymentStatus.FAILED, PaymentStatus.CANCELLED) else None
+
+
+def reason_of(payment: Payment) -> DeclineReason:
     """Return why a payment failed or was called off; UNKNOWN for a code that is not listed."""
     known = _BY_CODE.get(payment.payment_method, _BY_OUR_CODE)
-    return known.get(payment.failure_code or "", Reason.UNKNOWN)
+    return known.get(payment.failure_code or "", DeclineReason.UNKNOWN)
 
 
 def nothing_was_charged(payment: Payment) -> bool:
