@@ -61,7 +61,9 @@ CURRENCIES = {
     for code in codes.split()
 }
 
-# ASCII digits and one point only: `\d` would let in other scripts' digits, `Decimal` alone `1e3` and `1_000`.
+# ASCII digits and one point only: `Decimal` alone would let in `1e3` and `1_000`. Other scripts' digits are refused as
+# well, where a pasted phone's are read: an amount is written by the shop's program, and a program that writes Urdu's
+# digits writes its separators after them, which mean a fraction to one reader and thousands to another.
 _PLAIN_AMOUNT = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,6})?", re.ASCII)
 
 
@@ -134,7 +136,9 @@ def parse_part_major(text: str, code: str) -> Money:
 def _minor(text: str, code: str) -> int:
     unit = currency(code)
     if not _PLAIN_AMOUNT.fullmatch(text):
-        raise _refused("amount_invalid", "The amount must be a plain positive number such as 19.99.")
+        raise _refused(
+            "amount_invalid", "The amount must be a plain positive number such as 19.99, in the digits 0 to 9."
+        )
     minor = Decimal(text).scaleb(unit.exponent)
     if minor != minor.to_integral_value():
         raise _refused("amount_too_precise", f"{unit.code.upper()} has {unit.exponent} decimals; {text} has more.")

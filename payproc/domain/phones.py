@@ -2,20 +2,20 @@
 
 import re
 
+from payproc.domain.digits import digits_of
 from payproc.errors import InvalidRequest
 
-# 03XXXXXXXXX, +923XXXXXXXXX, 00923XXXXXXXXX, 923XXXXXXXXX, 3XXXXXXXXX. ASCII digits: `\d` would take Urdu's as well.
-_MOBILE = re.compile(r"(?:\+92|0092|92|0)?(3[0-9]{9})", re.ASCII)
-# What people put between digits.
-_BETWEEN = re.compile(r"[ ()-]", re.ASCII)
+# 03XXXXXXXXX, +923XXXXXXXXX, 00923XXXXXXXXX, 923XXXXXXXXX, 3XXXXXXXXX; behind the country's code a 0 is said by many
+# and dialled by nobody: +92 (0)3XX.
+_MOBILE = re.compile(r"(?:(?:[+\uff0b]|00)?92)?0?(3[0-9]{9})", re.ASCII)
 
 
 def normalised(phone: str) -> str:
-    """Return a mobile number as 03XXXXXXXXX.
+    """Return a mobile number as 03XXXXXXXXX, from whatever can mean one number only.
 
     Raises InvalidRequest, without repeating the number.
     """
-    found = _MOBILE.fullmatch(_BETWEEN.sub("", phone))
+    found = _MOBILE.fullmatch(digits_of(phone))
     if found is None:
         raise InvalidRequest(
             "The phone must be a Pakistani mobile number such as 03001234567.", code="phone_invalid", field="phone"

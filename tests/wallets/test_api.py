@@ -17,8 +17,11 @@ from payproc.records.identity.users import issue_key
 from tests.support.waiting import wait_until
 from tests.support.wallet_world import APPROVED, DECLINED, NEVER, POOR, WalletWorld
 
-SPELLINGS = ("03001234567", "+923001234567", "00923001234567", "923001234567", "3001234567", "0300-123 4567")
-NOT_PHONES = ("", "0301765432", "030176543210", "04001234567", "+1 300 1234567", "٠٣٠٠١٢٣٤٥٦٧", "03017654321x")
+SPELLINGS = (
+    *("03001234567", "+923001234567", "00923001234567", "923001234567", "3001234567", "0300-123 4567"),
+    *("\u206603001234567\u2069", "+92\u00a0(0)300\u00a01234567", "۰۳۰۰۱۲۳۴۵۶۷", "03001234567\n"),
+)
+NOT_PHONES = ("", "0301765432", "030176543210", "04001234567", "+1 300 1234567", "03017654321x", "0300\x001234567")
 
 
 @pytest.fixture
@@ -60,6 +63,13 @@ def test_every_spelling_of_a_phone_is_the_same_phone_and_shown_masked(
     assert world.app.payer_cipher.decrypt(payment.encrypted_payer).phone == "03001234567"
 
 
+@pytest.mark.parametrize("cnic", ["345678", "۳۴۵۶۷۸", "34567-8", "\u200e345678\u00a0"])
+def test_every_spelling_of_a_cnics_end_is_the_same_six_digits(wallet_world: WalletWorld, key: str, cnic: str) -> None:
+    world = wallet_world.speaking(jazz_cash_dialect="mwallet-2.0")
+    assert initiate(world, key, "jazz-cash", body(cnic=cnic)).status_code == 202
+    assert world.app.payer_cipher.decrypt(only_payment(world).encrypted_payer).cnic == "345678"
+
+
 @pytest.mark.parametrize("phone", NOT_PHONES)
 def test_what_is_no_pakistani_mobile_is_422_and_not_repeated(wallet_world: WalletWorld, key: str, phone: str) -> None:
     answer = initiate(wallet_world, key, "easy-paisa", body(phone=phone))
@@ -77,6 +87,8 @@ def test_what_is_no_pakistani_mobile_is_422_and_not_repeated(wallet_world: Walle
         ("jazz-cash", {"phone": ...}, "phone_missing"),
         ("jazz-cash", {"cnic": ...}, "cnic_missing"),
         ("jazz-cash", {"cnic": "12345"}, "invalid_request"),
+        ("jazz-cash", {"cnic": "35202-1234567-8"}, "invalid_request"),
+        ("jazz-cash", {"amount": "۱۲۵۰"}, "amount_invalid"),
         ("jazz-cash", {"cnic": "12345x"}, "cnic_invalid"),
         ("jazz-cash", {"amount": "0"}, "amount_not_positive"),
         ("jazz-cash", {"amount": "1.005"}, "amount_too_precise"),
@@ -108,6 +120,8 @@ def test_the_phone_may_stand_in_the_query_as_in_the_guide(wallet_world: WalletWo
     world = wallet_world.speaking(easy_paisa_dialect="rest-v4")
     asked = initiate(world, key, "easy-paisa", body(phone=...), query="?phone=03001234567")
     assert asked.status_code == 202
+    same = initiate(world, key, "easy-paisa", body(phone="+92 (0)300 1234567"), query="?phone=03001234567")
+    assert same.status_code == 202
     differ = initiate(world, key, "easy-paisa", body(phone=NEVER), query="?phone=03001234567")
     assert (differ.status_code, differ.json()["code"]) == (422, "phones_differ")
 
@@ -141,7 +155,7 @@ def test_a_form_is_not_handed_out_again_once_its_payment_has_ended(wallet_world:
 @pytest.mark.parametrize(
     ("wallet", "dialect", "phone", "reason"),
     [
-        ("easy-paisa", "rest-v4", DECLINED, "declined"),
+        ("easy-paisa", "rest-v4", DECLINED, "no_answer"),
         ("easy-paisa", "rest-v4", POOR, "low_balance"),
         ("jazz-cash", "mwallet-2.0", DECLINED, "declined"),
         ("jazz-cash", "mwallet-2.0", POOR, "low_balance"),

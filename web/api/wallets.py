@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod, path_of
 from payproc.domain.payment_request import PaymentRequest
+from payproc.domain.phones import normalised
 from payproc.errors import InvalidRequest
 from payproc.flows.checkout import has_begun, take_payment
 from payproc.records.idempotency import Answer
@@ -50,15 +51,15 @@ def _view(method: PaymentMethod) -> View:
     initiate.__name__ = f"initiate_{method}"
     initiate.__doc__ = (
         f"{_BY_HAND}; otherwise 202, and the customer approves on the phone. With `Prefer: wait=N` (at most 30 "
-        "seconds) the answer is held until the wallet has said something, and is 201 then: a decline as well as a yes. `pay_url` is a page that leads the customer "
-        "through."
+        "seconds) the answer is held until the wallet has said something, and is 201 then: a decline as well as a yes. "
+        "`pay_url` is a page that leads the customer through."
     )
     return initiate
 
 
 def _one_phone(body: WalletBody, query: WalletQuery) -> str | None:
     # The guide has it in the query; in a body it does not end up in anybody's access log.
-    if body.phone and query.phone and body.phone != query.phone:
+    if body.phone and query.phone and normalised(body.phone) != normalised(query.phone):
         raise InvalidRequest("phone in the query and in the body differ.", code="phones_differ", field="phone")
     return body.phone or query.phone
 

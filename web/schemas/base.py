@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from payproc.domain.digits import digits_of
 from web.json import NumberText
 
 _PLAIN = re.compile(r"[^\x00-\x1f\x7f]*")
@@ -49,6 +50,10 @@ def _amount_text(value: object) -> object:
     return str(value)
 
 
+def _digits(value: object) -> object:
+    return digits_of(value) if isinstance(value, str) else value
+
+
 def _no_fraction(value: object) -> object:
     if isinstance(value, NumberText):
         raise ValueError("must be a string, a whole number, true, false or null")  # noqa: TRY004 (pydantic's way)
@@ -68,7 +73,8 @@ AmountIn = Annotated[
     WithJsonSchema(
         {
             "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}],
-            "description": "Major units, read exactly; more decimals than the currency has are refused.",
+            "description": "Major units in the digits 0 to 9, read exactly; more decimals than the currency has are "
+            "refused.",
             "examples": [19.99, "19.99"],
         }
     ),
@@ -79,6 +85,7 @@ AmountOut = Annotated[
     WithJsonSchema({"type": "number", "description": "Major units, for reading.", "examples": [19.99]}),
 ]
 Line = Annotated[str, BeforeValidator(_plain)]
+PastedNumber = Annotated[str, BeforeValidator(_digits)]
 # Never empty: an order's id that is lost on the way must not become a freely chosen amount.
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
 MetaKey = Annotated[str, BeforeValidator(_plain), Field(min_length=1, max_length=40)]

@@ -4,9 +4,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from payproc.database.models import Payment
 from payproc.operations.decline_reasons import DeclineReason, decline_reason
-from web.schemas.base import Line
+from web.schemas.base import Line, PastedNumber
 from web.schemas.pay import NextAction
 from web.schemas.payments import DECLINE_REASON, PAY_URL_EXAMPLE, AcceptedAnswer, PaymentBody
+
+# A number of eleven digits with a mark before and behind each of them.
+_LONGEST_PASTED = 64
 
 
 class WalletBody(PaymentBody):
@@ -23,13 +26,14 @@ class WalletBody(PaymentBody):
         default=None, min_length=3, max_length=3, description="pkr, which is all that wallets take."
     )
     description: Line = Field(default="Payment", min_length=1, max_length=500, examples=["Two mangoes"])
-    phone: Line | None = Field(
+    phone: str | None = Field(
         default=None,
-        max_length=24,
-        description="The customer's mobile number, as 03…, +92…, 0092…, 92… or 3….",
+        max_length=_LONGEST_PASTED,
+        description="The customer's mobile number, as 03…, +92…, 0092…, 92… or 3…; digits of any script, with whatever "
+        "spaces, dashes and unseen marks were pasted with them.",
         examples=["03001234567"],
     )
-    cnic: str | None = Field(
+    cnic: PastedNumber | None = Field(
         default=None,
         min_length=6,
         max_length=6,
@@ -43,7 +47,9 @@ class WalletBody(PaymentBody):
 class WalletQuery(BaseModel):
     """Where the guide's clients put the phone."""
 
-    phone: str | None = Field(default=None, max_length=24, description="Instead of the body's, as the guide has it.")
+    phone: str | None = Field(
+        default=None, max_length=_LONGEST_PASTED, description="Instead of the body's, as the guide has it."
+    )
 
 
 class WalletAnswer(AcceptedAnswer):
