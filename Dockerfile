@@ -36,7 +36,8 @@ COPY web/ web/
 USER 10001:10001
 EXPOSE 8400
 
-# Seven processes run from this image and only one of them speaks HTTP: docker-compose.yml says who is probed and how.
+# Every process of ours runs from this image, and most of them listen to nobody: docker-compose.yml says which is probed,
+# and how.
 HEALTHCHECK NONE
 
 CMD ["granian", "--interface=wsgi", "--host=0.0.0.0", "--port=8400", "--blocking-threads=10", "web.wsgi:app"]

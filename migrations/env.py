@@ -1,21 +1,29 @@
-"""How Alembic reaches the database: by the URL it is handed, or by DATABASE_URL."""
+"""How Alembic reaches the database: over the connection or by the URL it is handed, or by DATABASE_URL."""
 
 from alembic import context
-from sqlalchemy import create_engine, pool
+from sqlalchemy import Connection, create_engine, pool
 
 from payproc.database.models import Base
 from payproc.settings import database_url
 
 
 def run() -> None:
-    """Run the migrations, each in its own transaction."""
+    """Run the migrations: within the transaction of a connection that was handed over, else each in its own."""
+    connection = context.config.attributes.get("connection")
+    if connection is not None:
+        _run_over(connection)
+        return
     url = context.config.attributes.get("url") or database_url()
     # Waiting for a lock behind a long transaction would block every query behind us: give up and say so instead.
     engine = create_engine(url, poolclass=pool.NullPool, connect_args={"options": "-c lock_timeout=10s"})
     with engine.connect() as connection:
-        context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=True)
-        with context.begin_transaction():
-            context.run_migrations()
+        _run_over(connection)
+
+
+def _run_over(connection: Connection) -> None:
+    context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 run()

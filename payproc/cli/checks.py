@@ -1,5 +1,6 @@
 """`settings check` and `doctor`: whether it is set up, and whether it keeps its promises."""
 
+from datetime import timedelta
 from typing import Any
 
 import typer
@@ -11,6 +12,7 @@ from payproc.cli.terminal.rendering import show_document, show_table, show_text
 from payproc.errors import SettingsInvalid
 from payproc.operations.doctor import broken_invariants, invariants
 from payproc.settings import Settings
+from payproc.settings.types import as_written
 
 settings_app = typer.Typer(no_args_is_help=True)
 
@@ -69,4 +71,4 @@ def _value(value: Any, *, secret: bool) -> str:  # noqa: ANN401 (any setting)
 
 
 def _worded(value: Any) -> str:  # noqa: ANN401 (any setting)
-    return f"{value.total_seconds():g}s" if hasattr(value, "total_seconds") else str(value)
+    return as_written(value) if isinstance(value, timedelta) else str(value)

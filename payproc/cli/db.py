@@ -9,11 +9,14 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 import payproc
 from payproc import settings
 from payproc.cli.terminal.edge import Json, transaction, written
 from payproc.cli.terminal.rendering import show_item
+from payproc.database.losses import fillings, losses
+from payproc.errors import Conflict
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -32,11 +35,31 @@ def upgrade(
 
 
 @app.command(context_settings=_RELATIVE)
-def downgrade(revision: Annotated[str, typer.Argument(metavar="REV", callback=written)], *, json: Json = False) -> None:
-    """Take the tables back to REV (such as 0001, -1 or base), dropping what newer ones hold."""
-    _reach()
-    command.downgrade(_config(), revision)
+def downgrade(
+    revision: Annotated[str, typer.Argument(metavar="REV", callback=written)],
+    *,
+    yes_lose_data: Annotated[
+        bool, typer.Option("--yes-lose-data", help="Drop what the older tables cannot hold.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Take the tables back to REV (0001, -1 or base); what that would lose is named, and kept unless you say so."""
+    with transaction() as session:
+        lost = _taken_back(session, revision)
+        if lost and not yes_lose_data:
+            # Rolled back: PostgreSQL's tables change in a transaction like their rows.
+            raise Conflict(
+                f"This would lose {', '.join(lost)}. Say --yes-lose-data to lose it.", code="data_would_be_lost"
+            )
     _show(json=json)
+
+
+def _taken_back(session: Session, revision: str) -> list[str]:
+    before = fillings(session)
+    config = _config()
+    config.attributes["connection"] = session.connection()
+    command.downgrade(config, revision)
+    return losses(before, fillings(session))
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """`user` and `key`: who may call, and with what."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from payproc.cli.terminal.edge import Json, Limit, transaction, written
 from payproc.cli.terminal.rendering import show_item, show_list
-from payproc.database.models import Role, User
+from payproc.database.models import ApiKey, Role, Scope, User
 from payproc.domain.languages import Locale
 from payproc.errors import Conflict, NotFound
 from payproc.records.identity import users
@@ -17,6 +18,16 @@ app = typer.Typer(no_args_is_help=True)
 keys = typer.Typer(no_args_is_help=True)
 
 _KEY_MARK, _SHOWN = "pp_", 12
+
+
+class Permission(StrEnum):
+    """A scope, as it is typed."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+_SCOPES = {Permission.READ: Scope.READ, Permission.WRITE: Scope.WRITE}
 
 
 @app.command()
@@ -47,12 +58,38 @@ def list_users(*, limit: Limit = 20, json: Json = False) -> None:
 
 
 @keys.command()
-def issue(who: Annotated[str, typer.Argument(metavar="EMAIL_OR_ID")], *, json: Json = False) -> None:
+def issue(
+    who: Annotated[str, typer.Argument(metavar="EMAIL_OR_ID")],
+    *,
+    scope: Annotated[
+        list[Permission] | None, typer.Option(help="What the key may do, once for each; all of it unless said.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Make another API key for a user; it is shown this once."""
+    scopes = [_SCOPES[permission] for permission in scope or Permission]
     with transaction() as session:
         user = named_user(session, who)
-        key = users.issue_key(session, user)
-    show_item({"id": user.id, "email": user.email, "api_key": key}, json=json)
+        key = users.issue_key(session, user, scopes=scopes)
+    show_item({"id": user.id, "email": user.email, "scopes": sorted(scopes), "api_key": key}, json=json)
+
+
+@keys.command("list")
+def list_keys(
+    who: Annotated[str | None, typer.Argument(metavar="[EMAIL_OR_ID]")] = None,
+    *,
+    limit: Limit = 20,
+    json: Json = False,
+) -> None:
+    """List API keys, newest first, of everybody or of one user; ended ones too."""
+    query = select(ApiKey).order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(limit + 1)
+    with transaction() as session:
+        if who is not None:
+            query = query.where(ApiKey.user_id == named_user(session, who).id)
+        found = list(session.scalars(query))
+        rows = [_key_row(key) for key in found[:limit]]
+    columns = ("prefix", "user", "scopes", "created_at", "revoked_at")
+    show_list("keys", rows, columns=columns, more=len(found) > limit, json=json)
 
 
 @keys.command()
@@ -77,6 +114,17 @@ def named_user(session: Session, who: str) -> User:
     if len(found) > 1:
         raise Conflict(f"Several users are called {who}; name one by id.", code="user_ambiguous")
     return found[0]
+
+
+def _key_row(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "prefix": key.prefix,
+        "user": key.user.email,
+        "scopes": key.scopes,
+        "created_at": key.created_at,
+        "revoked_at": key.revoked_at,
+    }
 
 
 def _row(user: User) -> dict[str, Any]:

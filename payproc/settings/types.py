@@ -50,6 +50,14 @@ def duration(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+def as_written(length: timedelta) -> str:
+    """Write a duration in the largest unit that fits, hours at most: 72h, 90s, 250ms."""
+    for unit, one in (("h", timedelta(hours=1)), ("m", timedelta(minutes=1)), ("s", timedelta(seconds=1))):
+        if length >= one and not length % one:
+            return f"{length // one}{unit}"
+    return f"{length // timedelta(milliseconds=1)}ms"
+
+
 def _written(read: Callable[[str], object]) -> BeforeValidator:
     # What is no text is a default, or was read before.
     return BeforeValidator(lambda value: read(value) if isinstance(value, str) else value)

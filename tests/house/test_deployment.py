@@ -239,9 +239,12 @@ def test_compose_asks_env_only_for_what_stands_in_the_example() -> None:
     assert asked - read_by_the_code() == COMPOSE_ONLY
 
 
-@pytest.mark.parametrize("variable", ["POSTGRES_PASSWORD", "REDIS_PASSWORD", "FLOWER_BASIC_AUTH"])
-def test_compose_refuses_to_start_without_its_own_secrets(variable: str) -> None:
-    # Flower takes an empty login for a login.
+@pytest.mark.parametrize(
+    "variable",
+    ["POSTGRES_PASSWORD", "REDIS_PASSWORD", "FLOWER_BASIC_AUTH", "PUBLIC_BASE_URL", "SMTP_URL", "MAIL_FROM"],
+)
+def test_compose_refuses_to_start_without_what_nobody_can_guess(variable: str) -> None:
+    # Flower takes an empty login for a login, and a container's loopback leads nowhere.
     assert f"${{{variable}:?" in _text("docker-compose.yml")
 
 
@@ -302,7 +305,8 @@ def test_the_example_names_every_variable_and_no_other() -> None:
 
 
 def test_the_values_of_the_example_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    _export(monkeypatch, example() | REQUIRED)
+    assert example()["ENVIRONMENT"] == "production"
+    _export(monkeypatch, example() | REQUIRED | {"ENVIRONMENT": "development"})
     shown = load_settings()
     defaults = load_settings(**{name.lower(): value for name, value in REQUIRED.items()})
     assert shown == defaults
@@ -318,6 +322,17 @@ def test_the_example_gives_no_secret_away() -> None:
     secrets = {name for name in example() if re.search(r"SECRET|PASSWORD|_AUTH$", name)}
     assert {"SECRET_KEY", "STRIPE_SECRET_KEY", "FLOWER_BASIC_AUTH", "POSTGRES_PASSWORD"} <= secrets
     assert {name for name in secrets if example()[name]} == set()
+
+
+def test_the_example_sends_nobody_to_the_loopback() -> None:
+    # Flower's own is said by docker-compose.yml.
+    loopback = {name for name, value in example().items() if re.search(r"127\.|localhost", value)}
+    assert loopback == {"FLOWER_ADDRESS"}
+
+
+def test_the_changelog_names_every_process_that_writes() -> None:
+    [told] = re.findall(r"`docker compose stop ([^`]+)`", _text("CHANGELOG.md"))
+    assert set(told.split()) == set(OURS) - {"migrate", "flower"}
 
 
 @pytest.mark.parametrize("environment", ["development", "production"])

@@ -29,6 +29,7 @@ from payproc.database.models import (
     Review,
     ReviewKind,
     Role,
+    Scope,
     User,
 )
 from payproc.domain.money import Money
@@ -38,7 +39,7 @@ from payproc.flows import checkout
 from payproc.operations.doctor import broken_invariants
 from payproc.providers import registry
 from payproc.providers.stripe import STRIPE
-from payproc.records.identity.users import create_user
+from payproc.records.identity.users import authenticate, create_user
 from payproc.records.reviews import open_review
 from tests.support.configuration import settings_of_a_test
 from tests.support.databases import ROOT, create_database, drop_database
@@ -191,6 +192,27 @@ def test_a_key_is_issued_and_revoked_by_its_beginning_its_id_or_the_whole_of_it(
     assert answer("user", "list")["users"][0]["keys"] == []
     assert refused(1, "key", "revoke", revoked["id"]).startswith("error: There is no key in force")
     assert second not in refused(1, "key", "revoke", second)
+
+
+def test_a_key_is_issued_for_what_it_may_do_and_listed_with_it(database: Database, database_url: str) -> None:
+    first = new_user()["api_key"]
+    reader = answer("key", "issue", "amina@example.com", "--scope", "read")
+    assert reader["scopes"] == ["payments:read"]
+    both = answer("key", "issue", "amina@example.com", "--scope", "read", "--scope", "write")["api_key"]
+    answer("key", "revoke", first)
+    listed = answer("key", "list", "amina@example.com")
+    assert [(key["prefix"], key["scopes"], key["revoked_at"] is None) for key in listed["keys"]] == [
+        (both[:12], ["payments:read", "payments:write"], True),
+        (reader["api_key"][:12], ["payments:read"], True),
+        (first[:12], ["payments:read", "payments:write"], False),
+    ]
+    assert answer("key", "list") == listed
+    assert "payments:read" in ok("key", "list")
+    assert reader["api_key"] not in json.dumps(listed)
+    configured = settings_of_a_test(database_url)
+    assert authenticate(database, reader["api_key"], settings=configured).scopes == {Scope.READ}
+    refused(1, "key", "list", "nobody@example.com")
+    assert run("key", "issue", "amina@example.com", "--scope", "everything").exit_code == 2
 
 
 @pytest.mark.usefixtures("database")
@@ -514,7 +536,13 @@ def test_the_settings_are_shown_without_their_secrets(monkeypatch: pytest.Monkey
     shown = answer("settings", "check")["settings"]
     secret = ("DATABASE_URL", "SECRET_KEY", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "SMTP_URL", "BROKER_URL")
     assert {name: shown[name] for name in secret} == dict.fromkeys(secret, "set")
-    assert (shown["JWT_SECRET"], shown["WORK_LEASE"], shown["ENVIRONMENT"]) == ("not set", "120s", "development")
+    assert (shown["JWT_SECRET"], shown["WORK_LEASE"], shown["ENVIRONMENT"]) == ("not set", "2m", "development")
+    durations = {
+        "IDEMPOTENCY_KEY_LIFE": "72h",
+        "PUSH_TIMEOUT": "100s",
+        "POLL_SCHEDULE_STRIPE": "1m, 5m, 5m, 5m, 5m, 5m, 1h",
+    }
+    assert {name: shown[name] for name in durations} == durations
     assert "hunter" not in ok("settings", "check") + json.dumps(shown)
 
 
@@ -583,6 +611,37 @@ def test_a_database_is_brought_forward_and_back() -> None:
     assert answer("db", "downgrade", "-1")["revision"] != newest["revision"]
     assert answer("db", "downgrade", "base")["revision"] is None
     assert refused(3, "user", "list") == hint
+
+
+def test_what_going_back_would_lose_is_named_and_kept_until_somebody_says_so(
+    database: Database, payment: Payment
+) -> None:
+    newest = answer("db", "current")["revision"]
+    told = refused(1, "db", "downgrade", "0003")
+    assert "payments.encrypted_payer" not in told  # nobody's is kept
+    assert "users.locale (of 1 rows)" in told
+    assert "--yes-lose-data" in told
+    assert answer("db", "current")["revision"] == newest
+    assert "(1 of 1 rows)" in refused(1, "db", "downgrade", "base")
+    with database.transaction() as session:
+        assert session.get_one(Payment, payment.id).status is PaymentStatus.PENDING
+    assert answer("db", "downgrade", "0003", "--yes-lose-data")["revision"] == "0003"
+    assert answer("db", "upgrade")["revision"] == newest
+    with database.transaction() as session:
+        assert session.get_one(Payment, payment.id).status is PaymentStatus.PENDING
+
+
+@pytest.mark.usefixtures("database")
+def test_a_column_that_only_changes_its_name_is_not_taken_for_lost(database: Database, database_url: str) -> None:
+    new_payment(database, database_url)
+    with database.transaction() as session:
+        session.execute(
+            text("""
+                INSERT INTO idempotency_keys (user_id, key, fingerprint, subject, locked_until)
+                SELECT user_id, 'k', 'f', id, now() FROM payments
+            """)
+        )
+    assert "idempotency_keys" not in refused(1, "db", "downgrade", "0004")
 
 
 @pytest.mark.usefixtures("configured")
