@@ -17,8 +17,8 @@ TESTS ?=
 help: ## list what can be made
 	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-up: $(VENV)/.installed ## run everything on this machine until Ctrl-C (PORT=8400, DIRECTORY=var)
-	@exec $(BIN)/python -m sandbox.stack --directory $(DIRECTORY) --base-port $(PORT)
+up: $(VENV)/.installed ## run everything on this machine until Ctrl-C (PORT=8400, DIRECTORY=var, SEED=1; any setting)
+	@exec $(BIN)/python -m sandbox.stack --directory $(DIRECTORY) --base-port $(PORT) $(if $(SEED),--seed)
 
 demo: $(VENV)/.installed ## pay once through the real HTTP API, on a stack of its own
 	@exec $(BIN)/python -m sandbox.demo

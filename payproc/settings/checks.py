@@ -1,7 +1,7 @@
 """What is wrong with settings that each look right by themselves, in sentences for whoever sets them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from pydantic import SecretStr
@@ -60,6 +60,12 @@ def weak_secret(name: str, secret: str) -> list[str]:
 def missing(needed: Mapping[str, SecretStr], *, dialect: str) -> list[str]:
     """Name what a wallet's dialect needs and was not given."""
     return [f"{name} is not set; {dialect} needs it" for name, value in needed.items() if not value.get_secret_value()]
+
+
+def dialect_not_said(name: str, dialects: Iterable[str]) -> str:
+    """Ask for the dialect of a wallet whose account is set."""
+    real = ", ".join(dialect for dialect in dialects if dialect != "guide")
+    return f"{name} is not set: say which of {real} you were given at onboarding"
 
 
 def guide_dialect(settings: Settings, name: str, dialect: str) -> list[str]:

@@ -4,7 +4,7 @@ import re
 import shlex
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, BinaryIO
 
 from honcho.manager import SYSTEM_PRINTER_NAME, Manager
@@ -15,7 +15,8 @@ from sandbox.stack.errors import StackFailed
 from sandbox.stack.processes import processes
 from sandbox.stack.seeds import ROOT
 from sandbox.stack.site import Site
-from sandbox.stack.welcome import welcome
+
+OnceUp = Callable[[Site, Console], None]
 
 _LOOK_EVERY_SECONDS = 0.5
 # How structlog, Celery, granian and Flower mark a line that somebody should read.
@@ -70,9 +71,10 @@ class Screen:
 class Run:
     """One run in the foreground, from the start of its processes to the end of the last."""
 
-    def __init__(self, site: Site, children: Children, console: Console) -> None:
+    def __init__(self, site: Site, children: Children, console: Console, *, once_up: Collection[OnceUp]) -> None:
         self._site = site
         self._servers = children
+        self._once_up = once_up
         self._console = console
         self._over = threading.Event()
         self._failure: StackFailed | None = None
@@ -82,7 +84,7 @@ class Run:
         self._manager = Manager(printer=self._screen)
 
     def __call__(self) -> None:
-        """Start everything, print the table, and return when somebody pressed Ctrl-C.
+        """Start everything, do what is to be done once it is up, and return when somebody pressed Ctrl-C.
 
         Raises StackFailed when a process ends by itself or does not come up.
         """
@@ -105,7 +107,8 @@ class Run:
         try:
             with self._console.status("starting…"):
                 wait_until_up(self._site, self._starting, ended=self._ended, tell=self._console.print)
-            welcome(self._site, self._console)
+            for act in self._once_up:
+                act(self._site, self._console)
             while not self._over.wait(_LOOK_EVERY_SECONDS):
                 self._check_redis()
         except StackFailed as failed:
@@ -122,12 +125,12 @@ class Run:
             raise died(self._site, "redis", code)
 
 
-def run(site: Site, children: Children, console: Console) -> None:
-    """Run the processes above PostgreSQL and Redis until Ctrl-C or SIGTERM.
+def run(site: Site, children: Children, console: Console, *, once_up: Collection[OnceUp]) -> None:
+    """Run the processes above PostgreSQL and Redis until Ctrl-C or SIGTERM; `once_up` is done in order when all are up.
 
     Raises StackFailed when a process ends by itself or does not come up.
     """
-    Run(site, children, console)()
+    Run(site, children, console, once_up=once_up)()
 
 
 def print_failure(failed: StackFailed) -> None:

@@ -1,6 +1,7 @@
 """All of payproc on one machine: `python -m sandbox.stack`, or `running_stack` from a test."""
 
 import argparse
+import os
 import signal
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from sandbox.stack import accounts, foreground, generated_secrets, seeds, servers
+from sandbox.demo import history
+from sandbox.stack import accounts, foreground, generated_secrets, seeds, servers, shell
 from sandbox.stack.children import Children
 from sandbox.stack.errors import StackFailed
 from sandbox.stack.ports import Ports
@@ -19,6 +21,7 @@ from sandbox.stack.processes import processes, redis
 from sandbox.stack.site import Site
 from sandbox.stack.stale_processes import end_stale_processes, only_stack_in
 from sandbox.stack.watcher import watched
+from sandbox.stack.welcome import welcome
 
 DEFAULT_PORT = 8400
 _HIGHEST_BASE = 65_400
@@ -169,6 +172,7 @@ def _servers(directory: Path, ports: Ports, overrides: Mapping[str, str]) -> Ite
         site = replace(site, secrets=seeds.seed(site))
         generated_secrets.keep(remembered, site.secrets)
         accounts.write(site)
+        shell.write(site)
         with _redis(site) as children:
             yield site, children
     finally:
@@ -191,6 +195,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox.stack", description=__doc__)
     parser.add_argument("--directory", type=Path, default=Path("var"), help="where data, logs and secrets stay")
     parser.add_argument("--base-port", type=int, default=DEFAULT_PORT, help="web's port; the others follow from it")
+    parser.add_argument("--seed", action="store_true", help="make a little history once all is up")
     parser.add_argument("--quiet", action="store_true", help="print only problems")
     arguments = parser.parse_args()
     if not 0 < arguments.base_port <= _HIGHEST_BASE:
@@ -203,15 +208,29 @@ def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _told_by_the_shell(console: Console) -> Mapping[str, str]:
+    told = shell.wishes(os.environ)
+    for name in told.dropped:
+        # Nor for this process, which reads settings as well.
+        del os.environ[name]
+    if told.taken:
+        console.print(f"from your shell: {', '.join(f'{name}={value}' for name, value in told.taken.items())}")
+    if told.dropped:
+        console.print(f"not from your shell, a stack has its own or does without: {', '.join(told.dropped)}")
+    return told.taken
+
+
 def main() -> int:
     """Run until Ctrl-C or SIGTERM, which is success, or until a process fails."""
     arguments = _arguments()
     console = Console(quiet=arguments.quiet, highlight=False)
     signal.signal(signal.SIGTERM, interrupt)
     ports = Ports.from_base(arguments.base_port)
+    once_up = (history.make, welcome) if arguments.seed else (welcome,)
+    taken = _told_by_the_shell(console)
     try:
-        with prepared(arguments.directory, ports, overrides={}, tell=console.print) as (site, children):
-            foreground.run(site, children, console)
+        with prepared(arguments.directory, ports, overrides=taken, tell=console.print) as (site, children):
+            foreground.run(site, children, console, once_up=once_up)
     except KeyboardInterrupt:
         return 0
     except StackFailed as failed:

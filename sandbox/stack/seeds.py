@@ -12,6 +12,7 @@ import payproc
 from payproc.bootstrap import load_settings
 from payproc.database.engine import Database
 from payproc.database.models import Role, User
+from payproc.errors import SettingsInvalid
 from payproc.records.identity.users import NotAuthenticated, authenticate, create_user, issue_key
 from sandbox.stack.errors import StackFailed
 from sandbox.stack.generated_secrets import GeneratedSecrets
@@ -49,7 +50,8 @@ def prepare_database(server: Postgres) -> str:
 def seed(site: Site) -> GeneratedSecrets:
     """Make the users that are missing; return the secrets with a key in force for each role.
 
-    A key that is remembered and still good stays: people have it in their shell's history.
+    A key that is remembered and still good stays: people have it in their shell's history. Raises StackFailed where a
+    setting is none.
     """
     database = Database(site.database_url, pool_size=1)
     try:
@@ -60,7 +62,10 @@ def seed(site: Site) -> GeneratedSecrets:
 
 
 def _key(site: Site, database: Database, role: Role) -> str:
-    settings = load_settings(**{name.lower(): value for name, value in site.settings().items()})
+    try:
+        settings = load_settings(**{name.lower(): value for name, value in site.settings().items()})
+    except SettingsInvalid as invalid:
+        raise StackFailed("; ".join(invalid.problems)) from None
     remembered = site.secrets.api_keys.get(role.value, "")
     try:
         authenticate(database, remembered, settings=settings)

@@ -14,6 +14,30 @@ MARK = "PAYPROC_STACK"
 
 FLOWER_USER = "operator"
 
+# Settings that a stack begins with, and that may be others.
+_HABITS = {
+    # What the gateways of today speak. The guide's dialects are for who asks for them.
+    "JAZZ_CASH_DIALECT": "mwallet-2.0",
+    "EASY_PAISA_DIALECT": "rest-v4",
+    # The gateways' own rule is ten minutes, which nobody wants to watch.
+    "POLL_SCHEDULE_JAZZ_CASH": "5s,10s,30s,1m",
+    "POLL_SCHEDULE_EASY_PAISA": "5s,10s,30s,1m",
+    "MAIL_FROM": "shop@example.com",
+    "OPERATOR_MAIL": "operators@example.com",
+    # A person who breaks something here on purpose does not want to wait as long as production may.
+    "RETRY_BASE": "1s",
+    "RING_LEASE": "5s",
+}
+# Settings that are the stack's own and no others.
+PLUMBING = frozenset(
+    {
+        *("ENVIRONMENT", "FLOWER_BASIC_AUTH", "SECRET_KEY", "FORWARDED_HOPS"),
+        *("JAZZ_CASH_MERCHANT_ID", "JAZZ_CASH_PASSWORD", "JAZZ_CASH_INTEGRITY_SALT", "JAZZ_CASH_MERCHANT_MPIN"),
+        *("EASY_PAISA_STORE_ID", "EASY_PAISA_STORE_PASSWORD", "EASY_PAISA_USERNAME", "EASY_PAISA_PASSWORD"),
+        *("EASY_PAISA_ACCOUNT_NUMBER", "EASY_PAISA_HASH_KEY", "EASY_PAISA_PRIVATE_KEY", "EASY_PAISA_PUBLIC_KEY"),
+    }
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
@@ -66,6 +90,10 @@ class Site:
 
     def settings(self) -> dict[str, str]:
         """Return payproc's settings, by the names of their environment variables."""
+        return {**self._plumbing(), **_HABITS, **self.overrides}
+
+    def _plumbing(self) -> dict[str, str]:
+        # What holds the stack together: another value would lead it out of this machine, or apart.
         return {
             "ENVIRONMENT": "development",
             "DATABASE_URL": self.database_url,
@@ -89,17 +117,8 @@ class Site:
             "EASY_PAISA_PRIVATE_KEY": self.secrets.merchant_keys["private"],
             "EASY_PAISA_PUBLIC_KEY": self.secrets.gateway_keys["public"],
             "EASY_PAISA_BASE_URL": f"{self.gateway_url}/easypaisa",
-            # The gateways' own rule is ten minutes, which nobody wants to watch.
-            "POLL_SCHEDULE_JAZZ_CASH": "5s,10s,30s,1m",
-            "POLL_SCHEDULE_EASY_PAISA": "5s,10s,30s,1m",
             "SMTP_URL": f"smtp://127.0.0.1:{self.ports.smtp}",
-            "MAIL_FROM": "shop@example.com",
-            "OPERATOR_MAIL": "operators@example.com",
-            # A person who breaks something here on purpose does not want to wait as long as production may.
-            "RETRY_BASE": "1s",
-            "RING_LEASE": "5s",
             "FLOWER_BASIC_AUTH": ":".join(self.flower_login),
-            **self.overrides,
         }
 
     def environment(self) -> dict[str, str]:

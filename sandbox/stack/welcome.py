@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
+from sandbox.stack import shell
 from sandbox.stack.seeds import PEOPLE
 from sandbox.stack.site import Site
 
@@ -21,7 +22,7 @@ CHECKOUT = {
 }
 
 
-WALLET = {"amount": 1250.5, "description": "Two mangoes", "phone": "03001234567", "cnic": "345678"}
+WALLET = {"amount": 1250.5, "currency": "pkr", "description": "Two mangoes", "phone": "03001234567", "cnic": "345678"}
 
 
 def welcome(site: Site, console: Console) -> None:
@@ -54,6 +55,7 @@ def _rows(site: Site) -> Iterator[tuple[str, str, str]]:
     yield site.database_url.replace("+psycopg", ""), "PostgreSQL", ""
     yield site.broker_url, "Redis", ""
     yield f"{site.directory}/logs", "a log for each process", ""
+    yield shell.source_line(site), "type it in another shell, then: python -m payproc payment list", ""
 
 
 def curl(site: Site) -> str:

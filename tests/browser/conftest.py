@@ -48,6 +48,7 @@ def settings(database_url: str, wallet: Wallet, front: Front) -> Settings:
         database_url,
         public_base_url=front.url,
         allow_guide_dialect=True,
+        jazz_cash_dialect="guide",
         jazz_cash_merchant_id="MC00001",
         jazz_cash_password="pw12345678",
         jazz_cash_integrity_salt="TESTSALT01",

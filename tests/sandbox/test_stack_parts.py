@@ -14,6 +14,7 @@ from sandbox.stack.errors import StackFailed
 from sandbox.stack.generated_secrets import GeneratedSecrets, keep, recall
 from sandbox.stack.ports import Ports
 from sandbox.stack.processes import Process, Says, processes
+from sandbox.stack.shell import env_file, source_line, wishes, write
 from sandbox.stack.site import MARK, Site
 from sandbox.stack.stale_processes import end_stale_processes, only_stack_in
 from sandbox.stack.welcome import curl
@@ -77,6 +78,58 @@ def test_what_the_shell_exports_for_payproc_does_not_leak_in(site: Site, monkeyp
     environment = site.environment()
     assert environment["DATABASE_URL"] == site.database_url
     assert "JWT_SECRET" not in environment
+
+
+def test_what_a_shell_may_say_is_taken_and_what_leads_away_is_named() -> None:
+    told = wishes(
+        {
+            "JAZZ_CASH_DIALECT": "hosted-2.0",
+            "EASY_PAISA_PAYMENT_TYPE": "OTC",
+            "DEFAULT_CURRENCY": "pkr",
+            "POLL_SCHEDULE_JAZZ_CASH": "1s",
+            "LOG_LEVEL": "",
+            "HOME": "/",
+            "DATABASE_URL": "postgresql://production/payproc",
+            "JAZZ_CASH_HOSTED_URL": "https://production.jazzcash.com.pk/",
+            "EASY_PAISA_RETURN_URL": "https://shop.pk/",
+            "ENVIRONMENT": "production",
+            "JWT_SECRET": "somebody's",
+            "STRIPE_SECRET_KEY": "sk_live_somebodys",
+        }
+    )
+    assert dict(told.taken) == {
+        "JAZZ_CASH_DIALECT": "hosted-2.0",
+        "EASY_PAISA_PAYMENT_TYPE": "OTC",
+        "DEFAULT_CURRENCY": "pkr",
+        "POLL_SCHEDULE_JAZZ_CASH": "1s",
+    }
+    assert told.dropped == (
+        *("DATABASE_URL", "EASY_PAISA_RETURN_URL", "ENVIRONMENT", "JAZZ_CASH_HOSTED_URL", "JWT_SECRET"),
+        "STRIPE_SECRET_KEY",
+    )
+
+
+def test_no_setting_that_a_stack_gives_itself_is_taken_but_its_habits(site: Site) -> None:
+    exported = dict.fromkeys(site.settings(), "another")
+    assert set(wishes(exported).taken) == {
+        *("JAZZ_CASH_DIALECT", "EASY_PAISA_DIALECT", "POLL_SCHEDULE_JAZZ_CASH", "POLL_SCHEDULE_EASY_PAISA"),
+        *("MAIL_FROM", "OPERATOR_MAIL", "RETRY_BASE", "RING_LEASE"),
+    }
+
+
+def test_a_second_shell_is_pointed_at_the_stack_and_nobody_else_reads_how(site: Site) -> None:
+    write(site)
+    file = env_file(site)
+    assert file.stat().st_mode & 0o777 == 0o600
+    shown = subprocess.run(
+        ["/bin/sh", "-c", f'{source_line(site)} && command -v python && printf "%s" "$EASY_PAISA_PRIVATE_KEY"'],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    python, _, key = shown.partition("\n")
+    assert python == str(Path(sys.executable).parent / "python")
+    assert key.strip() == site.secrets.merchant_keys["private"].strip()
 
 
 def test_an_override_reaches_every_process(site: Site) -> None:

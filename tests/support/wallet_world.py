@@ -99,6 +99,7 @@ def wallet_settings(settings: Settings, gateway_url: str, front_url: str) -> dic
         "jazz_cash_integrity_salt": SECRETS.jazz_cash_integrity_salt,
         "jazz_cash_merchant_mpin": SECRETS.jazz_cash_merchant_mpin,
         "jazz_cash_base_url": f"{gateway_url}/jazzcash",
+        "jazz_cash_dialect": "guide",
         "easy_paisa_store_id": SECRETS.easy_paisa_store_id,
         "easy_paisa_store_password": SECRETS.easy_paisa_store_password,
         "easy_paisa_username": SECRETS.easy_paisa_username,
@@ -108,6 +109,7 @@ def wallet_settings(settings: Settings, gateway_url: str, front_url: str) -> dic
         "easy_paisa_private_key": SECRETS.merchant_keys["private"],
         "easy_paisa_public_key": SECRETS.gateway_keys["public"],
         "easy_paisa_base_url": f"{gateway_url}/easypaisa",
+        "easy_paisa_dialect": "guide",
         # Long enough for a machine that has much to do: a time-out here is a doubt, which is another story.
         "push_timeout": timedelta(seconds=2),
         "provider_read_timeout": timedelta(seconds=2),

@@ -49,6 +49,7 @@ def settings(database_url: str) -> Settings:
     return settings_of_a_test(
         database_url,
         allow_guide_dialect=True,
+        jazz_cash_dialect="guide",
         jazz_cash_merchant_id="MC00001",
         jazz_cash_password="pw12345678",
         jazz_cash_integrity_salt="TESTSALT01",

@@ -9,7 +9,7 @@ from payproc.providers.transport.http import Http
 
 
 def _constructed(settings: EasyPaisaSettings, breakers: CircuitBreakers) -> EasyPaisaProvider | None:
-    if not settings.offers_easy_paisa:
+    if not settings.offers_easy_paisa or settings.easy_paisa_dialect is None:
         return None
     config = EasyPaisaConfig(
         dialect=settings.easy_paisa_dialect,

@@ -8,7 +8,7 @@ from typing import assert_never
 from pydantic import SecretStr
 
 from payproc.settings import Schedule, Settings
-from payproc.settings.checks import guide_dialect, missing, not_https
+from payproc.settings.checks import dialect_not_said, guide_dialect, missing, not_https
 from payproc.settings.types import ExactUrl, HttpUrl, Pem
 
 
@@ -76,7 +76,8 @@ def default_base_url(dialect: Dialect, *, live: bool) -> str:
 class EasyPaisaSettings(Settings):
     """Easypaisa's variables, beside the deployment's. It is offered where EASY_PAISA_STORE_ID names a store."""
 
-    easy_paisa_dialect: Dialect = Dialect.GUIDE
+    # No default: which one an account speaks is told at onboarding, and a guess would be right for few.
+    easy_paisa_dialect: Dialect | None = None
     easy_paisa_payment_type: PaymentType = PaymentType.MOBILE_ACCOUNT
     easy_paisa_store_id: str = ""
     easy_paisa_store_password: SecretStr = SecretStr("")
@@ -102,23 +103,26 @@ def problems(settings: EasyPaisaSettings) -> list[str]:
     """Return a sentence for each of Easypaisa's settings that is missing, or that production refuses."""
     if not settings.offers_easy_paisa:
         return []
-    found = missing(_needed(settings), dialect=settings.easy_paisa_dialect)
+    dialect = settings.easy_paisa_dialect
+    if dialect is None:
+        return [dialect_not_said("EASY_PAISA_DIALECT", Dialect)]
+    found = missing(_needed(settings, dialect), dialect=dialect)
     if settings.is_production:
-        found += guide_dialect(settings, "EASY_PAISA_DIALECT", settings.easy_paisa_dialect)
+        found += guide_dialect(settings, "EASY_PAISA_DIALECT", dialect)
         found += not_https(
             {"PUBLIC_BASE_URL": settings.public_base_url, "EASY_PAISA_BASE_URL": settings.easy_paisa_base_url}
         )
     return found
 
 
-def _needed(settings: EasyPaisaSettings) -> dict[str, SecretStr]:
+def _needed(settings: EasyPaisaSettings, dialect: Dialect) -> dict[str, SecretStr]:
     # What pays by the hosted page is asked about over REST.
     rest = {
         "EASY_PAISA_USERNAME": SecretStr(settings.easy_paisa_username),
         "EASY_PAISA_PASSWORD": settings.easy_paisa_password,
         "EASY_PAISA_ACCOUNT_NUMBER": settings.easy_paisa_account_number,
     }
-    match settings.easy_paisa_dialect:
+    match dialect:
         case Dialect.GUIDE:
             return {"EASY_PAISA_STORE_PASSWORD": settings.easy_paisa_store_password}
         case Dialect.REST_V4:
@@ -130,5 +134,5 @@ def _needed(settings: EasyPaisaSettings) -> dict[str, SecretStr]:
             }
         case Dialect.HOSTED:
             return rest | {"EASY_PAISA_HASH_KEY": settings.easy_paisa_hash_key}
-        case _ as never:
-            assert_never(never)
+        case _:
+            assert_never(dialect)

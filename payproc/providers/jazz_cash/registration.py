@@ -12,7 +12,7 @@ from payproc.providers.transport.http import Http
 
 
 def _constructed(settings: JazzCashSettings, breakers: CircuitBreakers) -> JazzCashProvider | None:
-    if not settings.offers_jazz_cash:
+    if not settings.offers_jazz_cash or settings.jazz_cash_dialect is None:
         return None
     config = JazzCashConfig(
         dialect=settings.jazz_cash_dialect,

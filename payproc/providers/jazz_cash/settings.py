@@ -10,7 +10,7 @@ from payproc.errors import SettingsInvalid
 from payproc.providers.jazz_cash.endpoints import Endpoints, Preset
 from payproc.providers.jazz_cash.values import is_plain
 from payproc.settings import Schedule, Settings
-from payproc.settings.checks import guide_dialect, missing, not_https
+from payproc.settings.checks import dialect_not_said, guide_dialect, missing, not_https
 from payproc.settings.types import ExactUrl, HttpUrl
 
 
@@ -85,7 +85,8 @@ class JazzCashConfig:
 class JazzCashSettings(Settings):
     """JazzCash's variables, beside the deployment's. It is offered where JAZZ_CASH_MERCHANT_ID names an account."""
 
-    jazz_cash_dialect: Dialect = Dialect.GUIDE
+    # No default: which one an account speaks is told at onboarding, and a guess would be right for few.
+    jazz_cash_dialect: Dialect | None = None
     jazz_cash_merchant_id: str = ""
     jazz_cash_password: SecretStr = SecretStr("")
     jazz_cash_integrity_salt: SecretStr = SecretStr("")
@@ -113,6 +114,8 @@ def problems(settings: JazzCashSettings) -> list[str]:
     if not settings.offers_jazz_cash:
         return []
     dialect = settings.jazz_cash_dialect
+    if dialect is None:
+        return [dialect_not_said("JAZZ_CASH_DIALECT", Dialect)]
     needed = {"JAZZ_CASH_PASSWORD": settings.jazz_cash_password}
     if dialect is not Dialect.GUIDE:
         # An empty key is one that anybody can sign with.

@@ -227,8 +227,12 @@ def test_a_value_that_cannot_work_is_refused_by_its_name(name: str, value: str) 
     assert [problem.partition(":")[0] for problem in refused.value.problems] == [name.upper()]
 
 
-JAZZ_CASH = {"jazz_cash_merchant_id": "MC12345", "jazz_cash_password": "sz1v4agvyf"}
-EASY_PAISA = {"easy_paisa_store_id": "12345"}
+JAZZ_CASH = {
+    "jazz_cash_merchant_id": "MC12345",
+    "jazz_cash_password": "sz1v4agvyf",
+    "jazz_cash_dialect": "guide",
+}
+EASY_PAISA = {"easy_paisa_store_id": "12345", "easy_paisa_dialect": "guide"}
 HTTPS = {"public_base_url": "https://pay.shop.pk"}
 
 
@@ -239,7 +243,9 @@ def test_a_wallet_without_an_account_is_not_offered_and_asks_for_nothing() -> No
 @pytest.mark.parametrize(
     ("values", "missing"),
     [
-        ({"jazz_cash_merchant_id": "MC12345"}, {"JAZZ_CASH_PASSWORD"}),
+        ({"jazz_cash_merchant_id": "MC12345"}, {"JAZZ_CASH_DIALECT"}),
+        (JAZZ_CASH | {"jazz_cash_password": ""}, {"JAZZ_CASH_PASSWORD"}),
+        ({"easy_paisa_store_id": "12345"}, {"EASY_PAISA_DIALECT"}),
         (JAZZ_CASH | {"jazz_cash_dialect": "hosted-2.0"}, {"JAZZ_CASH_INTEGRITY_SALT"}),
         (EASY_PAISA, {"EASY_PAISA_STORE_PASSWORD"}),
         (
@@ -254,6 +260,13 @@ def test_a_wallet_without_an_account_is_not_offered_and_asks_for_nothing() -> No
 )
 def test_what_a_dialect_needs_is_named_by_variable(values: dict[str, Any], missing: set[str]) -> None:
     assert {problem.partition(" ")[0] for problem in problems(**DEVELOPMENT, **values)} == missing
+
+
+@pytest.mark.parametrize("deployment", [DEVELOPMENT, PRODUCTION | HTTPS])
+def test_which_dialect_an_account_speaks_is_never_guessed(deployment: dict[str, Any]) -> None:
+    found = problems(**deployment, jazz_cash_merchant_id="MC12345", easy_paisa_store_id="12345")
+    assert [problem.partition(" ")[0] for problem in found] == ["JAZZ_CASH_DIALECT", "EASY_PAISA_DIALECT"]
+    assert "is not set: say which of rest-v4, rest-v5-rsa, hosted you were given" in found[1]
 
 
 def test_production_speaks_the_guides_dialect_only_where_somebody_meant_it() -> None:
@@ -298,7 +311,7 @@ def test_each_providers_names_are_its_own() -> None:
 
 
 def test_all_that_is_wrong_is_told_at_once_whoever_it_belongs_to() -> None:
-    wrong = {"redirect_hosts": "", "stripe_api_base": "http://stripe.test", "easy_paisa_store_id": "12345"}
+    wrong = {"redirect_hosts": "", "stripe_api_base": "http://stripe.test"} | EASY_PAISA
     assert [problem.partition(" ")[0] for problem in problems(**PRODUCTION | wrong | HTTPS)] == [
         "REDIRECT_HOSTS",
         "STRIPE_API_BASE",
