@@ -21,6 +21,8 @@ OnceUp = Callable[[Site, Console], None]
 _LOOK_EVERY_SECONDS = 0.5
 # How structlog, Celery, granian and Flower mark a line that somebody should read.
 _PROBLEM = re.compile(r"\[(warning|error|critical) *\]|: (WARNING|ERROR|CRITICAL)/|\[(WARNING|ERROR|CRITICAL)\]")
+# Celery passes what our own log prints on as a warning of its own.
+_NO_PROBLEM = re.compile(r"\[(debug|info) *\]")
 _STOPPED = re.compile(r"(\S+) stopped \(rc=(-?[0-9]+)\)")
 
 
@@ -59,7 +61,7 @@ class Screen:
             self._logs[name] = self._site.log(name).open("ab", buffering=0)
         self._logs[name].write(line)
         text = line.decode(errors="replace").rstrip()
-        if _PROBLEM.search(text) and not self.asked_to_stop:
+        if _PROBLEM.search(text) and not _NO_PROBLEM.search(text) and not self.asked_to_stop:
             print(f"{name}: {text}", file=sys.stderr, flush=True)  # noqa: T201 (a terminal is what this is for)
 
     def close(self) -> None:

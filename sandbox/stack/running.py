@@ -214,9 +214,12 @@ def _told_by_the_shell(console: Console) -> Mapping[str, str]:
         # Nor for this process, which reads settings as well.
         del os.environ[name]
     if told.taken:
-        console.print(f"from your shell: {', '.join(f'{name}={value}' for name, value in told.taken.items())}")
+        taken = ", ".join(f"{name}={value}" for name, value in told.taken.items())
+        console.print(f"from your shell: {taken}", soft_wrap=True, markup=False)
     if told.dropped:
-        console.print(f"not from your shell, a stack has its own or does without: {', '.join(told.dropped)}")
+        console.print(
+            f"not from your shell, a stack has its own or does without: {', '.join(told.dropped)}", soft_wrap=True
+        )
     return told.taken
 
 

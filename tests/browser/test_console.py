@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from payproc.database.models import FindingKind, User
+from payproc.providers.answers import Verdict
 from payproc.records.identity.users import issue_key
 from tests.browser.month import HOSTILE, seed_month
 from tests.browser.shop import Shop
@@ -98,6 +99,32 @@ def test_every_day_can_be_read_as_a_table(look: Any, seeded: Seeded) -> None:
     expect(rows).to_have_count(30)
     expect(rows.first).to_be_visible()
     assert page.locator("html").evaluate("e => e.scrollWidth") <= 360
+
+
+# A head, or the name of an event, of which a word stands on two lines.
+BROKEN = """() => [...document.querySelectorAll('thead th, td:not(.free, .code)')].filter((cell) => {
+  const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode())
+    for (const word of node.data.matchAll(/[^\\s-]+/g)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      if (range.getClientRects().length > 1) return true;
+    }
+  return false;
+}).map((cell) => cell.innerText)"""
+
+
+@pytest.mark.parametrize("width", [800, 1280])
+def test_no_word_of_ours_is_broken(look: Any, shop: Shop, seeded: Seeded, width: int) -> None:
+    seed_month(seeded)
+    page = look(viewport={"width": width, "height": 800})
+    assert page.evaluate(BROKEN) == []
+    payment = shop.by_push()
+    shop.end(payment, Verdict.PAID)
+    page.goto(f"{shop.front.url}/console/payments/{payment.id}")
+    expect(page.get_by_text("payment.created")).to_be_visible()
+    assert page.evaluate(BROKEN) == []
 
 
 def test_a_finding_leads_to_its_payment_and_back(look: Any, shop: Shop, seeded: Seeded) -> None:

@@ -3,9 +3,12 @@ from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import select
 
-from payproc.database.models import Payment
+from payproc.database.models import Job, Payment
+from payproc.domain.money import Money
 from payproc.flows import checkout
+from payproc.jobs import Kind
 from payproc.providers.answers import AwaitCustomer, Redirect, Verdict
 from payproc.providers.stripe import STRIPE
 from tests.browser.shop import Shop
@@ -314,7 +317,9 @@ def every_state(shop: Shop) -> dict[str, str]:
         "cancelled": shop.by_push(),
         "expired": shop.by_push(),
         "refunded": shop.by_push(),
+        "mismatch": shop.by_push(),
     }
+    shop.end(made["mismatch"], Verdict.PAID, money=Money.of(100, "pkr"))
     shop.age(made["waiting"], timedelta(minutes=5))
     shop.begin(made["redirect"], Redirect(url=f"{shop.wallet.url}/card"))
     shop.end(made["processing"], Verdict.PROCESSING)
@@ -369,6 +374,35 @@ def test_every_state_fits_a_narrow_screen_and_can_be_read(
         assert len(pairs) > 3, name
         unreadable = [pair for pair in pairs if contrast(*pair[1:]) < 4.5]
         assert unreadable == [], name
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_long_description_is_cut_and_leaves_room_for_what_there_is_to_do(
+    open_page: OpenPage, shop: Shop, width: int
+) -> None:
+    page = open_page(viewport={"width": width, "height": 740})
+    words = "Chaunsa mangoes of this summer, hand picked, in crates of five kilograms each. " * 6
+    page.goto(shop.link(shop.by_push(description=words)))
+    height = page.evaluate("document.querySelector('.description').offsetHeight")
+    line = page.evaluate("parseFloat(getComputedStyle(document.querySelector('.description')).lineHeight)")
+    assert height <= 4 * line + 2
+    assert page.evaluate("document.querySelector('h1').getBoundingClientRect().bottom") < 740
+
+
+def test_calling_off_is_never_posted_by_the_page_itself(page: Page, shop: Shop) -> None:
+    payment = shop.take(STRIPE)
+    shop.begin(payment, Redirect(url=f"{shop.wallet.url}/card"))
+    page.goto(shop.link(payment))
+    page.reload()
+    heading(page, "Go on to the payment page")
+    assert page.evaluate("performance.getEntriesByType('navigation').length") == 1
+    with shop.app.database.transaction() as session:
+        asked = select(Job.id).where(Job.kind == Kind.CANCEL_PAYMENT)
+        assert session.scalar(asked) is None
+    page.get_by_role("button", name="Cancel this payment").click()
+    expect(page.get_by_text("This payment is being called off.")).to_be_visible()
+    with shop.app.database.transaction() as session:
+        assert session.scalar(asked) is not None
 
 
 def test_everything_can_be_reached_with_the_keyboard(page: Page, shop: Shop) -> None:

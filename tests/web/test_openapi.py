@@ -25,6 +25,7 @@ NOT_OPERATIONS = {
     "pay.static",
     "pay.page",
     "pay.status",
+    "pay.cancel",
     "console.static",
     "console.reconciliation",
     "console.findings",

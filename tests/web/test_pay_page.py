@@ -11,11 +11,13 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from payproc import jobs
 from payproc.application import Application
 from payproc.database.engine import Database
-from payproc.database.models import Payment, User
+from payproc.database.models import Job, Payment, User
 from payproc.domain.languages import Language
 from payproc.domain.money import CURRENCIES, Money
 from payproc.domain.payment_methods import PaymentMethod
@@ -23,6 +25,7 @@ from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import PaymentStatus
 from payproc.flows import checkout
+from payproc.jobs import Kind
 from payproc.operations.decline_reasons import DeclineReason
 from payproc.providers.answers import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
 from payproc.providers.easy_paisa import EASY_PAISA
@@ -408,8 +411,90 @@ def test_the_status_is_what_the_page_was_drawn_from(till: Till) -> None:
 
 def test_the_status_tells_nothing_else(till: Till) -> None:
     status = till.client.get(till.path(till.take(EASY_PAISA)) + "/status")
-    assert status.json == {"status": "pending", "next_action": None, "failure_code": None}
+    assert status.json == {"status": "pending", "next_action": None, "failure_code": None, "mismatch": False}
     assert status.headers["Cache-Control"] == "no-store"
+
+
+# --- Ways out of a wait -----------------------------------------------------------------------------------------------
+
+
+def cancellations(app: Application) -> list[str]:
+    with app.database.transaction() as session:
+        return list(session.scalars(select(Job.subject).where(Job.kind == Kind.CANCEL_PAYMENT)))
+
+
+def test_a_card_payment_that_waits_is_called_off_from_its_page(till: Till, app: Application) -> None:
+    payment = till.begin(till.take(STRIPE), Redirect(url="https://checkout.stripe.com/c/pay/cs_1"))
+    page = till.see(payment)
+    assert f'action="{till.path(payment)}/cancel"' in page.text
+    assert directives(page)["form-action"] == ["'self'"]
+    for _ in range(2):
+        pressed = till.client.post(till.path(payment) + "/cancel")
+        assert (pressed.status_code, pressed.headers["Location"]) == (303, till.path(payment))
+    assert cancellations(app) == [payment.id]
+    assert "This payment is being called off." in words_on(till.see(payment))
+    assert "Cancel this payment" not in words_on(till.see(payment))
+
+
+def test_what_has_ended_is_not_called_off_by_a_page_that_was_drawn_before(till: Till, app: Application) -> None:
+    payment = till.end(till.take(STRIPE), Verdict.PAID)
+    assert till.client.post(till.path(payment) + "/cancel").status_code == 303
+    assert cancellations(app) == []
+    assert state_on(till.see(payment)) == PageState.COMPLETED
+
+
+def test_a_wallets_payment_offers_the_shop_and_no_button_that_does_nothing(till: Till, app: Application) -> None:
+    payment = till.take(EASY_PAISA)
+    page = till.see(payment)
+    assert "/cancel" not in page.text
+    assert 'href="https://example.com/basket"' in page.text
+    assert "The payment goes on without this page. Do not pay again before it has ended." in words_on(page)
+    assert till.client.post(till.path(payment) + "/cancel").status_code == 303
+    assert cancellations(app) == []
+
+
+def test_every_wait_leads_back_to_the_shop(till: Till) -> None:
+    waiting = {
+        PageState.FORM: till.take(JAZZ_CASH),
+        PageState.PUSH: till.take(EASY_PAISA),
+        PageState.COUNTER: till.begin(till.take(EASY_PAISA), AwaitCustomer(token="84710362")),
+        PageState.PREPARING: till.take(STRIPE),
+        PageState.REDIRECT: till.begin(till.take(STRIPE), Redirect(url="https://checkout.stripe.com/c/pay/cs_1")),
+        PageState.PROCESSING: till.end(till.take(STRIPE), Verdict.PROCESSING),
+    }
+    for state, payment in waiting.items():
+        page = till.see(payment)
+        assert state_on(page) == state
+        assert 'href="https://example.com/basket"' in page.text, state
+
+
+def test_who_waits_is_told_when_the_wallet_is_asked_again(till: Till, app: Application) -> None:
+    payment = till.take(EASY_PAISA)
+    with app.database.transaction() as session:
+        session.get_one(Payment, payment.id).created_at = payment.created_at - timedelta(minutes=3)
+        due_at = datetime.now(UTC) + timedelta(minutes=4, seconds=30)
+        jobs.stage(session, Kind.INQUIRE_PAYMENT, payment.id, method=EASY_PAISA, due_at=due_at)
+    page = till.see(payment)
+    assert state_on(page) == PageState.WAITING
+    assert "We ask Easypaisa again within 5 min." in words_on(page)
+    # The words are drawn anew once that is over.
+    [changes] = re.findall(r'data-changes-in="([0-9]+)"', page.text)
+    assert 265 < int(changes) <= 280
+
+
+def test_a_payment_that_was_paid_otherwise_says_so_and_asks_for_no_approval(till: Till) -> None:
+    payment = till.take(EASY_PAISA)
+    assert "Approve it on your phone" in words_on(till.see(payment))
+    till.end(payment, Verdict.PAID, money=Money.of(100, "pkr"))
+    page = till.see(payment)
+    assert state_on(page) == PageState.MISMATCH
+    assert "Please do not pay again." in words_on(page)
+    assert payment.reference in words_on(page)
+    assert "phone" not in words_on(page).partition("Reference")[2]
+    # The page that was open before hears of it, too.
+    status = till.client.get(till.path(payment) + "/status").json or {}
+    assert (status["status"], status["mismatch"]) == ("pending", True)
+    assert 'data-standing="pending   mismatch"' in page.text
 
 
 # --- Languages --------------------------------------------------------------------------------------------------------

@@ -3,27 +3,37 @@
 Whoever has the link sees the page, so it tells no more than the amount, what for, and how it stands.
 """
 
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, make_response, redirect, render_template, request
 from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as AnyResponse
 
 from payproc.database.engine import PASSING_TROUBLE
-from payproc.database.models import Payment
+from payproc.database.models import Payment, User
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.phrases import code
+from payproc.domain.states import PaymentStatus
 from payproc.errors import Conflict, NotFound, ProviderError
 from payproc.flows import checkout
+from payproc.flows.cancel import request_cancel
+from payproc.jobs import Kind
 from payproc.operations.decline_reasons import nothing_was_charged, reason_of
+from payproc.operations.next_steps import next_steps
 from payproc.providers.answers import PostForm
+from payproc.providers.base import Cancelling
 from payproc.providers.requests import StartMode
+from payproc.records.reviews import has_open_mismatch
 from web.auth import application
 from web.json import json_answer, text_of
 from web.pay import formatting, links
 from web.pay.languages import LANGUAGES
 from web.pay.languages.vocabulary import Vocabulary
-from web.pay.state import PageState, follow, state_of
+from web.pay.state import ASKED_ABOUT, PageState, follow, state_of
 from web.request_log import about
 from web.schemas.pay import PayStatusAnswer
 
@@ -37,6 +47,7 @@ _POLICY = (
 )
 _LANGUAGE_COOKIE = "payproc_language"
 _YEAR_SECONDS = 365 * 24 * 3600
+_ASKING_SECONDS = 10
 
 
 @blueprint.get("/pay/<token>")
@@ -45,7 +56,7 @@ def page(token: str) -> Response:
     try:
         with application().database.transaction() as session:
             payment = _payment_of(session, token)
-            form = form_of(session, payment)
+            behind = _behind(session, payment)
     except NotFound:
         if not _wants_html():
             raise
@@ -54,7 +65,7 @@ def page(token: str) -> Response:
         if not _wants_html():
             raise
         return _message(PageState.OUT_OF_REACH, status=503)
-    return _page("pay.html", form=form, token=token, **_context(payment, form))
+    return _page("pay.html", form=behind.form, token=token, **_context(payment, behind))
 
 
 @blueprint.get("/pay/<token>/status")
@@ -62,7 +73,20 @@ def status(token: str) -> Response:
     """Say how the payment stands, for the page that follows it."""
     with application().database.transaction() as session:
         payment = _payment_of(session, token)
-    return json_answer(text_of(PayStatusAnswer.of_row(payment)))
+        mismatch = has_open_mismatch(session, payment.id)
+    return json_answer(text_of(PayStatusAnswer.of_row(payment, mismatch=mismatch)))
+
+
+@blueprint.post("/pay/<token>/cancel")
+def cancel(token: str) -> AnyResponse:
+    """Call the payment off for its customer, where that can be done, and show the page again."""
+    with application().database.transaction() as session:
+        payment = _payment_of(session, token)
+        owner = session.get_one(User, payment.user_id)
+        # It may have ended since the page was drawn, which then says so.
+        with suppress(Conflict):
+            request_cancel(application(), session, payment.id, user=owner)
+    return redirect(links.path_of(payment.id), 303)
 
 
 def forward_page(form: PostForm, *, method: PaymentMethod) -> Response:
@@ -113,11 +137,58 @@ def _ringing_seconds(payment: Payment) -> int:
     return int((application().settings.push_timeout - age).total_seconds())
 
 
-def _context(payment: Payment, form: PostForm | None) -> dict[str, object]:
-    seconds, mode = _ringing_seconds(payment), _start_mode(payment)
-    state = state_of(payment, mode=mode, form=form, came_back="returned" in request.args, rings=seconds > 0)
+@dataclass(frozen=True, kw_only=True)
+class _Behind:
+    """What stands behind a payment: its form, the question whether it was paid otherwise, and what is due when."""
+
+    form: PostForm | None
+    mismatch: bool
+    steps: Mapping[str, datetime]
+
+
+def _behind(session: Session, payment: Payment) -> _Behind:
+    return _Behind(
+        form=form_of(session, payment),
+        mismatch=has_open_mismatch(session, payment.id),
+        steps=next_steps(session, payment.id),
+    )
+
+
+def _seconds_until_asked(behind: _Behind) -> int | None:
+    due_at = behind.steps.get(Kind.INQUIRE_PAYMENT)
+    return None if due_at is None else max(int((due_at - datetime.now(UTC)).total_seconds()), 0)
+
+
+def _changes_in(state: PageState, *, rings: int, asked: int | None) -> int | None:
+    """Return after how many seconds the page says something else, though the payment stands as it did."""
+    if state is PageState.PUSH:
+        return rings
+    # A little later than the question, so that the next one is staged.
+    return asked + _ASKING_SECONDS if asked is not None and state in ASKED_ABOUT else None
+
+
+def _can_be_called_off(payment: Payment, behind: _Behind) -> bool:
+    if payment.status is not PaymentStatus.PENDING or behind.mismatch:
+        return False
+    return isinstance(application().providers.get(payment.payment_method), Cancelling)
+
+
+def _context(payment: Payment, behind: _Behind) -> dict[str, object]:
+    rings, asked = _ringing_seconds(payment), _seconds_until_asked(behind)
+    state = state_of(
+        payment,
+        mode=_start_mode(payment),
+        form=behind.form,
+        came_back="returned" in request.args,
+        rings=rings > 0,
+        mismatch=behind.mismatch,
+    )
     action = payment.next_action or {}
     return {
+        "mismatch": behind.mismatch,
+        "can_be_called_off": _can_be_called_off(payment, behind),
+        "being_called_off": Kind.CANCEL_PAYMENT in behind.steps,
+        "asked_in": asked // 60 + 1 if asked is not None and state in ASKED_ABOUT else None,
         "payment": payment,
         "state": state,
         "follow": follow(state),
@@ -126,7 +197,7 @@ def _context(payment: Payment, form: PostForm | None) -> dict[str, object]:
         "reason": reason_of(payment),
         "nothing_was_charged": nothing_was_charged(payment),
         "action": action,
-        "changes_in": seconds if state is PageState.PUSH else None,
+        "changes_in": _changes_in(state, rings=rings, asked=asked),
         "success_url": _web_address(payment.success_url),
         "cancel_url": _web_address(payment.cancel_url),
         "provider_url": _web_address(action.get("url")),
@@ -159,7 +230,8 @@ def _page(template: str, *, form: PostForm | None = None, **context: object) -> 
         **context,
     )
     answer = make_response(html)
-    allowed = " ".join(_targets(form)) if form else "'none'"
+    ours = "'self'" if context.get("can_be_called_off") else "'none'"
+    allowed = " ".join(_targets(form)) if form else ours
     answer.headers["Content-Security-Policy"] = f"{_POLICY}; form-action {allowed}"
     answer.headers["Referrer-Policy"] = "no-referrer"
     answer.headers["X-Frame-Options"] = "DENY"

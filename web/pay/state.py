@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Any, assert_never
 
 from payproc.database.models import Payment
-from payproc.domain.states import PaymentStatus
+from payproc.domain.states import OPEN, PaymentStatus
 from payproc.operations.decline_reasons import DeclineReason, reason_of
 from payproc.providers.answers import PostForm
 from payproc.providers.requests import StartMode
@@ -25,6 +25,7 @@ class PageState(StrEnum):
     REDIRECT = "redirect"  # the provider's own page
     PREPARING = "preparing"
     PROCESSING = "processing"
+    MISMATCH = "mismatch"  # it was paid, but not what was asked for: a person looks at it
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -44,6 +45,9 @@ class Follow(StrEnum):
     NOT = "not"
 
 
+# A wait in which nobody but the provider has the next word, and it is asked for it by our clock.
+ASKED_ABOUT = frozenset({PageState.RETURNED, PageState.WAITING, PageState.COUNTER, PageState.PROCESSING})
+
 _FOLLOWED_LOOSELY = frozenset({PageState.FAILED, PageState.CANCELLED, PageState.EXPIRED})
 _NOT_FOLLOWED = frozenset(
     {PageState.COMPLETED, PageState.REFUNDED, PageState.FORWARD, PageState.UNKNOWN_LINK, PageState.OUT_OF_REACH}
@@ -58,13 +62,22 @@ def follow(state: PageState) -> Follow:
 
 
 def state_of(
-    payment: Payment, *, mode: StartMode | None, form: PostForm | None, came_back: bool, rings: bool
+    payment: Payment,
+    *,
+    mode: StartMode | None,
+    form: PostForm | None,
+    came_back: bool,
+    rings: bool,
+    mismatch: bool,
 ) -> PageState:
     """Choose the page state of a payment.
 
     `mode` is how it begins, None where nobody can say; `form` is what the browser has to post. `came_back`: the
-    browser has been at the wallet. `rings`: a wallet charge as young as this may still be ringing.
+    browser has been at the wallet. `rings`: a wallet charge as young as this may still be ringing. `mismatch`: a person
+    was told that it was paid otherwise than asked for.
     """
+    if mismatch and payment.status in OPEN:
+        return PageState.MISMATCH
     match payment.status:
         case PaymentStatus.PROCESSING | PaymentStatus.COMPLETED | PaymentStatus.REFUNDED | PaymentStatus.FAILED:
             return PageState(payment.status.value)

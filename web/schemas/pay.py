@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from payproc.domain.states import PaymentStatus
 from web.schemas.base import Answer
 
@@ -20,3 +22,4 @@ class PayStatusAnswer(Answer):
     status: PaymentStatus
     next_action: NextAction | None
     failure_code: str | None
+    mismatch: bool = Field(description="It was paid otherwise than asked for, and a person looks at it.")

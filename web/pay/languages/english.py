@@ -39,7 +39,7 @@ _STATES = {
         heading="Waiting for {actor} to confirm",
         lines=(
             "If you have approved the payment on your phone, there is nothing more to do. This page changes by itself.",
-            "If you saw no request, do not pay twice: wait here until this payment has ended.",
+            "If you saw no request, do not pay twice: wait until this payment has ended.",
         ),
     ),
     PageState.COUNTER: Said(
@@ -58,6 +58,13 @@ _STATES = {
     PageState.PROCESSING: Said(
         heading="The payment is being processed",
         lines=("It is with {actor} now, and that can take a while. This page changes by itself.",),
+    ),
+    PageState.MISMATCH: Said(
+        heading="The shop has to look at this payment",
+        lines=(
+            "A payment has arrived that is not the one asked for here.",
+            "Please do not pay again. Ask the shop, and give this reference: {reference}.",
+        ),
     ),
     PageState.COMPLETED: Said(heading="Payment received", lines=("Thank you. Your payment is complete.",)),
     PageState.FAILED: Said(heading="The payment did not go through"),
@@ -124,10 +131,14 @@ ENGLISH = Vocabulary(
     go_on_again="Open {actor} again",
     open_page="Open the payment page",
     already_approved="Approved already? See how the payment stands.",
+    asked_again="We ask {actor} again within {minutes} min.",
+    call_off="Cancel this payment",
+    being_called_off="This payment is being called off.",
+    goes_on="The payment goes on without this page. Do not pay again before it has ended.",
     back_to_shop="Back to the shop",
     try_again="Back to the shop to try again",
     close_page="You can close this page.",
-    leaving_in="Taking you there in {seconds}",
+    leaving_in="Taking you there in {seconds} s",
     stay="Stay here",
     no_connection="No connection right now. We keep trying.",
     moment="{day} {month} {year}, {half_day_clock} {part}",

@@ -29,7 +29,8 @@ class Said:
 class Vocabulary:
     """All the words of one language.
 
-    What stands in braces is put in when it is said: {actor}, {phone}, {amount}, {reference}, {moment}, {seconds}.
+    What stands in braces is put in when it is said: {actor}, {phone}, {amount}, {reference}, {moment}, {minutes},
+    {seconds}.
     """
 
     language: Language
@@ -60,6 +61,10 @@ class Vocabulary:
     go_on_again: str
     open_page: str
     already_approved: str
+    asked_again: str
+    call_off: str
+    being_called_off: str
+    goes_on: str
     back_to_shop: str
     try_again: str
     close_page: str

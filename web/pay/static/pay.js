@@ -17,6 +17,9 @@ let panel = document.getElementById("panel");
 // One for each payment; on the page between two of the wallet's, one for each token of the wallet's.
 const MARK = `payproc posted ${location.pathname}${"statusUrl" in panel.dataset ? "" : location.search}`;
 const UNKNOWABLE = "unknowable";
+// Calling the payment off is a form as well, and nothing may post that but its button.
+const WAY_OUT = "form.way";
+const walletForm = (box) => box.querySelector(`form:not(${WAY_OUT})`);
 let leaving = false;
 
 function mark() {
@@ -64,7 +67,7 @@ function leave() {
 
 function arrive(byHistory) {
   leaving = false;
-  const form = panel.querySelector("form");
+  const form = walletForm(panel);
   if (!form || panel.classList.contains("returned")) return;
   const before = mark();
   if (before === null) whenSeen(() => postOnce(form));
@@ -72,6 +75,7 @@ function arrive(byHistory) {
 }
 
 document.addEventListener("submit", (event) => {
+  if (event.target.matches(WAY_OUT)) return;
   if (leaving) {
     event.preventDefault();
     return;
@@ -133,7 +137,7 @@ const isFollowed = () => ["closely", "loosely"].includes(panel.dataset.follow);
 async function learn() {
   const said = await (await ask(panel.dataset.statusUrl, "application/json")).json();
   const action = said.next_action ?? {};
-  const now = standing(said.status, action.type ?? "", action.token ?? "");
+  const now = standing(said.status, action.type ?? "", action.token ?? "", said.mismatch ? "mismatch" : "");
   if (now !== panel.dataset.standing.trim() || Date.now() > changesAt) await renew();
 }
 
@@ -142,7 +146,7 @@ async function renew() {
   const drawn = new DOMParser().parseFromString(text, "text/html");
   const fresh = drawn.getElementById("panel");
   if (!fresh) throw new Error("not the page");
-  if (fresh.querySelector("form") && !panel.querySelector("form")) {
+  if (walletForm(fresh) && !walletForm(panel)) {
     // This page's policy lets nothing be posted; the one that comes with the form does.
     location.reload();
     return;
