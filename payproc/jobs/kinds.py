@@ -118,7 +118,7 @@ class Kind(StrEnum):
     SEND_MAIL = Policy(
         "mail.send",
         "Hand mail to the mail server",
-        handler="payproc.mail.send:send_mail",
+        handler="payproc.flows.send_mail:send_mail",
         queue=Queue.MAIL,
         patience=timedelta(days=3),
     )
