@@ -18,7 +18,7 @@ from payproc.errors import (
 )
 from payproc.providers.stripe.settings import StripeConfig
 from payproc.providers.transport.circuit_breakers import CircuitBreakers
-from payproc.providers.transport.http import never_connected
+from payproc.providers.transport.http import UNSENDABLE, never_connected
 from payproc.providers.transport.pace import named_wait
 
 # A start may need two calls. Two tries each of (3 s connect + 8 s read), and their pauses, stay below a task's soft
@@ -231,16 +231,17 @@ def translate(error: stripe.StripeError) -> ProviderError:
     match error:
         case stripe.RateLimitError():
             return RateLimited(sentence, code=code, retry_after=named_wait((error.headers or {}).get("Retry-After")))
+        # The key is still in flight.
+        case stripe.APIError(http_status=409):
+            return ProviderUnavailable(sentence, code=code)
         case stripe.AuthenticationError() | stripe.PermissionError():
             return RequestRefused(sentence, refusal=Refusal.CONFIGURATION, code=code)
         case stripe.IdempotencyError():
             return RequestRefused(sentence, refusal=Refusal.KEY_CONFLICT, code=code)
-        case stripe.InvalidRequestError() if code == "resource_missing":
-            return NoSuchObject(sentence, refusal=_refusal(code, error), code=code)
         case stripe.InvalidRequestError() | stripe.CardError():
             return _refused(error, code, sentence)
-        case stripe.APIError() if error.http_status == 409:  # noqa: PLR2004 (the key is still in flight)
-            return ProviderUnavailable(sentence, code=code)
+        case stripe.APIConnectionError() if isinstance(error.__cause__, UNSENDABLE):
+            return RequestRefused(sentence, refusal=Refusal.BUG, code="request_unwritable")
         case stripe.APIConnectionError() if never_connected(error.__cause__):
             return ProviderUnavailable(sentence, code="no_connection")
         case _:
@@ -250,6 +251,8 @@ def translate(error: stripe.StripeError) -> ProviderError:
 
 def _refused(error: stripe.InvalidRequestError | stripe.CardError, code: str | None, sentence: str) -> RequestRefused:
     refusal = _refusal(code, error)
+    if code == "resource_missing":
+        return NoSuchObject(sentence, refusal=refusal, code=code)
     if refusal in _QUOTED and error.user_message:
         # Words about the account or the charge, which say better than any code what a person must do.
         sentence = f"{sentence}: {error.user_message[:_LONGEST_QUOTE]}"

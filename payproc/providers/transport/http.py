@@ -11,9 +11,22 @@ from typing import Any
 
 import requests
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
 
-from payproc.errors import OutcomeUncertain, ProviderUnavailable, RateLimited, UnreadableOutcome
+from payproc.errors import (
+    OutcomeUncertain,
+    ProviderUnavailable,
+    RateLimited,
+    Refusal,
+    RequestRefused,
+    UnreadableOutcome,
+)
 from payproc.providers.transport import strict_json
 from payproc.providers.transport.circuit_breakers import CallTimedOut, CircuitBreakers
 from payproc.providers.transport.pace import named_wait
@@ -26,6 +39,16 @@ _READ_TRIES = 2
 _LONGEST_PAUSE_SECONDS = 0.5
 # What a web application firewall's page calls this refusal; its operator asks for it.
 _SUPPORT_ID = re.compile(r"support id[^0-9]{0,20}([0-9]{6,32})", re.IGNORECASE)
+# What our own library raises before it has opened a connection. A header in another script is the last of them.
+UNSENDABLE = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidJSONError,
+    LocationValueError,
+    UnicodeEncodeError,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +90,9 @@ class Http:
     def ask(self, call: Call) -> JsonAnswer:
         """Send a call and return the JSON object it is answered with.
 
-        Raises ProviderUnavailable where it was surely not executed, RateLimited among them, and OutcomeUncertain where
-        it may have been: after a time-out, a reset, any 5xx, and an answer that is no JSON object, whatever its status.
+        Raises ProviderUnavailable where it was surely not executed, RateLimited among them; OutcomeUncertain where it
+        may have been: after a time-out, a reset, any 5xx, and an answer that is no JSON object, whatever its status;
+        RequestRefused where it could not even be written.
         """
         if not call.reading:
             return self._guarded(call)
@@ -92,22 +116,35 @@ class Http:
 
     def _sent(self, call: Call) -> JsonAnswer:
         deadline = time.monotonic() + self._connect_seconds + call.patience.total_seconds()
+        request = self._written(call)
         try:
-            with self._local.session.post(
-                call.url,
-                json=call.json_body,
-                data=call.raw_body or call.form,
-                headers={**call.headers, "Accept-Encoding": "identity"},
-                auth=call.basic_auth,
+            with self._local.session.send(
+                request,
                 timeout=(self._connect_seconds, call.patience.total_seconds()),
                 allow_redirects=False,
                 stream=True,
             ) as response:
                 body = _body_of(response, call, deadline)
                 return _judged(response, body, call)
+        except UNSENDABLE as error:
+            raise _never_written(error, call) from None
         except (requests.RequestException, HTTPError) as error:
             # Not chained: the exception holds the request, and with it what must not reach a log.
             raise _translated(error, call) from None
+
+    def _written(self, call: Call) -> requests.PreparedRequest:
+        request = requests.Request(
+            "POST",
+            call.url,
+            json=call.json_body,
+            data=call.raw_body or call.form,
+            headers={**call.headers, "Accept-Encoding": "identity"},
+            auth=call.basic_auth,
+        )
+        try:
+            return self._local.session.prepare_request(request)
+        except (requests.RequestException, ValueError) as error:
+            raise _never_written(error, call) from None
 
 
 class _OneForEachThread(threading.local):
@@ -163,6 +200,12 @@ def _unreadable(status: int, body: bytes, call: Call) -> str:
     support = _SUPPORT_ID.search(body[:_CHUNK].decode("latin-1"))
     named = f", support id {support[1]}" if support else ""
     return f"{call.operation}: answered {status} with what is no answer{named}"
+
+
+def _never_written(error: Exception, call: Call) -> RequestRefused:
+    # Neither the gateway's doing nor perhaps executed: an address or a word of ours that HTTP cannot hold.
+    sentence = f"{call.operation}: the request cannot be written ({type(error).__name__})"
+    return RequestRefused(sentence, refusal=Refusal.BUG, code="request_unwritable")
 
 
 def _translated(error: requests.RequestException | HTTPError, call: Call) -> ProviderUnavailable | OutcomeUncertain:

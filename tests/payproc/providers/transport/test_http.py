@@ -6,14 +6,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import requests
 
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.errors import OutcomeUncertain, ProviderUnavailable
+from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
 from payproc.providers.transport.circuit_breakers import CallTimedOut, CircuitBreakers
 from payproc.providers.transport.http import Call, Http, never_connected
 
@@ -156,6 +158,34 @@ def test_what_is_no_answer_leaves_a_charge_uncertain_and_an_inquiry_asked_twice(
     with pytest.raises(ProviderUnavailable):
         http().ask(call(gateway, reading=True))
     assert gateway.calls == 3
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        {"url": "http://"},
+        {"url": "no scheme"},
+        {"url": "smtp://gateway.example/"},
+        {"url": "http://gateway..example/"},
+        {"url": "http://gateway.example:99999/"},
+        {"headers": {"X-Store": "1234\r\nX-Other: 1"}},
+        {"headers": {"X-Store": "اسٹور"}},
+        {"basic_auth": ("اسٹور", "secret")},
+        {"json_body": {"amount": float("nan")}},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("reading", [True, False])
+def test_what_cannot_be_written_is_neither_an_outage_nor_perhaps_executed(
+    gateway: Gateway, unfit: dict[str, Any], *, reading: bool
+) -> None:
+    told: list[str] = []
+    tried = http(told=told)
+    for _ in range(6):
+        with pytest.raises(RequestRefused) as refused:
+            tried.ask(replace(call(gateway, reading=reading), **unfit))
+        assert (refused.value.code, refused.value.refusal) == ("request_unwritable", Refusal.BUG)
+    assert (gateway.calls, told) == (0, [])
 
 
 def test_an_answer_that_drips_ends_with_our_patience(gateway: Gateway) -> None:
