@@ -70,7 +70,16 @@ def one_line(text: str) -> str:
 
     A line break would start a header of the writer's choosing, and a bidi control would turn our own words around.
     """
-    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable() or letter in _JOINERS)
+    seen = (letter for letter in " ".join(text.split()) if letter.isprintable() or letter in _JOINERS)
+    return " ".join("".join(seen).split())
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return the first words of a line, in `longest` characters at most; a word that is longer itself is cut."""
+    if len(text) <= longest:
+        return text
+    whole, _, _ = text[: longest + 1].rpartition(" ")
+    return whole or text[:longest]
 
 
 def as_text(part: Part, direction: Direction) -> str:

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 import stripe
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from payproc import jobs
 from payproc.database.models import CallState, Job, JobState, Payment, ProviderCall, User
@@ -15,7 +15,9 @@ from payproc.errors import Refusal, RequestRefused
 from payproc.flows import start
 from payproc.operations import actions
 from payproc.providers import registry
+from payproc.providers.requests import Operation, PreparedCall
 from payproc.providers.stripe.client import translate
+from payproc.records import provider_calls
 from tests.support.waiting import wait_until
 from tests.support.world import World
 
@@ -129,6 +131,27 @@ def test_a_key_that_stripe_refuses_leaves_the_payment_open_and_asks_an_operator(
     assert world.payment(payment.id).stripe_session_id is not None
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"full_name": "A" * 328},
+        {"full_name": " "},
+        {"email": "amina@localhost"},
+        {"email": f"{'a' * 600}@example.com"},
+        {"email": "آمنہ@example.com"},
+    ],
+    ids="-".join,
+)
+def test_words_about_a_customer_that_stripe_refuses_do_not_end_the_payment(world: World, words: dict[str, str]) -> None:
+    with world.app.database.transaction() as session:
+        session.execute(update(User).where(User.id == world.customer.id).values(**words))
+    payment = world.started()
+
+    assert payment.status is PaymentStatus.PENDING
+    assert payment.stripe_session_id is not None
+    assert world.reviews() == []
+
+
 def test_two_payments_of_a_new_customer_share_one_customer_at_stripe(world: World) -> None:
     first, second = world.checkout(), world.checkout()
     world.drain()
@@ -202,22 +225,24 @@ def test_a_start_that_cannot_reach_stripe_for_a_day_goes_to_a_person(world: Worl
     assert review.payment_id == payment.id
 
 
-def test_a_customer_stripe_refuses_fails_the_payment_and_a_mended_one_pays(world: World) -> None:
-    with world.app.database.transaction() as session:
-        session.get_one(User, world.customer.id).email = "nobody@nowhere"
+def test_a_customer_that_was_written_down_in_words_stripe_refuses_is_made_without_them(world: World) -> None:
     payment = world.checkout()
-    world.drain()
-    failed = world.payment(payment.id)
-    assert failed.status is PaymentStatus.FAILED
-    assert failed.failure_code == "email_invalid"
-
+    words = {"email": "nobody@nowhere", "name": "A" * 328, "metadata": {"user_id": world.customer.id}}
     with world.app.database.transaction() as session:
-        session.get_one(User, world.customer.id).email = "amina@example.com"
-    assert world.started().stripe_session_id is not None
-    assert {request["params"]["email"] for request in world.requests_to("POST /v1/customers")} == {
-        "nobody@nowhere",
-        "amina@example.com",
-    }
+        provider_calls.record_attempt(
+            session,
+            Operation.CREATE_CUSTOMER,
+            world.customer.id,
+            provider=payment.payment_method,
+            environment=payment.environment,
+            dialect=payment.dialect,
+            prepare=lambda: PreparedCall(operation=Operation.CREATE_CUSTOMER, parameters=words),
+        )
+    world.drain()
+    assert world.payment(payment.id).stripe_session_id is not None
+    refused, made = (request["params"] for request in world.requests_to("POST /v1/customers"))
+    assert refused["email"] == "nobody@nowhere"
+    assert made == {"metadata[user_id]": world.customer.id}
 
 
 def test_a_key_that_stripe_knows_with_other_words_is_never_replaced_by_a_new_one(world: World) -> None:

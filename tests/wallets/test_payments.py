@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, text
 
-from payproc.database.models import Job, Payment
+from payproc.database.models import Job, Payment, User
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import PaymentStatus
 from payproc.flows import poll
+from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
 from tests.support.waiting import wait_until
 from tests.support.wallet_world import (
@@ -42,6 +43,15 @@ def test_a_push_that_is_approved_completes_with_one_debit_and_one_receipt(spoken
     assert world.at_wallet(payment)["debits"] == 1
     assert len(world.emails()) == 1
     assert world.payment(payment.id).encrypted_payer is None
+
+
+@pytest.mark.parametrize("spoken", [(EASY_PAISA, "rest-v4"), (EASY_PAISA, "guide")], indirect=True, ids="-".join)
+def test_words_about_a_customer_that_the_wallet_refuses_do_not_end_the_payment(spoken: Spoken) -> None:
+    world, method = spoken
+    with world.app.database.transaction() as session:
+        user = session.get_one(User, world.customer.id)
+        user.email, user.full_name = "amina@localhost", "A" * 328
+    world.becomes(world.begin(method, phone=APPROVED), "completed")
 
 
 @by_form

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from payproc.domain.phrases import shortened
 from payproc.providers.answers import AwaitCustomer, Outcome, StartResult, Verdict
 from payproc.providers.easy_paisa import codes, values
 from payproc.providers.easy_paisa.values import Json
@@ -11,6 +12,8 @@ _INITIATE_FIELDS = (
     *("storeId", "storeName", "amount", "mobileNumber", "transactionId", "transactionDetails"),
     *("customerName", "customerEmail", "notificationURL", "transactionRefId", "sessionId"),
 )
+# Nobody says how long it may be, and nobody is called longer.
+_LONGEST_NAME = 64
 _VERDICTS = {
     "success": Verdict.PAID,
     "pending": Verdict.PENDING,
@@ -27,7 +30,7 @@ def start_parameters(request: StartRequest, *, store_id: str, notify_url: str) -
         "amount": request.money.amount_minor,
         "transactionId": request.reference,
         "transactionDetails": f"Payment for {request.reference}",
-        "customerName": request.customer.name,
+        "customerName": shortened(request.customer.name, _LONGEST_NAME),
         "customerEmail": "",
         "notificationURL": notify_url,
         "transactionRefId": "",

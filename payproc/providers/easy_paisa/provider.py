@@ -59,7 +59,12 @@ class EasyPaisaProvider:
             case Dialect.GUIDE:
                 words = guide.start_parameters(request, store_id=config.store_id, notify_url=config.notify_url)
             case Dialect.REST_V4 | Dialect.REST_V5_RSA:
-                words = wire.start_parameters(request, store_id=config.store_id, payment_type=config.payment_type)
+                words = wire.start_parameters(
+                    request,
+                    store_id=config.store_id,
+                    payment_type=config.payment_type,
+                    merchant_email=config.merchant_email,
+                )
             case Dialect.HOSTED:
                 raise _begun_by_form()
             case _:

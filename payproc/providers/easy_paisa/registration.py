@@ -25,6 +25,7 @@ def _constructed(settings: EasyPaisaSettings, breakers: CircuitBreakers) -> Easy
         base_url=settings.easy_paisa_base_url,
         return_url=settings.easy_paisa_return_url or our_address(settings, EASY_PAISA, "return"),
         notify_url=settings.easy_paisa_notify_url or our_address(settings, EASY_PAISA, "notify"),
+        merchant_email=settings.mail_from,
         live_mode=settings.is_production,
         push_timeout=settings.push_timeout,
         read_timeout=settings.provider_read_timeout,

@@ -40,6 +40,7 @@ class EasyPaisaConfig:
     store_id: str
     return_url: str
     notify_url: str
+    merchant_email: str
     live_mode: bool
     read_timeout: timedelta
     push_timeout: timedelta = timedelta(seconds=100)

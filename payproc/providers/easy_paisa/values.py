@@ -21,12 +21,19 @@ _MINUTE = re.compile(r"[0-9]{2}/[0-9]{2}/[0-9]{4} [0-9]{2}:[0-9]{2} (?:AM|PM)")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # An amount of rupees has at most six digits before its point; 10 ** 999999 would fill the memory when written out.
 _MOST_DIGITS = 20
+# What may also be joined unescaped into the hosted page's hash, without looking like two fields.
+_EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@(?=.{1,100}$)(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
 _UNPRINTABLE = re.compile(r"[^!-~]+")
 
 
 def text(value: object) -> str | None:
     """Return a text that is not empty."""
     return value if isinstance(value, str) and value else None
+
+
+def email(text: str) -> str | None:
+    """Return an address that the gateway takes, or None: it refuses a whole payment for one that it takes for none."""
+    return text if _EMAIL.fullmatch(text) else None
 
 
 def identifier(value: object) -> str | None:

@@ -27,14 +27,19 @@ _VERDICTS = {
 }
 
 
-def start_parameters(request: StartRequest, *, store_id: str, payment_type: PaymentType) -> dict[str, Any]:
-    """Words of a charge; `initiate_body` adds the phone."""
+def start_parameters(
+    request: StartRequest, *, store_id: str, payment_type: PaymentType, merchant_email: str
+) -> dict[str, Any]:
+    """Words of a charge; `initiate_body` adds the phone.
+
+    An address must be there. Where the gateway would not take the customer's, it is the merchant's own.
+    """
     parameters = {
         "orderId": request.reference,
         "storeId": store_id,
         "transactionAmount": values.rupees_text(request.money),
         "transactionType": payment_type.value,
-        "emailAddress": request.customer.email,
+        "emailAddress": values.email(request.customer.email) or merchant_email,
     }
     match payment_type:
         case PaymentType.MOBILE_ACCOUNT:

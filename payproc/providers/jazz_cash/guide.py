@@ -1,5 +1,6 @@
 """The guide's words, byte for byte. Nothing it says is signed: paid is only what an inquiry says with our amount."""
 
+from payproc.domain.phrases import shortened
 from payproc.domain.references import Reference
 from payproc.providers.answers import Outcome, Verdict
 from payproc.providers.jazz_cash import codes, values
@@ -22,7 +23,7 @@ def form_fields(request: StartRequest, config: JazzCashConfig) -> dict[str, str]
         "pp_auth_code": auth_code,
         "pp_amount": amount,
         "pp_bill_reference": request.reference,
-        "pp_description": request.description,
+        "pp_description": shortened(request.description, values.LONGEST_TEXT),
         "pp_return_url": config.return_url,
         "pp_notify_url": config.notify_url,
         "pp_sign": guide_form_digest(

@@ -21,7 +21,7 @@ _RECEIPT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PLAIN = re.compile(r"[ -%'-~]*")
 # The gateway replaces these by spaces after we have signed them; an ampersand would separate values.
 _FORBIDDEN = re.compile(r"[^ -~]|[<>\\*=%/:'|\"{}&]")
-_LONGEST_TEXT = 200
+LONGEST_TEXT = 200
 
 
 def paisa(money: Money) -> str:
@@ -66,7 +66,7 @@ def is_plain(value: str) -> bool:
 
 def description(text: str, *, reference: str) -> str:
     """Reduce a description to what the gateway leaves alone, and never to nothing."""
-    kept = " ".join(_FORBIDDEN.sub(" ", text).split())[:_LONGEST_TEXT].rstrip()
+    kept = " ".join(_FORBIDDEN.sub(" ", text).split())[:LONGEST_TEXT].rstrip()
     # Letters are asked for because the form's values are signed without their names: a description of "121", moved to
     # another field, would be a signed code of success.
     return kept if any(letter.isalpha() for letter in kept) else f"Payment {reference}"

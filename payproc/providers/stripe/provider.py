@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from payproc.domain.references import Reference
 from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteRefund
-from payproc.errors import InvalidRequest, OperationNotSupported, RequestRefused
+from payproc.errors import InvalidRequest, OperationNotSupported, Refusal, RequestRefused
 from payproc.providers.answers import Outcome, StartResult, Verdict
 from payproc.providers.notices import ParsedNotice, RawNotice, VerifiedNotice
 from payproc.providers.requests import (
@@ -54,11 +54,20 @@ class StripeProvider(StripeListing):
         return PreparedCall(operation=Operation.CREATE_CUSTOMER, parameters=checkout.customer_parameters(customer))
 
     def create_customer(self, call: StoredCall) -> str:
-        """Send a stored creation and return the `cus_…`."""
-        return str(self._api.create_customer(call.parameters, key=call.idempotency_key)["id"])
+        """Send a stored creation, bare where Stripe refuses the name or the address, and return the `cus_…`."""
+        try:
+            made = self._api.create_customer(call.parameters, key=call.idempotency_key)
+        except RequestRefused as refused:
+            if refused.refusal is not Refusal.INPUT:
+                raise
+            bare = {"metadata": call.parameters["metadata"]}
+            made = self._api.create_customer(bare, key=f"{call.idempotency_key}:bare")
+        return str(made["id"])
 
     def find_customer(self, call: StoredCall) -> str | None:
-        """Look a customer up by address and our user id."""
+        """Look a customer up by address and our user id; without an address there is no list of them to look in."""
+        if "email" not in call.parameters:
+            return None
         user_id = call.parameters["metadata"]["user_id"]
         for customer in self._api.customers_by_email(call.parameters["email"]):
             if (customer.get("metadata") or {}).get("user_id") == user_id:

@@ -79,6 +79,7 @@ class EasyPaisaCase(WalletCase):
             base_url=base_url,
             return_url=RETURN_URL,
             notify_url=notify_url,
+            merchant_email="pay@shop.example",
             live_mode=False,
             read_timeout=patience,
             push_timeout=patience,

@@ -52,6 +52,16 @@ class ScriptedGateway:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self._answer = lambda handler: _send(handler, body, status=status, headers=named)
 
+    def says_in_turn(self, *answers: tuple[int, bytes]) -> None:
+        """Answer each request with the next status and body."""
+        left = iter(answers)
+
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            status, body = next(left)
+            _send(handler, body, status=status)
+
+        self._answer = answer
+
     def behave(self, handler: BaseHTTPRequestHandler) -> None:
         match handler.path.split("/")[1]:
             case Failure.SILENCE:

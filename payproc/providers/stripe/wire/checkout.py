@@ -1,10 +1,12 @@
 """Stripe's words and ours, both ways. Pure functions; only fields that have been stable for years are read."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from payproc.domain.money import Money
+from payproc.domain.phrases import shortened
 from payproc.domain.references import Reference, References
 from payproc.errors import InvalidRequest
 from payproc.providers.answers import Outcome, Redirect, StartResult, Verdict
@@ -15,8 +17,12 @@ Json = Mapping[str, Any]
 # Our id travels on everything Stripe makes for us, because it copies nothing from a session to its intent.
 PAYMENT_ID = "payment_id"
 
-# Stripe's own bound of a product's name.
-_LONGEST_NAME = 5000
+# Stripe's own bounds: of a product's name, and of a customer's.
+_LONGEST_PRODUCT = 5000
+_LONGEST_NAME = 256
+# Narrower than what Stripe takes, so that nothing is refused for an address that is only for show.
+_EMAIL = re.compile(r"[A-Za-z0-9_%+-]+(?:\.[A-Za-z0-9_%+-]+)*@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
+_LONGEST_EMAIL = 254
 
 _INTENTS = {
     "succeeded": Verdict.PAID,
@@ -48,8 +54,16 @@ def id_of(value: object) -> str | None:
 
 
 def customer_parameters(customer: Customer) -> dict[str, Any]:
-    """Words of POST /v1/customers."""
-    return {"email": customer.email, "name": customer.name, "metadata": {"user_id": customer.user_id}}
+    """Words of POST /v1/customers. An address that Stripe might refuse is left out: it is for show, and we are paid."""
+    shown = {
+        "email": customer.email if _is_email(customer.email) else "",
+        "name": shortened(customer.name.strip(), _LONGEST_NAME),
+    }
+    return {name: value for name, value in shown.items() if value} | {"metadata": {"user_id": customer.user_id}}
+
+
+def _is_email(text: str) -> bool:
+    return len(text) <= _LONGEST_EMAIL and _EMAIL.fullmatch(text) is not None
 
 
 def session_parameters(request: StartRequest) -> dict[str, Any]:
@@ -63,7 +77,7 @@ def session_parameters(request: StartRequest) -> dict[str, Any]:
     price = {
         "currency": request.money.currency.code,
         "unit_amount": request.money.amount_minor,
-        "product_data": {"name": request.description[:_LONGEST_NAME]},
+        "product_data": {"name": request.description[:_LONGEST_PRODUCT].strip() or request.reference},
     }
     return {
         "mode": "payment",

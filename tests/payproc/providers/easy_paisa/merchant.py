@@ -53,6 +53,7 @@ def config(dialect: Dialect = Dialect.REST_V4, **changes: Any) -> EasyPaisaConfi
         "public_key_pem": public_pem(GATEWAY_KEY),
         "return_url": "https://shop.example/pay/easypaisa/return",
         "notify_url": "https://shop.example/easy-paisa/notify",
+        "merchant_email": "pay@shop.example",
         "live_mode": False,
         "read_timeout": timedelta(seconds=5),
         "push_timeout": timedelta(seconds=5),

@@ -10,6 +10,7 @@ from payproc.errors import Refusal, RequestRefused
 from payproc.providers.answers import AwaitCustomer, Outcome, StartResult, Verdict
 from payproc.providers.easy_paisa import guide
 from payproc.providers.easy_paisa.settings import Dialect
+from payproc.providers.requests import Customer
 from tests.payproc.providers.easy_paisa.merchant import PHONE, REFERENCE, ref, request
 
 WORDS = guide.start_parameters(
@@ -34,6 +35,12 @@ def inquired(*, overdue: bool = False, **changes: Any) -> Outcome:
 
 def test_a_payment_is_asked_for_in_the_guides_own_bytes() -> None:
     assert json.dumps(guide.initiate_body(WORDS, phone=PHONE)) == GUIDE_BODY
+
+
+def test_a_name_is_no_longer_than_a_name() -> None:
+    customer = Customer(user_id="usr_1", email="buyer@example.com", name="Amina " * 60)
+    words = guide.start_parameters(request(Dialect.GUIDE, customer=customer), store_id="1234", notify_url="")
+    assert words["customerName"] == ("Amina " * 10).strip()
 
 
 def test_a_database_that_stored_the_words_in_another_order_changes_nothing() -> None:

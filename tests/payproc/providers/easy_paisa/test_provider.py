@@ -185,7 +185,13 @@ def test_nothing_starts_with_keys_that_are_none(dialect: Dialect, changes: dict[
 def test_keys_that_the_dialect_does_without_may_be_missing(dialect: Dialect) -> None:
     seconds = timedelta(seconds=1)
     bare = EasyPaisaConfig(
-        dialect=dialect, store_id="1", return_url="", notify_url="", live_mode=False, read_timeout=seconds
+        dialect=dialect,
+        store_id="1",
+        return_url="",
+        notify_url="",
+        merchant_email="",
+        live_mode=False,
+        read_timeout=seconds,
     )
     assert provider(bare).dialect == dialect.value
 

@@ -13,10 +13,16 @@ from payproc.providers.answers import AwaitCustomer, Outcome, StartResult, Verdi
 from payproc.providers.easy_paisa import wire
 from payproc.providers.easy_paisa.codes import Meaning, meaning
 from payproc.providers.easy_paisa.settings import PaymentType
+from payproc.providers.requests import Customer
 from tests.payproc.providers.easy_paisa.merchant import ACCOUNT, PHONE, REFERENCE, ref, request
 
-PUSH = wire.start_parameters(request(), store_id="1234", payment_type=PaymentType.MOBILE_ACCOUNT)
-CASH = wire.start_parameters(request(), store_id="1234", payment_type=PaymentType.OVER_THE_COUNTER)
+
+def asked(payment_type: PaymentType, **changes: Any) -> dict[str, Any]:
+    made = request(**changes)
+    return wire.start_parameters(made, store_id="1234", payment_type=payment_type, merchant_email="pay@shop.example")
+
+
+PUSH, CASH = asked(PaymentType.MOBILE_ACCOUNT), asked(PaymentType.OVER_THE_COUNTER)
 OURS = wire.inquiry_body(ref(), store_id="1234", account_number=ACCOUNT)
 EP_REFERENCE = {Reference.EASY_PAISA: "7001"}
 
@@ -53,6 +59,14 @@ def test_a_token_is_asked_for_in_exactly_these_words() -> None:
         "tokenExpiry": "20260902 120000",
         "msisdn": PHONE,
     }
+
+
+@pytest.mark.parametrize(
+    "email", ["buyer@localhost", "", "آمنہ@example.com", f"{'a' * 65}@example.com", "a b@example.com"]
+)
+def test_an_address_that_the_gateway_would_refuse_is_replaced_by_the_merchants(email: str) -> None:
+    customer = Customer(user_id="usr_1", email=email, name="Amina")
+    assert asked(PaymentType.MOBILE_ACCOUNT, customer=customer)["emailAddress"] == "pay@shop.example"
 
 
 @pytest.mark.parametrize("words", [PUSH, CASH])

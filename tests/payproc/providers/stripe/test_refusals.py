@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -32,8 +33,12 @@ def gateway() -> Iterator[ScriptedGateway]:
 
 @pytest.fixture
 def provider(gateway: ScriptedGateway) -> StripeProvider:
+    return made(gateway)
+
+
+def made(gateway: ScriptedGateway, *, key: str = "sk_test_refusals0123456789") -> StripeProvider:
     config = StripeConfig(
-        secret_key="sk_test_refusals0123456789",
+        secret_key=key,
         webhook_secrets=("whsec_refusals",),
         api_version="2026-10-28.endive",
         api_base=gateway.url,
@@ -131,3 +136,24 @@ def test_exactly_the_stored_words_leave_the_building_under_their_key(
         "amount": ["500"],
         "metadata[refund_id]": ["ref_1"],
     }
+
+
+@pytest.mark.parametrize("error", [{"code": "email_invalid", "param": "email"}, {"param": "name"}])
+def test_a_customer_whose_words_are_refused_is_made_without_them(
+    provider: StripeProvider, gateway: ScriptedGateway, error: dict[str, str]
+) -> None:
+    words = {"email": "amina@example.com", "name": "Amina", "metadata": {"user_id": "usr_1"}}
+    told = {"error": {"type": "invalid_request_error", "message": "No."} | error}
+    gateway.says_in_turn((400, json.dumps(told).encode()), (200, b'{"id": "cus_1"}'))
+    assert provider.create_customer(replace(CALL, parameters=words)) == "cus_1"
+    first, second = (parse_qs(request.body.decode()) for request in gateway.seen)
+    assert set(first) == {"email", "name", "metadata[user_id]"}
+    assert second == {"metadata[user_id]": ["usr_1"]}
+
+
+def test_a_request_that_cannot_be_written_was_not_sent_and_is_no_outage(gateway: ScriptedGateway) -> None:
+    for _ in range(6):
+        with pytest.raises(RequestRefused) as refused:
+            made(gateway, key="sk_test_کلید").refund(CALL)
+        assert (refused.value.code, refused.value.refusal) == ("request_unwritable", Refusal.BUG)
+    assert gateway.seen == []

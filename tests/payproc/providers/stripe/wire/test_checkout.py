@@ -123,6 +123,23 @@ def test_the_same_request_is_always_the_same_words() -> None:
     assert checkout.session_parameters(REQUEST) == checkout.session_parameters(REQUEST)
 
 
+@pytest.mark.parametrize(
+    ("name", "email", "said"),
+    [
+        ("Amina " * 60, "amina@example.com", {"name": ("Amina " * 42).strip(), "email": "amina@example.com"}),
+        ("A" * 328, "amina@example.com", {"name": "A" * 256, "email": "amina@example.com"}),
+        (" ", "amina@example.com", {"email": "amina@example.com"}),
+        *(
+            ("Amina", email, {"name": "Amina"})
+            for email in ("", "amina@localhost", "آمنہ@example.com", "a..b@example.com", f"{'a' * 512}@example.com")
+        ),
+    ],
+)
+def test_a_customers_words_fit_what_stripe_takes_or_are_left_out(name: str, email: str, said: dict[str, str]) -> None:
+    words = checkout.customer_parameters(Customer(user_id="usr_1", email=email, name=name))
+    assert words == said | {"metadata": {"user_id": "usr_1"}}
+
+
 def test_a_customer_carries_our_id() -> None:
     assert checkout.customer_parameters(REQUEST.customer) == {
         "email": "amina@example.com",
