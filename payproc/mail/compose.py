@@ -1,7 +1,5 @@
 """Composing a mail: the message a mail server is handed, text and HTML."""
 
-from email.errors import MessageError
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import assert_never
@@ -12,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from payproc.database.models import Email, EmailKind, Payment, User
 from payproc.domain.phrases import Kind, Part, Value, as_markup, as_text, one_line
+from payproc.mail import headers
 from payproc.mail.customers import customer_message
 from payproc.mail.message import Message
 from payproc.mail.operators import digest_message, dispute_message
-from payproc.mail.smtp import MailRefused
 from payproc.settings import Settings
 
 # A Nastaliq has Latin letters as an afterthought, and would make a line of digits as tall as its own.
@@ -35,6 +33,9 @@ def _marked(value: Value) -> Markup:
     return Markup('<bdi dir="auto">{}</bdi>').format(plain)
 
 
+# What the standard library adds for the two halves, and the language of both.
+_OF_THE_BODY = ("MIME-Version", "Content-Type", "Content-Language")
+
 _templates = Environment(
     loader=PackageLoader("payproc.mail"),
     # By file name: the text half must not turn `&` into `&amp;`, the HTML half must.
@@ -49,7 +50,7 @@ _templates.filters |= {"text": as_text, "markup": _markup}
 def compose(session: Session, email: Email, *, settings: Settings) -> EmailMessage:
     """Compose a mail from what stands now; composed again it has the same Message-ID.
 
-    Raises MailRefused where its recipient is none.
+    Raises MailRefused where its recipient is none, or where it would not arrive as it was written.
     """
     match email.kind:
         case EmailKind.RECEIPT | EmailKind.FAILURE | EmailKind.REFUND | EmailKind.REFUND_FAILED:
@@ -68,28 +69,24 @@ def compose(session: Session, email: Email, *, settings: Settings) -> EmailMessa
 
 def _mail(message: Message, email: Email, *, name: str, settings: Settings) -> EmailMessage:
     subject = as_text(message.subject, message.language.direction)
-    mail = EmailMessage()
-    mail["Subject"] = subject
-    mail["From"] = settings.mail_from
-    mail["To"] = _recipient(name, email.recipient)
-    mail["Date"] = format_datetime(email.created_at)
-    mail["Message-ID"] = f"<{email.id}@{settings.mail_from.rpartition('@')[2]}>"
-    mail["Auto-Submitted"] = "auto-generated"
+    written = {
+        "Subject": headers.text("Subject", subject),
+        "From": headers.mailbox("", settings.mail_from),
+        "To": headers.mailbox(name, email.recipient),
+        "Date": format_datetime(email.created_at),
+        "Message-ID": f"<{email.id}@{settings.mail_from.rpartition('@')[2]}>",
+        "Auto-Submitted": "auto-generated",
+    }
+    mail = headers.with_headers(written)
     # Seven bits: not every server on the way takes eight, and none is asked.
     mail.set_content(_written("message.txt", message, subject=subject), cte="quoted-printable")
     page = _written("message.html", message, subject=subject)
     mail.add_alternative(page, subtype="html", cte="quoted-printable")
     # Last: whatever begins with Content- would have moved into the first part.
     mail["Content-Language"] = message.language.locale.value
+    headers.check(mail, names=(*written, *_OF_THE_BODY), recipient=email.recipient)
     return mail
 
 
 def _written(template: str, message: Message, *, subject: str) -> str:
     return _templates.get_template(template).render(message=message, subject=subject)
-
-
-def _recipient(name: str, address: str) -> Address:
-    try:
-        return Address(display_name=one_line(name), addr_spec=address)
-    except (ValueError, IndexError, MessageError) as wrong:
-        raise MailRefused("The recipient's address is none.") from wrong

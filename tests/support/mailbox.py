@@ -113,9 +113,15 @@ class Mailbox:
         with self.app.database.transaction() as session:
             outbox.stage_digest(session, period, operator_mail=OPERATORS)
 
-    def one_of_each(self) -> None:
+    def one_of_each(
+        self,
+        *,
+        order: str = "BASKET-7",
+        description: str = "Two crates of Chaunsa mangoes آم",
+        detail: str = "Nobody knows how it ended.",
+    ) -> None:
         """Stage a mail of every kind, about everything a mail can name."""
-        self.payment(Fact.PAID, order="BASKET-7", description="Two crates of Chaunsa mangoes آم")
+        self.payment(Fact.PAID, order=order, description=description)
         self.payment(Fact.DECLINED)
         refunded = self.payment(Fact.PAID)
         self.refund(refunded)
@@ -123,7 +129,7 @@ class Mailbox:
         self.dispute(self.payment(Fact.PAID), DisputeStatus.NEEDS_RESPONSE)
         for number in range(3):
             self.ask(f"a{number}", detail=f"Charge ch_{'7' * 30}{number} of 19.99 USD is in no payment of ours.")
-        self.ask("b", kind=ReviewKind.UNSETTLED, detail="Nobody knows how it ended.")
+        self.ask("b", kind=ReviewKind.UNSETTLED, detail=detail)
         self.digest()
 
     def work(self) -> None:

@@ -2,11 +2,16 @@ import re
 from email.message import EmailMessage
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from payproc.database.models import EmailKind
 from payproc.domain.languages import Locale
+from payproc.domain.phrases import one_line
 from payproc.domain.states import Fact
+from payproc.mail import headers
+from payproc.mail.smtp import MailRefused
 from tests.support.mailbox import Mailbox, parsed, part
 
 BOTH = pytest.mark.parametrize("locale", Locale)
@@ -22,6 +27,11 @@ AMOUNTS = dict.fromkeys(EmailKind, "1,250.50 PKR") | dict.fromkeys(
 def plain(text: str) -> str:
     """Without what only turns directions or keeps words together."""
     return ISOLATES.sub("", text).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def squeezed(name: str) -> str:
+    """A name without spaces: some of Python's releases read one between two encoded words of a name."""
+    return name.replace(" ", "")
 
 
 @pytest.fixture
@@ -151,6 +161,75 @@ def test_a_hostile_name_stays_a_name(mailbox: Mailbox, locale: Locale) -> None:
         assert "{amount}" in part(message, half)
         assert "\u202e" not in part(message, half)
     assert all(not line.startswith(("Bcc", "Subject")) for line in part(message, "plain").splitlines())
+
+
+# Words that a library which decodes them before it folds them would make a header, a body or an address of.
+DISGUISED = (
+    "=?utf-8?q?x=0D=0ASubject:_Your_account_is_locked=0D=0A=0D=0AGo_to_https://evil.example/?=",
+    "=?utf-8?b?eA0KQmNjOiB5QGV4YW1wbGUuY29t?= Khan",
+    "=?utf-8?q?x=22_=3Cevil=40evil.example=3E=2C_=22y?=",
+    "=?us-ascii?q?=00=0A.=0AMAIL_FROM:=3Cx=40y.example=3E?=",
+)
+MIME = ("Content-Type", "Content-Transfer-Encoding", "MIME-Version")
+HEADERS = (
+    *("Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted"),
+    *("MIME-Version", "Content-Type", "Content-Language"),
+)
+
+
+@pytest.mark.parametrize("disguised", DISGUISED)
+@pytest.mark.parametrize("kind", EmailKind)
+def test_words_that_a_library_would_decode_leave_as_they_were_written(
+    mailbox: Mailbox, kind: EmailKind, disguised: str
+) -> None:
+    told = mailbox
+    told.call_the_customer(full_name=disguised)
+    told.one_of_each(order=disguised, description=disguised, detail=disguised)
+    message = told.read(kind)
+
+    assert tuple(message.keys()) == HEADERS
+    assert "locked" not in str(message["Subject"])
+    [recipient] = message["To"].addresses
+    assert recipient.addr_spec == ("amina@example.com" if kind in TO_CUSTOMERS else "operators@shop.pk")
+    [sender] = message["From"].addresses
+    assert sender.addr_spec == "shop@example.com"
+    assert [body.get_content_type() for body in message.iter_parts()] == ["text/plain", "text/html"]
+    if kind in TO_CUSTOMERS:
+        assert squeezed(recipient.display_name) == squeezed(disguised[:64])
+
+
+@given(name=st.text(max_size=90), subject=st.text(max_size=200))
+def test_whatever_somebody_is_called_a_mail_has_its_own_headers_and_one_recipient(name: str, subject: str) -> None:
+    written = {
+        "Subject": headers.text("Subject", one_line(subject)),
+        "From": headers.mailbox(name, "shop@example.com"),
+        "To": headers.mailbox(name, "amina@example.com"),
+    }
+    mail = headers.with_headers(written)
+    mail.set_content("Thank you.")
+    headers.check(
+        mail,
+        names=(*written, *MIME),
+        recipient="amina@example.com",
+    )
+    read = parsed(mail)
+    assert str(read["Subject"]) == one_line(subject)
+    assert squeezed(read["To"].addresses[0].display_name) == squeezed(headers.display_name(name))
+
+
+def test_a_mail_that_came_out_with_another_header_is_not_sent() -> None:
+    mail = headers.with_headers({"To": headers.mailbox("", "amina@example.com"), "Bcc": "y@example.com"})
+    mail.set_content("Thank you.")
+    with pytest.raises(MailRefused):
+        headers.check(mail, names=("To", *MIME), recipient="amina@example.com")
+
+
+def test_a_name_is_as_long_as_a_name_and_ends_with_a_word(mailbox: Mailbox) -> None:
+    mailbox.call_the_customer(full_name="Amina " * 60)
+    mailbox.payment(Fact.PAID)
+    message = mailbox.read(EmailKind.RECEIPT)
+    name = ("Amina " * 10).strip()
+    assert message["To"].addresses[0].display_name == name
 
 
 def test_the_parts_escape_each_in_its_own_way(mailbox: Mailbox) -> None:
