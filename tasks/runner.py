@@ -29,7 +29,7 @@ from payproc.database.models import Payment, ReviewKind
 from payproc.errors import OutcomeUncertain, PayprocError, ProviderUnavailable, RateLimited
 from payproc.flows.inbox import apply
 from payproc.jobs import Claimed, Kind
-from payproc.mail.smtp import MailUnavailable
+from payproc.mail.smtp import MailTrouble, MailUnavailable
 from payproc.operations import logs
 from payproc.records.reviews import open_review
 from tasks.holding import held, persistently
@@ -116,7 +116,8 @@ def _run_one(app: Application, job: Claimed) -> None:
 def _wait_out(app: Application, job: Claimed, trouble: Exception) -> None:
     # A database error's text quotes the statement and its values: its type is enough.
     error = trouble.message if isinstance(trouble, PayprocError) else type(trouble).__name__
-    patience = job.kind.policy.patience
+    # What holds all mail up says nothing of this one: a person is asked about the server, and all of it waits.
+    patience = None if isinstance(trouble, MailTrouble) else job.kind.policy.patience
     if patience is not None and datetime.now(UTC) - job.staged_at > patience:
         _give_up(app, job, f"gave up after {patience}: {error}")
         return

@@ -120,7 +120,7 @@ class Kind(StrEnum):
         "Hand mail to the mail server",
         handler="payproc.flows.send_mail:send_mail",
         queue=Queue.MAIL,
-        patience=timedelta(days=3),
+        patience=timedelta(days=3),  # with one mail; what holds all of them up is waited out
     )
     PRUNE = Policy(
         "clock.prune",

@@ -46,6 +46,10 @@ class MailFault(StrEnum):
 
     REFUSE = "refuse"
     DOWN = "down"
+    LOGIN = "login"
+    SENDER = "sender"
+    MAILBOX = "mailbox"
+    QUOTA = "quota"
 
 
 # How long a fault lasts when the order does not say, in seconds.

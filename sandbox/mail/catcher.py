@@ -3,8 +3,9 @@
 import asyncio
 import json
 import socket
+import ssl
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from email import message_from_bytes, policy
 from email.message import EmailMessage, MIMEPart
 
@@ -24,8 +25,17 @@ CREATE TABLE IF NOT EXISTS mails (
 );
 """
 
-REFUSE: frozenset[MailFault] = frozenset({MailFault.REFUSE})
 DOWN: frozenset[MailFault] = frozenset({MailFault.DOWN})
+# What each command is answered with, by its fault.
+OF_MAIL = {
+    MailFault.LOGIN: "530 5.7.0 Authentication required (sandbox fault)",
+    MailFault.SENDER: "553 5.7.1 Sender address rejected: not owned by user (sandbox fault)",
+}
+OF_RCPT = {MailFault.MAILBOX: "550 5.1.1 No such mailbox (sandbox fault)"}
+OF_DATA = {
+    MailFault.REFUSE: "451 4.3.0 Try again later (sandbox fault)",
+    MailFault.QUOTA: "550 5.4.5 Daily sending quota exceeded (sandbox fault)",
+}
 
 
 class Mailbox:
@@ -82,12 +92,34 @@ class _Handler:
         self._mailbox = mailbox
         self._faults = faults
 
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if refusal := self._refusal(OF_MAIL):
+            return refusal
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if refusal := self._refusal(OF_RCPT):
+            return refusal
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 OK"
+
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        if self._faults.take(SMTP_OPERATION, only=REFUSE) is not None:
-            return "451 4.3.0 Try again later (sandbox fault)"
+        if refusal := self._refusal(OF_DATA):
+            return refusal
         content = envelope.original_content or b""
         self._mailbox.add(list(envelope.rcpt_tos), envelope.mail_from or "", content)
         return "250 2.0.0 Caught"
+
+    def _refusal(self, possible: Mapping[MailFault, str]) -> str | None:
+        order = self._faults.take(SMTP_OPERATION, only=frozenset(possible))
+        return next((said for fault, said in possible.items() if order is not None and fault == order.fault), None)
 
 
 class _HangUp(asyncio.Protocol):
@@ -99,14 +131,21 @@ class _HangUp(asyncio.Protocol):
 
 
 class MailCatcher(BaseThreadedController):
-    """The SMTP server in its thread, listening on loopback only."""
+    """The SMTP server in its thread, listening on loopback only. With a certificate it insists on STARTTLS."""
 
-    def __init__(self, mailbox: Mailbox, faults: Faults, *, port: int = 0) -> None:
+    def __init__(
+        self, mailbox: Mailbox, faults: Faults, *, port: int = 0, certified: ssl.SSLContext | None = None
+    ) -> None:
         # Bound here rather than by aiosmtpd, which cannot be asked for "any free port".
         self._listener = socket.create_server(("127.0.0.1", port))
         self._faults = faults
         self.port: int = self._listener.getsockname()[1]
-        super().__init__(_Handler(mailbox, faults), hostname="localhost")
+        super().__init__(
+            _Handler(mailbox, faults),
+            hostname="localhost",
+            tls_context=certified,
+            require_starttls=certified is not None,
+        )
 
     def factory(self) -> SMTP | _HangUp:
         """Return the protocol for a new connection."""

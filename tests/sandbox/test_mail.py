@@ -57,6 +57,27 @@ def test_a_refused_letter_is_not_kept(gateway: RunningGateway, controls: Control
     assert len(controls.get("mail")) == 1
 
 
+@pytest.mark.parametrize(
+    ("fault", "kind", "code"),
+    [
+        ("login", smtplib.SMTPSenderRefused, 530),
+        ("sender", smtplib.SMTPSenderRefused, 553),
+        ("mailbox", smtplib.SMTPRecipientsRefused, 550),
+        ("quota", smtplib.SMTPDataError, 550),
+    ],
+)
+def test_a_mail_server_says_no_at_the_command_that_it_is_about(
+    gateway: RunningGateway, controls: Controls, fault: str, kind: type[smtplib.SMTPException], code: int
+) -> None:
+    controls.fault("smtp", fault)
+    with pytest.raises(kind) as refused:
+        send(gateway)
+    assert str(code) in str(refused.value)
+    assert controls.get("mail") == []
+    send(gateway)
+    assert len(controls.get("mail")) == 1
+
+
 def test_a_mail_server_that_is_down_hangs_up(gateway: RunningGateway, controls: Controls) -> None:
     controls.fault("smtp", "down")
     with pytest.raises((smtplib.SMTPServerDisconnected, ConnectionError)):

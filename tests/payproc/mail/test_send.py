@@ -1,13 +1,17 @@
+from collections.abc import Iterator
 from dataclasses import replace
 from email.message import EmailMessage
 
 import pytest
+import requests
 from sqlalchemy import select, text
 
-from payproc.database.models import EmailKind, Job, JobState, Payment, ReviewKind
+from payproc.database.models import EmailKind, Job, JobState, Payment, Review, ReviewKind
 from payproc.domain.states import DisputeStatus, Fact, RefundStatus
 from payproc.jobs import Kind
+from payproc.mail.smtp import Mailer
 from payproc.operations import timeline
+from sandbox.gateway import RunningGateway
 from tests.support.mailbox import Mailbox
 
 
@@ -112,7 +116,11 @@ def test_a_run_that_lost_its_lease_while_the_mail_server_thought_writes_nothing(
 
 
 @pytest.mark.parametrize(
-    "address", ["", "evil <x@example.com>", "a,b@example.com", "x@example.com\nBcc: y@example.com"]
+    "address",
+    [
+        *("", "amina", "@example.com", "evil <x@example.com>", "a,b@example.com", "x@example.com\nBcc: y@example.com"),
+        *("=?utf-8?q?x=0D=0ABcc:_y=40example.com=0D=0A?=@example.com", "x@=?utf-8?q?y=2C?=", "x@y@example.com"),
+    ],
 )
 def test_an_address_that_is_none_is_put_before_a_person(
     mailbox: Mailbox, posted: list[EmailMessage], address: str
@@ -123,3 +131,96 @@ def test_an_address_that_is_none_is_put_before_a_person(
     assert posted == []
     with mailbox.app.database.transaction() as session:
         assert list(session.scalars(text("SELECT kind FROM reviews"))) == [ReviewKind.JOB_DEAD]
+
+
+# --- A mail server's trouble with us ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def posting(mailbox: Mailbox, gateway: RunningGateway) -> Iterator[Mailbox]:
+    """The merchant's mail goes to the sandbox's mail server."""
+    requests.post(f"{gateway.base_url}/_sandbox/reset", timeout=5)
+    yield replace(mailbox, app=replace(mailbox.app, post=Mailer(f"smtp://127.0.0.1:{gateway.smtp_port}").post))
+    requests.delete(f"{gateway.base_url}/_sandbox/faults", timeout=5)
+
+
+def break_mail(gateway: RunningGateway, fault: str) -> None:
+    order = {"operation": "smtp", "fault": fault, "times": None}
+    assert requests.post(f"{gateway.base_url}/_sandbox/faults", json=order, timeout=5).ok
+
+
+def mend_mail(gateway: RunningGateway) -> None:
+    requests.delete(f"{gateway.base_url}/_sandbox/faults", timeout=5)
+
+
+def later(mailbox: Mailbox, interval: str = "0") -> None:
+    """Let all waiting be over, and `interval` have passed since the mails were staged."""
+    with mailbox.app.database.transaction() as session:
+        passed = "UPDATE jobs SET due_at = now(), created_at = created_at - CAST(:by AS interval) WHERE state = 'ready'"
+        session.execute(text(passed), {"by": interval})
+    mailbox.work()
+
+
+def reviews(mailbox: Mailbox) -> list[tuple[ReviewKind, bool]]:
+    """Every review's kind, and whether it is still open."""
+    with mailbox.app.database.transaction() as session:
+        found = session.scalars(select(Review).order_by(Review.opened_at, Review.id))
+        return [(review.kind, review.resolved_at is None) for review in found]
+
+
+@pytest.mark.parametrize("fault", ["login", "sender", "quota"])
+def test_what_the_server_has_against_us_holds_all_mail_up_with_one_review(
+    posting: Mailbox, gateway: RunningGateway, fault: str
+) -> None:
+    break_mail(gateway, fault)
+    for _ in range(3):
+        posting.payment(Fact.PAID)
+    posting.work()
+    later(posting, "4 days")
+    assert reviews(posting) == [(ReviewKind.MAIL_TROUBLE, True)]
+    assert len(open_jobs(posting)) == 3
+    assert all(email.sent_at is None for email in posting.emails())
+
+    mend_mail(gateway)
+    later(posting)
+    assert reviews(posting) == [(ReviewKind.MAIL_TROUBLE, False)]
+    assert open_jobs(posting) == []
+    assert all(email.sent_at is not None for email in posting.emails())
+
+
+def test_a_server_that_is_down_is_put_before_a_person_once_it_has_been_for_a_while(
+    posting: Mailbox, gateway: RunningGateway
+) -> None:
+    break_mail(gateway, "down")
+    for _ in range(2):
+        posting.payment(Fact.PAID)
+    posting.work()
+    assert reviews(posting) == []
+    later(posting, "4 days")
+    assert reviews(posting) == [(ReviewKind.MAIL_TROUBLE, True)]
+    assert len(open_jobs(posting)) == 2
+
+
+def test_a_mailbox_that_is_none_buries_its_own_mail_alone(posting: Mailbox, gateway: RunningGateway) -> None:
+    break_mail(gateway, "mailbox")
+    posting.payment(Fact.PAID)
+    posting.work()
+    mend_mail(gateway)
+    posting.payment(Fact.PAID)
+    posting.work()
+    assert reviews(posting) == [(ReviewKind.JOB_DEAD, True)]
+    assert len([email for email in posting.emails() if email.sent_at]) == 1
+
+
+def test_a_mail_that_meets_trouble_while_all_others_go_is_given_up_after_its_patience(
+    posting: Mailbox, gateway: RunningGateway
+) -> None:
+    posting.payment(Fact.PAID)
+    posting.work()
+    break_mail(gateway, "quota")
+    posting.payment(Fact.PAID)
+    posting.work()
+    assert reviews(posting) == [(ReviewKind.MAIL_TROUBLE, True)]
+    later(posting, "4 days")
+    assert (ReviewKind.JOB_DEAD, True) in reviews(posting)
+    assert len(open_jobs(posting)) == 1  # buried

@@ -1,51 +1,234 @@
 import socketserver
+import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from payproc.mail.smtp import Mailer, MailUnavailable
+from payproc.errors import PayprocError
+from payproc.mail.headers import mailbox, with_headers
+from payproc.mail.smtp import Mailer, MailRefused, MailTrouble, MailUnavailable
+from sandbox.faults.orders import Faults
+from sandbox.mail.catcher import Mailbox, MailCatcher
+from sandbox.store import Store
 
-REPLIES = {b"EHLO": b"250 hello", b"MAIL": b"250 ok", b"RCPT": b"250 ok", b"DATA": b"354 go on", b"QUIT": b"421 no"}
+REPLIES = {
+    b"HELLO": b"220 here",
+    b"EHLO": b"250-hello\r\n250 AUTH PLAIN",
+    b"AUTH": b"235 welcome",
+    b"MAIL": b"250 ok",
+    b"RCPT": b"250 ok",
+    b"DATA": b"354 go on",
+    b"TEXT": b"250 taken",
+    b"RSET": b"250 ok",
+    b"QUIT": b"421 no",
+}
 
 
-class RudeServer(socketserver.StreamRequestHandler):
-    """A mail server that takes a mail and then says goodbye badly."""
+class ScriptedServer(socketserver.ThreadingTCPServer):
+    """A mail server that answers each command as it is told, and says goodbye badly. `commands` is what it heard."""
 
+    daemon_threads = True
+
+    def __init__(self, replies: Mapping[bytes, bytes]) -> None:
+        super().__init__(("127.0.0.1", 0), _Scripted)
+        self.replies = {**REPLIES, **replies}
+        self.commands: list[bytes] = []
+
+
+class _Scripted(socketserver.StreamRequestHandler):
     def handle(self) -> None:
-        self.wfile.write(b"220 here\r\n")
-        body = False
+        assert isinstance(self.server, ScriptedServer)
+        replies, in_text = self.server.replies, False
+        self._say(replies[b"HELLO"])
         for line in self.rfile:
-            if body:
-                body = line != b".\r\n"
-                self.wfile.write(b"" if body else b"250 taken\r\n")
-                continue
-            body = line[:4].upper() == b"DATA"
-            self.wfile.write(REPLIES[line[:4].upper()] + b"\r\n")
+            command = line[:4].upper()
+            if not in_text:
+                self.server.commands.append(line.rstrip())
+                self._say(replies[command])
+                in_text = command == b"DATA" and replies[command].startswith(b"354")
+            elif line == b".\r\n":
+                self._say(replies[b"TEXT"])
+                in_text = False
+
+    def _say(self, reply: bytes) -> None:
+        self.wfile.write(reply + b"\r\n")
 
 
-@pytest.fixture
-def rude() -> Iterator[int]:
-    with socketserver.TCPServer(("127.0.0.1", 0), RudeServer) as server:
-        thread = threading.Thread(target=server.serve_forever)
+@contextmanager
+def server(**replies: bytes) -> Iterator[ScriptedServer]:
+    with ScriptedServer({name.encode(): reply for name, reply in replies.items()}) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
+        try:
+            yield running
+        finally:
+            running.shutdown()
+            thread.join()
 
 
-def mail() -> EmailMessage:
-    message = EmailMessage()
-    message["From"], message["To"] = "shop@example.com", "amina@example.com"
+def mail(to: str = "amina@example.com") -> EmailMessage:
+    message = with_headers({"From": mailbox("", "shop@example.com"), "To": mailbox("Amina Khan", to)})
     message.set_content("thank you")
     return message
 
 
-def test_a_mail_that_was_taken_is_sent_whatever_the_goodbye(rude: int) -> None:
-    Mailer(f"smtp://127.0.0.1:{rude}").post(mail())
+def meets(running: ScriptedServer, *, login: str = "") -> type[PayprocError] | None:
+    try:
+        Mailer(f"smtp://{login}127.0.0.1:{running.server_address[1]}").post(mail())
+    except PayprocError as error:
+        return type(error)
+    return None
 
 
-def test_a_server_that_is_not_there_is_unavailable() -> None:
-    with pytest.raises(MailUnavailable):
+def test_a_mail_that_was_taken_is_sent_whatever_the_goodbye() -> None:
+    with server() as running:
+        assert meets(running) is None
+        assert running.commands[1:] == [b"mail FROM:<shop@example.com>", b"rcpt TO:<amina@example.com>", b"data"]
+
+
+def test_a_server_that_is_not_there_is_trouble_for_every_mail() -> None:
+    with pytest.raises(MailTrouble) as trouble:
         Mailer("smtp://127.0.0.1:9").post(mail())
+    assert not trouble.value.refused
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        {"HELLO": b"554 5.7.1 Not from your address"},
+        {"EHLO": b"550 We do not talk", "HELO": b"550 We do not talk"},
+        {"MAIL": b"530 5.7.0 Authentication required"},
+        {"MAIL": b"553 5.7.1 Sender address rejected: not owned by user"},
+        {"MAIL": b"550 5.1.0 Sender denied"},
+        {"MAIL": b"550 5.4.5 Daily user sending limit exceeded"},
+        {"RCPT": b"550 5.4.5 Daily user sending limit exceeded"},
+        {"RCPT": b"554 5.7.1 <amina@example.com>: Relay access denied"},
+        {"RCPT": b"553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)"},
+        {"RCPT": b"550 relay not permitted, authentication required"},
+        {"RCPT": b"550 5.1.8 <shop@example.com>: Sender address rejected: Domain not found"},
+        {"RCPT": b"530 Authentication required"},
+        {"TEXT": b"550 5.4.5 Daily sending quota exceeded"},
+        {"TEXT": b"554 Message rejected: Email address is not verified."},
+        {"TEXT": b"554 5.2.252 SendAsDenied; not allowed to send as"},
+        {"TEXT": b"550-5.7.26 This mail is unauthenticated\r\n550 5.7.26 at 203.0.5.1.1"},
+        {"DATA": b"503 5.5.1 Bad sequence"},
+    ],
+    ids=lambda replies: next(f"{name} {said.decode()[:20]}" for name, said in replies.items()),
+)
+def test_a_no_to_login_sender_session_or_quota_is_no_refusal_of_the_mail(replies: dict[str, bytes]) -> None:
+    with server(**replies) as running, pytest.raises(MailTrouble) as trouble:
+        Mailer(f"smtp://127.0.0.1:{running.server_address[1]}").post(mail())
+    assert trouble.value.refused
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        {"RCPT": b"550 5.1.1 No such user"},
+        {"RCPT": b"550 No such user here"},
+        {"RCPT": b"552 5.2.2 Mailbox full"},
+        {"RCPT": b"550-5.1.1 The account does not\r\n550-5.1.1 exist. Learn more at\r\n550 5.1.1 https://example.com"},
+        {"TEXT": b"552 5.3.4 Message too big"},
+        {"TEXT": b"552 Message exceeds fixed size"},
+        {"TEXT": b"554 5.6.0 Message content rejected"},
+    ],
+    ids=lambda replies: next(f"{name} {said.decode()[:20]}" for name, said in replies.items()),
+)
+def test_a_no_to_the_mailbox_or_the_message_is_final(replies: dict[str, bytes]) -> None:
+    with server(**replies) as running:
+        assert meets(running) is MailRefused
+
+
+@pytest.mark.parametrize("replies", [{"RCPT": b"450 4.2.0 Greylisted"}, {"TEXT": b"451 4.3.0 Try again later"}])
+def test_a_later_said_of_one_mail_is_of_that_mail_alone(replies: dict[str, bytes]) -> None:
+    with server(**replies) as running:
+        assert meets(running) is MailUnavailable
+
+
+@pytest.mark.parametrize("replies", [{"HELLO": b"421 4.3.2 Busy"}, {"MAIL": b"451 4.7.1 Too fast"}])
+def test_a_later_said_of_the_session_passes_by_itself(replies: dict[str, bytes]) -> None:
+    with server(**replies) as running, pytest.raises(MailTrouble) as trouble:
+        Mailer(f"smtp://127.0.0.1:{running.server_address[1]}").post(mail())
+    assert not trouble.value.refused
+
+
+def test_no_password_is_sent_where_no_tls_is_offered() -> None:
+    with server() as running:
+        assert meets(running, login="shop:hunter2@") is MailTrouble
+        assert [line[:4].lower() for line in running.commands] == [b"ehlo"]
+
+
+def test_an_address_that_the_server_cannot_spell_is_of_that_mail_alone() -> None:
+    with server() as running:
+        with pytest.raises(MailRefused):
+            Mailer(f"smtp://127.0.0.1:{running.server_address[1]}").post(mail("آمنہ@example.com"))
+        assert [line[:4].lower() for line in running.commands] == [b"ehlo"]
+
+
+def test_a_host_that_can_be_none_is_trouble_for_every_mail() -> None:
+    with pytest.raises(MailTrouble) as trouble:
+        Mailer("smtp://mail..example.com").post(mail())
+    assert trouble.value.refused
+
+
+# --- TLS --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> ssl.SSLContext:
+    """A certificate that nobody vouches for, as mail servers have it on installation."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mail.example")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, encoding = tmp_path / "mail.pem", serialization.Encoding.PEM
+    secret = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    pem.write_bytes(secret + certificate.public_bytes(encoding))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+@contextmanager
+def insisting_on_tls(certified: ssl.SSLContext, tmp_path: Path) -> Iterator[tuple[int, Mailbox]]:
+    caught = Mailbox(Store(str(tmp_path / "mails.db")))
+    catcher = MailCatcher(caught, Faults(calls={}, notices={}), certified=certified)
+    catcher.start()
+    try:
+        yield catcher.port, caught
+    finally:
+        catcher.stop()
+
+
+def test_starttls_is_used_where_it_is_offered(certified: ssl.SSLContext, tmp_path: Path) -> None:
+    with insisting_on_tls(certified, tmp_path) as (port, caught):
+        Mailer(f"smtp://127.0.0.1:{port}").post(mail())
+        Mailer(f"smtp://127.0.0.1:{port}").post(mail("آمنہ@example.com"))
+        assert [letter["to"] for letter in caught.letters()] == [["آمنہ@example.com"], ["amina@example.com"]]
+
+
+def test_no_password_is_sent_to_a_server_that_nobody_vouches_for(certified: ssl.SSLContext, tmp_path: Path) -> None:
+    with insisting_on_tls(certified, tmp_path) as (port, caught):
+        with pytest.raises(MailTrouble) as trouble:
+            Mailer(f"smtp://shop:hunter2@127.0.0.1:{port}").post(mail())
+        assert caught.letters() == []
+    assert trouble.value.refused
+    assert isinstance(trouble.value.__cause__, ssl.SSLCertVerificationError)
