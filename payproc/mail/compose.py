@@ -56,7 +56,7 @@ def compose(session: Session, email: Email, *, settings: Settings) -> EmailMessa
         case EmailKind.RECEIPT | EmailKind.FAILURE | EmailKind.REFUND | EmailKind.REFUND_FAILED:
             payment = session.get_one(Payment, email.payment_id)
             user = session.get_one(User, payment.user_id)
-            message = customer_message(session, email, user=user, payment=payment)
+            message = customer_message(session, email, user=user, payment=payment, settings=settings)
             return _mail(message, email, name=user.full_name, settings=settings)
         case EmailKind.DISPUTE:
             message = dispute_message(session, email, settings=settings)
@@ -71,7 +71,7 @@ def _mail(message: Message, email: Email, *, name: str, settings: Settings) -> E
     subject = as_text(message.subject, message.language.direction)
     written = {
         "Subject": headers.text("Subject", subject),
-        "From": headers.mailbox("", settings.mail_from),
+        "From": headers.mailbox(settings.merchant_name or "", settings.mail_from),
         "To": headers.mailbox(name, email.recipient),
         "Date": format_datetime(email.created_at),
         "Message-ID": f"<{email.id}@{settings.mail_from.rpartition('@')[2]}>",

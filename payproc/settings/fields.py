@@ -17,10 +17,13 @@ from payproc.settings.types import (
     Hosts,
     HttpUrl,
     Lease,
+    Line,
     LogLevel,
+    Name,
     PushTimeout,
     RefundByOwner,
     SmtpUrl,
+    TimeZone,
     Words,
 )
 
@@ -49,6 +52,10 @@ class Settings(BaseSettings):
     # What an amount is in where neither the request nor an order says it; None refuses such a request.
     default_currency: CurrencyCode | None = None
     redirect_hosts: Hosts = ()
+    # Who is paid, where a customer can ask, and by whose clock times are told: on receipts and on the pay page.
+    merchant_name: Name | None = None
+    merchant_contact: Line | None = None
+    merchant_time_zone: TimeZone = "Asia/Karachi"
     smtp_url: SmtpUrl = Field(default="smtp://127.0.0.1:25", repr=False)
     mail_from: Address = "payments@localhost"
     operator_mail: Address | None = None

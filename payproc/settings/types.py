@@ -6,7 +6,8 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
@@ -36,6 +37,8 @@ class RefundByOwner(StrEnum):
 
 _DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+# Plain atoms on both sides. What would have to be encoded or quoted, a mail server may not take from us.
+_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|[0-9a-fA-F:]{2,39}")
 
 
@@ -86,8 +89,15 @@ def _psycopg_url(url: str) -> str:
     return url
 
 
-def _http_url(url: str) -> str:
+def _split(url: str) -> SplitResult:
     parts = urlsplit(url)
+    # Only reading it finds out that it is none, and the first to read it would be a call.
+    _ = parts.port
+    return parts
+
+
+def _http_url(url: str) -> str:
+    parts = _split(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise ValueError("must be an absolute http or https URL")
     return url.rstrip("/")
@@ -125,7 +135,7 @@ def _at_most(longest: timedelta, written: str) -> AfterValidator:
 
 def _of_schemes(*schemes: str) -> AfterValidator:
     def check(url: str) -> str:
-        parts = urlsplit(url)
+        parts = _split(url)
         if parts.scheme not in schemes or not parts.hostname:
             raise ValueError(f"must be a URL that starts with {', '.join(f'{s}://' for s in schemes)}")
         return url
@@ -141,9 +151,25 @@ def _hosts(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _address(text: str) -> str:
-    if text.count("@") != 1 or any(c.isspace() for c in text):
+    if not _ADDRESS.fullmatch(text) or "=?" in text:
         raise ValueError("must be a bare e-mail address")
     return text
+
+
+def _line(longest: int) -> AfterValidator:
+    def check(text: str) -> str:
+        if len(text) > longest or not text.isprintable():
+            raise ValueError(f"must be one line of {longest} characters at most")
+        return text
+
+    return AfterValidator(check)
+
+
+def _time_zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is not a time zone such as Asia/Karachi") from None
 
 
 Schedule = Annotated[tuple[timedelta, ...], NoDecode, _written(_schedule)]
@@ -161,6 +187,9 @@ Pem = Annotated[SecretStr, AfterValidator(lambda key: SecretStr(_pem(key.get_sec
 Hosts = Annotated[Words, AfterValidator(_hosts)]
 CurrencyCode = Annotated[str, AfterValidator(str.lower)]
 Address = Annotated[str, AfterValidator(_address)]
+Name = Annotated[str, _line(64)]
+Line = Annotated[str, _line(200)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 DatabaseUrl = Annotated[str, AfterValidator(_psycopg_url)]
 BrokerUrl = Annotated[str, _of_schemes("redis", "rediss", "sentinel", "amqp", "amqps")]
 SmtpUrl = Annotated[str, _of_schemes("smtp", "smtps")]

@@ -225,7 +225,7 @@ def test_a_start_that_cannot_reach_stripe_for_a_day_goes_to_a_person(world: Worl
     assert review.payment_id == payment.id
 
 
-def test_a_customer_that_was_written_down_in_words_stripe_refuses_is_made_without_them(world: World) -> None:
+def test_a_customer_written_down_in_words_stripe_refuses_is_made_without_them(world: World) -> None:
     payment = world.checkout()
     words = {"email": "nobody@nowhere", "name": "A" * 328, "metadata": {"user_id": world.customer.id}}
     with world.app.database.transaction() as session:

@@ -307,6 +307,31 @@ def test_a_push_rings_as_long_as_the_wallets_call_waits(till: Till, app: Applica
     assert state_on(till.see(payment)) == PageState.WAITING
 
 
+@pytest.mark.parametrize("query", ["?lang=en", "?lang=ur"])
+def test_the_page_says_who_is_paid_and_where_to_ask(app: Application, customer: User, query: str) -> None:
+    merchant = {"merchant_name": f"Aam Ghar {HOSTILE}"[:64], "merchant_contact": "help@shop.pk, 042 111 222 333"}
+    named = replace(app, settings=app.settings.model_copy(update=merchant))
+    till = Till(named, create_app(named), customer)
+    page = till.see(till.take(JAZZ_CASH), query)
+    for shown in merchant.values():
+        assert " ".join(shown.split()) in words_on(page)
+    assert "<script>alert" not in page.text
+
+
+def test_a_merchant_that_says_nothing_of_itself_is_not_shown(till: Till) -> None:
+    page = words_on(till.see(till.take(JAZZ_CASH)))
+    assert "Contact" not in page
+    assert "None" not in page
+
+
+def test_a_token_can_be_paid_until_a_time_of_the_merchants_clock(app: Application, customer: User) -> None:
+    elsewhere = replace(app, settings=app.settings.model_copy(update={"merchant_time_zone": "Asia/Dubai"}))
+    till = Till(elsewhere, create_app(elsewhere), customer)
+    until = datetime(2026, 12, 31, 19, 5, tzinfo=UTC)
+    payment = till.begin(till.take(EASY_PAISA), AwaitCustomer(token="84710362"), expires_at=until)
+    assert "Pay by 31 December 2026, 11:05 pm, UTC+04:00." in words_on(till.see(payment))
+
+
 def test_a_token_can_be_paid_until_a_time_in_pakistan(till: Till) -> None:
     until = datetime(2026, 12, 31, 19, 5, tzinfo=UTC)
     payment = till.begin(till.take(EASY_PAISA), AwaitCustomer(token="84710362"), expires_at=until)

@@ -42,9 +42,14 @@ def amount(money: Money) -> Value:
     return phrases.amount(f"{_SIGNS.get(unit, unit.upper())} {money.digits}")
 
 
-def moment(spoken: Vocabulary, at: datetime) -> Phrase:
-    """Write a time as clocks in Pakistan show it. The words beside it say that."""
-    return spoken.language.moment(spoken.moment, at, zone="Asia/Karachi")
+def moment(spoken: Vocabulary, at: datetime, *, zone: str) -> Phrase:
+    """Write a time as the clocks of a zone show it. `clock` says whose they are."""
+    return spoken.language.moment(spoken.moment, at, zone=zone)
+
+
+def clock(spoken: Vocabulary, at: datetime, *, zone: str) -> Value:
+    """Say whose clocks `moment` reads."""
+    return spoken.language.clock(at, zone=zone)
 
 
 def grouped_token(token: str) -> Markup:

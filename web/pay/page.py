@@ -226,6 +226,7 @@ def _page(template: str, *, form: PostForm | None = None, **context: object) -> 
         say=formatting.say,
         formatting=formatting,
         code=code,
+        merchant=_merchant(),
         form=form,
         **context,
     )
@@ -240,6 +241,15 @@ def _page(template: str, *, form: PostForm | None = None, **context: object) -> 
     if request.args.get("lang") == vocabulary.language.locale:
         _remember_language(answer, vocabulary)
     return answer
+
+
+def _merchant() -> dict[str, str | None]:
+    settings = application().settings
+    return {
+        "name": settings.merchant_name,
+        "contact": settings.merchant_contact,
+        "zone": settings.merchant_time_zone,
+    }
 
 
 def _targets(form: PostForm) -> list[str]:

@@ -2,11 +2,18 @@
 
 from payproc.database.models import EmailKind
 from payproc.domain import languages
-from payproc.mail.languages.vocabulary import Said, Vocabulary
+from payproc.mail.languages.vocabulary import Method, Said, Vocabulary
+from payproc.providers.easy_paisa import EASY_PAISA
+from payproc.providers.jazz_cash import JAZZ_CASH
+from payproc.providers.stripe import STRIPE
+
+_BACK = "It returns to where you paid from."
+_SOME_DAYS = "It can take some days until you see it there."
+_BY_BANK = (_BACK, "Your bank may take 5 to 10 business days to show it.")
+_BY_WALLET = ("It returns to you through {method}.", _SOME_DAYS)
 
 ENGLISH = Vocabulary(
     language=languages.ENGLISH,
-    zone="UTC",
     greeting="Dear {name},",
     messages={
         EmailKind.RECEIPT: Said(
@@ -29,11 +36,7 @@ ENGLISH = Vocabulary(
         EmailKind.REFUND: Said(
             subject="Refund: {amount}, {reference}",
             heading="Refund",
-            lines=(
-                "We have given back {amount} of your payment.",
-                "It returns to where you paid from.",
-                "Your bank may take 5 to 10 business days to show it.",
-            ),
+            lines=("We have given back {amount} of your payment.",),
             amount="Given back",
             moment="Given back on",
         ),
@@ -49,11 +52,21 @@ ENGLISH = Vocabulary(
             moment="Failed on",
         ),
     },
+    methods={
+        STRIPE: Method(label="Card", returns=_BY_BANK),
+        JAZZ_CASH: Method(label="JazzCash", returns=_BY_WALLET),
+        EASY_PAISA: Method(label="Easypaisa", returns=_BY_WALLET),
+    },
+    other_method=Method(label="Wallet", returns=(_BACK, _SOME_DAYS)),
+    merchant="Merchant",
+    contact="Contact",
     description="For",
     order="Order",
+    method="Method",
     reference="Reference",
+    receipt="Receipt number",
     refund="Refund",
     test="This was a test payment: no money moved.",
     keep="Please keep this mail. If you write to us about this payment, name its reference.",
-    moment="{day} {month} {year}, {clock} UTC",
+    moment="{day} {month} {year}, {clock} ({zone})",
 )

@@ -4,11 +4,18 @@
 
 from payproc.database.models import EmailKind
 from payproc.domain import languages
-from payproc.mail.languages.vocabulary import Said, Vocabulary
+from payproc.mail.languages.vocabulary import Method, Said, Vocabulary
+from payproc.providers.easy_paisa import EASY_PAISA
+from payproc.providers.jazz_cash import JAZZ_CASH
+from payproc.providers.stripe import STRIPE
+
+_BACK = "رقم وہیں واپس جاتی ہے جہاں سے ادا کی گئی تھی۔"
+_SOME_DAYS = "وہاں اسے نظر آنے میں کچھ دن لگ سکتے ہیں۔"
+_BY_BANK = (_BACK, "آپ کے بینک میں اسے نظر آنے میں 5 سے 10 کاروباری دن لگ سکتے ہیں۔")
+_BY_WALLET = ("رقم {method} کے ذریعے واپس جاتی ہے۔", _SOME_DAYS)
 
 URDU = Vocabulary(
     language=languages.URDU,
-    zone="Asia/Karachi",
     greeting="السلام علیکم {name}،",
     messages={
         EmailKind.RECEIPT: Said(
@@ -31,11 +38,7 @@ URDU = Vocabulary(
         EmailKind.REFUND: Said(
             subject="رقم کی واپسی: {amount}، {reference}",
             heading="رقم کی واپسی",
-            lines=(
-                "ہم نے آپ کی ادائیگی میں سے {amount} کی رقم واپس کر دی ہے۔",
-                "رقم وہیں واپس جاتی ہے جہاں سے ادا کی گئی تھی۔",
-                "آپ کے بینک میں اسے نظر آنے میں 5 سے 10 کاروباری دن لگ سکتے ہیں۔",
-            ),
+            lines=("ہم نے آپ کی ادائیگی میں سے {amount} کی رقم واپس کر دی ہے۔",),
             amount="واپس کی گئی رقم",
             moment="واپسی کا وقت",
         ),
@@ -51,11 +54,21 @@ URDU = Vocabulary(
             moment="ناکامی کا وقت",
         ),
     },
+    methods={
+        STRIPE: Method(label="کارڈ", returns=_BY_BANK),
+        JAZZ_CASH: Method(label="جاز کیش", returns=_BY_WALLET),
+        EASY_PAISA: Method(label="ایزی پیسہ", returns=_BY_WALLET),
+    },
+    other_method=Method(label="والٹ", returns=(_BACK, _SOME_DAYS)),
+    merchant="وصول کنندہ",
+    contact="رابطہ",
     description="برائے",
     order="آرڈر",
+    method="ذریعہ",
     reference="حوالہ نمبر",
+    receipt="رسید نمبر",
     refund="واپسی نمبر",
     test="یہ آزمائشی ادائیگی تھی: کوئی رقم منتقل نہیں ہوئی۔",
     keep="براہِ کرم یہ ای میل سنبھال کر رکھیں۔ اس ادائیگی کے بارے میں ہمیں لکھتے وقت اس کا حوالہ نمبر بتائیں۔",
-    moment="{day} {month} {year}، {part} {half_day_clock} بجے (پاکستان کا وقت)",
+    moment="{day} {month} {year}، {part} {half_day_clock} بجے ({zone})",
 )

@@ -1,17 +1,23 @@
 import re
+from dataclasses import replace
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from payproc.application import Application
 from payproc.database.models import EmailKind
 from payproc.domain.languages import Locale
 from payproc.domain.phrases import one_line
 from payproc.domain.states import Fact
 from payproc.mail import headers
 from payproc.mail.smtp import MailRefused
+from payproc.providers.easy_paisa import EASY_PAISA
+from payproc.providers.jazz_cash import JAZZ_CASH
+from payproc.providers.stripe import STRIPE
 from tests.support.mailbox import Mailbox, parsed, part
 
 BOTH = pytest.mark.parametrize("locale", Locale)
@@ -32,6 +38,11 @@ def plain(text: str) -> str:
 def squeezed(name: str) -> str:
     """A name without spaces: some of Python's releases read one between two encoded words of a name."""
     return name.replace(" ", "")
+
+
+def named(app: Application, **settings: Any) -> Application:
+    """The same application, told otherwise who the merchant is."""
+    return replace(app, settings=app.settings.model_copy(update=settings))
 
 
 @pytest.fixture
@@ -182,7 +193,7 @@ HEADERS = (
 def test_words_that_a_library_would_decode_leave_as_they_were_written(
     mailbox: Mailbox, kind: EmailKind, disguised: str
 ) -> None:
-    told = mailbox
+    told = replace(mailbox, app=named(mailbox.app, merchant_name=disguised[:64], merchant_contact=disguised))
     told.call_the_customer(full_name=disguised)
     told.one_of_each(order=disguised, description=disguised, detail=disguised)
     message = told.read(kind)
@@ -196,6 +207,7 @@ def test_words_that_a_library_would_decode_leave_as_they_were_written(
     assert [body.get_content_type() for body in message.iter_parts()] == ["text/plain", "text/html"]
     if kind in TO_CUSTOMERS:
         assert squeezed(recipient.display_name) == squeezed(disguised[:64])
+        assert disguised[:64] in part(message, "plain")
 
 
 @given(name=st.text(max_size=90), subject=st.text(max_size=200))
@@ -230,6 +242,7 @@ def test_a_name_is_as_long_as_a_name_and_ends_with_a_word(mailbox: Mailbox) -> N
     message = mailbox.read(EmailKind.RECEIPT)
     name = ("Amina " * 10).strip()
     assert message["To"].addresses[0].display_name == name
+    assert f"Dear {name}," in part(message, "plain").splitlines()
 
 
 def test_the_parts_escape_each_in_its_own_way(mailbox: Mailbox) -> None:
@@ -251,16 +264,76 @@ def test_a_language_that_changed_is_spoken_from_the_next_mail_on(mailbox: Mailbo
 @pytest.mark.parametrize(
     ("locale", "written"),
     [
-        (Locale.ENGLISH, "Paid on: 31 December 2026, 19:05 UTC"),
+        (Locale.ENGLISH, "Paid on: 1 January 2027, 00:05 (Pakistan time)"),
         (
             Locale.URDU,
             "ادائیگی کا وقت: 1 جنوری 2027، رات 12:05 بجے (پاکستان کا وقت)",
         ),
     ],
 )
-def test_times_are_those_of_the_readers_clock(mailbox: Mailbox, locale: Locale, written: str) -> None:
+def test_times_are_those_of_the_merchants_clock(mailbox: Mailbox, locale: Locale, written: str) -> None:
     mailbox.call_the_customer(locale=locale)
     mailbox.payment(Fact.PAID)
     with mailbox.app.database.transaction() as session:
         session.execute(text("UPDATE emails SET created_at = '2026-12-31 19:05:00Z'"))
     assert written in plain(part(mailbox.read(EmailKind.RECEIPT), "plain")).splitlines()
+
+
+def test_times_are_told_by_the_clock_that_was_set(mailbox: Mailbox) -> None:
+    told = replace(mailbox, app=named(mailbox.app, merchant_time_zone="Asia/Dubai"))
+    told.payment(Fact.PAID)
+    with told.app.database.transaction() as session:
+        session.execute(text("UPDATE emails SET created_at = '2026-12-31 19:05:00Z'"))
+    assert "Paid on: 31 December 2026, 23:05 (UTC+04:00)" in part(told.read(EmailKind.RECEIPT), "plain").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("method", "locale", "says", "says_not"),
+    [
+        (STRIPE, Locale.ENGLISH, "5 to 10 business days", "through"),
+        (JAZZ_CASH, Locale.ENGLISH, "It returns to you through JazzCash.", "bank"),
+        (EASY_PAISA, Locale.ENGLISH, "It returns to you through Easypaisa.", "bank"),
+        ("another", Locale.ENGLISH, "It returns to where you paid from.", "bank"),
+        (STRIPE, Locale.URDU, "کاروباری دن", "کے ذریعے"),
+        (JAZZ_CASH, Locale.URDU, "جاز کیش کے ذریعے", "بینک"),
+        (EASY_PAISA, Locale.URDU, "ایزی پیسہ کے ذریعے", "بینک"),
+    ],
+)
+def test_money_is_said_to_return_the_way_it_came(
+    mailbox: Mailbox, method: str, locale: Locale, says: str, says_not: str
+) -> None:
+    mailbox.call_the_customer(locale=locale)
+    mailbox.refund(mailbox.payment(Fact.PAID))
+    with mailbox.app.database.transaction() as session:
+        session.execute(text("UPDATE payments SET payment_method = :method"), {"method": method})
+    for half in ("plain", "html"):
+        said = plain(part(mailbox.read(EmailKind.REFUND), half))
+        assert says in re.sub("<.*?>", "", said)
+        assert says_not not in said
+
+
+@BOTH
+@pytest.mark.parametrize("kind", TO_CUSTOMERS)
+def test_a_customer_is_told_whom_they_paid_how_and_where_to_ask(
+    mailbox: Mailbox, kind: EmailKind, locale: Locale
+) -> None:
+    merchant = {"merchant_name": "Aam Ghar", "merchant_contact": "help@shop.pk, 042 111 222 333"}
+    told = replace(mailbox, app=named(mailbox.app, **merchant))
+    told.call_the_customer(locale=locale)
+    told.one_of_each()
+    with told.app.database.transaction() as session:
+        session.execute(text("UPDATE payments SET payment_method = 'jazz_cash', provider_receipt = '826135000001'"))
+    message = told.read(kind)
+    label = {Locale.ENGLISH: "JazzCash", Locale.URDU: "جاز کیش"}[locale]
+    for half in ("plain", "html"):
+        body = plain(part(message, half))
+        for fact in (*merchant.values(), label, "826135000001"):
+            assert fact in body
+    assert message["From"].addresses[0].display_name == "Aam Ghar"
+
+
+def test_a_merchant_that_says_nothing_of_itself_is_not_told_of(mailbox: Mailbox) -> None:
+    mailbox.payment(Fact.PAID)
+    message = mailbox.read(EmailKind.RECEIPT)
+    assert not re.search("Merchant|Contact|Receipt number|None", part(message, "plain"))
+    assert message["From"] == "shop@example.com"

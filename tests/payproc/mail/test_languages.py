@@ -8,7 +8,7 @@ import pytest
 from payproc.domain.languages import Language, Locale
 from payproc.domain.states import DisputeStatus
 from payproc.mail.languages import LANGUAGES
-from payproc.mail.languages.vocabulary import TOLD_TO_CUSTOMERS, Said, Vocabulary
+from payproc.mail.languages.vocabulary import TOLD_TO_CUSTOMERS, Method, Said, Vocabulary
 from payproc.mail.operators import DISPUTES
 
 ENGLISH, URDU = LANGUAGES[Locale.ENGLISH], LANGUAGES[Locale.URDU]
@@ -25,7 +25,7 @@ def _phrases(place: str, value: object) -> Iterator[tuple[str, str]]:
     match value:
         case str():
             yield place, value
-        case Said() | Language():
+        case Said() | Method() | Language():
             for field in fields(value):
                 yield from _phrases(f"{place}.{field.name}", getattr(value, field.name))
         case dict():
@@ -63,7 +63,7 @@ def test_both_languages_put_in_the_same_values() -> None:
 
 
 def test_urdu_is_written_in_urdu() -> None:
-    plain = {"language.locale", "language.direction", "zone"}
+    plain = {"language.locale", "language.direction"}
     for place, phrase in phrases(URDU):
         if place not in plain:
             assert not re.search("[A-Za-z]", re.sub("{.*?}", "", phrase)), place

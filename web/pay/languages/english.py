@@ -104,6 +104,8 @@ ENGLISH = Vocabulary(
     language=languages.ENGLISH,
     language_switch="Language",
     amount="Amount",
+    merchant="To",
+    contact="Contact",
     description="For",
     method="Method",
     phone="Mobile",
@@ -124,7 +126,7 @@ ENGLISH = Vocabulary(
     ),
     mpin="Type your MPIN on your phone only. We never ask for it, and nobody else should.",
     token="Token",  # noqa: S106 (the word on a label)
-    pay_until="Pay by {moment}, Pakistan time.",
+    pay_until="Pay by {moment}, {zone}.",
     nothing_charged="Nothing was charged.",
     if_money_left="If money has left your account, tell the shop, and give this reference: {reference}.",
     go_on="Continue to {actor}",

@@ -29,7 +29,7 @@ class Said:
 class Vocabulary:
     """All the words of one language.
 
-    What stands in braces is put in when it is said: {actor}, {phone}, {amount}, {reference}, {moment}, {minutes},
+    What stands in braces is put in when it is said: {actor}, {phone}, {amount}, {reference}, {moment}, {zone}, {minutes},
     {seconds}.
     """
 
@@ -37,6 +37,8 @@ class Vocabulary:
 
     language_switch: str
     amount: str
+    merchant: str
+    contact: str
     description: str
     method: str
     phone: str
