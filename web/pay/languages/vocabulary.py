@@ -29,8 +29,8 @@ class Said:
 class Vocabulary:
     """All the words of one language.
 
-    What stands in braces is put in when it is said: {actor}, {phone}, {amount}, {reference}, {moment}, {zone}, {minutes},
-    {seconds}.
+    What stands in braces is put in when it is said: {actor}, {phone}, {amount}, {reference}, {moment}, {zone},
+    {minutes}, {seconds}.
     """
 
     language: Language
