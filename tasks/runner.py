@@ -4,7 +4,8 @@
 |----------------------------|-------------------------------------------------------------------------------|
 | returns                    | was finished or put back by the handler, in the transaction of its effect     |
 | meets trouble that passes  | is tried again after longer and longer waits; buried when its patience is out |
-| meets a refusal            | is buried: a person must mend something first                                 |
+| meets a refusal of keys    | is tried again as well, and one review asks a person for all that wait        |
+| meets another refusal      | is buried: a person must mend something first                                 |
 | meets a bug, or dies of it | is tried a few times more, then buried                                        |
 """
 
@@ -26,12 +27,12 @@ from payproc import jobs
 from payproc.application import Application
 from payproc.database.engine import PASSING_TROUBLE
 from payproc.database.models import Payment, ReviewKind
-from payproc.errors import OutcomeUncertain, PayprocError, ProviderUnavailable, RateLimited
+from payproc.errors import OutcomeUncertain, PayprocError, ProviderUnavailable, RateLimited, Refusal, RequestRefused
 from payproc.flows.inbox import apply
 from payproc.jobs import Claimed, Kind
 from payproc.mail.smtp import MailTrouble, MailUnavailable
 from payproc.operations import logs
-from payproc.records.reviews import open_review
+from payproc.records.reviews import close_if_open, open_review
 from tasks.holding import held, persistently
 
 log = structlog.get_logger()
@@ -106,11 +107,32 @@ def _run_one(app: Application, job: Claimed) -> None:
             log.warning("another run of this job took over; this one changed nothing")
         except (ProviderUnavailable, OutcomeUncertain, MailUnavailable, *PASSING_TROUBLE) as trouble:
             _wait_out(app, job, trouble)
+        except RequestRefused as refused:
+            _refused(app, job, refused)
         except PayprocError as refusal:
             _give_up(app, job, f"{refusal.code}: {refusal.message}")
         except Exception as defect:  # noqa: BLE001 (an edge: a job must outlive any bug in its handler)
             log.error("a handler failed", **logs.described(defect))  # noqa: TRY400 (its text may quote a row)
             _count_crash(app, job, defect)
+        else:
+            _note_that_it_goes(app, job)
+
+
+def _refused(app: Application, job: Claimed, refused: RequestRefused) -> None:
+    if refused.refusal is not Refusal.CONFIGURATION:
+        _give_up(app, job, f"{refused.code}: {refused.message}")
+        return
+    # Keys or rights: no fault of this job's, and every other that goes there meets the same.
+    detail = f"{job.queue}: {refused.message}. Mend the keys or rights; what waits for it goes by itself then."
+    _settle(app, job, lambda session: open_review(session, ReviewKind.CONFIGURATION, job.queue, detail=detail))
+    _wait_out(app, job, refused)
+
+
+def _note_that_it_goes(app: Application, job: Claimed) -> None:
+    if job.attempts > 1:
+        # Only what has waited can have waited for this.
+        said = "what had waited goes again"
+        _settle(app, job, lambda session: close_if_open(session, ReviewKind.CONFIGURATION, job.queue, resolution=said))
 
 
 def _wait_out(app: Application, job: Claimed, trouble: Exception) -> None:

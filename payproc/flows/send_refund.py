@@ -155,7 +155,8 @@ def _refuse_refund(
         shown = call.provider.refunds_of(call.request.payment)
     with app.database.transaction() as session:
         refund, payment = refunds.locked(session, job.subject)
-        if refused.settles_call(sent_before=not attempt.fresh):
+        # A single shot was sent once, so that whatever is said is said of it.
+        if call.mode is RefundMode.SINGLE_SHOT or refused.settles_call(sent_before=not attempt.fresh):
             provider_calls.record_refusal(session, attempt, refused.message)
         if refused.refusal in _ENDS_REFUND:
             provenance = Provenance(source=Source.API, evidence=attempt.id)

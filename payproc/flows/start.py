@@ -85,7 +85,11 @@ def _start_single_shot(app: Application, job: jobs.Claimed, provider: Provider, 
     except ProviderUnavailable as unavailable:
         _close_unsent_start(app, job, attempt, unavailable)
     except RequestRefused as refused:
-        _close_refused_call(app, job, attempt, refused)
+        if refused.refusal is Refusal.CONFIGURATION:
+            # Said of this one sending: it was not executed, and once somebody has mended the keys the next may be.
+            _close_unsent_start(app, job, attempt, refused)
+        else:
+            _close_refused_call(app, job, attempt, refused)
     else:
         _record_start(app, job, attempt, result)
 
@@ -100,11 +104,14 @@ def _leave_start_in_doubt(app: Application, job: jobs.Claimed) -> None:
 
 
 def _close_unsent_start(
-    app: Application, job: jobs.Claimed, attempt: Attempt, unavailable: ProviderUnavailable
+    app: Application, job: jobs.Claimed, attempt: Attempt, unavailable: ProviderUnavailable | RequestRefused
 ) -> None:
-    """Close a call that surely never arrived, so that the next try may send it; give up while somebody still waits."""
+    """Close a call that was surely not executed, so that the next try may send it; give up while somebody still waits.
+
+    Raises what it was given, unless it gave up.
+    """
     with app.database.transaction() as session:
-        provider_calls.record_refusal(session, attempt, f"not sent: {unavailable.message}")
+        provider_calls.record_refusal(session, attempt, f"not executed: {unavailable.message}")
         payment = session.get_one(Payment, job.subject)
         if datetime.now(UTC) - payment.created_at > app.settings.push_patience:
             # A prompt to type the MPIN, long after the customer has gone, is worse than a clear no.

@@ -30,6 +30,7 @@ class Claimed:
 
     id: str
     kind: Kind
+    queue: str
     subject: str
     token: UUID
     payload: dict[str, Any]
@@ -83,6 +84,7 @@ def _claimed(job: Job) -> Claimed:
     return Claimed(
         id=job.id,
         kind=Kind(job.kind),
+        queue=job.queue,
         subject=job.subject,
         token=job.lease_token,
         payload=job.payload,

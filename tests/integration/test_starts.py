@@ -123,10 +123,9 @@ def test_a_key_that_stripe_refuses_leaves_the_payment_open_and_asks_an_operator(
 
     assert world.status(payment.id) is PaymentStatus.PENDING
     [review] = world.reviews()
-    assert (review.kind, review.payment_id) == ("job_dead", payment.id)
+    assert (review.kind, review.subject) == ("configuration", "provider.stripe")
 
-    with world.app.database.transaction() as session:
-        jobs.requeue(session, session.get_one(Job, review.subject))
+    world.make_due()
     world.drain()
     assert world.payment(payment.id).stripe_session_id is not None
 
@@ -283,17 +282,18 @@ def test_a_key_revoked_after_a_lost_answer_makes_no_second_session(world: World)
     made = len(world.sessions_at_stripe())
     world.make_due()
     locked_out(world).drain()
-    assert payment.id in {review.payment_id for review in world.reviews()}
+    assert "configuration" in {review.kind for review in world.reviews()}
 
-    requeue_dead(world)
+    world.make_due()
     world.drain()
     assert world.payment(payment.id).stripe_session_id is not None
     assert len(world.sessions_at_stripe()) == made
 
 
 def test_a_requeued_start_answers_its_question_and_is_polled_again_and_again(world: World) -> None:
+    world.break_stripe(SESSIONS, "balance_short")
     payment = world.checkout()
-    locked_out(world).drain()
+    world.drain()
     requeue_dead(world)
     world.drain()
     assert [review.resolution for review in world.reviews()] == ["requeued"]
