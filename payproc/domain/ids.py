@@ -1,5 +1,6 @@
 """Names of things: prefixed, sortable by time, and safe to read out over the telephone."""
 
+import re
 import secrets
 from enum import StrEnum
 
@@ -9,6 +10,7 @@ from typeid import TypeID
 # 32 letters without 0, 1, I and O: 19 of them are 95 random bits.
 _REFERENCE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 REFERENCE_LENGTH = 20
+_REFERENCE = re.compile(f"P[{_REFERENCE_LETTERS}]{{{REFERENCE_LENGTH - 1}}}")
 
 
 class Prefix(StrEnum):
@@ -34,6 +36,11 @@ class Prefix(StrEnum):
 def new_id(prefix: Prefix) -> str:
     """Make an id such as `pay_01k…`: a UUIDv7, so ids sort by creation within a millisecond."""
     return str(TypeID(prefix=prefix.value))
+
+
+def is_reference(text: object) -> bool:
+    """Tell whether this is made as our references are: then it is one of a payment of ours, and no provider's id."""
+    return isinstance(text, str) and _REFERENCE.fullmatch(text) is not None
 
 
 def new_reference() -> str:

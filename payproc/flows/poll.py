@@ -11,7 +11,7 @@ from payproc.application import Application
 from payproc.database.models import Payment, ReviewKind
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import OPEN, PaymentStatus
-from payproc.flows.provider_requests import GRACE, end_of, payment_ref
+from payproc.flows.provider_requests import GRACE, NAMED, end_of, payment_ref
 from payproc.providers.answers import Outcome, Verdict
 from payproc.providers.requests import StartMode
 from payproc.records import outcomes, payments
@@ -33,7 +33,7 @@ def inquire_payment(app: Application, job: jobs.Claimed) -> None:
     with app.database.transaction() as session:
         payment = session.get_one(Payment, job.subject)
         provider = app.provider_of(payment)
-        ref = payment_ref(payment)
+        ref = payment_ref(payment, named=job.payload.get(NAMED))
         if payment.status in _PAID:
             jobs.finish(session, job)
             return
@@ -49,14 +49,14 @@ def inquire_payment(app: Application, job: jobs.Claimed) -> None:
         provenance = Provenance(source=Source.POLL, evidence=job.id)
         payment = outcomes.apply_outcome(session, job.subject, outcome, provenance=provenance)
         jobs.finish(session, job)
-        stage_after(app, session, payment, polled=job.payload.get("polled", 0) + 1)
+        stage_after(app, session, payment, polled=job.payload.get("polled", 0) + 1, named=ref.named)
 
 
-def stage_after(app: Application, session: Session, payment: Payment, *, polled: int) -> None:
+def stage_after(app: Application, session: Session, payment: Payment, *, polled: int, named: str | None = None) -> None:
     """Stage what is to be asked after an answer: an open payment by its schedule, a failed one once more."""
     if payment.status in OPEN:
         if not awaits_operator(session, payment.id):
-            stage_next(app, session, payment, polled=polled)
+            stage_next(app, session, payment, polled=polled, named=named)
         return
     stage_final_poll(app, session, payment)
 
@@ -88,7 +88,7 @@ def stage_after_start(app: Application, session: Session, payment: Payment, outc
     stage_after(app, session, payment, polled=0)
 
 
-def stage_next(app: Application, session: Session, payment: Payment, *, polled: int) -> None:
+def stage_next(app: Application, session: Session, payment: Payment, *, polled: int, named: str | None = None) -> None:
     """Stage the poll after `polled` polls, or hand a payment over that nobody could settle in ten days."""
     now = datetime.now(UTC)
     if now - payment.created_at > _GIVE_UP_AFTER:
@@ -107,7 +107,7 @@ def stage_next(app: Application, session: Session, payment: Payment, *, polled: 
         payment.id,
         method=payment.payment_method,
         due_at=next_poll(now, polled=polled, end=end_of(payment), schedule=schedule),
-        payload={"polled": polled},
+        payload={"polled": polled} | ({} if named is None else {NAMED: named}),
     )
 
 

@@ -12,12 +12,14 @@ from payproc.providers.requests import Customer, Payer, PaymentRef, RefundMode, 
 
 # Where a provider set no end itself. The hosted pages promise a day, and a wallet charge is over in minutes.
 USUAL_LIFE = timedelta(hours=24)
+# In the payload of an inquiry's job: what a hint said that the provider calls the payment.
+NAMED = "named"
 # After its end the provider may still be settling what was begun before it.
 GRACE = timedelta(hours=1)
 
 
-def payment_ref(payment: Payment) -> PaymentRef:
-    """Return everything a provider needs to find the payment again."""
+def payment_ref(payment: Payment, *, named: str | None = None) -> PaymentRef:
+    """Return everything a provider needs to find the payment again; `named` as in PaymentRef."""
     known = {reference: getattr(payment, reference) for reference in Reference}
     return PaymentRef(
         payment_id=payment.id,
@@ -27,6 +29,7 @@ def payment_ref(payment: Payment) -> PaymentRef:
         money=payment.money,
         created_at=payment.created_at,
         overdue=datetime.now(UTC) > end_of(payment) + GRACE,
+        named=named,
     )
 
 

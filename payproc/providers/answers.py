@@ -62,7 +62,8 @@ class Outcome:
     """What we learned about a payment.
 
     `money` and `live_mode` are what the provider says was paid, to be held against what we asked for;
-    None where it does not say. `receipt` is the number on the customer's own statement.
+    None where it does not say. `receipt` is the number on the customer's own statement. `doubt` says why "paid" may be
+    about somebody else's payment; then a person decides.
     """
 
     verdict: Verdict
@@ -72,6 +73,7 @@ class Outcome:
     failure_code: str | None = None
     failure_message: str | None = None
     receipt: str | None = None
+    doubt: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

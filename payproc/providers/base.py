@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from payproc.domain.settlement import RefundOutcome, RemoteRefund
 from payproc.providers.answers import Outcome, PostForm, StartResult
-from payproc.providers.notices import ParsedNotice, RawNotice, VerifiedNotice
+from payproc.providers.notices import Hint, ParsedNotice, RawNotice, VerifiedNotice
 from payproc.providers.requests import (
     Customer,
     PaymentRef,
@@ -97,8 +97,8 @@ class Returning(Protocol):
     def next_form(self, raw: RawNotice) -> PostForm | None:
         """Draw the form that this return asks for; None where the browser is back for good. Pure."""
 
-    def returned_reference(self, raw: RawNotice) -> str | None:
-        """Our reference as this return names it. Unproven: good for choosing a page, and no more."""
+    def returned(self, raw: RawNotice) -> Hint | None:
+        """Say which payment this return names. Unproven: good for choosing a page and for asking, and no more."""
 
 
 @runtime_checkable

@@ -51,10 +51,16 @@ class Proven:
 
 @dataclass(frozen=True, kw_only=True)
 class Hint:
-    """A notice that anybody could have sent: a reason to ask about the payment with our `reference`, and no more."""
+    """A notice that anybody could have sent: a reason to ask about the payment that it names, and no more.
+
+    `reference` is what is likeliest ours of what it names, `also` what else may be. `references` is what it says the
+    provider calls the payment.
+    """
 
     kind: str
     reference: str
+    also: tuple[str, ...] = ()
+    references: References = field(default_factory=dict)
     answer: Mapping[str, str] | None = None
 
 

@@ -90,6 +90,7 @@ class PaymentRef:
     """Enough to ask a provider about a payment, in the dialect it was made in.
 
     `overdue`: the customer can no longer begin to pay, so that "never heard of it" is an answer and not an early one.
+    `named`: what an unsigned notice says the provider calls it, which proves nothing.
     """
 
     payment_id: str
@@ -99,6 +100,7 @@ class PaymentRef:
     money: Money
     created_at: datetime
     overdue: bool = False
+    named: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,9 @@ def record_start(session: Session, payment_id: str, result: StartResult, *, prov
     A webhook may have been here first: what it has settled stays settled.
     """
     payment = payments.locked(session, payment_id)
-    _adopt_references(payment, result.references)
+    # What another payment has already, a confused gateway says twice: neither is harmed by it.
+    free = {name: id_ for name, id_ in result.references.items() if not _is_anothers(session, payment, name, id_)}
+    _adopt_references(payment, free)
     payment.expires_at = result.expires_at
     if payment.status in OPEN and result.next_action is not None:
         payment.next_action = _stored_action(result.next_action)
@@ -117,6 +119,8 @@ def _payment_fact(outcome: Outcome) -> Fact | None:
 
 def _paid_mismatch(session: Session, payment: Payment, outcome: Outcome) -> str | None:
     asked = payment.money
+    if outcome.doubt is not None:
+        return outcome.doubt
     if outcome.money is not None and outcome.money != asked:
         return f"paid {outcome.money}, asked for {asked}"
     if outcome.live_mode is not None and outcome.live_mode is not payment.live_mode:

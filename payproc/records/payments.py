@@ -4,6 +4,7 @@ Webhook, poll, API, operator and reconciliation all end in `move`: what a provid
 decided here through `apply_fact`. The row is locked, the grid in `states` is asked, and an event appended.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -59,6 +60,16 @@ def find_by_our_reference(session: Session, reference: str | None, *, method: Pa
     if not reference:
         return None
     return session.scalar(select(Payment).where(Payment.reference == reference, Payment.payment_method == method))
+
+
+def find_named(session: Session, ours: Sequence[str], theirs: References, *, method: PaymentMethod) -> Payment | None:
+    """Find a provider's payment by what may be our reference, in that order, or else by the provider's own ids."""
+    for reference in ours:
+        found = find_by_our_reference(session, reference, method=method)
+        if found is not None:
+            return found
+    found = find_by_reference(session, theirs)
+    return found if found is not None and found.payment_method == method else None
 
 
 def find_by_reference(session: Session, references: References) -> Payment | None:

@@ -11,7 +11,7 @@ from sandbox.easypaisa.config import EasyPaisaAccount
 from sandbox.easypaisa.hosted import is_address
 from sandbox.easypaisa.initiate import PHONE, check_store, new_transaction
 from sandbox.wallets.service import WalletService
-from sandbox.wallets.transactions import Gateway, ReferenceUsed, State, Transaction
+from sandbox.wallets.transactions import Gateway, Naming, Reason, ReferenceUsed, State, Transaction
 from sandbox.wallets.wire import Call, Handler, in_manner
 
 _INITIATE = frozenset(
@@ -33,6 +33,11 @@ STATUS_WORDS = {
 }
 
 _LONGEST_ID = 64
+
+
+def status_word(transaction: Transaction) -> str:
+    """Return the guide's word for how a payment stands; a customer's own refusal has one."""
+    return "cancelled" if transaction.reason is Reason.CANCELLED else STATUS_WORDS[transaction.state]
 
 
 def guide_initiate(service: WalletService, account: EasyPaisaAccount) -> Handler:
@@ -74,6 +79,8 @@ def _initiate(service: WalletService, account: EasyPaisaAccount, call: Call) -> 
     _check(account, texts)
     made = new_transaction(service, texts["transactionId"], amount, "MA", call.dialect)
     made.echo |= {"notificationURL": texts["notificationURL"]}
+    if service.ledger.naming(Gateway.EASYPAISA) is Naming.OWN:
+        made.echo |= {"called": made.gateway_id}
     try:
         made, behaviour = service.charge(made, texts["mobileNumber"])
     except ReferenceUsed:
@@ -95,20 +102,20 @@ def _check(account: EasyPaisaAccount, texts: Mapping[str, str]) -> None:
 
 def _accepted(made: Transaction) -> Response:
     code = Code.SUCCESS
-    return jsonify({"transactionId": made.reference, "responseCode": code, "responseDesc": DESCRIPTIONS[code]})
+    return jsonify({"transactionId": made.called, "responseCode": code, "responseDesc": DESCRIPTIONS[code]})
 
 
 def _status(service: WalletService, account: EasyPaisaAccount) -> Response:
     texts = _texts(_posted(_STATUS))
     check_store(account, texts["storeId"])
-    found = service.ledger.get(Gateway.EASYPAISA, texts["transactionId"])
+    found = service.ledger.called(Gateway.EASYPAISA, texts["transactionId"])
     if found is None:
         raise Refused(Code.INVALID_ORDER)
     return jsonify(
         {
             "storeId": account.store_id,
-            "transactionId": found.reference,
-            "transactionStatus": STATUS_WORDS[found.state],
+            "transactionId": found.called,
+            "transactionStatus": status_word(found),
             "amount": found.told_amount,
         }
     )

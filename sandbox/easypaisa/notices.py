@@ -4,7 +4,7 @@ import json
 from urllib.parse import urlencode, urlsplit
 
 from sandbox.easypaisa.config import EasyPaisaAccount
-from sandbox.easypaisa.guide import STATUS_WORDS
+from sandbox.easypaisa.guide import status_word
 from sandbox.outgoing import send
 from sandbox.wallets.actions import News
 from sandbox.wallets.notices import Letter, Receipt
@@ -49,8 +49,8 @@ class GuideNotice:
 
     def letter(self, transaction: Transaction, news: News) -> Letter | None:
         """Return the notification."""
-        status = "failed" if news is News.FALSE_FAILURE else STATUS_WORDS[transaction.state]
-        body = {"transactionId": transaction.reference, "transactionStatus": status}
+        status = "failed" if news is News.FALSE_FAILURE else status_word(transaction)
+        body = {"transactionId": transaction.called, "transactionStatus": status}
         return Letter(url=transaction.echo["notificationURL"], body=body)
 
     def deliver(self, letter: Letter, *, forged: bool, timeout: float) -> Receipt:  # noqa: ARG002 (nothing is signed)

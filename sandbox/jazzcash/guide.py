@@ -14,7 +14,7 @@ from sandbox.jazzcash.hosted import posted_form, refusal_page
 from sandbox.jazzcash.push import gateway_id
 from sandbox.jazzcash.secure_hash import guide_digest
 from sandbox.wallets.service import Onward, WalletService
-from sandbox.wallets.transactions import Gateway, ReferenceUsed, Transaction
+from sandbox.wallets.transactions import Gateway, Naming, ReferenceUsed, Transaction
 from sandbox.wallets.wire import Call, Handler
 
 _FORM = frozenset(
@@ -23,6 +23,7 @@ _FORM = frozenset(
         *("pp_notify_url", "pp_sign", "pp_txn_datetime", "pp_language"),
     }
 )
+_ECHOED = ("pp_return_url", "pp_notify_url", "pp_txn_datetime", "pp_auth_code")
 _INQUIRY = frozenset({"pp_merchant_id", "pp_txn_id", "pp_language", "pp_sign"})
 
 _SHAPES = {
@@ -41,6 +42,8 @@ def guide_form(service: WalletService, account: JazzCashAccount) -> Handler:
     def handle(call: Call) -> Response:
         try:
             fields = _checked_form(account)
+            if service.ledger.of_auth_code(Gateway.JAZZCASH, fields["pp_auth_code"]) is not None:
+                raise bad_value("pp_auth_code", "It was used before.")
             service.ledger.open(_transaction(service, call, fields))
         except Refused as refusal:
             return refusal_page(refusal)
@@ -60,17 +63,23 @@ def guide_inquiry(service: WalletService, account: JazzCashAccount) -> Handler:
             _check_merchant(account, fields, fields["pp_merchant_id"] + fields["pp_txn_id"])
         except Refused as refusal:
             return jsonify({"pp_response_code": refusal.code, "pp_response_message": refusal.message})
-        found = service.ledger.get(Gateway.JAZZCASH, fields["pp_txn_id"])
+        found = service.ledger.called(Gateway.JAZZCASH, fields["pp_txn_id"])
         return jsonify(_status(fields["pp_txn_id"], found))
 
     return handle
 
 
 def guide_onward(transaction: Transaction) -> Onward:
-    """Return where the browser goes after a choice: back to the shop with nothing but the reference."""
+    """Return where the browser goes after a choice: back to the shop with nothing but the payment's name."""
     url = transaction.echo["pp_return_url"]
     join = "&" if urlsplit(url).query else "?"
-    return Onward(method="GET", url=f"{url}{join}{urlencode({'pp_txn_id': transaction.reference})}")
+    return Onward(method="GET", url=f"{url}{join}{urlencode(named(transaction))}")
+
+
+def named(transaction: Transaction) -> dict[str, str]:
+    """Return the fields that name the payment: the bill reference stands beside an id of the gateway's own."""
+    beside = {"pp_bill_reference": transaction.reference} if transaction.called == transaction.gateway_id else {}
+    return {"pp_txn_id": transaction.called, **beside}
 
 
 def _checked_form(account: JazzCashAccount) -> Mapping[str, str]:
@@ -93,7 +102,14 @@ def _check_merchant(account: JazzCashAccount, fields: Mapping[str, str], covered
 
 
 def _transaction(service: WalletService, call: Call, fields: Mapping[str, str]) -> Transaction:
-    amount = int(fields["pp_amount"])
+    amount, own_id = int(fields["pp_amount"]), gateway_id()
+    naming = service.ledger.naming(Gateway.JAZZCASH)
+    called = {
+        Naming.REFERENCE: fields["pp_bill_reference"],
+        Naming.AUTH_CODE: fields["pp_auth_code"],
+        Naming.OWN: own_id,
+        Naming.BARE: own_id,
+    }[naming]
     return Transaction(
         gateway=Gateway.JAZZCASH,
         reference=fields["pp_bill_reference"],
@@ -102,12 +118,15 @@ def _transaction(service: WalletService, call: Call, fields: Mapping[str, str]) 
         told_amount=amount,
         method="MWALLET",
         created_at=service.now(),
-        gateway_id=gateway_id(),
-        echo={name: fields[name] for name in ("pp_return_url", "pp_notify_url", "pp_txn_datetime")},
+        gateway_id=own_id,
+        echo={name: fields[name] for name in _ECHOED} | {"called": called, "naming": naming},
     )
 
 
 def _status(reference: str, found: Transaction | None) -> dict[str, str]:
     code = Code.NO_SUCH_TRANSACTION if found is None else told_code(found)
-    body = {"pp_txn_id": reference, "pp_response_code": code, "pp_response_message": MESSAGES[code]}
-    return body if found is None else {**body, "pp_amount": str(found.told_amount)}
+    body = {"pp_response_code": code, "pp_response_message": MESSAGES[code]}
+    if found is None:
+        return {"pp_txn_id": reference, **body}
+    names = {"pp_txn_id": found.called} if found.echo["naming"] == Naming.BARE else named(found)
+    return {**names, **body, "pp_amount": str(found.told_amount)}

@@ -5,6 +5,7 @@ import secrets
 
 from sandbox.jazzcash.codes import MESSAGES, Code, confirmed_code, told_code
 from sandbox.jazzcash.config import JazzCashAccount
+from sandbox.jazzcash.guide import named
 from sandbox.jazzcash.secure_hash import is_signed, signed
 from sandbox.outgoing import Reply, send
 from sandbox.wallets.actions import News
@@ -73,7 +74,7 @@ class GuideNotice:
         """Return the notification."""
         code = Code.FAILED if news is News.FALSE_FAILURE else told_code(transaction)
         body = {
-            "pp_txn_id": transaction.reference,
+            **named(transaction),
             "pp_response_code": code,
             "pp_amount": str(transaction.told_amount),
         }

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, jsonify, request
 from sandbox.wallets.actions import Action, NotPossible
 from sandbox.wallets.service import WalletService
 from sandbox.wallets.statement import statement
-from sandbox.wallets.transactions import Gateway, Transaction
+from sandbox.wallets.transactions import Gateway, Naming, Transaction
 
 _EVERYTHING = 10_000
 
@@ -32,6 +32,16 @@ def wallet_controls(service: WalletService) -> Blueprint:
     @blueprint.get("/calls")
     def calls() -> Response:
         return jsonify(service.journal.entries())
+
+    @blueprint.post("/naming")
+    def naming() -> tuple[Response, int]:
+        told = request.get_json()
+        try:
+            gateway, chosen = Gateway(told["gateway"]), Naming(told["naming"])
+        except (KeyError, TypeError, ValueError):
+            return _error(f"say a gateway and a naming: one of {', '.join(Naming)}", 400)
+        service.ledger.rename(gateway, chosen)
+        return jsonify({"gateway": gateway, "naming": chosen}), 200
 
     @blueprint.get("/statement")
     def statement_file() -> tuple[Response, int]:

@@ -16,6 +16,7 @@ CREATE TABLE IF NOT EXISTS wallet_transactions (
     UNIQUE (gateway, reference)
 );
 CREATE INDEX IF NOT EXISTS wallet_transactions_by_reference ON wallet_transactions (reference);
+CREATE TABLE IF NOT EXISTS wallet_naming (gateway TEXT PRIMARY KEY, naming TEXT NOT NULL);
 """
 
 
@@ -47,6 +48,15 @@ class State(StrEnum):
     DROPPED = "dropped"
     EXPIRED = "expired"
     REVERSED = "reversed"
+
+
+class Naming(StrEnum):
+    """What a gateway calls a payment of the integration guide's dialect, which does not say."""
+
+    REFERENCE = "reference"  # as the merchant does
+    AUTH_CODE = "auth_code"  # by the merchant's pp_auth_code
+    OWN = "own"  # by an id of its own, and the merchant's bill reference beside it
+    BARE = "bare"  # the same, but beside it in notices alone
 
 
 class Reason(StrEnum):
@@ -84,6 +94,11 @@ class Transaction:
     # What the merchant sent and gets back in answers and notices. No secret is among it.
     echo: dict[str, str] = field(default_factory=dict)
     history: list[Json] = field(default_factory=list)
+
+    @property
+    def called(self) -> str:
+        """What the gateway calls it in the guide's dialect."""
+        return self.echo.get("called", self.reference)
 
     @property
     def public(self) -> Json:
@@ -139,6 +154,31 @@ class Ledger:
                 "SELECT body FROM wallet_transactions WHERE gateway = ? AND reference = ?", (gateway, reference)
             ).fetchone()
         return None if row is None else _loaded(row["body"])
+
+    def called(self, gateway: Gateway, name: str) -> Transaction | None:
+        """Return the gateway's transaction that it calls so in the guide's dialect, and by no other name."""
+        return self._by_echo(gateway, "coalesce(json_extract(body, '$.echo.called'), reference)", name)
+
+    def of_auth_code(self, gateway: Gateway, code: str) -> Transaction | None:
+        """Return the gateway's transaction that was opened with this auth code."""
+        return self._by_echo(gateway, "json_extract(body, '$.echo.pp_auth_code')", code)
+
+    def _by_echo(self, gateway: Gateway, what: str, value: str) -> Transaction | None:
+        query = f"SELECT body FROM wallet_transactions WHERE gateway = ? AND {what} = ?"  # noqa: S608 (our own two words)
+        with self._store.transaction() as connection:
+            row = connection.execute(query, (gateway, value)).fetchone()
+        return None if row is None else _loaded(row["body"])
+
+    def naming(self, gateway: Gateway) -> Naming:
+        """Return how the gateway calls new payments of the guide's dialect."""
+        with self._store.transaction() as connection:
+            row = connection.execute("SELECT naming FROM wallet_naming WHERE gateway = ?", (gateway,)).fetchone()
+        return Naming.REFERENCE if row is None else Naming(row["naming"])
+
+    def rename(self, gateway: Gateway, naming: Naming) -> None:
+        """Have the gateway call new payments of the guide's dialect so, until everything is forgotten."""
+        with self._store.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO wallet_naming VALUES (?, ?)", (gateway, naming))
 
     def find(self, reference: str) -> list[Transaction]:
         """Return every gateway's transaction of that reference."""

@@ -11,6 +11,7 @@ from payproc.application import Application
 from payproc.database.models import Notice, NoticeState, Payment
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import PaymentStatus
+from payproc.flows.provider_requests import NAMED
 from payproc.providers.notices import Hint
 from payproc.records import payments
 
@@ -23,17 +24,19 @@ _WORTH_ASKING = frozenset(PaymentStatus) - {PaymentStatus.COMPLETED, PaymentStat
 def take_hint(app: Application, method: PaymentMethod, hint: Hint, *, body: bytes, received_at: datetime) -> None:
     """Have the provider asked about the payment that a hint names, soon.
 
-    A reference that is not ours costs one look into an index: no row, no job and no call. Whoever sent the hint is
+    A name that is not ours costs a look into an index: no row, no job and no call. Whoever sent the hint is
     told the same in every case.
     """
     with app.database.transaction() as session:
-        payment = payments.find_by_our_reference(session, hint.reference, method=method)
+        payment = payments.find_named(session, (hint.reference, *hint.also), hint.references, method=method)
         if payment is None or payment.status not in _WORTH_ASKING:
             return
         _keep_hint(session, payment, hint, body=body, received_at=received_at)
         # Even where its row stands for it already: the question before this hint may have come too early.
         due_at = _next_inquiry_at(session, payment)
-        jobs.stage(session, jobs.Kind.INQUIRE_PAYMENT, payment.id, method=method, due_at=due_at)
+        named = next(iter(hint.references.values()), None)
+        payload = {} if named is None else {NAMED: named}
+        jobs.stage(session, jobs.Kind.INQUIRE_PAYMENT, payment.id, method=method, due_at=due_at, payload=payload)
 
 
 def _next_inquiry_at(session: Session, payment: Payment) -> datetime:
@@ -48,7 +51,7 @@ def _keep_hint(session: Session, payment: Payment, hint: Hint, *, body: bytes, r
         insert(Notice)
         .values(
             provider=payment.payment_method,
-            key=f"hint:{hint.reference}:{interval}",
+            key=f"hint:{payment.reference}:{interval}",
             kind=hint.kind,
             body=body,
             headers={},

@@ -30,14 +30,18 @@ def take_return(app: Application, method: PaymentMethod, raw: RawNotice) -> Post
         return form
     if raw.body:
         _keep_what_is_signed(app, method, raw)
-    reference = provider.returned_reference(raw)
-    with app.database.transaction() as session:
-        payment = payments.find_by_our_reference(session, reference, method=method)
-    if payment is None or not reference:
+    hint = provider.returned(raw)
+    payment = _payment_of(app, method, hint) if hint else None
+    if payment is None or hint is None:
         raise NotFound("This return names no payment of ours.", code="payment_not_found")
-    hint = Hint(kind=f"{method}.return", reference=reference)
-    hints.take_hint(app, method, hint, body=reference.encode(), received_at=raw.received_at)
+    hints.take_hint(app, method, hint, body=hint.reference.encode(), received_at=raw.received_at)
     return payment
+
+
+def _payment_of(app: Application, method: PaymentMethod, hint: Hint) -> Payment | None:
+    # By our reference alone, which nobody guesses: a gateway's own ids may count, and the page is its customer's.
+    with app.database.transaction() as session:
+        return payments.find_named(session, (hint.reference, *hint.also), {}, method=method)
 
 
 def _keep_what_is_signed(app: Application, method: PaymentMethod, raw: RawNotice) -> None:

@@ -1,8 +1,15 @@
-"""The words of the guide's own dialect, byte for byte the guide's. The real gateway knows none of them."""
+"""The words of the guide's own dialect, byte for byte the guide's. The real gateway knows none of them.
 
+The answer's `transactionId` is the gateway's own id, which the guide stores as `easy_paisa_reference` and finds notices
+by. A gateway may as well repeat ours.
+"""
+
+from dataclasses import replace
 from typing import Any
 
+from payproc.domain.ids import is_reference
 from payproc.domain.phrases import shortened
+from payproc.domain.references import Reference
 from payproc.providers.answers import AwaitCustomer, Outcome, StartResult, Verdict
 from payproc.providers.easy_paisa import codes, values
 from payproc.providers.easy_paisa.values import Json
@@ -19,7 +26,12 @@ _VERDICTS = {
     "pending": Verdict.PENDING,
     "failed": Verdict.DECLINED,
     "expired": Verdict.EXPIRED,
+    "cancelled": Verdict.CANCELLED,
+    "canceled": Verdict.CANCELLED,
 }
+_ENDED_UNPAID = frozenset({Verdict.DECLINED, Verdict.CANCELLED})
+# It speaks of an id that nothing but an unsigned notice ties to our payment.
+_UNTIED = "untied_answer"
 
 
 def start_parameters(request: StartRequest, *, store_id: str, notify_url: str) -> dict[str, Any]:
@@ -44,9 +56,15 @@ def initiate_body(parameters: Json, *, phone: str) -> dict[str, Any]:
     return {name: fields[name] for name in _INITIATE_FIELDS}
 
 
-def inquiry_body(ref: PaymentRef, *, store_id: str) -> dict[str, str]:
+def names(ref: PaymentRef) -> list[str]:
+    """Return what the gateway may call a payment: the id it gave, or ours, or what an unsigned notice says."""
+    known = ref.references.get(Reference.EASY_PAISA)
+    return [known] if known else list(dict.fromkeys([ref.reference, ref.named or ref.reference]))
+
+
+def inquiry_body(name: str, *, store_id: str) -> dict[str, str]:
     """Words of POST /api/Payment/GetTransactionStatus."""
-    return {"storeId": store_id, "transactionId": ref.reference}
+    return {"storeId": store_id, "transactionId": name}
 
 
 def start_result(reply: Json, parameters: Json) -> StartResult:
@@ -54,8 +72,7 @@ def start_result(reply: Json, parameters: Json) -> StartResult:
 
     Raises RequestRefused.
     """
-    ours = {"transactionId": parameters["transactionId"]}
-    unaccepted = codes.unaccepted_start(_code(reply), reply, ours=ours)
+    unaccepted = codes.unaccepted_start(_code(reply), reply, ours=_own_words(reply, parameters))
     if unaccepted is not None:
         return unaccepted
     references = values.references(reply)
@@ -64,12 +81,33 @@ def start_result(reply: Json, parameters: Json) -> StartResult:
     return StartResult(next_action=AwaitCustomer(), references=references)
 
 
+def _own_words(reply: Json, parameters: Json) -> Json:
+    """Return what a reply to a start must not name differently: its id is the gateway's, unless it is one of ours."""
+    ours = {"storeId": parameters["storeId"]}
+    return ours | ({"transactionId": parameters["transactionId"]} if is_reference(reply.get("transactionId")) else {})
+
+
 def inquiry_outcome(reply: Json, ref: PaymentRef, *, ours: Json) -> Outcome:
     """Read how a payment stands; `ours` is what we asked with.
 
     Raises RequestRefused.
     """
-    return codes.unanswered_inquiry(_code(reply), reply, ref, ours=ours) or _status_outcome(reply)
+    # While the answer to the start, which has the gateway's id, was never seen, "no such" by ours proves nothing.
+    known = Reference.EASY_PAISA in ref.references
+    ref = ref if known else replace(ref, overdue=False)
+    ended = codes.unanswered_inquiry(_code(reply), reply, ref, ours=ours)
+    if ended is not None:
+        return ended
+    outcome = _status_outcome(reply)
+    tied = known or ref.reference in (ours["transactionId"], reply.get("transactionRefId"))
+    return outcome if tied else _untied(outcome, name=ours["transactionId"])
+
+
+def _untied(outcome: Outcome, *, name: str) -> Outcome:
+    if outcome.verdict is not Verdict.PAID:
+        return Outcome(verdict=Verdict.UNKNOWN, failure_code=_UNTIED)
+    doubt = f"the gateway says that its {name} is paid, and only an unsigned notice that it is this payment"
+    return replace(outcome, references={}, doubt=doubt)
 
 
 def _status_outcome(reply: Json) -> Outcome:
@@ -81,7 +119,7 @@ def _status_outcome(reply: Json) -> Outcome:
         references=values.references(reply),
         money=money,
         receipt=values.identifier(reply.get("transactionId")),
-        failure_code=status if verdict is Verdict.DECLINED else None,
+        failure_code=status if verdict in _ENDED_UNPAID else None,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from payproc.domain.references import Reference
 from payproc.errors import NoticeMalformed
 from payproc.providers.easy_paisa import hosted
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig, default_base_url
@@ -18,6 +19,10 @@ from payproc.providers.transport import strict_json
 
 IPN = "easy_paisa.ipn"
 GUIDE_NOTICE = "easy_paisa.guide"
+RETURN = "easy_paisa.return"
+
+# What the guide's notice may name a payment by: the gateway's id, or ours; and a field of the guide's for another one.
+_NAMES = ("transactionId", "transactionRefId")
 
 _ORDER_STATUS = "/easypay-service/rest/v1/order-status/"
 _ORDER = "([A-Za-z0-9]{1,20})"
@@ -65,10 +70,20 @@ def redacted(raw: RawNotice, config: EasyPaisaConfig) -> bytes:
 
 
 def _guide_hint(body: bytes) -> Hint:
-    reference = _body_object(body).get("transactionId")
-    if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
+    found = _body_object(body)
+    named = {
+        name: value for name in _NAMES if isinstance(value := found.get(name), str) and _REFERENCE.fullmatch(value)
+    }
+    if not named:
         raise NoticeMalformed("The body names no transactionId.")
-    return Hint(kind=GUIDE_NOTICE, reference=reference, answer={"status": "received"})
+    first, *others = dict.fromkeys(named.values())
+    return Hint(
+        kind=GUIDE_NOTICE,
+        reference=first,
+        also=tuple(others),
+        references={Reference.EASY_PAISA: named["transactionId"]} if "transactionId" in named else {},
+        answer={"status": "received"},
+    )
 
 
 def _body_object(body: bytes) -> Mapping[str, Any]:

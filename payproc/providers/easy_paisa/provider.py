@@ -4,11 +4,11 @@ from datetime import timedelta
 from typing import assert_never
 
 from payproc.errors import InvalidRequest, NoticeMalformed, OperationNotSupported, Refusal, RequestRefused
-from payproc.providers.answers import Outcome, PostForm, StartResult
+from payproc.providers.answers import Outcome, PostForm, StartResult, Verdict
 from payproc.providers.easy_paisa import guide, hosted, notices, values, wire
 from payproc.providers.easy_paisa.client import EasyPaisaApi
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig
-from payproc.providers.notices import ParsedNotice, RawNotice, VerifiedNotice
+from payproc.providers.notices import Hint, ParsedNotice, RawNotice, VerifiedNotice
 from payproc.providers.requests import Operation, PaymentRef, PreparedCall, StartMode, StartRequest, StoredCall
 from payproc.providers.transport.http import Http
 
@@ -91,13 +91,21 @@ class EasyPaisaProvider:
         config = self._config
         match dialect := _dialect(ref.dialect):
             case Dialect.GUIDE:
-                ours = guide.inquiry_body(ref, store_id=config.store_id)
-                return guide.inquiry_outcome(self._api.inquire(dialect, ours), ref, ours=ours)
+                return self._inquired_as_the_guide(ref)
             case Dialect.REST_V4 | Dialect.REST_V5_RSA | Dialect.HOSTED:
                 ours = wire.inquiry_body(ref, store_id=config.store_id, account_number=config.account_number)
                 return wire.inquiry_outcome(self._api.inquire(dialect, ours), ref, ours=ours)
             case _ as never:
                 assert_never(never)
+
+    def _inquired_as_the_guide(self, ref: PaymentRef) -> Outcome:
+        outcome = Outcome(verdict=Verdict.UNKNOWN)
+        for name in guide.names(ref):
+            ours = guide.inquiry_body(name, store_id=self._config.store_id)
+            outcome = guide.inquiry_outcome(self._api.inquire(Dialect.GUIDE, ours), ref, ours=ours)
+            if outcome.verdict not in (Verdict.PENDING, Verdict.UNKNOWN):
+                break
+        return outcome
 
     def can_inquire(self, ref: PaymentRef) -> bool:  # noqa: ARG002 (the interface's shape; others need an id first)
         """Whether we can ask: always, since the gateway knows our own reference."""
@@ -120,9 +128,10 @@ class EasyPaisaProvider:
         """
         return hosted.confirm_form(raw, self._config)
 
-    def returned_reference(self, raw: RawNotice) -> str | None:
+    def returned(self, raw: RawNotice) -> Hint | None:
         """Return the order that the browser names."""
-        return hosted.returned_reference(raw)
+        order = hosted.returned_reference(raw)
+        return Hint(kind=notices.RETURN, reference=order) if order else None
 
     def verify_notice(self, raw: RawNotice) -> VerifiedNotice:
         """Take a delivery for a hint at most; of the payer and of our account nothing is kept."""

@@ -16,14 +16,17 @@ from urllib.parse import parse_qsl
 from payproc.domain.references import Reference
 from payproc.errors import BadSignature, NoticeMalformed
 from payproc.providers.answers import Outcome, Verdict
-from payproc.providers.jazz_cash import codes, values
+from payproc.providers.jazz_cash import codes, guide, values
 from payproc.providers.jazz_cash.answers import outcome_of
 from payproc.providers.jazz_cash.deliveries import Fields, fields_of, is_json
 from payproc.providers.jazz_cash.settings import REAL_DIALECTS, JazzCashConfig
 from payproc.providers.jazz_cash.signature import SECURE_HASH, sign, signed_part, verified
 from payproc.providers.notices import Hint, Notice, Proven, RawNotice, VerifiedNotice
 
-_REFERENCE, _GUIDE_REFERENCE = "pp_TxnRefNo", "pp_txn_id"
+_REFERENCE = "pp_TxnRefNo"
+# What the guide's notification and return may name a payment by; the likeliest to be ours comes first.
+_TXN_ID, _BILL, _AUTH_CODE = "pp_txn_id", "pp_bill_reference", "pp_auth_code"
+_GUIDE_NAMES = (_BILL, _AUTH_CODE, _TXN_ID)
 _PASSWORD = "pp_Password"  # noqa: S105 (a field's name)
 _AMOUNT, _MERCHANT, _CODE, _MESSAGE = "pp_Amount", "pp_MerchantID", "pp_ResponseCode", "pp_ResponseMessage"
 
@@ -66,8 +69,10 @@ def verify(raw: RawNotice, config: JazzCashConfig) -> VerifiedNotice:
     """
     fields = fields_of(raw.body)
     if not _is_signed_kind(fields):
-        hint = _hint(fields)
-        kept = {"kind": hint.kind, _GUIDE_REFERENCE: hint.reference}
+        hint = _hint(fields, kind=Kind.GUIDE)
+        kept = {"kind": hint.kind} | {
+            name: named for name in _GUIDE_NAMES if (named := values.name_of(fields.get(name)))
+        }
         return VerifiedNotice(notice=hint, redacted=json.dumps(kept).encode())
     proven = _prove(fields, raw, config)
     answer = _acknowledgement(config.integrity_salt) if proven.kind is Kind.IPN else None
@@ -90,13 +95,16 @@ def parse_stored(body: bytes) -> Notice:
     return _notice(proven)
 
 
-def returned_reference(raw: RawNotice) -> str | None:
-    """Return our reference as a browser's return names it, in its form or in its query."""
+def returned(raw: RawNotice) -> Hint | None:
+    """Say which payment a browser's return names, in its form or in its query."""
     try:
         named = fields_of(raw.body).get(_REFERENCE)
     except NoticeMalformed:
         named = None
-    return values.reference_of(named or dict(parse_qsl(raw.query)).get(_GUIDE_REFERENCE))
+    try:
+        return _hint({_BILL: named} if named else dict(parse_qsl(raw.query)), kind=Kind.RETURN)
+    except NoticeMalformed:
+        return None
 
 
 def _is_signed_kind(fields: Fields) -> bool:
@@ -104,11 +112,20 @@ def _is_signed_kind(fields: Fields) -> bool:
     return SECURE_HASH in fields or _REFERENCE in fields
 
 
-def _hint(fields: Fields) -> Hint:
-    reference = values.reference_of(fields.get(_GUIDE_REFERENCE))
-    if reference is None:
+def _hint(fields: Fields, *, kind: Kind) -> Hint:
+    named = [name for field in _GUIDE_NAMES if (name := values.name_of(fields.get(field)))]
+    if not named:
         raise NoticeMalformed("The body names no payment.")
-    return Hint(kind=Kind.GUIDE.value, reference=reference, answer={"status": "received"})
+    # Our reference as it is, or read out of our auth code.
+    ours = list(dict.fromkeys(guide.reference_of(name) or name for name in named))
+    theirs = values.name_of(fields.get(_TXN_ID))
+    return Hint(
+        kind=kind.value,
+        reference=ours[0],
+        also=tuple(ours[1:]),
+        references={Reference.JAZZ_CASH: theirs} if theirs else {},
+        answer={"status": "received"} if kind is Kind.GUIDE else None,
+    )
 
 
 def _prove(fields: Fields, raw: RawNotice, config: JazzCashConfig) -> _Proven:

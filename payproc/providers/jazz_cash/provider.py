@@ -12,7 +12,7 @@ from payproc.providers.answers import Outcome, PostForm, StartResult
 from payproc.providers.jazz_cash import answers, guide, notices, values, wire
 from payproc.providers.jazz_cash.client import JazzCashApi
 from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
-from payproc.providers.notices import ParsedNotice, RawNotice, VerifiedNotice
+from payproc.providers.notices import Hint, ParsedNotice, RawNotice, VerifiedNotice
 from payproc.providers.requests import (
     Operation,
     PaymentRef,
@@ -97,8 +97,7 @@ class JazzCashProvider:
     def inquire(self, ref: PaymentRef) -> Outcome:
         """Ask how a payment stands, in the dialect it was made in."""
         if _dialect(ref.dialect) is Dialect.GUIDE:
-            said = self._api.guide_inquiry(guide.inquiry_fields(ref.reference, self._config))
-            return guide.inquiry_outcome(said, ref, self._config)
+            return guide.inquired(ref, self._config, self._api.guide_inquiry)
         return answers.inquiry_outcome(self._inquired(ref), ref, self._config)
 
     def can_inquire(self, ref: PaymentRef) -> bool:  # noqa: ARG002 (the interface's own shape)
@@ -123,9 +122,9 @@ class JazzCashProvider:
         """Ask for no further form: the browser comes back once."""
         return None
 
-    def returned_reference(self, raw: RawNotice) -> str | None:
-        """Return our reference as the browser names it."""
-        return notices.returned_reference(raw)
+    def returned(self, raw: RawNotice) -> Hint | None:
+        """Say which payment the browser names."""
+        return notices.returned(raw)
 
     def refund_mode(self, dialect: str) -> RefundMode:
         """Say that a wallet charge is given back by a call, and only with the merchant's MPIN."""

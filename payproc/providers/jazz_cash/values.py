@@ -16,6 +16,7 @@ _KARACHI = ZoneInfo("Asia/Karachi")
 # ASCII only: `\d` would let in other scripts' digits. Twelve are more rupees than there are.
 _PAISA = re.compile(r"[0-9]{1,12}")
 _REFERENCE = re.compile(r"[A-Za-z0-9]{1,20}")
+_NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _CODE = re.compile(r"[A-Za-z0-9]{1,10}")
 _RECEIPT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PLAIN = re.compile(r"[ -%'-~]*")
@@ -75,6 +76,11 @@ def description(text: str, *, reference: str) -> str:
 def reference_of(value: object) -> str | None:
     """Read a reference such as ours; None for what cannot be one."""
     return value if isinstance(value, str) and _REFERENCE.fullmatch(value) else None
+
+
+def name_of(value: object) -> str | None:
+    """Read what somebody calls a payment, whosever word it is; None for what cannot be one."""
+    return value if isinstance(value, str) and _NAME.fullmatch(value) else None
 
 
 def code_of(value: object) -> str | None:

@@ -54,6 +54,7 @@ class EasyPaisaCase(WalletCase):
         self.signs_answers = dialect is Dialect.REST_V5_RSA
         if self._is_guide:
             self.ends = frozenset(_GUIDE_STATUSES)
+            self.is_known_by_our_reference = False
             self.strange_to_inquiry = ("SUCCESS", "PAID", "reversed")
 
     def __str__(self) -> str:

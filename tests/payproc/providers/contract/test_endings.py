@@ -43,7 +43,9 @@ def test_money_that_went_back_is_told_as_reversed(harness: Harness) -> None:
 def test_a_payment_that_nobody_has_heard_of_is_pending_until_it_is_overdue(harness: Harness) -> None:
     ref = harness.case.ref(harness.case.request())
     assert harness.provider.inquire(ref).verdict is Verdict.PENDING
-    assert harness.provider.inquire(overdue(ref)).verdict is Verdict.EXPIRED
+    # By our reference, where the gateway may know the payment by its own id alone, "no such" proves nothing.
+    proves = harness.case.is_known_by_our_reference
+    assert harness.provider.inquire(overdue(ref)).verdict is (Verdict.EXPIRED if proves else Verdict.PENDING)
 
 
 @of(CASES)

@@ -33,7 +33,7 @@ def test_what_is_pure_sends_nothing(harness: Harness) -> None:
         assert not isinstance(provider.parse_stored(kept), Postponed)
     if isinstance(provider, Returning):
         provider.next_form(raw)
-        provider.returned_reference(raw)
+        provider.returned(raw)
     if harness.case.mode is StartMode.FORM_POST:
         form_of(provider, request)
     else:

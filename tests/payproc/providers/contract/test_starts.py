@@ -31,4 +31,6 @@ def test_a_browser_comes_back_with_its_payments_name_and_no_outcome_of_its_own(h
     provider = harness.provider
     assert isinstance(provider, Returning)
     assert provider.next_form(last) is None
-    assert provider.returned_reference(last) == begun.request.reference
+    hint = provider.returned(last)
+    assert hint is not None
+    assert hint.reference == begun.request.reference

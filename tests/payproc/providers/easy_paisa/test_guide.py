@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from payproc.domain.ids import new_reference
 from payproc.domain.money import Money
 from payproc.domain.references import Reference
 from payproc.errors import Refusal, RequestRefused
@@ -16,7 +17,7 @@ from tests.payproc.providers.easy_paisa.merchant import PHONE, REFERENCE, ref, r
 WORDS = guide.start_parameters(
     request(Dialect.GUIDE), store_id="1234", notify_url="https://shop.example/easy-paisa/notify"
 )
-OURS = guide.inquiry_body(ref(Dialect.GUIDE), store_id="1234")
+OURS = guide.inquiry_body(REFERENCE, store_id="1234")
 GUIDE_BODY = (
     '{"storeId": "1234", "storeName": "MyStore", "amount": 125050, "mobileNumber": "03001234567", '
     f'"transactionId": "{REFERENCE}", "transactionDetails": "Payment for {REFERENCE}", '
@@ -72,10 +73,35 @@ def test_a_beginning_that_we_cannot_read_is_asked_about(reply: dict[str, Any]) -
     assert (result.next_action, result.outcome.verdict) == (AwaitCustomer(), Verdict.UNKNOWN)
 
 
-def test_an_answer_about_somebody_elses_payment_begins_and_ends_nothing() -> None:
-    foreign = guide.start_result({"transactionId": "PSOMEBODYELSE", "responseCode": "0013"}, WORDS)
+def test_an_answer_about_another_payment_of_ours_begins_and_ends_nothing() -> None:
+    foreign = guide.start_result({"transactionId": new_reference(), "responseCode": "0013"}, WORDS)
     assert foreign.outcome is not None
     assert (foreign.outcome.verdict, foreign.references) == (Verdict.UNKNOWN, {})
+
+
+def test_the_answers_id_is_the_gateways_own_and_is_what_it_is_asked_by() -> None:
+    begun = guide.start_result({"transactionId": "EP-4711", "responseCode": "0000"}, WORDS)
+    assert begun.references == {Reference.EASY_PAISA: "EP-4711"}
+    assert guide.names(ref(Dialect.GUIDE, references=begun.references)) == ["EP-4711"]
+    assert guide.names(ref(Dialect.GUIDE)) == [REFERENCE]
+    assert guide.names(ref(Dialect.GUIDE, named="EP-4711")) == [REFERENCE, "EP-4711"]
+
+
+@pytest.mark.parametrize(
+    ("status", "echoed", "verdict", "is_doubted"),
+    [
+        ("success", {}, Verdict.PAID, True),
+        ("success", {"transactionRefId": REFERENCE}, Verdict.PAID, False),
+        ("failed", {}, Verdict.UNKNOWN, False),
+    ],
+)
+def test_what_only_an_unsigned_notice_says_is_ours_pays_and_ends_nothing(
+    status: str, echoed: dict[str, str], verdict: Verdict, is_doubted: bool
+) -> None:
+    reply = {"storeId": "1234", "transactionId": "EP-4711", "transactionStatus": status, "amount": 125050, **echoed}
+    ours = guide.inquiry_body("EP-4711", store_id="1234")
+    outcome = guide.inquiry_outcome(reply, ref(Dialect.GUIDE, named="EP-4711"), ours=ours)
+    assert (outcome.verdict, outcome.doubt is not None) == (verdict, is_doubted)
 
 
 def test_a_refusal_is_read_as_the_real_gateways() -> None:
@@ -94,6 +120,8 @@ def test_a_refusal_is_read_as_the_real_gateways() -> None:
         ("pending", Verdict.PENDING),
         ("failed", Verdict.DECLINED),
         ("expired", Verdict.EXPIRED),
+        ("cancelled", Verdict.CANCELLED),
+        ("canceled", Verdict.CANCELLED),
         *((status, Verdict.UNKNOWN) for status in NO_STATUS),
     ],
 )
@@ -120,7 +148,12 @@ def test_an_answer_about_somebody_else_tells_nothing(changes: dict[str, Any]) ->
 def test_a_transaction_that_is_not_there_yet_is_pending_until_nobody_can_begin_it() -> None:
     nothing: dict[str, Any] = {"transactionStatus": None, "responseCode": "0003"}
     assert inquired(**nothing).verdict is Verdict.PENDING
-    assert inquired(**nothing, overdue=True).verdict is Verdict.EXPIRED
+    assert inquired(**nothing, overdue=True).verdict is Verdict.PENDING, "it may know it by its own id alone"
+    known = ref(Dialect.GUIDE, overdue=True, references={Reference.EASY_PAISA: "EP-4711"})
+    unheard_of = guide.inquiry_outcome(
+        {"responseCode": "0003"}, known, ours=guide.inquiry_body("EP-4711", store_id="1234")
+    )
+    assert unheard_of.verdict is Verdict.EXPIRED
 
 
 @pytest.mark.parametrize("code", ["0001", "0013", "0026", "9999", "", None, 0])

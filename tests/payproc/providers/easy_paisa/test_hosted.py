@@ -10,6 +10,7 @@ from payproc.errors import NoticeMalformed, OperationNotSupported
 from payproc.providers.answers import PostForm
 from payproc.providers.easy_paisa.settings import Dialect
 from payproc.providers.easy_paisa.signature import merchant_hashed_req
+from payproc.providers.notices import Hint
 from payproc.providers.requests import Customer, Payer
 from tests.payproc.providers.easy_paisa.merchant import REFERENCE, config, delivered, provider, request
 
@@ -124,7 +125,7 @@ def test_a_return_without_a_token_is_the_last(query: str) -> None:
 
 def test_the_last_return_names_the_order() -> None:
     query = f"status=Success&desc=0000&orderRefNumber={REFERENCE}"
-    assert HOSTED.returned_reference(delivered(query=query)) == REFERENCE
+    assert HOSTED.returned(delivered(query=query)) == Hint(kind="easy_paisa.return", reference=REFERENCE)
 
 
 @pytest.mark.parametrize(
@@ -136,4 +137,4 @@ def test_the_last_return_names_the_order() -> None:
     ],
 )
 def test_a_return_that_names_no_order_is_nobodys(query: str) -> None:
-    assert HOSTED.returned_reference(delivered(query=query)) is None
+    assert HOSTED.returned(delivered(query=query)) is None

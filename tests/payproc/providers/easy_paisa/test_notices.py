@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payproc.domain.references import Reference
 from payproc.errors import NoticeMalformed
 from payproc.providers.easy_paisa import notices
 from payproc.providers.easy_paisa.settings import Dialect
@@ -167,7 +168,17 @@ def test_a_sandbox_is_believed_at_its_own_address_only_and_nothing_is_ever_fetch
 @pytest.mark.parametrize("status", ["success", "failed", "", None, 7, []])
 def test_the_guides_notice_is_a_reason_to_ask_whatever_it_claims(status: Any) -> None:
     body = json.dumps({"transactionId": REFERENCE, "transactionStatus": status}).encode()
-    assert read(body) == Hint(kind="easy_paisa.guide", reference=REFERENCE, answer={"status": "received"})
+    assert read(body) == Hint(
+        kind="easy_paisa.guide",
+        reference=REFERENCE,
+        references={Reference.EASY_PAISA: REFERENCE},
+        answer={"status": "received"},
+    )
+
+
+def test_the_guides_notice_may_name_the_gateways_id_and_ours_beside_it() -> None:
+    hint = read(json.dumps({"transactionId": "EP-4711", "transactionRefId": REFERENCE}).encode())
+    assert (hint.reference, hint.also, hint.references) == ("EP-4711", (REFERENCE,), {Reference.EASY_PAISA: "EP-4711"})
 
 
 def test_a_body_is_read_and_not_the_query_beside_it() -> None:

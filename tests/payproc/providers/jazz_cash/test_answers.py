@@ -278,7 +278,7 @@ class TestGuideInquiry:
 
     def read(self, **changes: Any) -> Outcome:
         said = {"pp_txn_id": REFERENCE, "pp_response_code": "000", "pp_amount": "125050", "pp_response_message": "Ok."}
-        return guide.inquiry_outcome(said | changes, self.ref, self.config)
+        return guide.inquiry_outcome(said | changes, self.ref, self.config, asked=REFERENCE)
 
     def test_paid_counts_with_an_amount(self) -> None:
         outcome = self.read()
@@ -321,8 +321,56 @@ class TestGuideInquiry:
 
     def test_no_such_transaction_is_pending_until_the_payment_is_overdue(self) -> None:
         said = {"pp_response_code": "109"}
-        assert guide.inquiry_outcome(said, self.ref, self.config).verdict is Verdict.PENDING
-        assert guide.inquiry_outcome(said, self.overdue, self.config).verdict is Verdict.EXPIRED
+        assert guide.inquiry_outcome(said, self.ref, self.config, asked=REFERENCE).verdict is Verdict.PENDING
+        assert guide.inquiry_outcome(said, self.overdue, self.config, asked=REFERENCE).verdict is Verdict.EXPIRED
+
+    def told(self, ref: PaymentRef, answers: dict[str, dict[str, str]]) -> tuple[Outcome, list[str]]:
+        """Ask a gateway that knows these names; return what came of it, and what was asked for."""
+        asked: list[str] = []
+
+        def ask(fields: dict[str, str]) -> dict[str, str]:
+            asked.append(fields["pp_txn_id"])
+            return answers.get(asked[-1], {"pp_txn_id": asked[-1], "pp_response_code": "109"})
+
+        return guide.inquired(ref, self.config, ask), asked
+
+    def test_it_is_asked_by_each_name_the_gateway_may_have_until_it_knows_one(self) -> None:
+        ref = replace(self.ref, references={}, named="GW-1")
+        code = guide.auth_code(REFERENCE, ref.created_at)
+        said = {"pp_txn_id": code, "pp_response_code": "000", "pp_amount": "125050"}
+        outcome, asked = self.told(ref, {code: said})
+        assert (outcome.verdict, outcome.references) == (Verdict.PAID, {Reference.JAZZ_CASH: code})
+        assert asked == ["GW-1", REFERENCE, code]
+        known = replace(ref, references={Reference.JAZZ_CASH: code})
+        assert self.told(known, {code: said})[1] == [code]
+
+    def test_nobody_knows_it_by_any_name(self) -> None:
+        assert self.told(replace(self.ref, references={}), {})[0].verdict is Verdict.PENDING
+        assert self.told(replace(self.overdue, references={}), {})[0].verdict is Verdict.EXPIRED
+
+    def test_a_name_that_only_an_unsigned_notice_ties_to_us_asks_a_person(self) -> None:
+        ref = replace(self.ref, references={}, named="GW-1")
+        said = {"pp_txn_id": "GW-1", "pp_response_code": "000", "pp_amount": "125050"}
+        outcome, _ = self.told(ref, {"GW-1": said})
+        assert (outcome.verdict, outcome.references) == (Verdict.PAID, {})
+        assert outcome.doubt is not None
+        declined, _ = self.told(ref, {"GW-1": said | {"pp_response_code": "059"}})
+        assert declined.verdict is Verdict.UNKNOWN
+
+    @pytest.mark.parametrize("tie", ["pp_bill_reference", "pp_auth_code"])
+    def test_a_name_of_ours_in_the_answer_ties_it_to_us(self, tie: str) -> None:
+        ref = replace(self.ref, references={}, named="GW-1")
+        ours = {"pp_bill_reference": REFERENCE, "pp_auth_code": guide.auth_code(REFERENCE, ref.created_at)}[tie]
+        said = {"pp_txn_id": "GW-1", "pp_response_code": "000", "pp_amount": "125050", tie: ours}
+        outcome, _ = self.told(ref, {"GW-1": said})
+        assert (outcome.verdict, outcome.doubt) == (Verdict.PAID, None)
+        assert outcome.references == {Reference.JAZZ_CASH: "GW-1"}
+
+    def test_an_answer_that_bills_another_payment_tells_nothing(self) -> None:
+        ref = replace(self.ref, references={}, named="GW-1")
+        said = {"pp_txn_id": "GW-1", "pp_response_code": "000", "pp_amount": "125050", "pp_bill_reference": "P2"}
+        outcome, _ = self.told(ref, {"GW-1": said})
+        assert (outcome.verdict, outcome.failure_code, outcome.references) == (Verdict.UNKNOWN, "foreign_answer", {})
 
 
 class TestRefund:
@@ -404,5 +452,5 @@ def test_whatever_is_answered_unsigned_pays_nothing_and_raises_only_our_errors(
     ref = ref_in("mwallet-2.0")
     with suppress(ProviderUnavailable):
         assert answers.inquiry_outcome(said, ref, config).verdict in (Verdict.UNKNOWN, Verdict.PENDING)
-    outcome = guide.inquiry_outcome(said, replace(ref, dialect="guide"), config)
+    outcome = guide.inquiry_outcome(said, replace(ref, dialect="guide"), config, asked=REFERENCE)
     assert outcome.verdict is not Verdict.PAID or outcome.money is not None

@@ -1,15 +1,17 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payproc.domain.ids import new_reference
 from payproc.domain.money import LARGEST_MINOR, Money
 from payproc.errors import OperationNotSupported, Refusal, RequestRefused
 from payproc.providers.answers import PostForm
-from payproc.providers.jazz_cash import wire
+from payproc.providers.jazz_cash import guide, wire
 from payproc.providers.jazz_cash.provider import JazzCashProvider
 from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
 from payproc.providers.jazz_cash.signature import SECURE_HASH, guide_form_digest, secure_hash, verified
@@ -171,6 +173,21 @@ def test_a_refund_has_the_computed_hash_and_its_plan_no_secret(
     assert set(fields) - set(prepared.parameters) == {"pp_Password", "pp_MerchantMPIN", SECURE_HASH}
 
 
+# The guide's AUTH_ and second, and then our reference T20260901120000001 as a number.
+AUTH_CODE = f"AUTH_20260901120000{int('T20260901120000001', 36):032d}"
+
+
+def test_two_payments_of_one_second_have_two_auth_codes_that_are_read_back() -> None:
+    second = datetime(2026, 9, 1, 12, tzinfo=UTC)
+    references = [new_reference() for _ in range(100)]
+    made = {guide.auth_code(reference, second): reference for reference in references}
+    assert len(made) == len(references)
+    assert all(code.startswith("AUTH_20260901120000") and code[5:].isdigit() for code in made)
+    assert {guide.reference_of(code) for code in made} == set(references)
+    for strange in ("AUTH_20260901120000", f"{AUTH_CODE}1", AUTH_CODE.lower(), "", None, 7):
+        assert guide.reference_of(strange) is None
+
+
 def test_the_guides_form_is_the_guides_byte_for_byte(
     provider: JazzCashProvider, request_in: RequestIn, config: JazzCashConfig
 ) -> None:
@@ -179,13 +196,13 @@ def test_the_guides_form_is_the_guides_byte_for_byte(
     assert form.url == config.endpoints.guide_form
     assert list(form.fields.items()) == [
         ("pp_merchant_id", "MC00001"),
-        ("pp_auth_code", "AUTH_20260901120000"),
+        ("pp_auth_code", AUTH_CODE),
         ("pp_amount", "125050"),
         ("pp_bill_reference", "T20260901120000001"),
         ("pp_description", "دو کرسیاں & tea"),
         ("pp_return_url", config.return_url),
         ("pp_notify_url", config.notify_url),
-        ("pp_sign", "3e29a8b6dbbdf2b6ec9a8ac14555b518fb4c226611095e5a664ac40f0911510a"),
+        ("pp_sign", sha256(f"MC00001{AUTH_CODE}125050pw12345678".encode()).hexdigest()),
         ("pp_txn_datetime", "20260901120000"),
         ("pp_language", "en"),
     ]
@@ -196,7 +213,7 @@ def test_a_customer_can_move_a_digit_of_the_guides_amount_unseen_by_the_gateway(
 ) -> None:
     fields = form_of(provider, request_in("guide", created_at=datetime(2026, 9, 1, 12, tzinfo=UTC))).fields
     tampered = guide_form_digest(
-        merchant_id="MC00001", auth_code="AUTH_202609011200001", amount="25050", password="pw12345678"
+        merchant_id="MC00001", auth_code=AUTH_CODE + "1", amount="25050", password="pw12345678"
     )
     assert fields["pp_sign"] == tampered
 
