@@ -38,6 +38,7 @@ def create_app(core: Application) -> Flask:
     web = Web(
         "payproc",
         info=Info(title="payproc", version=__version__, description=docs.DESCRIPTION),
+        servers=docs.servers(core.settings.public_base_url),
         security_schemes=docs.SECURITY,
         validation_error_callback=errors.invalid_fields,
         validation_error_model=Problem,

@@ -12,6 +12,9 @@ from schemathesis.core.result import Ok
 
 from payproc.application import Application
 from payproc.database.models import User
+from payproc.domain.provenance import Provenance, Source
+from payproc.domain.states import Fact
+from payproc.records import payments
 from tests.web.client import key_of
 
 # Files, the document itself and the page to read it, and the pages that customers and operators see.
@@ -79,6 +82,39 @@ def test_a_checkout_has_an_example_that_works(anonymous: FlaskClient, app: Appli
         "/api/v1/payments/checkout", json=example, headers={"Authorization": f"Bearer {key_of(app, customer)}"}
     )
     assert answer.status_code == 202
+
+
+def test_every_example_works_when_it_is_sent_twice(anonymous: FlaskClient, app: Application, customer: User) -> None:
+    document = anonymous.get("/openapi.json").json
+    assert document is not None
+    schemas = document["components"]["schemas"]
+    headers = {"Authorization": f"Bearer {key_of(app, customer)}"}
+    [checkout], [refund] = (schemas[name]["examples"] for name in ("CheckoutBody", "RefundBody"))
+    made = [anonymous.post("/api/v1/payments/checkout", json=checkout, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in made] == [202, 202]
+    payment_id = (made[0].json or {})["payment_id"]
+    with app.database.transaction() as session:
+        told = Provenance(source=Source.OPERATOR, evidence="rev_of_a_test")
+        payments.apply_fact(session, payment_id, Fact.PAID, provenance=told)
+    given = [anonymous.post(f"/api/v1/payments/refund/{payment_id}", json=refund, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in given] == [202, 202]
+    # Each says one amount, and no example says a key that the next one would be taken for.
+    for name in ("CheckoutBody", "WalletBody", "RefundBody"):
+        [example] = schemas[name]["examples"]
+        assert len({"amount", "amount_minor"} & example.keys()) == 1, name
+    assert '"order-17-try-1"' not in anonymous.get("/openapi.json").text
+
+
+def test_the_document_says_where_the_api_is(anonymous: FlaskClient, app: Application) -> None:
+    document = anonymous.get("/openapi.json").json
+    assert document is not None
+    assert [server["url"] for server in document["servers"]] == ["/", app.settings.public_base_url]
+
+
+def test_the_page_has_a_name_and_a_language(anonymous: FlaskClient) -> None:
+    page = anonymous.get("/docs", follow_redirects=True).text
+    assert '<html lang="en">' in page
+    assert "<title>payproc API</title>" in page
 
 
 def test_the_page_fetches_nothing_from_elsewhere(anonymous: FlaskClient) -> None:

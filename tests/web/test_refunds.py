@@ -125,6 +125,7 @@ def test_a_disputed_payment_is_not_refunded_and_the_answer_names_the_dispute(
     dispute(app, paid)
     answer = amina.post(f"/refund/{paid.id}", {})
     assert is_problem(answer, 409, "payment_disputed")
+    assert (amina.get(f"/{paid.id}").json or {})["amount_refundable_minor"] == 0
     assert "dp_1" in answer.text
 
 

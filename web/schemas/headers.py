@@ -9,8 +9,8 @@ class StartHeader(BaseModel):
     idempotency_key: str | None = Field(
         default=None,
         alias="Idempotency-Key",
-        description="The same key and body again are the same payment and the same answer, for 72 hours.",
-        examples=["order-17-try-1"],
+        description="A value of your own for each thing you ask for, such as order-17-try-1: with the same key and "
+        "body it is the same payment and the same answer, for 72 hours.",
     )
     prefer: str | None = Field(
         default=None,

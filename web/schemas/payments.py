@@ -126,8 +126,8 @@ class PaymentAnswer(Answer):
     amount_refunded_minor: int = Field(description="What has surely gone back to the customer.", examples=[0])
     amount_refundable: AmountOut
     amount_refundable_minor: int = Field(
-        description="What of a completed payment no refund has taken or reserved. A dispute or the end of the time for "
-        "refunds may forbid it all the same.",
+        description="What of a completed payment no refund has taken or reserved; 0 while it is disputed. The end of "
+        "the time for refunds may forbid it all the same.",
         examples=[1999],
     )
     decline_reason: DeclineReason | None = Field(description=DECLINE_REASON)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from payproc.database.models import Refund
 from payproc.domain.states import RefundStatus
@@ -18,6 +18,8 @@ _REFUND_CODES: dict[RefundStatus, Literal["refund_requested", "refund_pending", 
 
 class RefundBody(Body):
     """How much to give back, and why. Everything may be left out: then all that is left goes back."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"amount": "1.00", "reason": "One mango was not ripe"}]})
 
     amount: AmountIn | None = None
     amount_minor: int | None = Field(default=None, description="Minor units, instead of amount.", examples=[1000])

@@ -17,7 +17,15 @@ class WalletBody(PaymentBody):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"amount": 1250.5, "currency": "pkr", "description": "Two mangoes", "phone": "03001234567"}]
+            "examples": [
+                {
+                    "amount": 1250.5,
+                    "currency": "pkr",
+                    "description": "Two mangoes",
+                    "phone": "03001234567",
+                    "cnic": "345678",
+                }
+            ]
         },
     )
     only_currency = "pkr"

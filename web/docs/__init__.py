@@ -1,9 +1,11 @@
 """The OpenAPI document at /openapi.json and a page to read it at /docs. Nothing is fetched from elsewhere."""
 
+from pathlib import Path
 from typing import Any
 
 from flask import Response, jsonify, redirect
 from flask_openapi.models.security_scheme import SecurityScheme
+from flask_openapi.models.server import Server
 from flask_openapi.openapi import OpenAPI
 from flask_openapi_scalar.plugins import RegisterPlugin
 from werkzeug.wrappers import Response as AnyResponse
@@ -12,7 +14,11 @@ DESCRIPTION = """\
 Take cards through Stripe Checkout and Pakistani wallets, give money back, and see why each payment is as it is.
 
 Amounts go in as `amount` (major units, read exactly) or `amount_minor`; answers carry both. Every error is
-`application/problem+json` with a stable `code`. Send `Idempotency-Key` with a checkout or a refund that you may repeat.
+`application/problem+json` with a stable `code`. Send `Idempotency-Key` with a checkout or a refund that you may repeat:
+a value of your own for each, so the examples have none.
+
+The id in an example stands for one of yours: in what is sent from this page, the newest of your payments that fits
+takes its place.
 """
 
 SECURITY: dict[str, SecurityScheme | dict[str, Any]] = {
@@ -39,9 +45,18 @@ _PROBLEM_JSON = "application/problem+json"
 _PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
 
 
+def servers(public_base_url: str) -> list[Server | dict[str, Any]]:
+    """Say where the API is: where the document came from, by whatever name, and by its public one."""
+    return [
+        Server(url="/", description="where this document comes from"),
+        Server(url=public_base_url, description="by its public name"),
+    ]
+
+
 def register(app: OpenAPI) -> None:
     """Serve the document and the page."""
     app.config["SCALAR_CONFIG"] = _PAGE_SETTINGS
+    app.config["SCALAR_HTML_STRING"] = _template()
     page = RegisterPlugin.register(doc_url="openapi.json")
     page.after_request(_stay_home)
     app.register_blueprint(page, url_prefix="/docs")
@@ -49,6 +64,13 @@ def register(app: OpenAPI) -> None:
     app.add_url_rule("/docs/openapi.json", "openapi_document_beside_page", lambda: jsonify(document(app)))
     app.add_url_rule("/docs", "docs", _to_page, strict_slashes=False)
     app.add_url_rule("/", "root", _to_page)
+
+
+def _template() -> str:
+    # The plugin's own page has neither a language nor a name, and knows no id of whoever reads it.
+    here = Path(__file__).parent
+    page, script = ((here / name).read_text(encoding="utf-8") for name in ("page.html", "own_ids.js"))
+    return page.replace("{{ own_ids }}", f"{{% raw %}}{script}{{% endraw %}}")
 
 
 def _to_page() -> AnyResponse:
