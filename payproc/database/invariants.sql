@@ -200,3 +200,64 @@ WITH booked AS (
 )
 SELECT id, format('refund %s is %s and gave %s, and %s %s is booked (minor units)', id, status, given, amount, currency)
 FROM booked WHERE amount <> given;
+
+-- name: receivable_is_what_is_owed
+-- What a provider owes us by its lines, and by what we have booked that no line has met yet, is our receivable.
+WITH owed AS (
+    SELECT provider, currency, sum(net) AS amount FROM settlement_lines GROUP BY provider, currency
+    UNION ALL
+    SELECT e.provider, e.currency, sum(e.amount_minor)
+    FROM ledger_entries e JOIN journals j ON j.id = e.journal_id
+    WHERE e.account = 'receivable' AND j.kind NOT IN ('line', 'clearing')
+      AND NOT EXISTS (SELECT 1 FROM settlement_matches m WHERE m.journal_id = j.id)
+    GROUP BY e.provider, e.currency
+),
+booked AS (
+    SELECT provider, currency, sum(amount_minor) AS amount FROM ledger_entries
+    WHERE account = 'receivable' GROUP BY provider, currency
+),
+total AS (SELECT provider, currency, sum(amount) AS amount FROM owed GROUP BY provider, currency)
+SELECT coalesce(t.provider, b.provider), format('%s owes us %s %s, and %s is booked (minor units)',
+    coalesce(t.provider, b.provider), coalesce(t.amount, 0), coalesce(t.currency, b.currency), coalesce(b.amount, 0))
+FROM total t FULL JOIN booked b ON b.provider = t.provider AND b.currency = t.currency
+WHERE coalesce(t.amount, 0) <> coalesce(b.amount, 0);
+
+-- name: matches_agree
+-- Lines and journals that have met are of one payment and of one kind, and together they moved the receivable by what
+-- the lines moved the balance.
+WITH line AS (
+    SELECT m.match, l.kind, l.payment_id, l.currency, l.net, l.provider, l.line_id
+    FROM settlement_matches m JOIN settlement_lines l ON l.provider = m.provider AND l.line_id = m.line_id
+),
+own AS (
+    SELECT m.match, j.id, j.payment_id,
+           CASE j.kind WHEN 'sale' THEN 'charge' WHEN 'sale_undone' THEN 'charge_failure' WHEN 'refund' THEN 'refund'
+                       WHEN 'refund_undone' THEN 'refund_failure' END AS kind
+    FROM settlement_matches m JOIN journals j ON j.id = m.journal_id
+),
+of_line AS (
+    SELECT j.id, e.provider, substr(j.key, length(j.kind || '::' || e.provider) + 1) AS line_id, e.currency,
+           e.amount_minor
+    FROM journals j JOIN ledger_entries e ON e.journal_id = j.id AND e.account = 'receivable'
+    WHERE j.kind IN ('line', 'clearing')
+),
+moved AS (
+    SELECT match, currency, -net AS amount FROM line
+    UNION ALL
+    SELECT o.match, e.currency, e.amount_minor
+    FROM own o JOIN ledger_entries e ON e.journal_id = o.id AND e.account = 'receivable'
+    UNION ALL
+    SELECT l.match, o.currency, o.amount_minor
+    FROM line l JOIN of_line o ON o.provider = l.provider AND o.line_id = l.line_id
+)
+SELECT match, format('match %s is off by %s %s (minor units)', match, sum(amount), currency)
+FROM moved GROUP BY match, currency HAVING sum(amount) <> 0
+UNION ALL
+SELECT l.match, format('line %s (%s of %s) has met journal %s (%s of %s)', l.line_id, l.kind,
+                       coalesce(l.payment_id, 'nobody'), o.id, coalesce(o.kind, 'nothing'), coalesce(o.payment_id, 'nobody'))
+FROM line l JOIN own o ON o.match = l.match
+WHERE o.kind IS DISTINCT FROM l.kind OR (l.payment_id IS NOT NULL AND l.payment_id IS DISTINCT FROM o.payment_id)
+UNION ALL
+SELECT coalesce(l.match, o.match), format('match %s has one side alone', coalesce(l.match, o.match))
+FROM line l FULL JOIN own o ON o.match = l.match
+WHERE l.match IS NULL OR o.match IS NULL;

@@ -28,6 +28,8 @@ class Prefix(StrEnum):
     REFUND = "ref"
     DISPUTE = "dsp"
     JOURNAL = "jrn"
+    LEDGER_DRAFT = "draft"
+    MATCH = "match"
     RUN = "run"
     FINDING = "fnd"
     PROVIDER_CALL = "call"

@@ -21,5 +21,10 @@ class Reference(StrEnum):
         """Whether another value than ours means that somebody else's payment is spoken of."""
         return self in (Reference.STRIPE_SESSION, Reference.STRIPE_PAYMENT_INTENT)
 
+    @property
+    def is_of_the_last_try(self) -> bool:
+        """Whether another try at the same payment has another one, so that what paid may not be what was known."""
+        return self is Reference.STRIPE_CHARGE
+
 
 References = Mapping[Reference, str]

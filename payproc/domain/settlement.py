@@ -59,6 +59,7 @@ class LineKind(StrEnum):
     """What moved the merchant's balance at a provider."""
 
     CHARGE = "charge"
+    CHARGE_FAILURE = "charge_failure"  # a charge that was shown before it was sure, and did not arrive
     REFUND = "refund"
     REFUND_FAILURE = "refund_failure"
     DISPUTE = "dispute"  # taken, or given back, by its sign
@@ -72,8 +73,9 @@ class SettlementLine:
     """One movement of the merchant's balance at a provider: immutable there, and `net` is always `gross` less `fee`.
 
     All in minor units of `currency`, which is that of the balance: signed, negative where money leaves it. `source` is
-    the provider's id of what moved it. `exchange_rate` is set where that was in another currency. `payout` is the
-    provider's id of the payout that the line was part of, where one said so.
+    the provider's id of what moved it, `payment_source` that of the payment which it is, or is of; `exchange_rate` is
+    set where that was in another currency. `payout` is the provider's id of the payout that the line was part of, where
+    one said so.
     """
 
     id: str
@@ -85,6 +87,7 @@ class SettlementLine:
     net: int
     source: str | None
     created_at: datetime
+    payment_source: str | None = None
     payout: str | None = None
     exchange_rate: Decimal | None = None
     description: str | None = None

@@ -10,12 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from payproc import jobs
-from payproc.database.models import Job, JobState, Payment, Review, ReviewKind
+from payproc.database.models import Job, JobState, Payment, ReconciliationFinding, Review, ReviewKind
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import OPEN, Fact, PaymentStatus, RefundFact, RefundStatus
 from payproc.errors import Conflict, NotFound
 from payproc.flows import poll
 from payproc.flows.inbox import apply
+from payproc.reconcile import findings
 from payproc.records import payments, refunds, reviews
 
 
@@ -111,6 +112,8 @@ def resolve_review(
         raise NotFound(f"There is no review {review_id}.", subject=review_id)
     payment = payments.locked(session, review.payment_id) if review.payment_id else None
     review = reviews.resolve(session, review_id, resolution=resolution)
+    if review.kind is ReviewKind.FINDING:
+        _accept_finding(session, review)
     if review.kind in _ABOUT_REFUNDS:
         _settle_refund(session, review, decision)
     elif review.kind is ReviewKind.REFUND_APPROVAL:
@@ -120,6 +123,13 @@ def resolve_review(
     elif payment is not None and payment.status in OPEN:
         ask_again(session, payment)
     return review, payment
+
+
+def _accept_finding(session: Session, review: Review) -> None:
+    # Left open, it would be a difference without a question; closed and not accepted, tonight's run would ask again.
+    finding = session.get(ReconciliationFinding, review.subject, with_for_update=True)
+    if finding is not None and finding.closed_at is None:
+        findings.accept(session, finding, resolution=review.resolution or "")
 
 
 def _settle_refund(session: Session, review: Review, decision: OperatorAction | None) -> None:

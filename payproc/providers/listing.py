@@ -55,15 +55,23 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unreadable:
+    """The provider's id of what we could not read, and when it was made (UTC), where at least that can be read."""
+
+    name: str
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Page(Generic[Item]):
     """One page of a list, newest first; `next_cursor` is None on the last one.
 
-    `unreadable` are the provider's ids of what we could not read: it must not stop the rest, nor be passed over unseen.
+    What is `unreadable` must not stop the rest, nor be passed over unseen.
     """
 
     items: tuple[Item, ...]
     next_cursor: str | None
-    unreadable: tuple[str, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ PAID = frozenset({PaymentStatus.COMPLETED, PaymentStatus.REFUNDED})
 class Severity(StrEnum):
     """What a difference asks of whoever reads of it, the worst first."""
 
-    CRITICAL = "critical"  # one of the two records is wrong about money, or about whose it is: at once
+    CRITICAL = "critical"  # at once: a record is wrong about money or about whose it is, or money does not arrive
     LOOK = "look"  # a person has to look, or to be told
     NOTE = "note"  # mended by itself, and worth counting
 
@@ -48,6 +48,8 @@ payout_sum_mismatch     look      -       -        asks   -        -
 fx_unexplained          look      -       -        asks   -        -
 livemode_mismatch       critical  -       asks     -      -        -
 unreadable              look      asks    asks     asks   -        -
+in_suspense             look      -       -        asks   -        -
+payout_failed           critical  -       -        asks   -        -
 """
 
 # Rows are how a payment stands here, columns what its provider says. `late` is one that is open here past its end, and

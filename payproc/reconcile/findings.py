@@ -70,9 +70,13 @@ def record(
 ) -> None:
     """Write a difference down, after repairing it where that is allowed and `repair` says how.
 
-    One that is open already stays the one row it is. A dry run changes nothing but its own row.
+    One that is open already stays the one row it is, and one that a person has accepted stays closed for as long as it
+    is told in the same words. A dry run changes nothing but its own row.
     """
     mending = repair if is_mended(difference.kind, by=run.loop) else None
+    if mending is None and _is_accepted(session, run, difference):
+        count(run, "accepted", difference.kind)
+        return
     count(run, "found" if mending is None else "repaired", difference.kind)
     if run.dry_run:
         _sample(run, difference, repair="none" if mending is None else "would be made")
@@ -85,6 +89,19 @@ def record(
     elif finding_id is not None:
         about = difference.payment_id
         open_review(session, ReviewKind.FINDING, finding_id, payment_id=about, detail=difference.detail)
+
+
+def _is_accepted(session: Session, run: ReconciliationRun, difference: Difference) -> bool:
+    finding = ReconciliationFinding
+    accepted = exists().where(
+        finding.accepted_at.is_not(None),
+        finding.provider == run.provider,
+        finding.kind == difference.kind,
+        finding.ours == difference.ours,
+        finding.theirs == difference.theirs,
+        finding.detail == difference.detail,
+    )
+    return bool(session.scalar(select(accepted)))
 
 
 def tell(
@@ -123,6 +140,16 @@ def close(session: Session, finding: ReconciliationFinding, *, resolution: str) 
     close_if_open(session, ReviewKind.FINDING, finding.id, resolution=resolution)
 
 
+def accept(session: Session, finding: ReconciliationFinding, *, resolution: str) -> None:
+    """Close a finding as a person's decision: a run that meets the same difference leaves it closed."""
+    close(session, finding, resolution=resolution)
+    finding.accepted_at = finding.closed_at
+
+
+# What a run looks for in all of our rows, whenever what it is about was made.
+_OF_ANY_AGE = (FindingKind.IN_SUSPENSE,)
+
+
 def close_what_is_gone(session: Session, run: ReconciliationRun) -> int:
     """Close the findings about this run's window that it did not come across again; return how many."""
     finding = ReconciliationFinding
@@ -131,8 +158,8 @@ def close_what_is_gone(session: Session, run: ReconciliationRun) -> int:
         finding.loop == run.loop,
         finding.provider == run.provider,
         finding.closed_at.is_(None),
-        finding.subject_at >= run.window_begin,
-        finding.subject_at < run.window_end,
+        finding.kind.in_(_OF_ANY_AGE)
+        | ((finding.subject_at >= run.window_begin) & (finding.subject_at < run.window_end)),
         ~met,
     )
     gone = session.scalars(query.order_by(finding.id)).all()

@@ -17,7 +17,7 @@ from payproc.database.models import Loop, Payment, ReconciliationRun, RunState, 
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.errors import Conflict, OperationNotSupported
 from payproc.providers.base import Provider
-from payproc.providers.listing import Listing, Window
+from payproc.providers.listing import Listing, Unreadable, Window
 from payproc.reconcile import findings
 from payproc.reconcile.rate_limit import RateLimit
 
@@ -70,7 +70,7 @@ class Batch(Generic[Item]):
 
     items: Sequence[Item]
     cursor: str | None
-    unreadable: tuple[str, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

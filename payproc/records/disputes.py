@@ -64,7 +64,7 @@ def record_remote(
         _apply_to_dispute(session, dispute, remote, provenance=provenance)
     for line in remote.lines:
         # Each word lists all that the dispute has moved so far: whichever comes first books it.
-        journal.record_line(session, dispute.provider, line, booked=None, payment_id=payment.id)
+        journal.record_line(session, dispute.provider, line, payment_id=payment.id)
     _ask_for_answer(session, payment, dispute)
     outbox.stage_dispute(session, dispute, payment, told=remote.status, operator_mail=operator_mail)
     return dispute

@@ -164,8 +164,14 @@ def _learn_references(session: Session, payment: Payment, references: References
 
 
 def _adopt_references(payment: Payment, references: References) -> list[str]:
-    # First come, first kept: an id never changes, and a second one for the same thing is no correction.
-    learned = {name: value for name, value in references.items() if value and getattr(payment, name) is None}
+    # First come, first kept: an id never changes, and a second one for the same thing is no correction. A charge is of
+    # one try, and until one has paid the next may come.
+    may_change = {name for name in references if name.is_of_the_last_try and payment.completed_at is None}
+    learned = {
+        name: value
+        for name, value in references.items()
+        if value and value != (known := getattr(payment, name)) and (known is None or name in may_change)
+    }
     for name, value in learned.items():
         setattr(payment, name, value)
     return list(learned.values())

@@ -142,12 +142,15 @@ def resolve(
     resolution: Annotated[str, typer.Option(callback=written, help="Why, for those who ask later.")],
     json: Json = False,
 ) -> None:
-    """Close a finding and its question by hand. Nothing is mended: a later run that meets it opens it again."""
+    """Accept a difference as it is: its finding and its question are closed, and nothing is mended.
+
+    A later run that meets it in the same words leaves it closed; one that meets it in others opens it again.
+    """
     with transaction() as session:
         finding = find(session, ReconciliationFinding, finding_id, noun="finding")
         if finding.closed_at is not None:
             raise Conflict(f"Finding {finding.id} is closed already.", code="finding_closed", subject=finding.id)
-        findings.close(session, finding, resolution=resolution)
+        findings.accept(session, finding, resolution=resolution)
     show_item(_finding(finding) | {"resolution": resolution}, json=json)
 
 

@@ -5,7 +5,15 @@ from payproc.database.models.disputes import Dispute, DisputeEvent
 from payproc.database.models.emails import Email, EmailKind
 from payproc.database.models.idempotency import IdempotencyKey
 from payproc.database.models.jobs import Job, JobState, Tick
-from payproc.database.models.ledger import Account, Journal, JournalKind, LedgerEntry, SettlementLine
+from payproc.database.models.ledger import (
+    Account,
+    Journal,
+    JournalKind,
+    LedgerDraft,
+    LedgerEntry,
+    SettlementLine,
+    SettlementMatch,
+)
 from payproc.database.models.notices import Notice, NoticeState
 from payproc.database.models.orders import Order, OrderStatus
 from payproc.database.models.payments import Payment, PaymentEvent
@@ -39,6 +47,7 @@ __all__ = [
     "JobState",
     "Journal",
     "JournalKind",
+    "LedgerDraft",
     "LedgerEntry",
     "Loop",
     "Notice",
@@ -60,6 +69,7 @@ __all__ = [
     "SeenKey",
     "SeenKind",
     "SettlementLine",
+    "SettlementMatch",
     "Tick",
     "User",
 ]

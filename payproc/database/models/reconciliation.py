@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -52,6 +52,8 @@ class FindingKind(StrEnum):
     FX_UNEXPLAINED = "fx_unexplained"
     LIVEMODE_MISMATCH = "livemode_mismatch"
     UNREADABLE = "unreadable"  # theirs, in words we cannot read
+    IN_SUSPENSE = "in_suspense"  # the provider moved it, and nothing that we know explains it
+    PAYOUT_FAILED = "payout_failed"  # the merchant's bank sent it back
 
 
 class ReconciliationRun(Base):
@@ -112,8 +114,11 @@ class ReconciliationFinding(Base):
     opened_at: Mapped[datetime] = mapped_column(server_default=func.now())
     repaired_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
+    # When a person let it stand as it is: met again in the same words, it is not asked about again.
+    accepted_at: Mapped[datetime | None]
 
     __table_args__ = (
+        CheckConstraint("accepted_at IS NULL OR closed_at IS NOT NULL", name="accepted_is_closed"),
         Index(
             "uq_reconciliation_findings_open",
             "provider",
@@ -122,6 +127,14 @@ class ReconciliationFinding(Base):
             "theirs",
             unique=True,
             postgresql_where=text("closed_at IS NULL"),
+        ),
+        Index(
+            "ix_reconciliation_findings_accepted",
+            "provider",
+            "kind",
+            "ours",
+            "theirs",
+            postgresql_where=text("accepted_at IS NOT NULL"),
         ),
         Index("ix_reconciliation_findings_opened_at", "opened_at"),
     )

@@ -17,6 +17,9 @@ from payproc.providers.stripe.wire import balance, pages
 Json = Mapping[str, Any]
 Item = TypeVar("Item")
 
+# A line names a charge, which we may not have heard of yet; the charge names its intent.
+_WITH_SOURCES = {"expand": ["data.source"]}
+
 
 class StripeListing:
     """Listing (`payproc.providers.listing`) over Stripe's lists."""
@@ -47,7 +50,8 @@ class StripeListing:
 
     def list_lines(self, window: Window, *, cursor: str | None) -> Page[SettlementLine]:
         """List balance transactions. None names its payout here: only a payout's own list does."""
-        return pages.page(self._api.lines(pages.page_within(window, cursor=cursor)), balance.line)
+        asked = pages.page_within(window, cursor=cursor) | _WITH_SOURCES
+        return pages.page(self._api.lines(asked), balance.line)
 
     def list_payouts(self, window: Window, *, cursor: str | None) -> Page[RemotePayout]:
         """List payouts."""
@@ -58,7 +62,7 @@ class StripeListing:
 
         Raises RequestRefused for a manual one.
         """
-        found = pages.page(self._api.lines_of(payout_id, pages.page_after(cursor)), balance.line)
+        found = pages.page(self._api.lines_of(payout_id, pages.page_after(cursor) | _WITH_SOURCES), balance.line)
         return replace(found, items=tuple(replace(line, payout=payout_id) for line in found.items))
 
     def payment(self, provider_id: str) -> RemotePayment | None:

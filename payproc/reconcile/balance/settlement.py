@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from payproc.database.models import FindingKind, Payment, ReconciliationRun, SeenKind
 from payproc.database.models import SettlementLine as KeptLine
 from payproc.domain.money import Money
 from payproc.domain.settlement import LineKind, SettlementLine
-from payproc.providers.listing import RemotePayout, Window
+from payproc.providers.listing import PayoutStatus, RemotePayout, Window
 from payproc.reconcile import findings
-from payproc.reconcile.balance import lines
+from payproc.reconcile.balance import lines, suspense
 from payproc.reconcile.objects import pages
 from payproc.reconcile.runs import Batch, Step, Steps, Work
 
@@ -41,21 +41,24 @@ def _fetch_lines(work: Work, cursor: str | None) -> Batch[SettlementLine]:
 
 def _settle_lines(session: Session, work: Work, run: ReconciliationRun, batch: Batch[SettlementLine]) -> None:
     pages.report_unreadable(session, run, batch.unreadable)
-    lines.book_all(session, run, batch.items, listed_by=work.listing.lines_name)
+    lines.book_all(session, run, batch.items, work.listing)
 
 
 def _fetch_without_line(work: Work, cursor: str | None) -> Batch[Payment]:
-    charge = getattr(Payment, work.listing.lines_name)
+    charge, intent = getattr(Payment, work.listing.lines_name), getattr(Payment, work.listing.listed_by)
     due = (Payment.completed_at >= work.window.begin) & (Payment.completed_at < work.window.end - _LINE_DUE_AFTER)
     # Kept by an earlier run, or met by this one: a dry run keeps none.
-    kept = select(KeptLine.line_id).where(KeptLine.provider == work.method, KeptLine.source == charge).exists()
-    lacking = charge.is_not(None) & ~kept & ~findings.is_seen(work.run_id, SeenKind.SOURCE, theirs=charge)
+    of_provider = select(KeptLine.line_id).where(KeptLine.provider == work.method)
+    by_intent = (KeptLine.payment_source == intent) & (KeptLine.kind == LineKind.CHARGE)
+    kept = or_(*(of_provider.where(which).exists() for which in (KeptLine.source == charge, by_intent)))
+    met = or_(*(findings.is_seen(work.run_id, SeenKind.SOURCE, theirs=named) for named in (charge, intent)))
+    lacking = (charge.is_not(None) | intent.is_not(None)) & ~kept & ~met
     return pages.next_of_ours(work, Payment, work.is_ours & due & lacking, cursor, limit=_OURS_AT_ONCE)
 
 
 def _settle_without_line(session: Session, work: Work, run: ReconciliationRun, batch: Batch[Payment]) -> None:
     for payment in batch.items:
-        charge = getattr(payment, work.listing.lines_name)
+        charge = getattr(payment, work.listing.lines_name) or getattr(payment, work.listing.listed_by)
         at = payment.completed_at or payment.created_at
         detail = f"{payment.id} is paid, and {charge} has no line in the balance of {run.provider}: no fee, no net."
         findings.tell(session, run, FindingKind.FEE_MISSING, payment, theirs=charge, at=at, detail=detail)
@@ -98,9 +101,21 @@ def _settle_payouts(session: Session, work: Work, run: ReconciliationRun, batch:
         # A busy day's payout has thousands of lines, and a statement takes only so many values.
         for first in range(0, len(paid.lines), _LINES_AT_ONCE):
             part = paid.lines[first : first + _LINES_AT_ONCE]
-            lines.book_all(session, run, part, listed_by=work.listing.lines_name)
+            lines.book_all(session, run, part, work.listing)
         if paid.payout.itemised:
             _check_sum(session, run, paid)
+        _check_arrival(session, run, paid.payout)
+
+
+def _check_arrival(session: Session, run: ReconciliationRun, payout: RemotePayout) -> None:
+    if payout.status is not PayoutStatus.FAILED:
+        return
+    theirs, kind = payout.provider_id, FindingKind.PAYOUT_FAILED
+    detail = (
+        f"Payout {theirs} of {payout.money} did not reach the bank. {run.provider} has the money back, and pays "
+        "nothing out to that account until it is put right there."
+    )
+    findings.tell(session, run, kind, None, theirs=theirs, at=payout.created_at, detail=detail)
 
 
 def _check_sum(session: Session, run: ReconciliationRun, paid: PaidOut) -> None:
@@ -124,4 +139,6 @@ STEPS: Steps = (
     Step(name="lines", fetch=_fetch_lines, settle=_settle_lines),
     Step(name="payments without a line", fetch=_fetch_without_line, settle=_settle_without_line),
     Step(name="payouts", fetch=_fetch_payouts, settle=_settle_payouts),
+    Step(name="lines that met nothing", fetch=suspense.fetch_unmatched, settle=suspense.settle_unmatched),
+    Step(name="suspense", fetch=lambda *_: Batch(items=(), cursor=None), settle=suspense.settle_suspense),
 )

@@ -1,6 +1,7 @@
 """One page of a provider's list as a batch, and the rows of ours that it speaks of."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from enum import Enum, auto
 from typing import TypeVar
 
@@ -11,9 +12,12 @@ from payproc.database.models import Dispute, FindingKind, Payment, Reconciliatio
 from payproc.domain.references import Reference
 from payproc.domain.settlement import RemoteDispute, RemoteRefund
 from payproc.errors import UnreadableAnswer
-from payproc.providers.listing import Page, RemotePayment
+from payproc.providers.listing import Page, RemotePayment, Unreadable
 from payproc.reconcile import findings
 from payproc.reconcile.runs import Batch, Work
+
+# The end of a window is not in it.
+_LAST_MOMENT = timedelta(seconds=1)
 
 Item = TypeVar("Item")
 Row = TypeVar("Row", bound=Payment | Refund | Dispute)
@@ -53,11 +57,14 @@ def next_of_ours(
     return Batch(items=rows, cursor=rows[-1].id if len(rows) == limit else None)
 
 
-def report_unreadable(session: Session, run: ReconciliationRun, names: Iterable[str]) -> None:
+def report_unreadable(session: Session, run: ReconciliationRun, unreadable: Iterable[Unreadable]) -> None:
     """Write down what a page had in words that we cannot read."""
-    for name in names:
-        detail = f"{run.provider} has {name}, in words that this release cannot read: look at it in its dashboard."
-        findings.tell(session, run, FindingKind.UNREADABLE, None, theirs=name, at=run.window_begin, detail=detail)
+    for each in unreadable:
+        theirs, kind = each.name, FindingKind.UNREADABLE
+        detail = f"{run.provider} has {theirs}, in words that this release cannot read: look at it in its dashboard."
+        # A run closes what was made within its window: without a time, the last moment that later ones see longest.
+        at = each.created_at or run.window_end - _LAST_MOMENT
+        findings.tell(session, run, kind, None, theirs=theirs, at=at, detail=detail)
 
 
 class LocalMatches:

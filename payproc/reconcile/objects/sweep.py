@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from payproc.database.models import Dispute, FindingKind, Payment, ReconciliationRun, Refund, SeenKind
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.settlement import RemoteDispute, RemoteRefund
-from payproc.providers.listing import Page, RemotePayment
+from payproc.providers.listing import Page, RemotePayment, Unreadable
 from payproc.reconcile import findings
 from payproc.reconcile.classification import Contradiction
 from payproc.reconcile.objects import pages
@@ -67,7 +67,7 @@ class Sweep(Generic[Row, Remote]):
         return pages.page_of(work, lambda: self.list_page(work, cursor))
 
     def _settle_listed(self, session: Session, work: Work, run: ReconciliationRun, batch: Batch[Remote]) -> None:
-        unreadable = (each.provider_id for each in batch.items if not self.is_readable(each))
+        unreadable = (_unreadable(each) for each in batch.items if not self.is_readable(each))
         pages.report_unreadable(session, run, [*batch.unreadable, *unreadable])
         readable = [each for each in batch.items if self.is_readable(each)]
         payments = LocalMatches(session, run, readable)
@@ -131,7 +131,8 @@ class Sweep(Generic[Row, Remote]):
             if not isinstance(answer, NoAnswer):
                 self._settle_pair(session, work, run, row, answer)
             elif answer is NoAnswer.UNREADABLE:
-                pages.report_unreadable(session, run, [self.their_id(work, row) or ""])
+                theirs = Unreadable(name=self.their_id(work, row) or "", created_at=row.created_at)
+                pages.report_unreadable(session, run, [theirs])
             elif answer is NoAnswer.ABSENT:
                 self._report_missing(session, work, run, row)
 
@@ -141,6 +142,10 @@ class Sweep(Generic[Row, Remote]):
         detail = f"{_named(row)} is {row.status} here, and {run.provider} {what}."
         kind = FindingKind.MISSING_REMOTE
         findings.tell(session, run, kind, row, theirs=theirs or "", at=row.created_at, detail=detail)
+
+
+def _unreadable(remote: RemotePayment | RemoteRefund | RemoteDispute) -> Unreadable:
+    return Unreadable(name=remote.provider_id, created_at=remote.created_at)
 
 
 def _named(row: Payment | Refund | Dispute) -> str:

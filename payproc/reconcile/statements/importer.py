@@ -40,6 +40,7 @@ from payproc.reconcile.statements.fields import LineType, StatementLine
 from payproc.reconcile.statements.files import Statement
 from payproc.reconcile.statements.lines import Known, settlement_line
 from payproc.records.ledger import journal
+from payproc.records.ledger.journal import Recorded
 
 _LINES_AT_ONCE = 500
 _OURS_AT_ONCE = 200
@@ -154,10 +155,11 @@ def _book(session: Session, run: ReconciliationRun, known: Known, payment: Payme
     if run.dry_run:
         return
     # Our books have the sale once: what a second charge moved is for a person to explain.
-    booked = None if known.is_charged_otherwise(payment, line) else payment.money
-    new = journal.record_line(session, run.provider, settled, booked=booked, payment_id=payment.id)
-    known.note_charge(payment, line)
-    findings.count(run, "lines", "booked" if new else "known")
+    answers = known.unmet_sale(payment)
+    done = journal.record_line(session, run.provider, settled, answers=answers, payment_id=payment.id)
+    if done is not Recorded.KNOWN:
+        known.note_charge(payment)
+    findings.count(run, "lines", done)
 
 
 def _tell(

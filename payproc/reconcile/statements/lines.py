@@ -6,11 +6,13 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from payproc.database import models
-from payproc.database.models import Payment
+from payproc.database.models import JournalKind, Payment
 from payproc.domain.references import Reference
 from payproc.domain.settlement import LineKind, SettlementLine
 from payproc.reconcile.runs import Work
 from payproc.reconcile.statements.fields import LineType, StatementLine
+from payproc.records.ledger import matching
+from payproc.records.ledger.matching import OwnJournal
 
 _BY_THEIR_NAME = (Reference.JAZZ_CASH, Reference.EASY_PAISA)
 
@@ -42,9 +44,13 @@ class Known:
         self._find(lines)
         found = {payment.id for payment in self._by_reference.values()}
         found |= {payment.id for group in self._by_their_name.values() for payment in group}
-        self._kept: dict[str, models.SettlementLine] = {}
-        self._charges: dict[str, set[str]] = {}
-        self._find_kept(found, lines)
+        self._kept = self._find_kept(lines)
+        sales = matching.own_journals(session, found)
+        # In the order of time: one that was undone is met before the one after it.
+        self._unmet: dict[str, list[OwnJournal]] = {}
+        for own in sales:
+            if own.kind is JournalKind.SALE and own.match is None and own.payment_id is not None:
+                self._unmet.setdefault(own.payment_id, []).append(own)
 
     def _find(self, lines: Sequence[StatementLine]) -> None:
         references = {line.reference for line in lines if line.reference}
@@ -62,13 +68,10 @@ class Known:
     def _payments(self, which: ColumnElement[bool]) -> list[Payment]:
         return list(self._session.scalars(select(Payment).where(self._work.is_of_gateway, which)))
 
-    def _find_kept(self, payment_ids: set[str], lines: Sequence[StatementLine]) -> None:
+    def _find_kept(self, lines: Sequence[StatementLine]) -> dict[str, models.SettlementLine]:
         line = models.SettlementLine
-        mine = or_(line.line_id.in_({each.id for each in lines}), line.payment_id.in_(payment_ids))
-        for kept in self._session.scalars(select(line).where(line.provider == self._work.method, mine)):
-            self._kept[kept.line_id] = kept
-            if kept.kind is LineKind.CHARGE and kept.payment_id is not None:
-                self._charges.setdefault(kept.payment_id, set()).add(kept.line_id)
+        mine = (line.provider == self._work.method) & line.line_id.in_({each.id for each in lines})
+        return {kept.line_id: kept for kept in self._session.scalars(select(line).where(mine))}
 
     def payment_of(self, line: StatementLine) -> Payment | None:
         """Return the payment that a line is about: by our reference, else by the gateway's names of it."""
@@ -83,10 +86,10 @@ class Known:
         """Return the line as an earlier import booked it."""
         return self._kept.get(line.id)
 
-    def is_charged_otherwise(self, payment: Payment, line: StatementLine) -> bool:
-        """Whether the books have another charge of the payment."""
-        return bool(self._charges.get(payment.id, set()) - {line.id})
+    def unmet_sale(self, payment: Payment) -> list[OwnJournal]:
+        """Return the payment's sale, where no line has met it yet."""
+        return self._unmet.get(payment.id, [])[:1]
 
-    def note_charge(self, payment: Payment, line: StatementLine) -> None:
-        """Remember a charge that was booked just now."""
-        self._charges.setdefault(payment.id, set()).add(line.id)
+    def note_charge(self, payment: Payment) -> None:
+        """Remember that the sale has met its line just now."""
+        self._unmet[payment.id] = self._unmet.get(payment.id, [])[1:]

@@ -1,12 +1,14 @@
 """The ledger: the only code that books. Double entry in every currency, in the transaction that learns of it.
 
-Our own knowledge is booked first (a sale, a refund); the provider's balance line then adds what only it knows: its fee,
-its rate, and whatever we had not booked. After both, what the provider owes us has moved by the line's net.
+Our own knowledge (a sale, a refund) and the line of the provider's balance that answers it come in either order. The
+line adds what only it knows: its fee, its rate, and whatever we had not booked; one that came first is cleared when it
+meets what it answers. After both, what the provider owes us has moved by the line's net.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
+from enum import StrEnum
 from typing import assert_never
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -15,8 +17,11 @@ from sqlalchemy.orm import Session
 
 from payproc.database import models
 from payproc.database.models import Account, Journal, JournalKind, LedgerEntry, Payment, Refund
-from payproc.domain.money import Money
+from payproc.domain.money import Currency, Money
 from payproc.domain.settlement import LineKind, SettlementLine
+from payproc.records.ledger import matching
+from payproc.records.ledger.booking import Posting, book, moved, negated
+from payproc.records.ledger.matching import OwnJournal
 
 # How many rows of an export are in memory at once.
 _AT_ONCE = 1000
@@ -46,78 +51,128 @@ class Entry:
     money: Money
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Posting:
-    account: Account
-    money: Money
+class Recorded(StrEnum):
+    """What telling of a line came to."""
+
+    BOOKED = "booked"
+    CLEARED = "cleared"  # it was booked before, and has now met what it answers
+    KNOWN = "known"
 
 
 def record_sale(session: Session, payment: Payment) -> None:
     """Book that a payment completed: the provider owes us what was sold. Once, even if it completes again."""
-    sold = payment.money
-    _book(
-        session,
-        JournalKind.SALE,
-        payment.id,
-        provider=payment.payment_method,
-        payment_id=payment.id,
-        evidence=payment.reference,
-        postings=_moved(sold, debit=Account.RECEIVABLE, credit=Account.SALES),
-    )
+    postings = moved(payment.money, debit=Account.RECEIVABLE, credit=Account.SALES)
+    _record_own(session, JournalKind.SALE, payment, None, evidence=payment.reference, postings=postings)
 
 
 def record_refund(session: Session, refund: Refund, payment: Payment) -> None:
     """Book, once, that a refund succeeded: the provider owes us that much less."""
-    given = refund.money
-    postings = _moved(given, debit=Account.REFUNDS, credit=Account.RECEIVABLE)
-    _book_refund(session, JournalKind.REFUND, refund, payment=payment, postings=postings)
+    postings = moved(refund.money, debit=Account.REFUNDS, credit=Account.RECEIVABLE)
+    _record_refund(session, JournalKind.REFUND, refund, payment=payment, postings=postings)
 
 
 def record_refund_undone(session: Session, refund: Refund, payment: Payment) -> None:
     """Book, once, that a refund which had succeeded came to nothing after all."""
-    back = refund.money
-    postings = _moved(back, debit=Account.RECEIVABLE, credit=Account.REFUNDS)
-    _book_refund(session, JournalKind.REFUND_UNDONE, refund, payment=payment, postings=postings)
+    postings = moved(refund.money, debit=Account.RECEIVABLE, credit=Account.REFUNDS)
+    _record_refund(session, JournalKind.REFUND_UNDONE, refund, payment=payment, postings=postings)
 
 
-def _book_refund(
-    session: Session, kind: JournalKind, refund: Refund, *, payment: Payment, postings: list[_Posting]
+def _record_refund(
+    session: Session, kind: JournalKind, refund: Refund, *, payment: Payment, postings: list[Posting]
 ) -> None:
-    _book(
-        session,
-        kind,
-        refund.id,
-        provider=payment.payment_method,
-        payment_id=payment.id,
-        evidence=refund.provider_refund_id or refund.id,
-        postings=postings,
+    evidence = refund.provider_refund_id or refund.id
+    _record_own(session, kind, payment, refund, evidence=evidence, postings=postings)
+
+
+def _record_own(
+    session: Session,
+    kind: JournalKind,
+    payment: Payment,
+    refund: Refund | None,
+    *,
+    evidence: str,
+    postings: list[Posting],
+) -> None:
+    """Book what we know by ourselves, and let it meet the line that was booked before it."""
+    subject = payment.id if refund is None else refund.id
+    provider = payment.payment_method
+    journal_id = book(
+        session, kind, subject, provider=provider, payment_id=payment.id, evidence=evidence, postings=postings
     )
+    if journal_id is None:
+        return
+    owed = next(posting.money for posting in postings if posting.account is Account.RECEIVABLE)
+    own = OwnJournal(id=journal_id, key=f"{kind}:{subject}", kind=kind, payment_id=payment.id, money=owed)
+    line = matching.waiting_line(session, own, payment, refund)
+    if line is not None:
+        _clear(session, provider, as_told(line), share=owed, payment_id=payment.id)
+        matching.join(session, provider, [line.line_id], [own])
 
 
 def record_line(
-    session: Session, provider: str, line: SettlementLine, *, booked: Money | None, payment_id: str | None
-) -> bool:
-    """Keep and book a line of a provider's balance, once for ever; return whether it was new.
+    session: Session,
+    provider: str,
+    line: SettlementLine,
+    *,
+    answers: Sequence[OwnJournal] = (),
+    payment_id: str | None,
+) -> Recorded:
+    """Keep and book a line of a provider's balance, once for ever; say whether it was new.
 
-    `booked` is what our books already moved for it, unsigned and in its own currency: the payment's amount for a
-    charge, the refund's for a refund and for one that failed. None where they moved nothing, as for a charge made by
-    hand. A line that is known may still learn its payout.
+    `answers` is what we booked for it, and no line has met yet: none where we booked nothing, as for a charge made by
+    hand. A line that is known may still learn its payout, and meet what it answers.
 
-    Raises InvalidRequest for a currency that is not in our table, ValueError for a `booked` where there can be none.
+    Raises InvalidRequest for a currency that is not in our table, ValueError for what a line of its kind cannot answer.
     """
-    postings = _line_postings(line, booked=booked)
-    if not _keep(session, provider, line, payment_id=payment_id):
-        return False
-    _book(
-        session,
-        JournalKind.LINE,
-        f"{provider}:{line.id}",
-        provider=provider,
-        payment_id=payment_id,
-        evidence=line.source or line.id,
-        postings=postings,
-    )
-    return True
+    return record_lines(session, provider, [line], answers=answers, payment_id=payment_id)
+
+
+def record_lines(
+    session: Session,
+    provider: str,
+    lines: Sequence[SettlementLine],
+    *,
+    answers: Sequence[OwnJournal],
+    payment_id: str | None,
+) -> Recorded:
+    """Do the same with several lines that answer together; they are of one currency. It raises the same."""
+    _check_kinds(lines, answers)
+    before = matching.matches_of(session, provider, [line.id for line in lines]) if answers else {}
+    shares = _shares(lines, answers)
+    done = Recorded.KNOWN
+    for line, share in zip(lines, shares, strict=True):
+        gross = _gross_postings(line, share=share)
+        fee = moved(Money.of(line.fee, line.currency), debit=Account.FEES, credit=Account.RECEIVABLE)
+        if _keep(session, provider, line, payment_id=payment_id):
+            _book_line(session, JournalKind.LINE, provider, line, payment_id=payment_id, postings=[*gross, *fee])
+            done = Recorded.BOOKED
+        elif share is not None and not before:
+            _clear(session, provider, line, share=share, payment_id=payment_id)
+            done = Recorded.CLEARED
+    if answers and not before:
+        matching.join(session, provider, [line.id for line in lines], answers)
+    return done
+
+
+def _check_kinds(lines: Sequence[SettlementLine], answers: Sequence[OwnJournal]) -> None:
+    for line in lines:
+        wrong = [own.key for own in answers if own.kind is not matching.ANSWERED.get(line.kind)]
+        if wrong:
+            raise ValueError(f"a {line.kind} line does not answer {wrong[0]}")
+
+
+def _shares(lines: Sequence[SettlementLine], answers: Sequence[OwnJournal]) -> list[Money | None]:
+    """Say how much of what we booked each line is for: of several the last is for what the others leave."""
+    if not answers:
+        return [None for _ in lines]
+    first, *others = (own.money for own in answers)
+    left = sum(others, start=first)
+    shares: list[Money | None] = []
+    for line in lines[:-1]:
+        share = Money.of(line.gross, line.currency)
+        shares.append(share)
+        left -= share
+    return [*shares, left]
 
 
 def _keep(session: Session, provider: str, line: SettlementLine, *, payment_id: str | None) -> bool:
@@ -135,6 +190,7 @@ def _keep(session: Session, provider: str, line: SettlementLine, *, payment_id: 
             fee=line.fee,
             net=line.net,
             source=line.source,
+            payment_source=line.payment_source,
             payout=line.payout,
             exchange_rate=line.exchange_rate,
             created_at=line.created_at,
@@ -149,31 +205,57 @@ def _keep(session: Session, provider: str, line: SettlementLine, *, payment_id: 
     return added is not None
 
 
-def _line_postings(line: SettlementLine, *, booked: Money | None) -> list[_Posting]:
-    gross, fee = Money.of(line.gross, line.currency), Money.of(line.fee, line.currency)
-    return [
-        *_gross_postings(line.kind, gross, booked=booked),
-        *_moved(fee, debit=Account.FEES, credit=Account.RECEIVABLE),
-    ]
+def as_told(kept: models.SettlementLine) -> SettlementLine:
+    """Return a line that was kept, as it was told."""
+    names = (field.name for field in fields(SettlementLine) if field.name not in ("id", "description"))
+    return SettlementLine(id=kept.line_id, **{name: getattr(kept, name) for name in names})
 
 
-def _gross_postings(kind: LineKind, gross: Money, *, booked: Money | None) -> list[_Posting]:
+def _book_line(
+    session: Session,
+    kind: JournalKind,
+    provider: str,
+    line: SettlementLine,
+    *,
+    payment_id: str | None,
+    postings: list[Posting],
+) -> None:
+    subject, evidence = f"{provider}:{line.id}", line.source or line.id
+    book(session, kind, subject, provider=provider, payment_id=payment_id, evidence=evidence, postings=postings)
+
+
+def _clear(session: Session, provider: str, line: SettlementLine, *, share: Money, payment_id: str | None) -> None:
+    """Bring the books of a line that was booked alone to where they would be had ours come first."""
+    alone = _gross_postings(line, share=None)
+    back = [Posting(account=posting.account, money=negated(posting.money)) for posting in alone]
+    postings = _summed([*back, *_gross_postings(line, share=share)])
+    _book_line(session, JournalKind.CLEARING, provider, line, payment_id=payment_id, postings=postings)
+
+
+def _summed(postings: list[Posting]) -> list[Posting]:
+    sums: dict[tuple[Account, Currency], Money] = {}
+    for posting in postings:
+        place = posting.account, posting.money.currency
+        sums[place] = sums[place] + posting.money if place in sums else posting.money
+    return [Posting(account=account, money=money) for (account, _), money in sums.items() if money.amount_minor]
+
+
+def _gross_postings(line: SettlementLine, *, share: Money | None) -> list[Posting]:
     """Bring the receivable to where the line says it is, from where our books have it."""
-    counter = _counter(kind)
-    if booked is None:
-        return _moved(gross, debit=Account.RECEIVABLE, credit=counter)
-    moved = _signed(kind, booked)
-    if moved.currency == gross.currency:
-        return _moved(gross - moved, debit=Account.RECEIVABLE, credit=counter)
+    gross, counter = Money.of(line.gross, line.currency), _counter(line.kind)
+    if share is None:
+        return moved(gross, debit=Account.RECEIVABLE, credit=counter)
+    if share.currency == gross.currency:
+        return moved(gross - share, debit=Account.RECEIVABLE, credit=counter)
     return [
-        *_moved(moved, debit=Account.CONVERSION, credit=Account.RECEIVABLE),
-        *_moved(gross, debit=Account.RECEIVABLE, credit=Account.CONVERSION),
+        *moved(share, debit=Account.CONVERSION, credit=Account.RECEIVABLE),
+        *moved(gross, debit=Account.RECEIVABLE, credit=Account.CONVERSION),
     ]
 
 
 def _counter(kind: LineKind) -> Account:
     match kind:
-        case LineKind.CHARGE | LineKind.REFUND | LineKind.REFUND_FAILURE | LineKind.OTHER:
+        case LineKind.CHARGE | LineKind.CHARGE_FAILURE | LineKind.REFUND | LineKind.REFUND_FAILURE | LineKind.OTHER:
             return Account.SUSPENSE
         case LineKind.DISPUTE:
             return Account.DISPUTES
@@ -183,59 +265,6 @@ def _counter(kind: LineKind) -> Account:
             return Account.PAYOUTS
         case _:
             assert_never(kind)
-
-
-def _signed(kind: LineKind, booked: Money) -> Money:
-    match kind:
-        case LineKind.CHARGE | LineKind.REFUND_FAILURE:
-            return booked
-        case LineKind.REFUND:
-            return Money(amount_minor=-booked.amount_minor, currency=booked.currency)
-        case LineKind.DISPUTE | LineKind.FEE | LineKind.PAYOUT | LineKind.OTHER:
-            raise ValueError(f"our books move nothing for a {kind} line before the provider's balance does")
-        case _:
-            assert_never(kind)
-
-
-def _moved(money: Money, *, debit: Account, credit: Account) -> list[_Posting]:
-    # A negative amount swaps the sides by itself, and nothing is no entry.
-    if money.amount_minor == 0:
-        return []
-    reverse = Money(amount_minor=-money.amount_minor, currency=money.currency)
-    return [_Posting(account=debit, money=money), _Posting(account=credit, money=reverse)]
-
-
-def _book(
-    session: Session,
-    kind: JournalKind,
-    subject: str,
-    *,
-    provider: str,
-    payment_id: str | None,
-    evidence: str,
-    postings: list[_Posting],
-) -> None:
-    if not postings:
-        return
-    journal_id = session.scalar(
-        insert(Journal)
-        .values(key=f"{kind}:{subject}", kind=kind, payment_id=payment_id, evidence=evidence)
-        .on_conflict_do_nothing(index_elements=[Journal.key])
-        .returning(Journal.id)
-    )
-    if journal_id is None:
-        return
-    sides = [
-        {
-            "journal_id": journal_id,
-            "account": posting.account,
-            "provider": provider,
-            "currency": posting.money.currency.code,
-            "amount_minor": posting.money.amount_minor,
-        }
-        for posting in postings
-    ]
-    session.execute(insert(LedgerEntry).values(sides))
 
 
 def balances(session: Session, *, at: datetime | None = None) -> list[Balance]:

@@ -75,7 +75,7 @@ def _seed_payment(simulator: Simulator, seed: Seed, base_url: str) -> Json:
     opened = dict(intent)
     charge = objects.charge(intent, method=Method.CARD, email=None, created=seed.created)
     line = charge_line(charge, settlement=simulator.config.settlement_currency, created=seed.created)
-    charge.update(objects.collected(charge, line))
+    charge.update(objects.collected(charge, line["id"]))
     intent.update(objects.succeeded(charge))
     session.update(payment_intent=intent["id"], **objects.completed("paid", email=None))
     for body in (session, intent, charge, line):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sandbox.store import Json
-from sandbox.stripe.account.objects import new_id
+from sandbox.stripe.account.objects import Method, new_id
 from sandbox.stripe.account.rates import settled
 from sandbox.stripe.store import Kind
 
@@ -18,6 +18,8 @@ class LineType(StrEnum):
     """The `type` of a balance transaction."""
 
     CHARGE = "charge"
+    PAYMENT = "payment"  # a charge that is no card's
+    PAYMENT_FAILURE_REFUND = "payment_failure_refund"
     REFUND = "refund"
     REFUND_FAILURE = "refund_failure"
     ADJUSTMENT = "adjustment"
@@ -29,6 +31,7 @@ class Category(StrEnum):
     """The `reporting_category`, which accountants go by."""
 
     CHARGE = "charge"
+    CHARGE_FAILURE = "charge_failure"
     REFUND = "refund"
     REFUND_FAILURE = "refund_failure"
     DISPUTE = "dispute"
@@ -55,9 +58,10 @@ def processing_fee(amount: int) -> Json:
 
 
 def charge_line(charge: Json, *, settlement: str, created: int) -> Json:
-    """Return the line of a collected charge."""
+    """Return the line of a charge: of a card's when it is collected, of a bank debit's when it is submitted."""
+    is_card = charge["payment_method_details"]["type"] == Method.CARD
     collected = Movement(
-        type=LineType.CHARGE,
+        type=LineType.CHARGE if is_card else LineType.PAYMENT,
         category=Category.CHARGE,
         amount=charge["amount"],
         currency=charge["currency"],
@@ -66,6 +70,17 @@ def charge_line(charge: Json, *, settlement: str, created: int) -> Json:
     )
     body = line(collected, settlement=settlement, created=created)
     return less(body, processing_fee(body["amount"]))
+
+
+def failure_line(charge_line: Json, *, created: int) -> Json:
+    """Return the line that takes back one of a debit which the bank returned, with its fee."""
+    back = {name: -charge_line[name] for name in ("amount", "fee", "net")}
+    kind = {"type": LineType.PAYMENT_FAILURE_REFUND, "reporting_category": Category.CHARGE_FAILURE}
+    new = {"id": new_id("txn"), "created": created, "available_on": created + TWO_DAYS}
+    details = [{**each, "amount": -each["amount"]} for each in charge_line["fee_details"]]
+    # It is of no payout yet, whatever became of the first.
+    own = {name: value for name, value in charge_line.items() if not name.startswith("_")}
+    return {**own, **back, **kind, **new, "fee_details": details, "status": "pending"}
 
 
 def line(movement: Movement, *, settlement: str, created: int) -> Json:

@@ -216,14 +216,14 @@ def _method_details(method: Method) -> Json:
     return {"brand": "visa", "country": "US", "exp_month": 12, "exp_year": 2034, "last4": "4242"}
 
 
-def collected(charge: Json, line: Json) -> Json:
-    """Return what changes in a charge once its money is there; `line` is its balance transaction."""
+def collected(charge: Json, line_id: str) -> Json:
+    """Return what changes in a charge once its money is there; `line_id` names its balance transaction."""
     return {
         "status": "succeeded",
         "paid": True,
         "captured": True,
         "amount_captured": charge["amount"],
-        "balance_transaction": line["id"],
+        "balance_transaction": line_id,
         "outcome": {"network_status": "approved_by_network", "type": "authorized"},
     }
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from sandbox.store import Json
 from sandbox.stripe.account import objects
-from sandbox.stripe.account.ledger import charge_line
+from sandbox.stripe.account.ledger import charge_line, failure_line
 from sandbox.stripe.account.magic import DECLINES, LATE_DECLINE, Decline, Outcome, outcome_of
 from sandbox.stripe.account.objects import Method
 from sandbox.stripe.simulator import Simulator, public
@@ -184,6 +184,8 @@ class _Happening:
     def _pay_later(self) -> None:
         intent = self._intent()
         charge = self._charge(intent, Method.BANK_DEBIT)
+        # Since 2024 the balance shows a debit when it is submitted, days before the bank has said yes.
+        charge["balance_transaction"] = self._line(charge)["id"]
         self._save("charge.pending", charge)
         intent.update(status="processing", last_payment_error=None, **objects.paid_with(charge))
         self._save("payment_intent.processing", intent)
@@ -198,6 +200,11 @@ class _Happening:
 
     def _fail(self) -> None:
         intent, charge = self._attempted()
+        shown = self._simulator.store.get(Kind.BALANCE_TRANSACTION, charge["balance_transaction"])
+        if shown is not None:
+            back = failure_line(shown, created=self._simulator.now())
+            self._simulator.save(back)
+            charge["failure_balance_transaction"] = back["id"]
         self._refuse(intent, charge, LATE_DECLINE)
         self._save("checkout.session.async_payment_failed", self._session)
 
@@ -235,13 +242,16 @@ class _Happening:
         return intent, charge
 
     def _collect(self, intent: Json, charge: Json) -> None:
-        line = charge_line(charge, settlement=self._simulator.config.settlement_currency, created=self._simulator.now())
-        self._simulator.save(line)
-        charge.update(objects.collected(charge, line))
+        charge.update(objects.collected(charge, charge["balance_transaction"] or self._line(charge)["id"]))
         self._save("charge.succeeded", charge)
         intent.update(objects.succeeded(charge))
         self._save("payment_intent.succeeded", intent)
         self._session["payment_intent"] = intent["id"]
+
+    def _line(self, charge: Json) -> Json:
+        body = charge_line(charge, settlement=self._simulator.config.settlement_currency, created=self._simulator.now())
+        self._simulator.save(body)
+        return body
 
     def _refuse(self, intent: Json, charge: Json, decline: Decline) -> None:
         charge.update(

