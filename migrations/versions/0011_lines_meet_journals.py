@@ -23,6 +23,11 @@ _FINDINGS_BELOW = (
     "dispute_unknown", "stuck", "ledger_imbalance", "fee_missing", "payout_sum_mismatch", "fx_unexplained",
     "livemode_mismatch", "unreadable",
 )  # fmt: skip
+_MAILS_BELOW = ("receipt", "failure", "refund", "refund_failed", "dispute", "digest")
+_FACTS_BELOW = (
+    "created", "started", "attempt_declined", "processing", "paid", "declined", "expired", "cancelled", "refunded",
+    "refund_undone", "mismatch",
+)  # fmt: skip
 _NEW_FINDINGS = ("in_suspense", "payout_failed")
 
 
@@ -43,15 +48,17 @@ def upgrade() -> None:
     _make_matches()
     _make_drafts()
     _accept_findings()
+    _mail_findings()
+    _allow("payment_events", (*_FACTS_BELOW, "sale_undone"), column="fact")
     op.execute(_MATCH_PAIRS)
     op.execute(_MATCH_SUMS)
     _only_add()
 
 
-def _allow(table: str, words: tuple[str, ...]) -> None:
-    name = op.f(f"ck_{table}_kind")
+def _allow(table: str, words: tuple[str, ...], *, column: str = "kind") -> None:
+    name = op.f(f"ck_{table}_{column}")
     op.drop_constraint(name, table, type_="check")
-    op.create_check_constraint(name, table, f"kind IN {words}")
+    op.create_check_constraint(name, table, f"{column} IN {words}")
 
 
 def _name_journals() -> None:
@@ -152,6 +159,30 @@ def _accept_findings() -> None:
         ["provider", "kind", "ours", "theirs"],
         postgresql_where=sa.text("accepted_at IS NOT NULL"),
     )
+
+
+def _mail_findings() -> None:
+    _allow("emails", (*_MAILS_BELOW, "finding"))
+    op.drop_constraint(op.f("ck_emails_only_a_digest_has_no_payment"), "emails", type_="check")
+    op.create_check_constraint(
+        op.f("ck_emails_of_a_payment_or_of_the_shop"),
+        "emails",
+        "(kind IN ('digest', 'finding')) = (payment_id IS NULL)",
+    )
+
+
+def _mail_no_findings() -> None:
+    # The release below cannot write one: nobody goes on trying.
+    op.execute("""
+        WITH dropped AS (DELETE FROM emails WHERE kind = 'finding' RETURNING id)
+        UPDATE jobs SET state = 'done', finished_at = now(), leased_until = NULL, lease_token = NULL
+        FROM dropped WHERE jobs.kind = 'mail.send' AND jobs.subject = dropped.id AND jobs.state <> 'done'
+    """)
+    op.drop_constraint(op.f("ck_emails_of_a_payment_or_of_the_shop"), "emails", type_="check")
+    op.create_check_constraint(
+        op.f("ck_emails_only_a_digest_has_no_payment"), "emails", "(kind = 'digest') = (payment_id IS NULL)"
+    )
+    _allow("emails", _MAILS_BELOW)
 
 
 # What the books took from a line's net before they booked it: the amount of what it answers, in that one's currency.
@@ -260,6 +291,8 @@ def downgrade() -> None:
     op.drop_index("ix_settlement_lines_payment_source", "settlement_lines")
     op.drop_column("settlement_lines", "payment_source")
     _say_it_in_words_of_the_release_below()
+    _mail_no_findings()
+    _allow("payment_events", _FACTS_BELOW, column="fact")
     _allow("journals", _JOURNALS_BELOW)
     _allow("settlement_lines", _LINES_BELOW)
     _allow("reconciliation_findings", _FINDINGS_BELOW)
@@ -271,6 +304,10 @@ def _say_it_in_words_of_the_release_below() -> None:
     op.execute("ALTER TABLE journals DISABLE TRIGGER rows_are_only_added")
     op.execute(f"UPDATE journals SET kind = 'line' WHERE kind IN {_NEW_JOURNALS}")  # noqa: S608 (words of our own)
     op.execute("ALTER TABLE journals ENABLE TRIGGER rows_are_only_added")
+    # A sale that was undone ended a payment as one that did not arrive does.
+    op.execute("ALTER TABLE payment_events DISABLE TRIGGER events_are_only_added")
+    op.execute("UPDATE payment_events SET fact = 'declined' WHERE fact = 'sale_undone'")
+    op.execute("ALTER TABLE payment_events ENABLE TRIGGER events_are_only_added")
     op.execute("ALTER TABLE settlement_lines DISABLE TRIGGER lines_are_kept")
     op.execute("UPDATE settlement_lines SET kind = 'other' WHERE kind = 'charge_failure'")
     op.execute("ALTER TABLE settlement_lines ENABLE TRIGGER lines_are_kept")

@@ -26,11 +26,12 @@ WHERE p.status IN ('pending', 'processing')
   AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.payment_id = p.id AND r.resolved_at IS NULL);
 
 -- name: receipt_only_for_completed
--- One receipt per completed payment at most (a unique constraint), and none for another. Here as below, what was
--- withdrawn tells nobody anything.
+-- One receipt per completed payment at most (a unique constraint), and none for another, unless it was sent before the
+-- payment turned out to be none. Here as below, what was withdrawn tells nobody anything.
 SELECT e.id, format('mail %s is a receipt of %s, which is %s', e.id, p.id, p.status)
 FROM emails e JOIN payments p ON p.id = e.payment_id
-WHERE e.kind = 'receipt' AND e.withdrawn_at IS NULL AND p.completed_at IS NULL;
+WHERE e.kind = 'receipt' AND e.withdrawn_at IS NULL AND p.completed_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM payment_events v WHERE v.payment_id = p.id AND v.fact = 'sale_undone');
 
 -- name: completed_has_receipt
 -- Every completed payment has its receipt in the outbox, sent or not.
@@ -173,12 +174,13 @@ SELECT currency, format('the ledger as a whole is off by %s %s (minor units)', s
 FROM ledger_entries GROUP BY currency HAVING sum(amount_minor) <> 0;
 
 -- name: completed_has_sale
--- Every payment that was ever completed is sold once, for exactly its amount; no other one is.
+-- Every payment that is completed is sold once, for exactly its amount; no other one is, but for what was undone.
 WITH sold AS (
     SELECT j.payment_id, e.currency, -sum(e.amount_minor) AS amount
     FROM journals j JOIN ledger_entries e ON e.journal_id = j.id
-    WHERE j.kind = 'sale' AND e.account = 'sales'
+    WHERE j.kind IN ('sale', 'sale_undone') AND e.account = 'sales'
     GROUP BY j.payment_id, e.currency
+    HAVING sum(e.amount_minor) <> 0
 )
 SELECT coalesce(p.id, s.payment_id), format('%s took %s, and its sale is booked as %s (minor units)',
     coalesce(p.id, s.payment_id), coalesce(p.amount_minor || ' ' || p.currency, 'nothing'),

@@ -36,6 +36,7 @@ class Fact(StrEnum):
     REFUNDED = "refunded"
     REFUND_UNDONE = "refund_undone"
     MISMATCH = "mismatch"  # paid, but not what we asked for: recorded, never applied
+    SALE_UNDONE = "sale_undone"  # completed wrongly: two people say that nothing was paid
 
 
 class RefundStatus(StrEnum):
@@ -111,13 +112,13 @@ OPEN = frozenset(PaymentStatus) - TERMINAL
 
 # "completed!" moves and asks for a review: the merchant had been told the payment would not come.
 _GRID = """
-              started attempt_declined processing paid       declined  expired    cancelled  refunded  refund_undone mismatch
-pending       same    same             processing completed  failed    cancelled  cancelled  -         -             same
-processing    same    same             same       completed  failed    cancelled  cancelled  -         -             same
-completed     late    late             late       same       late      late       late       refunded  same          late
-failed        late    late             late       completed! same      late       late       -         -             late
-cancelled     late    late             late       completed! late      same       same       -         -             late
-refunded      late    late             late       late       late      late       late       same      completed     late
+              started attempt_declined processing paid       declined  expired    cancelled  refunded  refund_undone mismatch sale_undone
+pending       same    same             processing completed  failed    cancelled  cancelled  -         -             same     -
+processing    same    same             same       completed  failed    cancelled  cancelled  -         -             same     -
+completed     late    late             late       same       late      late       late       refunded  same          late     failed
+failed        late    late             late       completed! same      late       late       -         -             late     -
+cancelled     late    late             late       completed! late      same       same       -         -             late     -
+refunded      late    late             late       late       late      late       late       same      completed     late     -
 """  # noqa: E501 (a grid is read by its columns)
 
 

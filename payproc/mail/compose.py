@@ -13,7 +13,7 @@ from payproc.domain.phrases import Kind, Part, Value, as_markup, as_text, one_li
 from payproc.mail import headers
 from payproc.mail.customers import customer_message
 from payproc.mail.message import Message
-from payproc.mail.operators import digest_message, dispute_message
+from payproc.mail.operators import digest_message, dispute_message, finding_message
 from payproc.settings import Settings
 
 # A Nastaliq has Latin letters as an afterthought, and would make a line of digits as tall as its own.
@@ -63,6 +63,8 @@ def compose(session: Session, email: Email, *, settings: Settings) -> EmailMessa
             return _mail(message, email, name="", settings=settings)
         case EmailKind.DIGEST:
             return _mail(digest_message(session, email), email, name="", settings=settings)
+        case EmailKind.FINDING:
+            return _mail(finding_message(session, email), email, name="", settings=settings)
         case _:
             assert_never(email.kind)
 

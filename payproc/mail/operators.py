@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from payproc.database.models import Dispute, Email, Payment, Review, ReviewKind
+from payproc.database.models import Dispute, Email, Payment, ReconciliationFinding, Review, ReviewKind
 from payproc.domain.languages import ENGLISH
 from payproc.domain.phrases import Phrase, amount, code, phrase, words
 from payproc.domain.states import DisputeStatus
@@ -61,6 +61,26 @@ def _dispute_rows(dispute: Dispute, payment: Payment, *, settings: Settings) -> 
         Row(label="Payment", value=code(payment.id)),
         Row(label="Paid", value=amount(payment.money)),
         Row(label="Link", value=code(f"{settings.public_base_url}/api/v1/payments/{payment.id}")),
+    )
+
+
+def finding_message(session: Session, email: Email) -> Message:
+    """Return word of a difference that cannot wait."""
+    finding = session.get_one(ReconciliationFinding, email.about)
+    kind, provider = code(_spelt(finding.kind)), code(finding.provider)
+    return Message(
+        language=ENGLISH,
+        subject=phrase("Critical difference: {kind}, {provider}", kind=kind, provider=provider),
+        heading="Critical difference",
+        figure=kind,
+        lines=(phrase("{detail}", detail=words(_shortened(finding.detail))),),
+        rows=(
+            Row(label="Ours", value=code(finding.ours or "none")),
+            Row(label="Theirs", value=code(finding.theirs or "none")),
+            Row(label="Found", value=code(_utc(finding.opened_at))),
+            Row(label="Finding", value=code(finding.id)),
+        ),
+        closing=phrase("All that is open: python -m payproc reconcile show --findings"),
     )
 
 

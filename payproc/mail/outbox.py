@@ -47,6 +47,11 @@ def stage_digest(session: Session, period: str, *, operator_mail: str) -> None:
     _stage(session, EmailKind.DIGEST, None, about=period, recipient=operator_mail)
 
 
+def stage_finding(session: Session, finding_id: str, *, operator_mail: str) -> None:
+    """Stage word of a difference that does not wait for the next digest."""
+    _stage(session, EmailKind.FINDING, None, about=finding_id, recipient=operator_mail)
+
+
 def _stage_for_customer(session: Session, kind: EmailKind, payment: Payment, *, about: str = "") -> bool:
     user = session.get_one(User, payment.user_id)
     return _stage(session, kind, payment.id, about=about, recipient=user.email)

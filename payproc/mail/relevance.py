@@ -4,7 +4,7 @@ from typing import assert_never
 
 from sqlalchemy.orm import Session
 
-from payproc.database.models import Email, EmailKind, Payment, Refund
+from payproc.database.models import Email, EmailKind, Payment, ReconciliationFinding, Refund
 from payproc.domain.states import RefundStatus
 from payproc.mail.digest import open_reviews
 
@@ -14,9 +14,12 @@ _NOT_REFUNDED = frozenset({RefundStatus.FAILED, RefundStatus.CANCELLED})
 def still_holds(session: Session, email: Email) -> bool:
     """Return whether a mail may go out. What it tells never comes true again, so a withdrawn one stays withdrawn."""
     match email.kind:
-        case EmailKind.RECEIPT | EmailKind.DISPUTE:
-            # A receipt holds after a refund, too. A dispute's mail says what was told and, beside it, what stands now.
+        case EmailKind.DISPUTE:
+            # It says what was told and, beside it, what stands now.
             return True
+        case EmailKind.RECEIPT:
+            # It holds after a refund, too.
+            return session.get_one(Payment, email.payment_id).completed_at is not None
         case EmailKind.FAILURE:
             return session.get_one(Payment, email.payment_id).completed_at is None
         case EmailKind.REFUND:
@@ -25,5 +28,7 @@ def still_holds(session: Session, email: Email) -> bool:
             return session.get_one(Refund, email.about).status in _NOT_REFUNDED
         case EmailKind.DIGEST:
             return open_reviews(session, email.about).new > 0
+        case EmailKind.FINDING:
+            return session.get_one(ReconciliationFinding, email.about).closed_at is None
         case _:
             assert_never(email.kind)

@@ -22,7 +22,8 @@ from payproc.database.models import (
     SeenKey,
     SeenKind,
 )
-from payproc.reconcile.classification import is_mended
+from payproc.mail import outbox
+from payproc.reconcile.classification import Severity, is_mended, kinds_of
 from payproc.records.reviews import close_if_open, open_review
 
 # A run over a broken account must not fill the row: the counts are whole, the examples are not.
@@ -132,6 +133,16 @@ def _write(session: Session, run: ReconciliationRun, difference: Difference) -> 
         .returning(ReconciliationFinding.id)
     )
     return written
+
+
+def stage_mails(session: Session, run: ReconciliationRun, *, operator_mail: str) -> None:
+    """Stage a mail to the operators about each critical difference that the run has opened."""
+    finding = ReconciliationFinding
+    opened = select(finding.id).where(
+        finding.run_id == run.id, finding.closed_at.is_(None), finding.kind.in_(kinds_of(Severity.CRITICAL))
+    )
+    for finding_id in session.scalars(opened.order_by(finding.id)):
+        outbox.stage_finding(session, finding_id, operator_mail=operator_mail)
 
 
 def close(session: Session, finding: ReconciliationFinding, *, resolution: str) -> None:

@@ -218,7 +218,7 @@ def _settled(
         run.touched_at = session.scalars(select(func.now())).one()
         run.position = _after(step, batch, steps)
         if run.position is None:
-            _finish(session, run)
+            _finish(session, work, run)
         return run
 
 
@@ -230,9 +230,11 @@ def _after(step: Step[Any], batch: Batch[Any], steps: Steps) -> dict[str, Any] |
     return {"step": following[0], "cursor": None} if following else None
 
 
-def _finish(session: Session, run: ReconciliationRun) -> None:
+def _finish(session: Session, work: Work, run: ReconciliationRun) -> None:
     if not run.dry_run:
         findings.count(run, "closed", "gone", by=findings.close_what_is_gone(session, run))
+        if operators := work.app.settings.operator_mail:
+            findings.stage_mails(session, run, operator_mail=operators)
     session.execute(delete(SeenKey).where(SeenKey.run_id == run.id).execution_options(synchronize_session=False))
     run.state = RunState.DONE
     run.finished_at = run.touched_at

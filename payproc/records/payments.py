@@ -16,7 +16,7 @@ from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.provenance import Provenance
 from payproc.domain.references import References
 from payproc.domain.states import TERMINAL, Effect, Fact, PaymentStatus, transition
-from payproc.errors import NotFound
+from payproc.errors import Conflict, NotFound
 from payproc.mail import outbox
 from payproc.records import refunded
 from payproc.records.ledger import journal
@@ -113,6 +113,23 @@ def apply_fact(
     return payment
 
 
+def undo_sale(session: Session, payment_id: str, *, provenance: Provenance, reason: str) -> str:
+    """End a payment that was completed wrongly: nothing was paid. Return the journal that takes its sale back.
+
+    Raises Conflict for one that is not completed, or of which anything has been given back or is on its way.
+    """
+    payment = locked(session, payment_id)
+    held = refunded.reserved(session, payment)
+    if payment.status is not PaymentStatus.COMPLETED or held.amount_minor:
+        said = f"Payment {payment.id} is {payment.status}, and {held} of it is given back or on its way."
+        raise Conflict(said, code="sale_stands", subject=payment.id)
+    move(session, payment, Fact.SALE_UNDONE, provenance=provenance, detail=reason)
+    payment.failure_code, payment.failure_message = Fact.SALE_UNDONE, reason
+    booked = journal.record_sale_undone(session, payment)
+    assert booked is not None, "its turn was counted under the row's lock"
+    return booked
+
+
 def move(session: Session, payment: Payment, fact: Fact, *, provenance: Provenance, detail: str | None = None) -> bool:
     """Let a fact act on a payment whose row the caller has locked; return whether it moved.
 
@@ -147,6 +164,9 @@ def _stamp_payment(payment: Payment, *, now: datetime) -> None:
     if payment.status is PaymentStatus.COMPLETED and payment.completed_at is None:
         payment.completed_at = now
         payment.failure_code = payment.failure_message = None
+    if payment.status is PaymentStatus.FAILED:
+        # Its sale was undone: whatever asks whether it was paid asks for this.
+        payment.completed_at = None
     if payment.status in TERMINAL:
         payment.next_action = None
         payment.encrypted_payer = None

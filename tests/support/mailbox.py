@@ -11,7 +11,19 @@ from sqlalchemy import select, text, update
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.database.models import Dispute, Email, EmailKind, Payment, Refund, ReviewKind, User
+from payproc.database.models import (
+    Dispute,
+    Email,
+    EmailKind,
+    FindingKind,
+    Loop,
+    Payment,
+    ReconciliationRun,
+    Refund,
+    ReviewKind,
+    RunState,
+    User,
+)
 from payproc.domain.money import Money
 from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
@@ -20,6 +32,7 @@ from payproc.domain.states import DisputeStatus, Fact, RefundFact, RefundStatus
 from payproc.flows import checkout
 from payproc.mail import compose, outbox
 from payproc.providers.stripe import STRIPE
+from payproc.reconcile import findings
 from payproc.records import disputes, payments, refunds, remote_refunds
 from payproc.records.orders import create_order
 from payproc.records.reviews import open_review
@@ -113,6 +126,25 @@ class Mailbox:
         with self.app.database.transaction() as session:
             outbox.stage_digest(session, period, operator_mail=OPERATORS)
 
+    def finding(self) -> None:
+        """Word of a difference that cannot wait."""
+        run = ReconciliationRun(
+            loop=Loop.MONEY,
+            provider=STRIPE,
+            period="a day",
+            state=RunState.RUNNING,
+            window_begin=NOON - timedelta(days=1),
+            window_end=NOON,
+            counts={},
+        )
+        with self.app.database.transaction() as session:
+            session.add(run)
+            session.flush()
+            detail = "Payout po_1 of 97.10 USD did not reach the bank."
+            kind = FindingKind.PAYOUT_FAILED
+            findings.tell(session, run, kind, None, theirs="po_1", at=NOON, detail=detail)
+            findings.stage_mails(session, run, operator_mail=OPERATORS)
+
     def one_of_each(
         self,
         *,
@@ -131,6 +163,7 @@ class Mailbox:
             self.ask(f"a{number}", detail=f"Charge ch_{'7' * 30}{number} of 19.99 USD is in no payment of ours.")
         self.ask("b", kind=ReviewKind.UNSETTLED, detail=detail)
         self.digest()
+        self.finding()
 
     def work(self) -> None:
         """Do all work that is due, as relay and workers would."""

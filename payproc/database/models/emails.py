@@ -19,6 +19,7 @@ class EmailKind(StrEnum):
     REFUND_FAILED = "refund_failed"
     DISPUTE = "dispute"
     DIGEST = "digest"
+    FINDING = "finding"
 
 
 class Email(Base):
@@ -30,7 +31,7 @@ class Email(Base):
     payment_id: Mapped[str | None] = mapped_column(ForeignKey("payments.id"))
     kind: Mapped[EmailKind] = mapped_column(closed_set(EmailKind, "kind"))
     # Which piece of news of its kind: '' where a payment has only one, a refund's id, a dispute's id and the status
-    # told, the start of a digest's period.
+    # told, the start of a digest's period, a finding's id.
     about: Mapped[str] = mapped_column(server_default=text("''"))
     recipient: Mapped[str]
     # Staged in the transaction of what it tells, so this is also when that happened.
@@ -41,6 +42,6 @@ class Email(Base):
     __table_args__ = (
         # A digest is of no payment, and two of one period are still two.
         UniqueConstraint("payment_id", "kind", "about", postgresql_nulls_not_distinct=True),
-        CheckConstraint("(kind = 'digest') = (payment_id IS NULL)", name="only_a_digest_has_no_payment"),
+        CheckConstraint("(kind IN ('digest', 'finding')) = (payment_id IS NULL)", name="of_a_payment_or_of_the_shop"),
         CheckConstraint("sent_at IS NULL OR withdrawn_at IS NULL", name="sent_or_withdrawn"),
     )

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from payproc.database.models import (
     Dispute,
     FindingKind,
-    JournalKind,
     Payment,
     ReconciliationRun,
     Refund,
@@ -20,7 +19,7 @@ from payproc.database.models import (
 from payproc.database.models import SettlementLine as KeptLine
 from payproc.domain.money import Money
 from payproc.domain.settlement import LineKind, SettlementLine
-from payproc.domain.states import OPEN, REFUND_OPEN
+from payproc.domain.states import OPEN, REFUND_OPEN, RefundStatus
 from payproc.providers.listing import Listing
 from payproc.reconcile import findings
 from payproc.reconcile.findings import Seen
@@ -71,7 +70,6 @@ class LedgerLookup:
         told = select(Dispute).where(Dispute.provider == run.provider, Dispute.provider_dispute_id.in_(_sources(page)))
         self._disputes = {dispute.provider_dispute_id: dispute for dispute in session.scalars(told)}
         self._own = matching.own_journals(session, payment_ids)
-        self._booked = {own.key for own in self._own}
 
     def _known(self, page: Sequence[SettlementLine]) -> set[str]:
         kept = select(KeptLine.line_id).where(
@@ -159,9 +157,9 @@ class LedgerLookup:
 
     def _stands(self, line: SettlementLine, row: Payment | Refund) -> bool:
         # The bank has sent it back, and we have not been told.
-        undone = line.kind in (LineKind.CHARGE_FAILURE, LineKind.REFUND_FAILURE)
-        done = JournalKind.SALE if isinstance(row, Payment) else JournalKind.REFUND
-        return undone and f"{done}:{row.id}" in self._booked
+        if line.kind not in (LineKind.CHARGE_FAILURE, LineKind.REFUND_FAILURE):
+            return False
+        return row.completed_at is not None if isinstance(row, Payment) else row.status is RefundStatus.SUCCEEDED
 
     def _is_young(self, line: SettlementLine, age: timedelta) -> bool:
         return line.created_at > self._end - age

@@ -87,7 +87,8 @@ def _sides(session: Session, run: ReconciliationRun, payment: Payment, lines: li
     matches = matching.matches_of(session, run.provider, [line.id for line in lines])
     journals = {each.id: booked.get(f"{JournalKind.REFUND}:{each.id}") for each in refunds}
     ours = [each for each in refunds if _may_be_meant(journals[each.id], matches)]
-    return _Sides(payment=payment, lines=lines, refunds=ours, journals=journals, matches=matches)
+    sizes = matching.lines_in(session, matches.values())
+    return _Sides(payment=payment, lines=lines, refunds=ours, journals=journals, matches=matches, sizes=sizes)
 
 
 def _may_be_meant(own: OwnJournal | None, matches: Mapping[str, str]) -> bool:
@@ -113,16 +114,19 @@ class _Sides:
     payment: Payment
     lines: list[StatementLine]
     refunds: list[Refund]
-    # What is booked of each refund, and which lines have met what, from earlier imports.
+    # What is booked of each refund, which lines have met what in earlier imports, and how many did so together.
     journals: Mapping[str, OwnJournal | None]
     matches: Mapping[str, str]
+    sizes: Mapping[str, int]
 
     def met(self) -> Iterator[_Same]:
         """Take out what has met before."""
         for match in sorted(set(self.matches.values())):
             lines = [line for line in self.lines if self.matches.get(line.id) == match]
             refunds = [each for each in self.refunds if (own := self.journals[each.id]) and own.match == match]
-            yield self._taken(lines, refunds)
+            same = self._taken(lines, refunds)
+            # Without the others of its match a line says nothing about the sum.
+            yield same if len(lines) == self.sizes[match] else _Same(lines=lines, refunds=())
 
     def pairs(self, fit: Callable[[StatementLine, Refund], bool]) -> Iterator[_Same]:
         """Take out each line with the first refund that fits it."""

@@ -60,53 +60,62 @@ class Recorded(StrEnum):
 
 
 def record_sale(session: Session, payment: Payment) -> None:
-    """Book that a payment completed: the provider owes us what was sold. Once, even if it completes again."""
+    """Book that a payment completed: the provider owes us what was sold.
+
+    Once, even if it completes again; anew, where its sale was undone in between.
+    """
     postings = moved(payment.money, debit=Account.RECEIVABLE, credit=Account.SALES)
-    _record_own(session, JournalKind.SALE, payment, None, evidence=payment.reference, postings=postings)
+    _record_own(session, JournalKind.SALE, payment, subject=_turn(session, payment), postings=postings)
+
+
+def record_sale_undone(session: Session, payment: Payment) -> str | None:
+    """Book that a payment which counted as completed never was; return the journal. Its row is locked."""
+    postings = moved(payment.money, debit=Account.SALES, credit=Account.RECEIVABLE)
+    return _record_own(session, JournalKind.SALE_UNDONE, payment, subject=_turn(session, payment), postings=postings)
+
+
+def _turn(session: Session, payment: Payment) -> str:
+    undone = select(func.count()).where(Journal.payment_id == payment.id, Journal.kind == JournalKind.SALE_UNDONE)
+    before = session.scalars(undone).one()
+    return f"{payment.id}:{before + 1}" if before else payment.id
 
 
 def record_refund(session: Session, refund: Refund, payment: Payment) -> None:
     """Book, once, that a refund succeeded: the provider owes us that much less."""
     postings = moved(refund.money, debit=Account.REFUNDS, credit=Account.RECEIVABLE)
-    _record_refund(session, JournalKind.REFUND, refund, payment=payment, postings=postings)
+    _record_own(session, JournalKind.REFUND, payment, refund, subject=refund.id, postings=postings)
 
 
 def record_refund_undone(session: Session, refund: Refund, payment: Payment) -> None:
     """Book, once, that a refund which had succeeded came to nothing after all."""
     postings = moved(refund.money, debit=Account.RECEIVABLE, credit=Account.REFUNDS)
-    _record_refund(session, JournalKind.REFUND_UNDONE, refund, payment=payment, postings=postings)
-
-
-def _record_refund(
-    session: Session, kind: JournalKind, refund: Refund, *, payment: Payment, postings: list[Posting]
-) -> None:
-    evidence = refund.provider_refund_id or refund.id
-    _record_own(session, kind, payment, refund, evidence=evidence, postings=postings)
+    _record_own(session, JournalKind.REFUND_UNDONE, payment, refund, subject=refund.id, postings=postings)
 
 
 def _record_own(
     session: Session,
     kind: JournalKind,
     payment: Payment,
-    refund: Refund | None,
+    refund: Refund | None = None,
     *,
-    evidence: str,
+    subject: str,
     postings: list[Posting],
-) -> None:
+) -> str | None:
     """Book what we know by ourselves, and let it meet the line that was booked before it."""
-    subject = payment.id if refund is None else refund.id
     provider = payment.payment_method
+    evidence = payment.reference if refund is None else refund.provider_refund_id or refund.id
     journal_id = book(
         session, kind, subject, provider=provider, payment_id=payment.id, evidence=evidence, postings=postings
     )
     if journal_id is None:
-        return
+        return None
     owed = next(posting.money for posting in postings if posting.account is Account.RECEIVABLE)
     own = OwnJournal(id=journal_id, key=f"{kind}:{subject}", kind=kind, payment_id=payment.id, money=owed)
     line = matching.waiting_line(session, own, payment, refund)
     if line is not None:
         _clear(session, provider, as_told(line), share=owed, payment_id=payment.id)
         matching.join(session, provider, [line.line_id], [own])
+    return journal_id
 
 
 def record_line(

@@ -1,5 +1,6 @@
 """Which journal of ours a line of a provider's balance answers: a row, written once, whichever of them came first."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -75,6 +76,12 @@ def matches_of(session: Session, provider: str, line_ids: Iterable[str]) -> dict
         SettlementMatch.provider == provider, SettlementMatch.line_id.in_(set(line_ids))
     )
     return {side.line_id: side.match for side in session.scalars(sides) if side.line_id is not None}
+
+
+def lines_in(session: Session, matches: Iterable[str]) -> Counter[str]:
+    """Count the lines of some matches."""
+    sides = select(SettlementMatch.match).where(SettlementMatch.match.in_(set(matches)))
+    return Counter(session.scalars(sides.where(SettlementMatch.line_id.is_not(None))))
 
 
 def join(session: Session, provider: str, line_ids: Sequence[str], journals: Sequence[OwnJournal]) -> None:

@@ -8,11 +8,11 @@ from alembic.config import Config
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from payproc.database.models import EmailKind, Loop, Payment, Refund, SeenKey, User
+from payproc.database.models import EmailKind, JournalKind, Loop, Payment, Refund, SeenKey, User
 from payproc.domain.languages import Locale
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance, Source
-from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteRefund
+from payproc.domain.settlement import LineKind, RefundOutcome, RefundVerdict, RemoteRefund, SettlementLine
 from payproc.domain.states import Fact, PaymentStatus, RefundFact, RefundStatus
 from payproc.mail import outbox
 from payproc.operations.doctor import broken_invariants
@@ -20,10 +20,11 @@ from payproc.providers.listing import Window
 from payproc.providers.stripe import STRIPE
 from payproc.reconcile import runs
 from payproc.records import payments, refunds, remote_refunds
-from payproc.records.ledger import journal
+from payproc.records.ledger import journal, matching
 from payproc.settings.types import RefundByOwner
 from tests.support.after_payment import STAYS_PENDING, given
 from tests.support.databases import ROOT
+from tests.support.mailbox import Mailbox
 from tests.support.world import World
 
 TOLD = Provenance(source=Source.OPERATOR, evidence="rev_1")
@@ -142,6 +143,81 @@ def test_refunds_of_every_kind_come_back_from_the_release_below(world: World) ->
     with world.app.database.transaction() as session:
         assert session.get_one(Refund, asked.id).status is RefundStatus.MANUAL
         assert broken_invariants(session) == []
+
+
+def test_what_was_booked_together_has_met_on_the_way_up_and_nothing_is_booked_twice(world: World) -> None:
+    plain, early, joined, abroad = (world.paid(money=Money.of(5000, code)) for code in ("usd", "usd", "usd", "eur"))
+    parts = [given(world, joined, amount) for amount in (300, 200)]
+    own = given(world, plain, 700)
+    with world.app.database.transaction() as session:
+        known = matching.own_journals(session, [each.id for each in (plain, early, joined, abroad)])
+        sales = {each.payment_id: each for each in known if each.kind is JournalKind.SALE}
+        given_back = {each.key: each for each in known if each.kind is JournalKind.REFUND}
+        back, alone = [given_back[f"refund:{part.id}"] for part in parts], given_back[f"refund:{own.id}"]
+        for line, answers, payment in (
+            (settled("txn_1", LineKind.CHARGE, 5000, fee=175), [sales[plain.id]], plain),
+            (
+                settled("txn_2", LineKind.REFUND, -700, source=own.provider_refund_id),
+                [alone],
+                plain,
+            ),
+            # Booked alone, and cleared when it met its sale.
+            (settled("txn_3", LineKind.CHARGE, 5000, fee=175), [], None),
+            (settled("txn_3", LineKind.CHARGE, 5000, fee=175), [sales[early.id]], early),
+            # Two refunds in one movement, and of another amount than ours.
+            (settled("txn_4", LineKind.REFUND, -499), back, joined),
+            (settled("txn_5", LineKind.CHARGE, 5400, fee=10), [sales[abroad.id]], abroad),
+            # The release below had booked it twice.
+            (settled("txn_6", LineKind.CHARGE, 5000), [], joined),
+        ):
+            journal.record_line(session, STRIPE, line, answers=answers, payment_id=payment.id if payment else None)
+    entries, met = booked(world), matched(world)
+    assert len(met) == 5
+
+    command.downgrade(alembic(world), "0009")
+    with world.app.database.transaction() as session:
+        assert session.scalar(text("SELECT count(*) FROM journals WHERE kind = 'line' AND key LIKE 'clearing:%'")) == 1
+    command.upgrade(alembic(world), "head")
+
+    assert (booked(world), matched(world)) == (entries, met)
+    with world.app.database.transaction() as session:
+        assert broken_invariants(session) == []
+
+
+def settled(line_id: str, kind: LineKind, gross: int, *, fee: int = 0, source: str | None = None) -> SettlementLine:
+    return SettlementLine(
+        id=line_id,
+        kind=kind,
+        category=kind,
+        currency="usd",
+        gross=gross,
+        fee=fee,
+        net=gross - fee,
+        source=source,
+        created_at=datetime(2026, 3, 1, tzinfo=UTC),
+    )
+
+
+def matched(world: World) -> set[frozenset[str]]:
+    """What has met what: the keys of journals and the ids of lines."""
+    query = text("""
+        SELECT array_agg(coalesce(j.key, m.line_id))
+        FROM settlement_matches m LEFT JOIN journals j ON j.id = m.journal_id GROUP BY m.match
+    """)
+    with world.app.database.transaction() as session:
+        return {frozenset(names) for names in session.scalars(query)}
+
+
+def test_findings_and_mails_of_this_release_leave_nothing_behind_below(world: World) -> None:
+    mailbox = Mailbox(app=world.app, customer=world.customer)
+    mailbox.finding()
+    command.downgrade(alembic(world), "0009")
+    with world.app.database.transaction() as session:
+        assert session.scalar(text("SELECT count(*) FROM emails")) == 0
+        assert session.scalar(text("SELECT count(*) FROM reconciliation_findings")) == 0
+        assert session.scalar(text("SELECT count(*) FROM jobs WHERE state = 'ready'")) == 0
+        assert session.scalar(text("SELECT count(*) FROM reviews WHERE resolved_at IS NULL")) == 0
+    command.upgrade(alembic(world), "head")
 
 
 def booked(world: World) -> set[tuple[Any, ...]]:

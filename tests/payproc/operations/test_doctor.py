@@ -11,7 +11,7 @@ from payproc.database.models import Dispute, Payment, Refund, Role, User
 from payproc.domain.money import Money
 from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
-from payproc.domain.settlement import RemoteDispute
+from payproc.domain.settlement import LineKind, RemoteDispute, SettlementLine
 from payproc.domain.states import DisputeStatus, Fact, RefundFact
 from payproc.flows import checkout, request_refund
 from payproc.operations.doctor import Broken, broken_invariants, invariants
@@ -19,7 +19,7 @@ from payproc.providers import registry
 from payproc.providers.stripe import STRIPE
 from payproc.records import disputes, payments, refunds
 from payproc.records.identity.users import create_user
-from payproc.records.ledger import journal
+from payproc.records.ledger import journal, matching
 from payproc.settings import Settings
 from tests.support.mailbox import Mailbox
 
@@ -92,6 +92,8 @@ def test_the_file_holds_these_invariants() -> None:
         "journals_balance",
         "completed_has_sale",
         "refunds_are_booked",
+        "receivable_is_what_is_owed",
+        "matches_agree",
     ]
 
 
@@ -298,6 +300,47 @@ def test_a_sale_of_what_was_never_paid_is_found(database: Database, pending: Pay
     with database.transaction() as session:
         journal.record_sale(session, session.get_one(Payment, pending.id))
     assert only(break_by(database, "SELECT 1")) == ("completed_has_sale", pending.id)
+
+
+@pytest.fixture
+def settled(database: Database, completed: Payment) -> SettlementLine:
+    """The line of the completed payment, 0.88 of which is its fee."""
+    made = SettlementLine(
+        id="txn_1",
+        kind=LineKind.CHARGE,
+        category="charge",
+        currency="usd",
+        gross=1999,
+        fee=88,
+        net=1911,
+        source="ch_1",
+        created_at=datetime(2026, 3, 1, tzinfo=UTC),
+    )
+    with database.transaction() as session:
+        sale = matching.own_journals(session, [completed.id])
+        journal.record_line(session, STRIPE, made, answers=sale, payment_id=completed.id)
+    return made
+
+
+@pytest.mark.usefixtures("settled")
+def test_what_is_owed_and_is_not_our_receivable_is_found(database: Database) -> None:
+    assert break_by(database, "SELECT 1") == []
+    lost = "DELETE FROM settlement_matches"
+    assert only(break_past_triggers(database, lost)) == ("receivable_is_what_is_owed", STRIPE)
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE settlement_matches SET match = 'another' WHERE journal_id IS NOT NULL",
+        "UPDATE settlement_lines SET kind = 'refund'",
+        "UPDATE settlement_lines SET net = net + 1, fee = fee - 1",
+    ],
+)
+def test_a_line_and_a_journal_that_met_and_do_not_agree_are_found(database: Database, statement: str) -> None:
+    found = break_past_triggers(database, statement)
+    assert {broken.name for broken in found} & {"matches_agree"}
 
 
 @pytest.fixture

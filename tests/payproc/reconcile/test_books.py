@@ -30,7 +30,7 @@ from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.wire import balance
 from payproc.reconcile.balance import lines
 from payproc.records import outcomes, remote_refunds
-from payproc.records.ledger import journal
+from payproc.records.ledger import journal, matching
 from tests.support.world import World
 
 TOLD = Provenance(source=Source.RECONCILE, evidence="run_1")
@@ -161,7 +161,7 @@ class Telling:
 
     def look_again(self, shown: list[dict[str, Any]]) -> None:
         page: list[SettlementLine] = [line for each in shown if (line := balance.line(each))]
-        own = [line for line in page if line.kind in lines.matching.ANSWERED]
+        own = [line for line in page if line.kind in matching.ANSWERED]
         lines.match_again(self.session, self._run(timedelta(days=60)), own, self.listing)
 
     def _run(self, age: timedelta) -> ReconciliationRun:

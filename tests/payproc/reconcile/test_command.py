@@ -257,8 +257,8 @@ class TestShow:
 
 
 class TestResolve:
-    def test_a_finding_is_closed_with_its_review_and_opened_by_the_run_that_meets_it(self, audit: Audit) -> None:
-        altered(audit)
+    def test_what_is_accepted_stays_closed_until_it_is_told_otherwise(self, audit: Audit) -> None:
+        paid = altered(audit)
         audit.run(Loop.OBJECTS)
         [finding] = audit.findings(is_open=True)
         told = answer(0, "reconcile", "resolve", finding.id, "--resolution", "the bank rounds")
@@ -267,10 +267,24 @@ class TestResolve:
         [review] = audit.world.reviews()
         assert (review.subject, review.resolution) == (finding.id, "the bank rounds")
 
+        for _ in range(2):
+            met = audit.run(Loop.OBJECTS)
+            assert (met.counts["accepted"], audit.findings(is_open=True)) == ({finding.kind: 1}, [])
+
+        audit.patch(paid.stripe_payment_intent_id, amount_received=7000)
         audit.run(Loop.OBJECTS)
         [again] = audit.findings(is_open=True)
         assert (again.kind, again.ours) == (finding.kind, finding.ours)
         assert [each.subject for each in audit.world.reviews() if each.resolved_at is None] == [again.id]
+
+    def test_an_answer_to_its_question_accepts_a_finding_too(self, audit: Audit) -> None:
+        altered(audit)
+        audit.run(Loop.OBJECTS)
+        [review] = audit.world.reviews()
+        answer(0, "review", "resolve", review.id, "--resolution", "the bank rounds")
+        audit.run(Loop.OBJECTS)
+        assert audit.findings(is_open=True) == []
+        assert [each.id for each in audit.world.reviews()] == [review.id]
 
     def test_what_is_closed_or_unknown_or_unexplained_is_refused(self, seeded: Seeded) -> None:
         closed = seeded.finding(FindingKind.STUCK, opened_at=seeded.now, closed_at=seeded.now)

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import requests
 
-from payproc.database.models import FindingKind, Loop, Payment, SettlementLine
+from payproc.database.models import EmailKind, FindingKind, Loop, Payment, SettlementLine
 from payproc.domain.money import Money
 from payproc.domain.states import PaymentStatus, RefundStatus
 from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.wire import balance
 from payproc.reconcile.balance import settlement
+from payproc.reconcile.classification import Severity, severity_of
 from payproc.records import payments
 from payproc.records.ledger import journal
 from sandbox.gateway import GatewayConfig, start_gateway
@@ -114,6 +115,9 @@ def test_a_line_that_does_not_add_up_is_told(audit: Audit) -> None:
     audit.patch(line["id"], net=1)
     audit.run(Loop.MONEY)
     assert [(f.kind, f.theirs) for f in audit.findings(is_open=True)] == [(FindingKind.UNREADABLE, line["id"])]
+    audit.patch(line["id"], net=line["net"])
+    audit.run(Loop.MONEY)
+    assert audit.findings(is_open=True) == []
 
 
 def test_a_payment_without_a_line_after_a_day_is_told(audit: Audit) -> None:
@@ -293,7 +297,14 @@ class TestPayouts:
         audit.paid(10000)
         [payout] = audit.world.at_stripe("payouts")["payouts"]
         audit.world.at_stripe(f"payouts/{payout['id']}/fail")
-        audit.run(Loop.MONEY)
+        with_mail = Audit(world=audit.world.with_settings(operator_mail="operators@shop.pk"))
+        with_mail.run(Loop.MONEY)
+        [finding] = audit.findings(is_open=True)
+        assert (finding.kind, finding.theirs) == (FindingKind.PAYOUT_FAILED, payout["id"])
+        assert severity_of(finding.kind) is Severity.CRITICAL
+        with_mail.run(Loop.MONEY)
+        mails = [(mail.about, mail.recipient) for mail in audit.world.emails() if mail.kind is EmailKind.FINDING]
+        assert mails == [(finding.id, "operators@shop.pk")]
         assert standing(audit) == {("receivable", "usd"): 9710, ("sales", "usd"): -10000, ("fees", "usd"): 290}
 
 

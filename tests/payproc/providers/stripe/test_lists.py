@@ -253,9 +253,9 @@ def test_what_cannot_be_read_is_named_beside_the_rest(account: Account) -> None:
     account.control(f"objects/{odd['balance_transaction']}", {"net": 1})
     payments = account.provider.list_payments(EVERYTHING, cursor=None)
     assert [payment.provider_id for payment in payments.items] == [ids[n]["payment_intent"] for n in (0, 2)]
-    assert payments.unreadable == (odd["payment_intent"],)
+    assert [each.name for each in payments.unreadable] == [odd["payment_intent"]]
     lines = account.provider.list_lines(EVERYTHING, cursor=None)
-    assert (len(lines.items), lines.unreadable) == (2, (odd["balance_transaction"],))
+    assert (len(lines.items), [each.name for each in lines.unreadable]) == (2, [odd["balance_transaction"]])
 
 
 def test_what_is_there_and_cannot_be_read_is_not_called_missing(account: Account) -> None:
@@ -287,7 +287,7 @@ def test_an_empty_id_is_never_sent(hostile: ScriptedGateway, kind: str) -> None:
         ("payments", "/v1/payment_intents", {"expand[0]": ["data.latest_charge"]}),
         ("refunds", "/v1/refunds", {}),
         ("disputes", "/v1/disputes", {}),
-        ("lines", "/v1/balance_transactions", {}),
+        ("lines", "/v1/balance_transactions", {"expand[0]": ["data.source"]}),
         ("payouts", "/v1/payouts", {}),
     ],
 )

@@ -312,6 +312,29 @@ def test_refunds_of_a_payment_are_paired_with_ours_and_booked(books: Books) -> N
     assert (books.balance(Account.RECEIVABLE), books.balance(Account.SUSPENSE)) == (-fee, 0)
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [((30000, 20000), ("500.00",)), ((50000,), ("300.00", "200.00")), ((30000, 20000, 10000), ("500.00", "100.00"))],
+    ids=["two of ours in one", "one of ours in two", "two in one beside another"],
+)
+def test_refunds_that_a_gateway_joins_or_splits_agree_by_their_sums(
+    books: Books, ours: tuple[int, ...], theirs: tuple[str, ...]
+) -> None:
+    paid = books.audit.paid()
+    [sale] = books.statement()
+    for amount in ours:
+        books.refund(paid, amount)
+    back = [line(paid, f"30{number}R", amount, kind="refund") for number, amount in enumerate(theirs)]
+    run = books.imported([sale, *back])
+    assert (books.found(), run.counts["lines"]) == ([], {"booked": 1 + len(back)})
+    fee = sum(fee_and_tax(Gateway.JAZZCASH, 125050))
+    assert books.balance(Account.RECEIVABLE) == 125050 - sum(ours) - fee
+    assert books.balance(Account.SUSPENSE) == 0
+    # A part of it, later: what has met stays together.
+    assert books.imported([sale, *back[:1]]).counts["lines"] == {"known": 2}
+    assert books.found() == []
+
+
 @pytest.mark.parametrize("sampling", [EVERY_ONE], ids=["all"])
 def test_a_sale_that_was_reversed_there_is_a_refund_on_both_sides(books: Books) -> None:
     paid = books.audit.paid()

@@ -48,13 +48,22 @@ def test_a_line_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize(
+    "source", [{"id": "ch_1", "payment_intent": "pi_1"}, {"id": "ch_1", "payment_intent": {"id": "pi_1"}}]
+)
+def test_a_source_that_is_shown_names_its_payment(source: dict[str, Any]) -> None:
+    found = read(source=source)
+    assert (found.source, found.payment_source) == ("ch_1", "pi_1")
+    assert read(source={"id": "po_1"}).payment_source is None
+
+
+@pytest.mark.parametrize(
     ("category", "kind"),
     [
         ("charge", LineKind.CHARGE),
         ("refund", LineKind.REFUND),
         ("partial_capture_reversal", LineKind.REFUND),
         ("refund_failure", LineKind.REFUND_FAILURE),
-        ("charge_failure", LineKind.OTHER),
+        ("charge_failure", LineKind.CHARGE_FAILURE),
         ("dispute", LineKind.DISPUTE),
         ("dispute_reversal", LineKind.DISPUTE),
         ("fee", LineKind.FEE),

@@ -115,7 +115,8 @@ def test_what_cannot_be_read_is_named_and_stops_nothing() -> None:
     shown = [INTENT | {"id": "pi_9", "currency": "xyz"}, INTENT, nameless, None, "pi_8"]
     found = pages.page(answer(*shown, has_more=True), pages.payment)
     assert [item.provider_id for item in found.items] == ["pi_1"]
-    assert found.unreadable == ("pi_9", *[pages.NAMELESS] * 3)
+    assert [each.name for each in found.unreadable] == ["pi_9", *[pages.NAMELESS] * 3]
+    assert [each.created_at is None for each in found.unreadable] == [False, False, True, True]
     assert found.next_cursor == "pi_1"
 
 
@@ -220,7 +221,8 @@ def test_a_payout_that_took_from_the_bank_is_below_zero() -> None:
 def test_a_line_that_does_not_add_up_or_cannot_be_booked_is_named() -> None:
     shown = [LINE, LINE | {"id": "txn_2", "net": 1912}, LINE | {"id": "txn_3", "currency": "xyz"}]
     found = pages.page(answer(*shown), balance.line)
-    assert ([line.id for line in found.items], found.unreadable) == (["txn_1"], ("txn_2", "txn_3"))
+    assert [line.id for line in found.items] == ["txn_1"]
+    assert [each.name for each in found.unreadable] == ["txn_2", "txn_3"]
 
 
 def test_a_rate_is_read_to_its_last_digit() -> None:
