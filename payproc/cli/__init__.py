@@ -26,11 +26,11 @@ app.add_typer(disputes.app, name="dispute", help="What customers' banks ask back
 app.add_typer(notices.app, name="notice", help="What providers told us.")
 app.add_typer(jobs.app, name="job", help="Work to be done.")
 app.add_typer(stripe.app, name="reconcile", help="Our rows against what providers have.")
+app.add_typer(ledger.app, name="ledger", help="The books.")
 app.add_typer(reviews.app, name="review", help="Questions for a person.")
 app.add_typer(checks.settings_app, name="settings", help="Environment variables.")
 stripe.app.command("wallets")(wallets.reconcile_wallets)
 app.command()(checks.doctor)
-app.command()(ledger.ledger)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 (Typer's own shape)

@@ -133,6 +133,12 @@ def parse_part_major(text: str, code: str) -> Money:
     return parse_part_minor(_minor(text, code), code)
 
 
+def parse_signed_major(text: str, code: str) -> Money:
+    """Read an amount of the books, as `parse_part_major` does, with a minus before it where it is a credit."""
+    unsigned = parse_part_major(text.removeprefix("-"), code)
+    return Money(amount_minor=-unsigned.amount_minor, currency=unsigned.currency) if text[:1] == "-" else unsigned
+
+
 def _minor(text: str, code: str) -> int:
     unit = currency(code)
     if not _PLAIN_AMOUNT.fullmatch(text):
