@@ -48,6 +48,7 @@ def upgrade() -> None:
     _make_matches()
     _make_drafts()
     _accept_findings()
+    op.add_column("reviews", sa.Column("paid", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
     _mail_findings()
     _allow("payment_events", (*_FACTS_BELOW, "sale_undone"), column="fact")
     op.execute(_MATCH_PAIRS)
@@ -298,6 +299,7 @@ def downgrade() -> None:
     _allow("reconciliation_findings", _FINDINGS_BELOW)
     op.drop_index("ix_reconciliation_findings_accepted", "reconciliation_findings")
     op.drop_column("reconciliation_findings", "accepted_at")
+    op.drop_column("reviews", "paid")
 
 
 def _say_it_in_words_of_the_release_below() -> None:

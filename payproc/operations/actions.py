@@ -10,14 +10,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from payproc import jobs
-from payproc.database.models import Job, JobState, Payment, ReconciliationFinding, Review, ReviewKind
+from payproc.database.models import FindingKind, Job, JobState, Payment, ReconciliationFinding, Review, ReviewKind
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import OPEN, Fact, PaymentStatus, RefundFact, RefundStatus
 from payproc.errors import Conflict, NotFound
 from payproc.flows import poll
 from payproc.flows.inbox import apply
 from payproc.reconcile import findings
-from payproc.records import payments, refunds, reviews
+from payproc.records import outcomes, payments, refunds, reviews
 
 
 class OperatorAction(StrEnum):
@@ -162,12 +162,28 @@ def _decide(session: Session, review: Review, decision: OperatorAction) -> None:
     if decision not in _OF_PAYMENTS:
         raise _unfit(review, "no refund")
     fact, wanted = _OF_PAYMENTS[decision]
-    payment = payments.apply_fact(
-        session, review.payment_id, fact, provenance=_provenance(review), detail=review.resolution
-    )
+    payment = _applied(session, review, review.payment_id, fact)
     if payment.status is not wanted:
         said = f"Payment {payment.id} is {payment.status} and cannot become {wanted}; nothing was changed."
         raise Conflict(said, code="decision_too_late", subject=payment.id)
+
+
+def _applied(session: Session, review: Review, payment_id: str, fact: Fact) -> Payment:
+    provenance, detail = _provenance(review), review.resolution or ""
+    paid = reviews.paid_otherwise(session, review) if fact is Fact.PAID else None
+    if paid is not None:
+        return outcomes.accept_paid(session, payment_id, paid, provenance=provenance, detail=detail)
+    if fact is Fact.PAID:
+        _check_amount(session, review)
+    return payments.apply_fact(session, payment_id, fact, provenance=provenance, detail=detail)
+
+
+def _check_amount(session: Session, review: Review) -> None:
+    # A list or a statement tells the other amount in a sentence alone: accepted, what was asked for would be sold.
+    finding = session.get(ReconciliationFinding, review.subject) if review.kind is ReviewKind.FINDING else None
+    if finding is not None and finding.kind in (FindingKind.AMOUNT_MISMATCH, FindingKind.CURRENCY_MISMATCH):
+        said = f"{finding.detail} Resolve it without --as: the provider is asked, and then what was paid is accepted."
+        raise Conflict(said, code="paid_unknown", subject=review.id)
 
 
 def _provenance(review: Review) -> Provenance:

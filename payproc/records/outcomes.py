@@ -1,5 +1,6 @@
 """What a provider said about a payment: the one door for a start, a notice, a poll, a cancellation and a list."""
 
+from collections.abc import Mapping
 from typing import Any, assert_never
 
 from sqlalchemy import literal_column, select
@@ -7,12 +8,14 @@ from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.database.models import Notice, Payment, ReviewKind
+from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance
 from payproc.domain.references import Reference, References
 from payproc.domain.states import OPEN, Fact, PaymentStatus
+from payproc.errors import Conflict
 from payproc.providers.answers import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
 from payproc.records import payments, remote_refunds
-from payproc.records.reviews import has_open_mismatch, open_review
+from payproc.records.reviews import close_if_open, has_open_mismatch, open_mismatch
 
 
 def record_start(session: Session, payment_id: str, result: StartResult, *, provenance: Provenance) -> Payment:
@@ -62,7 +65,7 @@ def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, proven
     fact = _payment_fact(outcome)
     foreign = _foreign_reference(session, payment, outcome.references)
     if fact is Fact.PAID and (problem := foreign or _paid_mismatch(session, payment, outcome)):
-        _report_paid_mismatch(session, payment, problem, provenance=provenance)
+        _report_paid_mismatch(session, payment, problem, provenance=provenance, told=outcome)
         return payment
     if foreign is not None:
         # What became of another session that names our payment ends nothing here, and its ids are not ours.
@@ -147,15 +150,39 @@ def _is_anothers(session: Session, payment: Payment, reference: Reference, value
     return session.scalar(other) is not None
 
 
-def _report_paid_mismatch(session: Session, payment: Payment, problem: str, *, provenance: Provenance) -> None:
+def _report_paid_mismatch(
+    session: Session, payment: Payment, problem: str, *, provenance: Provenance, told: Outcome | None = None
+) -> None:
     payments.move(session, payment, Fact.MISMATCH, provenance=provenance, detail=problem)
-    open_review(
-        session,
-        ReviewKind.PAID_MISMATCH,
-        payment.id,
-        payment_id=payment.id,
-        detail=f"{payment.id}: {problem}. Nothing was fulfilled; decide whether to accept it or to refund it.",
-    )
+    detail = f"{payment.id}: {problem}. Nothing was fulfilled; decide whether to accept it or to refund it."
+    paid = None if told is None or told.money is None else _paid_words(told, told.money)
+    open_mismatch(session, payment.id, detail=detail, paid=paid)
+
+
+def _paid_words(told: Outcome, money: Money) -> dict[str, Any]:
+    amount = {"amount_minor": money.amount_minor, "currency": money.currency.code}
+    return amount | {"references": dict(told.references), "receipt": told.receipt}
+
+
+def accept_paid(
+    session: Session, payment_id: str, paid: Mapping[str, Any], *, provenance: Provenance, detail: str
+) -> Payment:
+    """Complete a payment with what was paid instead of what was asked for, because a person accepts it.
+
+    From then on that is its amount: what is sold, receipted, booked and can be given back. What was asked for stands in
+    its events. The ids of what paid take the place of those of what did not. Raises Conflict where it was nothing.
+    """
+    payment = payments.locked(session, payment_id)
+    if paid["amount_minor"] <= 0:
+        raise Conflict(f"Nothing was paid of {payment_id}: cancel it.", code="paid_nothing", subject=payment_id)
+    if payment.completed_at is None:
+        payment.amount_minor, payment.currency = paid["amount_minor"], paid["currency"]
+        for name, value in paid["references"].items():
+            if not _is_anothers(session, payment, Reference(name), value):
+                setattr(payment, name, value)
+        payment.provider_receipt = payment.provider_receipt or paid["receipt"]
+    close_if_open(session, ReviewKind.PAID_MISMATCH, payment_id, resolution=detail)
+    return payments.apply_fact(session, payment_id, Fact.PAID, provenance=provenance, detail=detail)
 
 
 def _learn_references(session: Session, payment: Payment, references: References) -> None:

@@ -1,5 +1,8 @@
 """Reviews: what a person must decide."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -16,6 +19,24 @@ def open_review(
         insert(Review)
         .values(kind=kind, subject=subject, payment_id=payment_id, detail=detail)
         .on_conflict_do_nothing(index_elements=[Review.kind, Review.subject], index_where=Review.resolved_at.is_(None))
+    )
+
+
+def open_mismatch(session: Session, payment_id: str, *, detail: str, paid: Mapping[str, Any] | None) -> None:
+    """Ask a person about a payment that was paid otherwise than asked for, and keep what was `paid`.
+
+    Of several words the first that says how much is kept: a person sees its sentence.
+    """
+    asked = insert(Review).values(
+        kind=ReviewKind.PAID_MISMATCH, subject=payment_id, payment_id=payment_id, detail=detail, paid=paid
+    )
+    session.execute(
+        asked.on_conflict_do_update(
+            index_elements=[Review.kind, Review.subject],
+            index_where=Review.resolved_at.is_(None),
+            set_={"paid": asked.excluded.paid, "detail": asked.excluded.detail},
+            where=Review.paid.is_(None) & asked.excluded.paid.is_not(None),
+        )
     )
 
 
@@ -37,6 +58,16 @@ def has_open_mismatch(session: Session, payment_id: str) -> bool:
         Review.payment_id == payment_id, Review.resolved_at.is_(None), Review.kind == ReviewKind.PAID_MISMATCH
     )
     return session.scalar(asked.limit(1)) is not None
+
+
+def paid_otherwise(session: Session, review: Review) -> Mapping[str, Any] | None:
+    """Return what was paid of a review's payment, where it was otherwise than asked for and nobody has decided yet."""
+    if review.paid is not None:
+        return review.paid
+    asked = select(Review.paid).where(
+        Review.payment_id == review.payment_id, Review.resolved_at.is_(None), Review.kind == ReviewKind.PAID_MISMATCH
+    )
+    return session.scalar(asked.limit(1))
 
 
 def close_if_open(session: Session, kind: ReviewKind, subject: str, *, resolution: str) -> None:

@@ -2,8 +2,10 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from payproc.database.models.base import Base, closed_set
@@ -45,6 +47,8 @@ class Review(Base):
     subject: Mapped[str]
     payment_id: Mapped[str | None] = mapped_column(ForeignKey("payments.id"), index=True)
     detail: Mapped[str]
+    # What was paid otherwise than asked for, as its provider told it: what is sold where a person accepts it.
+    paid: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     opened_at: Mapped[datetime] = mapped_column(server_default=func.now())
     resolved_at: Mapped[datetime | None]
     resolution: Mapped[str | None]
