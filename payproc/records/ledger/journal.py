@@ -65,19 +65,22 @@ def record_sale(session: Session, payment: Payment) -> None:
     Once, even if it completes again; anew, where its sale was undone in between.
     """
     postings = moved(payment.money, debit=Account.RECEIVABLE, credit=Account.SALES)
-    _record_own(session, JournalKind.SALE, payment, subject=_turn(session, payment), postings=postings)
+    first = _record_own(session, JournalKind.SALE, payment, subject=payment.id, postings=postings)
+    if first is None and (undone := _times_undone(session, payment)):
+        _record_own(session, JournalKind.SALE, payment, subject=f"{payment.id}:{undone + 1}", postings=postings)
 
 
 def record_sale_undone(session: Session, payment: Payment) -> str | None:
     """Book that a payment which counted as completed never was; return the journal. Its row is locked."""
     postings = moved(payment.money, debit=Account.SALES, credit=Account.RECEIVABLE)
-    return _record_own(session, JournalKind.SALE_UNDONE, payment, subject=_turn(session, payment), postings=postings)
+    before = _times_undone(session, payment)
+    subject = f"{payment.id}:{before + 1}" if before else payment.id
+    return _record_own(session, JournalKind.SALE_UNDONE, payment, subject=subject, postings=postings)
 
 
-def _turn(session: Session, payment: Payment) -> str:
+def _times_undone(session: Session, payment: Payment) -> int:
     undone = select(func.count()).where(Journal.payment_id == payment.id, Journal.kind == JournalKind.SALE_UNDONE)
-    before = session.scalars(undone).one()
-    return f"{payment.id}:{before + 1}" if before else payment.id
+    return session.scalars(undone).one()
 
 
 def record_refund(session: Session, refund: Refund, payment: Payment) -> None:

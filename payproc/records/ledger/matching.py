@@ -104,16 +104,22 @@ def is_unmatched() -> ColumnElement[bool]:
 def waiting_line(session: Session, own: OwnJournal, payment: Payment, refund: Refund | None) -> SettlementLine | None:
     """Return the line that was booked before what it answers was; None where it is still to come."""
     kind = _ANSWERED_BY[own.kind]
-    names = _is_of_payment(payment) if refund is None else SettlementLine.source == refund.provider_refund_id
     query = select(SettlementLine).where(
-        SettlementLine.provider == payment.payment_method, SettlementLine.kind == kind, names, is_unmatched()
+        SettlementLine.provider == payment.payment_method,
+        SettlementLine.kind == kind,
+        _is_named(kind, payment, refund),
+        is_unmatched(),
     )
     return session.scalar(query.order_by(SettlementLine.created_at, SettlementLine.line_id).limit(1))
 
 
-def _is_of_payment(payment: Payment) -> ColumnElement[bool]:
-    # A debit that did not arrive has its line, too, and the intent of the try that paid: where that try is known it
-    # alone is meant.
+def _is_named(kind: LineKind, payment: Payment, refund: Refund | None) -> ColumnElement[bool]:
+    if refund is not None:
+        return SettlementLine.source == refund.provider_refund_id
     named = {reference: value for reference in Reference if (value := getattr(payment, reference))}
     tries = [value for reference, value in named.items() if reference.is_of_the_last_try]
-    return SettlementLine.source.in_(tries) if tries else SettlementLine.payment_source.in_(named.values())
+    by_try, by_payment = SettlementLine.source.in_(tries), SettlementLine.payment_source.in_(named.values())
+    if kind is LineKind.CHARGE and tries:
+        # A debit that did not arrive has its line, too, and the intent of the try that paid.
+        return by_try
+    return by_try | by_payment

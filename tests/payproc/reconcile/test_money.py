@@ -9,7 +9,8 @@ import requests
 
 from payproc.database.models import EmailKind, FindingKind, Loop, Payment, SettlementLine
 from payproc.domain.money import Money
-from payproc.domain.states import PaymentStatus, RefundStatus
+from payproc.domain.provenance import Provenance, Source
+from payproc.domain.states import Fact, PaymentStatus, RefundStatus
 from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.wire import balance
 from payproc.reconcile.balance import settlement
@@ -195,6 +196,29 @@ class TestBankDebits:
         assert audit.run(Loop.MONEY).counts["lines"] == {"booked": 2}
         assert (audit.findings(), standing(audit)) == ([], {})
 
+    def test_one_that_was_counted_as_paid_and_did_not_arrive_leaves_nothing_once_it_is_undone(
+        self, audit: Audit, debited: Payment
+    ) -> None:
+        audit.world.deliver_all(debited)
+        audit.world.drain()
+        told = Provenance(source=Source.OPERATOR, evidence="rev_1")
+        with audit.world.app.database.transaction() as session:
+            payments.apply_fact(session, debited.id, Fact.PAID, provenance=told)
+        audit.world.act(debited, "fail")
+        audit.world.deliver_all(debited)
+        audit.world.drain()
+        assert audit.run(Loop.MONEY).counts["lines"] == {"booked": 1, "waiting": 1}
+        age_lines(audit, audit.world.payment(debited.id).stripe_charge_id, days=8)
+        audit.run(Loop.MONEY)
+        assert [(each.kind, each.payment_id) for each in audit.findings(is_open=True)] == [
+            (FindingKind.IN_SUSPENSE, debited.id)
+        ]
+        with audit.world.app.database.transaction() as session:
+            payments.undo_sale(session, debited.id, provenance=told, reason="the debit came back")
+        assert standing(audit) == {}
+        audit.run(Loop.MONEY)
+        assert audit.findings(is_open=True) == []
+
     def test_one_that_is_open_for_longer_than_any_bank_takes_is_told_with_its_amount(
         self, audit: Audit, debited: Payment
     ) -> None:
@@ -205,6 +229,31 @@ class TestBankDebits:
         [found] = audit.findings(is_open=True)
         assert (found.kind, found.payment_id) == (FindingKind.IN_SUSPENSE, debited.id)
         assert "-100.00 USD in suspense" in found.detail
+
+
+# Stripe's "Reporting categories" that move a balance without any payment of ours, and a word it may add.
+@pytest.mark.parametrize(
+    "category",
+    [
+        "topup",
+        "transfer",
+        "contribution",
+        "advance",
+        "network_cost",
+        "tax",
+        "other_adjustment",
+        "risk_reserved_funds",
+        "x",
+    ],
+)
+def test_what_no_payment_explains_is_told_with_its_amount_once(audit: Audit, category: str) -> None:
+    line = line_of(audit, audit.paid().stripe_charge_id)
+    audit.patch(line["id"], reporting_category=category, source="tr_1")
+    for _ in range(2):
+        audit.run(Loop.MONEY)
+        [found] = audit.findings()
+        assert (found.kind, found.theirs, found.closed_at) == (FindingKind.IN_SUSPENSE, line["id"], None)
+        assert f"({category} of tr_1) left -100.00 USD in suspense" in found.detail
 
 
 def test_a_refund_read_before_it_was_heard_of_is_booked_once(audit: Audit) -> None:
