@@ -19,7 +19,7 @@ from payproc.providers import registry
 from payproc.records.identity.users import create_user
 from payproc.settings import Settings
 from sandbox.stack.servers import Postgres, start_postgres, stop_postgres
-from sandbox.stack.watcher import watched
+from sandbox.stack.stale_processes import watched
 from tests.support.configuration import settings_of_a_test
 from tests.support.databases import create_database, drop_database, migrate
 

@@ -16,7 +16,6 @@ from payproc.domain.states import OPEN, Fact, PaymentStatus, RefundFact, RefundS
 from payproc.errors import Conflict, NotFound
 from payproc.flows import poll
 from payproc.flows.inbox import apply
-from payproc.reconcile import findings
 from payproc.records import outcomes, payments, refunds, reviews
 
 
@@ -129,7 +128,7 @@ def _accept_finding(session: Session, review: Review) -> None:
     # Left open, it would be a difference without a question; closed and not accepted, tonight's run would ask again.
     finding = session.get(ReconciliationFinding, review.subject, with_for_update=True)
     if finding is not None and finding.closed_at is None:
-        findings.accept(session, finding, resolution=review.resolution or "")
+        reviews.accept_finding(session, finding, resolution=review.resolution or "")
 
 
 def _settle_refund(session: Session, review: Review, decision: OperatorAction | None) -> None:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select, text
+from sqlalchemy import ColumnElement, exists, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import SQLCoreOperations
@@ -24,7 +24,7 @@ from payproc.database.models import (
 )
 from payproc.mail import outbox
 from payproc.reconcile.classification import Severity, is_mended, kinds_of
-from payproc.records.reviews import close_if_open, open_review
+from payproc.records.reviews import close_finding, open_review
 
 # A run over a broken account must not fill the row: the counts are whole, the examples are not.
 _LONGEST_SAMPLE = 500
@@ -145,18 +145,6 @@ def stage_mails(session: Session, run: ReconciliationRun, *, operator_mail: str)
         outbox.stage_finding(session, finding_id, operator_mail=operator_mail)
 
 
-def close(session: Session, finding: ReconciliationFinding, *, resolution: str) -> None:
-    """Close a finding, and the question that it raised."""
-    finding.closed_at = session.scalars(select(func.now())).one()
-    close_if_open(session, ReviewKind.FINDING, finding.id, resolution=resolution)
-
-
-def accept(session: Session, finding: ReconciliationFinding, *, resolution: str) -> None:
-    """Close a finding as a person's decision: a run that meets the same difference leaves it closed."""
-    close(session, finding, resolution=resolution)
-    finding.accepted_at = finding.closed_at
-
-
 # What a run looks for in all of our rows, whenever what it is about was made.
 _OF_ANY_AGE = (FindingKind.IN_SUSPENSE,)
 
@@ -175,7 +163,7 @@ def close_what_is_gone(session: Session, run: ReconciliationRun) -> int:
     )
     gone = session.scalars(query.order_by(finding.id)).all()
     for each in gone:
-        close(session, each, resolution="no longer there")
+        close_finding(session, each, resolution="no longer there")
     return len(gone)
 
 
@@ -215,7 +203,7 @@ def is_seen(
 def _repaired(session: Session, run: ReconciliationRun, difference: Difference) -> None:
     known = {"provider": run.provider, "kind": difference.kind, "ours": difference.ours, "theirs": difference.theirs}
     finding = session.scalars(select(ReconciliationFinding).filter_by(**known, closed_at=None)).one()
-    close(session, finding, resolution="repaired")
+    close_finding(session, finding, resolution="repaired")
     finding.repaired_at = finding.closed_at
 
 

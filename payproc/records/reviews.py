@@ -7,7 +7,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from payproc.database.models import Review, ReviewKind
+from payproc.database.models import ReconciliationFinding, Review, ReviewKind
 from payproc.errors import Conflict, NotFound
 
 
@@ -93,3 +93,15 @@ def resolve(session: Session, review_id: str, *, resolution: str) -> Review:
     review.resolution = resolution
     review.resolved_at = session.scalars(select(func.now())).one()
     return review
+
+
+def close_finding(session: Session, finding: ReconciliationFinding, *, resolution: str) -> None:
+    """Close a difference that reconciliation has found, and the question that it raised."""
+    finding.closed_at = session.scalars(select(func.now())).one()
+    close_if_open(session, ReviewKind.FINDING, finding.id, resolution=resolution)
+
+
+def accept_finding(session: Session, finding: ReconciliationFinding, *, resolution: str) -> None:
+    """Close a difference as a person's decision: a run that meets the same one leaves it closed."""
+    close_finding(session, finding, resolution=resolution)
+    finding.accepted_at = finding.closed_at

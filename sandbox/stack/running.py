@@ -19,8 +19,7 @@ from sandbox.stack.errors import StackFailed
 from sandbox.stack.ports import Ports
 from sandbox.stack.processes import processes, redis
 from sandbox.stack.site import Site
-from sandbox.stack.stale_processes import end_stale_processes, only_stack_in
-from sandbox.stack.watcher import watched
+from sandbox.stack.stale_processes import end_stale_processes, only_stack_in, watched
 from sandbox.stack.welcome import welcome
 
 DEFAULT_PORT = 8400

@@ -1,7 +1,14 @@
-"""Two stacks never share a directory, and what a killed one left running is ended before the next start."""
+"""Two stacks never share a directory, and what a killed one leaves running is ended.
+
+By a process that watches its parent, `python -m sandbox.stack.stale_processes DIRECTORY PARENT`, or before the next
+start. A parent that is killed runs no `finally`, and a pipe that it holds would not tell: processes forked from it hold
+it, too.
+"""
 
 import fcntl
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,9 +17,10 @@ from typing import TextIO
 import psutil
 
 from sandbox.stack.errors import StackFailed
+from sandbox.stack.servers import Postgres, stop_postgres
 from sandbox.stack.site import MARK
 
-WATCHER = "sandbox.stack.watcher"
+_WATCHER = "sandbox.stack.stale_processes"
 
 _END_WITHIN_SECONDS = 5
 
@@ -48,7 +56,7 @@ def _take(lock: TextIO, directory: Path) -> None:
 
 def _is_watcher(holder: str) -> bool:
     try:
-        return WATCHER in psutil.Process(int(holder)).cmdline()
+        return _WATCHER in psutil.Process(int(holder)).cmdline()
     except ValueError:
         return False
     except psutil.Error:
@@ -81,3 +89,37 @@ def _is_ours(process: psutil.Process, directory: Path) -> bool:
         return process.name().startswith("valkey") and Path(process.cwd()) == directory / "redis"
     except psutil.Error:
         return False
+
+
+@contextmanager
+def watched(directory: Path) -> Iterator[None]:
+    """Have whatever runs in `directory` ended should this process die inside the block."""
+    command = [sys.executable, "-m", _WATCHER, str(directory), str(os.getpid())]
+    # In a session of its own: what ends its parent's terminal must not end it first.
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True) as watcher:  # noqa: S603 (our own module)
+        try:
+            yield
+        finally:
+            # Everything has been stopped in order by now.
+            watcher.kill()
+
+
+def end_stack_in(directory: Path) -> None:
+    """End what runs in a directory, PostgreSQL too, unless another stack holds it by now."""
+    with suppress(StackFailed), only_stack_in(directory):
+        end_stale_processes(directory)
+        for data in directory.glob("*/postmaster.pid"):
+            stop_postgres(Postgres(data=data.parent, socket_directory=str(data.parent)))
+
+
+def main() -> None:
+    """Wait until the parent is gone, then end what it has left."""
+    directory, parent = Path(sys.argv[1]), int(sys.argv[2])
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(parent).wait()
+    if directory.is_dir():
+        end_stack_in(directory)
+
+
+if __name__ == "__main__":
+    main()

@@ -120,7 +120,7 @@ def test_what_nothing_but_an_unsigned_notice_ties_to_us_is_a_persons_to_decide(w
     assert world.at_wallet(payment)["gateway_id"] in review.detail
 
 
-def test_easypaisas_own_id_is_kept_from_its_answer_and_finds_the_payment_of_its_notice(
+def test_easypaisas_own_id_is_kept_and_finds_the_payment_of_its_notice(
     wallet_world: WalletWorld,
 ) -> None:
     world = named(wallet_world, "easypaisa", "own")

@@ -18,10 +18,11 @@ from payproc.database.models import FindingKind, Loop, ReconciliationFinding, Re
 from payproc.errors import Conflict, InvalidRequest, ProviderError, ProviderUnavailable
 from payproc.providers.listing import Window
 from payproc.providers.stripe import STRIPE
-from payproc.reconcile import findings, report, runs
+from payproc.reconcile import report, runs
 from payproc.reconcile.classification import severity_of
 from payproc.reconcile.report import Wanted
 from payproc.reconcile.schedule import PLANS
+from payproc.records.reviews import accept_finding
 
 DIFFERENCES, INTERRUPTED = 4, 130
 
@@ -150,7 +151,7 @@ def resolve(
         finding = find(session, ReconciliationFinding, finding_id, noun="finding")
         if finding.closed_at is not None:
             raise Conflict(f"Finding {finding.id} is closed already.", code="finding_closed", subject=finding.id)
-        findings.accept(session, finding, resolution=resolution)
+        accept_finding(session, finding, resolution=resolution)
     show_item(_finding(finding) | {"resolution": resolution}, json=json)
 
 

@@ -24,7 +24,7 @@ from payproc.reconcile.findings import Difference
 from payproc.reconcile.objects import pages
 from payproc.reconcile.runs import Batch, Step, Steps, Work
 from payproc.records import outcomes, payments
-from payproc.records.reviews import has_open_mismatch
+from payproc.records.reviews import close_finding, has_open_mismatch
 
 # A wallet gives money back weeks later, and says so only to who asks.
 _LENGTH = timedelta(days=45)
@@ -177,9 +177,9 @@ def _compare(session: Session, run: ReconciliationRun, payment: Payment, outcome
     for finding in _open_findings(session, run, payment):
         if finding.loop is Loop.WALLETS:
             if difference is None or findings.seen_by(finding) != findings.seen_by(difference):
-                findings.close(session, finding, resolution="no longer there")
+                close_finding(session, finding, resolution="no longer there")
         elif outcome.verdict is Verdict.PAID and payment.status in PAID:
-            findings.close(session, finding, resolution="the gateway's own answer agrees")
+            close_finding(session, finding, resolution="the gateway's own answer agrees")
 
 
 def _repair(session: Session, run: ReconciliationRun, payment: Payment, outcome: Outcome) -> None:

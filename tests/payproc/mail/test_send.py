@@ -212,7 +212,7 @@ def test_a_mailbox_that_is_none_buries_its_own_mail_alone(posting: Mailbox, gate
     assert len([email for email in posting.emails() if email.sent_at]) == 1
 
 
-def test_a_mail_that_meets_trouble_while_all_others_go_is_given_up_after_its_patience(
+def test_a_mail_in_trouble_while_all_others_go_is_given_up_after_its_patience(
     posting: Mailbox, gateway: RunningGateway
 ) -> None:
     posting.payment(Fact.PAID)
