@@ -130,7 +130,8 @@ class LedgerLookup:
     def _of_refund(self, line: SettlementLine) -> MatchedLine:
         refund = self._refunds.get(line.source)
         if refund is None:
-            return MatchedLine(line=line, waits=self._is_young(line, _PATIENCE))
+            payment = self._payments.get(line.payment_source or "")
+            return MatchedLine(line=line, about=payment, waits=self._is_young(line, _PATIENCE))
         own = self._answered(line, [each for each in self._own if each.key == f"{each.kind}:{refund.id}"])
         return MatchedLine(line=line, about=refund, own=own, waits=self._may_end(line, refund, own))
 

@@ -262,6 +262,7 @@ def test_a_refund_read_before_it_was_heard_of_is_booked_once(audit: Audit) -> No
     age_lines(audit, made.id, days=4)
     audit.run(Loop.MONEY)
     assert standing(audit)["suspense", "usd"] == 10000
+    assert [(each.kind, each.payment_id) for each in audit.findings()] == [(FindingKind.IN_SUSPENSE, paid.id)]
     audit.run(Loop.OBJECTS)
     assert standing(audit) == {
         ("receivable", "usd"): -290,
