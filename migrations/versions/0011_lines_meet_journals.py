@@ -223,12 +223,13 @@ _SIDES = """
 _MATCH_PAIRS = f"""
     {_SIDES},
     named_own AS (
-        SELECT *, CASE WHEN EXISTS (SELECT FROM line l WHERE l.source = own.name) THEN own.name ELSE '' END AS label
-        FROM own
+        SELECT own.*, coalesce(named.source, '') AS label
+        FROM own LEFT JOIN (SELECT DISTINCT source FROM line) named ON named.source = own.name
     ),
     named_line AS (
-        SELECT *, CASE WHEN EXISTS (SELECT FROM own o WHERE o.name = line.source) THEN line.source ELSE '' END AS label
-        FROM line WHERE amount_minor <> 0
+        SELECT line.*, coalesce(named.name, '') AS label
+        FROM line LEFT JOIN (SELECT DISTINCT name FROM own) named ON named.name = line.source
+        WHERE line.amount_minor <> 0
     ),
     numbered_own AS (
         SELECT *, row_number() OVER (

@@ -196,9 +196,7 @@ class TestBankDebits:
         assert audit.run(Loop.MONEY).counts["lines"] == {"booked": 2}
         assert (audit.findings(), standing(audit)) == ([], {})
 
-    def test_one_counted_as_paid_that_did_not_arrive_leaves_nothing_once_undone(
-        self, audit: Audit, debited: Payment
-    ) -> None:
+    def test_one_that_was_counted_as_paid_and_did_not_arrive_is_undone(self, audit: Audit, debited: Payment) -> None:
         audit.world.deliver_all(debited)
         audit.world.drain()
         told = Provenance(source=Source.OPERATOR, evidence="rev_1")
