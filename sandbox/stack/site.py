@@ -28,10 +28,10 @@ _HABITS = {
     "RETRY_BASE": "1s",
     "RING_LEASE": "5s",
 }
-# Settings that are the stack's own and no others.
+# Settings that are the stack's own and no others. That some processes are up is read from their logs.
 PLUMBING = frozenset(
     {
-        *("ENVIRONMENT", "FLOWER_BASIC_AUTH", "SECRET_KEY", "FORWARDED_HOPS"),
+        *("ENVIRONMENT", "FLOWER_BASIC_AUTH", "SECRET_KEY", "FORWARDED_HOPS", "LOG_LEVEL"),
         *("JAZZ_CASH_MERCHANT_ID", "JAZZ_CASH_PASSWORD", "JAZZ_CASH_INTEGRITY_SALT", "JAZZ_CASH_MERCHANT_MPIN"),
         *("EASY_PAISA_STORE_ID", "EASY_PAISA_STORE_PASSWORD", "EASY_PAISA_USERNAME", "EASY_PAISA_PASSWORD"),
         *("EASY_PAISA_ACCOUNT_NUMBER", "EASY_PAISA_HASH_KEY", "EASY_PAISA_PRIVATE_KEY", "EASY_PAISA_PUBLIC_KEY"),

@@ -1,6 +1,7 @@
 """A stack started as `make up` starts it: it stops whole, says what is wrong in a line, and goes on where it was."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -12,10 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from payproc.domain.states import PaymentStatus
 from sandbox.stack.ports import Ports
 from sandbox.stack.running import running_stack
 from sandbox.stack.site import MARK
 from tests.e2e.shop import Shop
+from tests.support.databases import ROOT
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.processes
@@ -26,12 +29,15 @@ def free_base() -> int:
 
 
 @contextmanager
-def up(directory: Path, base: int) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+def up(directory: Path, base: int, *more: str, **shell: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """Run `python -m sandbox.stack` until the block ends; yield it and the file its words go to."""
     words = directory.parent / "words"
-    command = [sys.executable, "-m", "sandbox.stack", "--directory", str(directory), "--base-port", str(base)]
+    command = [sys.executable, "-m", "sandbox.stack", "--directory", str(directory), "--base-port", str(base), *more]
+    environment = dict(os.environ) | shell
     with words.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
     try:
         yield process, words
     finally:
@@ -75,6 +81,36 @@ def test_ctrl_c_ends_every_process_and_is_no_failure(place: Path) -> None:
     assert "curl -sS http://127.0.0.1:" in shown
     assert (directory / "stack.json").stat().st_mode & 0o077 == 0
     assert left_over(directory) == []
+
+
+def test_a_stack_is_told_its_settings_begins_with_a_history_and_a_second_shell_reads_it(place: Path) -> None:
+    directory = place / "var"
+    told = {"JAZZ_CASH_DIALECT": "hosted-2.0", "LOG_LEVEL": "ERROR", "STRIPE_SECRET_KEY": "sk_live_somebodys"}
+    with up(directory, free_base(), "--seed", **told) as (process, words):
+        wait_until(lambda: is_up(process, words), seconds=120)
+        listed = subprocess.run(
+            ["/bin/sh", "-c", f". {directory}/env && python -m payproc payment list --limit 100 --json"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+    payments = json.loads(listed.stdout)["payments"]
+    assert {payment["status"] for payment in payments} == {status.value for status in PaymentStatus}
+    assert {payment["payment_method"] for payment in payments} == {"stripe", "jazz_cash", "easy_paisa"}
+    said = words.read_text()
+    assert "from your shell: " in said
+    assert "JAZZ_CASH_DIALECT=hosted-2.0" in said
+    assert "not from your shell, a stack has its own or does without: LOG_LEVEL, STRIPE_SECRET_KEY" in said
+    assert "sk_live_somebodys" not in said + (directory / "env").read_text()
+
+
+def test_a_setting_that_is_none_is_told_in_a_line(place: Path) -> None:
+    with up(place / "var", free_base(), JAZZ_CASH_DIALECT="mwallet-9") as (process, words):
+        assert process.wait(timeout=60) == 1
+    [*_, last] = words.read_text().splitlines()
+    assert last.startswith("make up: JAZZ_CASH_DIALECT: Input should be")
 
 
 def test_a_process_that_dies_is_named_and_ends_the_others(place: Path) -> None:

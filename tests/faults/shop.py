@@ -42,6 +42,7 @@ class Shop:
             f"{self.stack.web_url}{PREFIX}/checkout",
             json={
                 "amount": "19.99",
+                "currency": "usd",
                 "description": "Two mangoes",
                 "success_url": "https://example.com/thanks",
                 "cancel_url": "https://example.com/basket",

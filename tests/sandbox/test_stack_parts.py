@@ -87,7 +87,8 @@ def test_what_a_shell_may_say_is_taken_and_what_leads_away_is_named() -> None:
             "EASY_PAISA_PAYMENT_TYPE": "OTC",
             "DEFAULT_CURRENCY": "pkr",
             "POLL_SCHEDULE_JAZZ_CASH": "1s",
-            "LOG_LEVEL": "",
+            "OPERATOR_MAIL": "",
+            "LOG_LEVEL": "ERROR",
             "HOME": "/",
             "DATABASE_URL": "postgresql://production/payproc",
             "JAZZ_CASH_HOSTED_URL": "https://production.jazzcash.com.pk/",
@@ -105,7 +106,7 @@ def test_what_a_shell_may_say_is_taken_and_what_leads_away_is_named() -> None:
     }
     assert told.dropped == (
         *("DATABASE_URL", "EASY_PAISA_RETURN_URL", "ENVIRONMENT", "JAZZ_CASH_HOSTED_URL", "JWT_SECRET"),
-        "STRIPE_SECRET_KEY",
+        *("LOG_LEVEL", "STRIPE_SECRET_KEY"),
     )
 
 
