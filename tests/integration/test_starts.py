@@ -29,12 +29,13 @@ def keys_sent(world: World, path: str = SESSIONS) -> set[str]:
 
 
 def test_an_answer_lost_on_the_way_is_asked_for_again_under_the_same_key(world: World) -> None:
-    world.break_stripe(SESSIONS, "timeout_after", times=3, seconds=1)
+    world.break_stripe(SESSIONS, "timeout_after", times=None, seconds=0)
     payment = world.checkout()
     world.drain()
     assert world.payment(payment.id).stripe_session_id is None
     assert world.status(payment.id) is PaymentStatus.PENDING
 
+    world.mend_stripe()
     world.make_due()
     world.drain()
     started = world.payment(payment.id)
@@ -177,7 +178,7 @@ def test_a_customer_deleted_at_stripe_is_made_anew(world: World) -> None:
 
 
 def test_a_key_stripe_may_have_forgotten_is_not_trusted_but_looked_behind(world: World) -> None:
-    world.break_stripe(SESSIONS, "timeout_after", times=3, seconds=1)
+    world.break_stripe(SESSIONS, "timeout_after", times=None, seconds=0)
     payment = world.checkout()
     world.drain()
     made = world.sessions_at_stripe()
@@ -185,6 +186,7 @@ def test_a_key_stripe_may_have_forgotten_is_not_trusted_but_looked_behind(world:
     world.age("provider_calls", call.id, created_at="23 hours 30 minutes")
 
     sent_before = len(world.requests_to(SESSIONS))
+    world.mend_stripe()
     world.make_due()
     world.drain()
 
@@ -245,7 +247,7 @@ def test_a_customer_written_down_in_words_stripe_refuses_is_made_without_them(wo
 
 
 def test_a_key_that_stripe_knows_with_other_words_is_never_replaced_by_a_new_one(world: World) -> None:
-    world.break_stripe(SESSIONS, "timeout_after", times=3, seconds=1)
+    world.break_stripe(SESSIONS, "timeout_after", times=None, seconds=0)
     payment = world.checkout()
     world.drain()
     [call] = [call for call in world.calls() if call.subject == payment.id]
@@ -253,6 +255,7 @@ def test_a_key_that_stripe_knows_with_other_words_is_never_replaced_by_a_new_one
         session.get_one(ProviderCall, call.id).parameters = call.parameters | {
             "success_url": "https://example.com/else"
         }
+    world.mend_stripe()
     world.make_due()
     world.drain()
 
@@ -276,10 +279,11 @@ def requeue_dead(world: World) -> None:
 
 def test_a_key_revoked_after_a_lost_answer_makes_no_second_session(world: World) -> None:
     world.started()  # the customer exists
-    world.break_stripe(SESSIONS, "timeout_after", times=2, seconds=1)
+    world.break_stripe(SESSIONS, "timeout_after", times=None, seconds=0)
     payment = world.checkout()
     world.drain()
     made = len(world.sessions_at_stripe())
+    world.mend_stripe()
     world.make_due()
     locked_out(world).drain()
     assert "configuration" in {review.kind for review in world.reviews()}
