@@ -186,6 +186,15 @@ def test_a_failed_payment_that_is_paid_after_all_becomes_a_success(page: Page, s
     heading(page, "Payment received")
 
 
+def test_a_payment_that_is_paid_otherwise_is_told_without_a_reload(page: Page, shop: Shop) -> None:
+    payment = shop.by_push()
+    page.goto(shop.link(payment))
+    heading(page, "Approve it on your phone")
+    shop.end(payment, Verdict.PAID, money=Money.of(100, "pkr"))
+    heading(page, "The shop has to look at this payment")
+    expect(page.get_by_text(payment.reference).first).to_be_visible()
+
+
 def test_a_phone_that_has_stopped_ringing_is_not_waited_for(page: Page, shop: Shop) -> None:
     payment = shop.by_push()
     page.clock.install()
