@@ -4,6 +4,7 @@ A customer's bank asks for money back. We record what the provider says of it, i
 refunds meanwhile; the merchant answers in the provider's dashboard.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import func, select, tuple_
@@ -38,6 +39,12 @@ _INQUIRIES = frozenset({DisputeStatus.INQUIRY, DisputeStatus.INQUIRY_UNDER_REVIE
 def dispute_in_the_way(session: Session, payment: Payment) -> Dispute | None:
     """Return a dispute of the payment beside which nothing of it can be given back."""
     return next((dispute for dispute in disputes_of(session, payment) if _bars_refunds(dispute)), None)
+
+
+def refunds_barred(session: Session, payment_ids: Collection[str]) -> set[str]:
+    """Return those of some payments of which a dispute lets nothing be given back."""
+    of_them = session.scalars(select(Dispute).where(Dispute.payment_id.in_(payment_ids)))
+    return {dispute.payment_id for dispute in of_them if _bars_refunds(dispute)}
 
 
 def _bars_refunds(dispute: Dispute) -> bool:
