@@ -8,7 +8,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from payproc.database.models import EmailKind, JournalKind, Loop, Payment, Refund, SeenKey, User
+from payproc.database.models import EmailKind, JournalKind, Loop, Payment, Refund, ReviewKind, SeenKey, User
 from payproc.domain.languages import Locale
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance, Source
@@ -21,8 +21,9 @@ from payproc.providers.stripe import STRIPE
 from payproc.reconcile import runs
 from payproc.records import payments, refunds, remote_refunds
 from payproc.records.ledger import journal, matching
+from payproc.records.reviews import open_review
 from payproc.settings.types import RefundByOwner
-from tests.support.after_payment import STAYS_PENDING, given
+from tests.support.after_payment import STAYS_PENDING, given, read
 from tests.support.databases import ROOT
 from tests.support.mailbox import Mailbox
 from tests.support.world import World
@@ -299,3 +300,24 @@ def counts(world: World) -> dict[str, int]:
     tables = ("users", "payments", "payment_events", "jobs", "notices", "provider_calls", "emails", "ledger_entries")
     with world.app.database.transaction() as session:
         return {table: session.scalar(text(f"SELECT count(*) FROM {table}")) or 0 for table in tables}  # noqa: S608 (ours)
+
+
+def test_the_release_below_has_its_own_words_for_a_superseded_refund_and_its_questions(world: World) -> None:
+    paid = world.paid(money=Money.of(500000, "usd"))
+    world.stripe().v1.refunds.create({"payment_intent": str(paid.stripe_payment_intent_id)})
+    superseded = given(world, paid)
+    assert superseded.status is RefundStatus.CANCELLED
+    with world.app.database.transaction() as session:
+        open_review(session, ReviewKind.REFUND_FAILED, superseded.id, detail="Agree with them.", payment_id=paid.id)
+        open_review(session, ReviewKind.CONFIGURATION, "provider.stripe", detail="Mend the keys.")
+    reviews = len(world.reviews())
+
+    command.downgrade(alembic(world), "0009")
+    with world.app.database.transaction() as session:
+        facts = session.scalars(text("SELECT fact FROM refund_events")).all()
+        kinds = session.scalars(text("SELECT kind FROM reviews WHERE resolved_at IS NULL")).all()
+    assert "superseded" not in facts
+    assert kinds == ["unsettled", "unsettled"]
+    command.upgrade(alembic(world), "head")
+    assert len(world.reviews()) == reviews
+    assert read(world, superseded).status is RefundStatus.CANCELLED
