@@ -1,7 +1,6 @@
 """A real PostgreSQL for the whole run, a clean database for each test, and an application over it."""
 
 import os
-import secrets
 import tempfile
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -21,7 +20,7 @@ from payproc.settings import Settings
 from sandbox.stack.servers import Postgres, start_postgres, stop_postgres
 from sandbox.stack.stale_processes import watched
 from tests.support.configuration import settings_of_a_test
-from tests.support.databases import create_database, drop_database, migrate
+from tests.support.databases import DatabaseRing, create_database, migrate
 
 pytest_plugins = ["tests.support.world", "tests.support.wallet_world", "tests.support.seeding"]
 
@@ -65,12 +64,15 @@ def template(postgres: Postgres) -> str:
     return "payproc_template"
 
 
+@pytest.fixture(scope="session")
+def databases(postgres: Postgres, template: str) -> DatabaseRing:
+    return DatabaseRing(postgres, template=template)
+
+
 @pytest.fixture
-def database_url(postgres: Postgres, template: str) -> Iterator[str]:
-    name = f"test_{secrets.token_hex(6)}"
-    create_database(postgres, name, template=template)
-    yield postgres.url(name)
-    drop_database(postgres, name)
+def database_url(databases: DatabaseRing) -> str:
+    """A clean database of this test's own."""
+    return databases.next_url()
 
 
 @pytest.fixture
