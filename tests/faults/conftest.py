@@ -11,7 +11,7 @@ from sandbox.stack.running import Stack, running_stack
 from tests.faults.shop import Shop
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def stack(place: Path) -> Iterator[Stack]:
     # Seconds where production has minutes, so that what waits is seen to end.
     patience = {
