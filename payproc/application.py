@@ -55,7 +55,8 @@ class Application:
         if payment.environment != self.settings.environment or payment.live_mode is not found.live_mode:
             raise RequestRefused(
                 f"{payment.id} was made in {payment.environment}, and this is {self.settings.environment}.",
-                refusal=Refusal.CONFIGURATION,
+                # Of this one payment: nothing else that waits for its provider goes the same way.
+                refusal=Refusal.BUG,
                 code="environment_differs",
                 subject=payment.id,
             )

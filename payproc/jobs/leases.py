@@ -62,7 +62,8 @@ def claim(session: Session, dispatched: Sequence[tuple[str, UUID]], *, token: UU
     if len(rows) < len(dispatched):
         held = _named([(job_id, token) for job_id, _ in dispatched])
         rows = session.scalars(select(Job).where(Job.state == JobState.READY, held)).all()
-    return [_claimed(job) for job in rows]
+    places = {job_id: place for place, (job_id, _) in enumerate(dispatched)}
+    return sorted(map(_claimed, rows), key=lambda job: places[job.id])
 
 
 def _named(tokens: Sequence[tuple[str, UUID]]) -> ColumnElement[bool]:

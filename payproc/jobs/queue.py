@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -131,7 +132,8 @@ def dispatch(session: Session, *, limit: int, lease: timedelta, token: UUID | No
         .returning(*_SENT)
         .execution_options(synchronize_session=False)
     )
-    return [_dispatched(row) for row in rows]
+    # PostgreSQL returns them in the order of its pages; their ids are in that of their making.
+    return sorted((_dispatched(row) for row in rows), key=attrgetter("job_id"))
 
 
 def recall(session: Session, token: UUID) -> list[Dispatched]:

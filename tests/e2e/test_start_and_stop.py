@@ -83,7 +83,7 @@ def test_ctrl_c_ends_every_process_and_is_no_failure(place: Path) -> None:
     assert left_over(directory) == []
 
 
-def test_a_stack_is_told_its_settings_begins_with_a_history_and_a_second_shell_reads_it(place: Path) -> None:
+def test_a_stack_is_told_its_settings_and_a_second_shell_reads_its_history(place: Path) -> None:
     directory = place / "var"
     told = {"JAZZ_CASH_DIALECT": "hosted-2.0", "LOG_LEVEL": "ERROR", "STRIPE_SECRET_KEY": "sk_live_somebodys"}
     with up(directory, free_base(), "--seed", **told) as (process, words):

@@ -96,8 +96,8 @@ def test_an_event_that_was_parked_is_applied_once_its_payment_is_there(world: Wo
 def test_another_amount_or_currency_completes_nothing_and_asks_a_person(
     world: World, change: dict[str, Any], words: str
 ) -> None:
-    payment = world.checkout()
-    world.deliver(session_event(payment.id, **change))
+    payment = world.started()
+    world.deliver(session_event(payment.id, id=payment.stripe_session_id, **change))
     world.drain()
 
     assert world.status(payment.id) is PaymentStatus.PENDING

@@ -302,7 +302,7 @@ def counts(world: World) -> dict[str, int]:
         return {table: session.scalar(text(f"SELECT count(*) FROM {table}")) or 0 for table in tables}  # noqa: S608 (ours)
 
 
-def test_the_release_below_has_its_own_words_for_a_superseded_refund_and_its_questions(world: World) -> None:
+def test_the_release_below_has_its_own_words_for_a_superseded_refund(world: World) -> None:
     paid = world.paid(money=Money.of(500000, "usd"))
     world.stripe().v1.refunds.create({"payment_intent": str(paid.stripe_payment_intent_id)})
     superseded = given(world, paid)

@@ -134,7 +134,7 @@ def test_money_whose_amount_or_name_cannot_be_read_is_kept_for_later(kind: str, 
     assert isinstance(reading(kind, found), Postponed)
 
 
-@pytest.mark.parametrize("kind", ["charge.refunded", "payout.paid", "radar.early_fraud_warning.created"])
+@pytest.mark.parametrize("kind", ["charge.refunded", "payout.paid"])
 def test_what_is_read_in_another_way_is_ignored_with_that_reason(kind: str) -> None:
     ignored = reading(kind, {"id": "re_1"})
     assert isinstance(ignored, Ignored)
