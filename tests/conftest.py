@@ -31,8 +31,9 @@ for name in list(os.environ):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with real processes: a scope that takes minutes and comes last leaves every other worker idle."""
-    items.sort(key=lambda item: item.get_closest_marker("processes") is None)
+    """Begin with real processes, then what is long: a scope that takes minutes and comes last leaves a worker idle."""
+    turns = ("processes", "long")
+    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in turns])
 
 
 @pytest.fixture(scope="session")

@@ -61,5 +61,6 @@ def book(
         }
         for posting in postings
     ]
-    session.execute(insert(LedgerEntry).values(sides))
+    # One statement for all: rows of values would be compiled anew each time.
+    session.execute(insert(LedgerEntry), sides)
     return journal_id

@@ -149,21 +149,31 @@ def record_lines(
 ) -> Recorded:
     """Do the same with several lines that answer together; they are of one currency. It raises the same."""
     _check_kinds(lines, answers)
-    before = matching.matches_of(session, provider, [line.id for line in lines]) if answers else {}
     shares = _shares(lines, answers)
+    postings = [_line_postings(line, share=share) for line, share in zip(lines, shares, strict=True)]
+    are_new = [_keep(session, provider, line, payment_id=payment_id) for line in lines]
+    meets = bool(answers) and not _has_met(session, provider, lines, are_new)
     done = Recorded.KNOWN
-    for line, share in zip(lines, shares, strict=True):
-        gross = _gross_postings(line, share=share)
-        fee = moved(Money.of(line.fee, line.currency), debit=Account.FEES, credit=Account.RECEIVABLE)
-        if _keep(session, provider, line, payment_id=payment_id):
-            _book_line(session, JournalKind.LINE, provider, line, payment_id=payment_id, postings=[*gross, *fee])
+    for line, share, sides, is_new in zip(lines, shares, postings, are_new, strict=True):
+        if is_new:
+            _book_line(session, JournalKind.LINE, provider, line, payment_id=payment_id, postings=sides)
             done = Recorded.BOOKED
-        elif share is not None and not before:
+        elif share is not None and meets:
             _clear(session, provider, line, share=share, payment_id=payment_id)
             done = Recorded.CLEARED
-    if answers and not before:
+    if meets:
         matching.join(session, provider, [line.id for line in lines], answers)
     return done
+
+
+def _has_met(session: Session, provider: str, lines: Sequence[SettlementLine], are_new: Sequence[bool]) -> bool:
+    # What was kept just now has met nothing, and most of them are such.
+    return not all(are_new) and bool(matching.matches_of(session, provider, [line.id for line in lines]))
+
+
+def _line_postings(line: SettlementLine, *, share: Money | None) -> list[Posting]:
+    fee = moved(Money.of(line.fee, line.currency), debit=Account.FEES, credit=Account.RECEIVABLE)
+    return [*_gross_postings(line, share=share), *fee]
 
 
 def _check_kinds(lines: Sequence[SettlementLine], answers: Sequence[OwnJournal]) -> None:

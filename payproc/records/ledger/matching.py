@@ -92,7 +92,8 @@ def join(session: Session, provider: str, line_ids: Sequence[str], journals: Seq
     match = new_id(Prefix.MATCH)
     sides = [{"match": match, "provider": provider, "line_id": line_id, "journal_id": None} for line_id in line_ids]
     ours = [{"match": match, "provider": None, "line_id": None, "journal_id": journal.id} for journal in journals]
-    session.execute(insert(SettlementMatch).values([*sides, *ours]))
+    # One statement for all: rows of values would be compiled anew each time.
+    session.execute(insert(SettlementMatch), [*sides, *ours])
 
 
 def is_unmatched() -> ColumnElement[bool]:

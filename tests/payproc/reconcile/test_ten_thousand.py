@@ -268,6 +268,7 @@ def shop(audit: Audit) -> Shop:
     return made
 
 
+@pytest.mark.long
 def test_one_run_finds_every_seeded_difference_alone_and_a_second_changes_nothing(shop: Shop) -> None:
     audit = shop.audit
     objects, money = reconcile(audit)
