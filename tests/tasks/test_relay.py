@@ -37,7 +37,6 @@ def relaying(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relaying
 
     def begin(app: Application, send: Callable[..., None]) -> None:
         monkeypatch.setattr("tasks.relay.celery.send_task", send)
-        monkeypatch.setattr("tasks.relay._TROUBLE_SECONDS", 0.05)
         thread = threading.Thread(target=relay.run, args=(app, stop))
         running.callback(app.database.dispose)
         running.callback(thread.join)
