@@ -146,9 +146,10 @@ class Postman:
                 self._condition.wait(seen, self._until_next())
 
     def _claim(self) -> Row | None:
-        if self._paused or self._condition.stopped:
-            return None
         with self._store.transaction() as connection:
+            # Asked where nobody else writes: what is stored after a pause has begun must meet it.
+            if self._paused or self._condition.stopped:
+                return None
             row: Row | None = connection.execute(
                 "SELECT * FROM deliveries WHERE state = ? AND next_attempt_ms <= ? ORDER BY id LIMIT 1",
                 (DeliveryState.PENDING, _now_ms()),
