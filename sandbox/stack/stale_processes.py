@@ -9,6 +9,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ from sandbox.stack.site import MARK
 _WATCHER = "sandbox.stack.stale_processes"
 
 _END_WITHIN_SECONDS = 5
+_SIGNED_WITHIN_SECONDS = 5.0
+_LOOK_EVERY_SECONDS = 0.02
 
 
 @contextmanager
@@ -45,13 +48,23 @@ def _take(lock: TextIO, directory: Path) -> None:
         # Not flock: a forked child of ours would go on holding that after us.
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        lock.seek(0)
-        holder = lock.read().strip()
+        holder = _named_holder(lock)
         if not _is_watcher(holder):
             said = f"{directory} has a running stack already (process {holder or 'unknown'}); stop it first"
             raise StackFailed(said) from None
         # It ends what a killed stack has left, which takes seconds.
         fcntl.lockf(lock, fcntl.LOCK_EX)
+
+
+def _named_holder(lock: TextIO) -> str:
+    # Between taking the file and signing it there is a moment without a name.
+    end = time.monotonic() + _SIGNED_WITHIN_SECONDS
+    while True:
+        lock.seek(0)
+        holder = lock.read().strip()
+        if holder or time.monotonic() > end:
+            return holder
+        time.sleep(_LOOK_EVERY_SECONDS)
 
 
 def _is_watcher(holder: str) -> bool:
