@@ -120,6 +120,14 @@ class FraudWarning:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FailedPayout:
+    """A proven word that the merchant's bank sent a payout back: about the account, and no payment of it."""
+
+    key: str
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerifiedNotice:
     """What a delivery is worth, and the bytes of it that may be kept: no secret, and nothing of the payer."""
 
@@ -128,4 +136,4 @@ class VerifiedNotice:
 
 
 # What a proven delivery says, read from what was kept of it.
-ParsedNotice = Notice | RefundNotice | DisputeNotice | FraudWarning | Postponed | Ignored
+ParsedNotice = Notice | RefundNotice | DisputeNotice | FraudWarning | FailedPayout | Postponed | Ignored

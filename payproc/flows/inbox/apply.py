@@ -16,12 +16,22 @@ from payproc.domain.references import References
 from payproc.domain.states import PaymentStatus
 from payproc.flows import poll
 from payproc.providers.answers import Verdict
-from payproc.providers.notices import DisputeNotice, FraudWarning, Ignored, Notice, Postponed, RefundNotice
+from payproc.providers.notices import (
+    DisputeNotice,
+    FailedPayout,
+    FraudWarning,
+    Ignored,
+    Notice,
+    Postponed,
+    RefundNotice,
+)
 from payproc.records import disputes, outcomes, payments, remote_refunds
 from payproc.records.reviews import close_if_open, open_review
 from payproc.settings.types import ForeignNotices
 
 _POSTPONED_FOR = timedelta(days=1)
+# The run over the money leaves out the last ten minutes; by then it sees even a payout made the moment it failed.
+_BOOKS_AFTER = timedelta(minutes=11)
 
 AnyNotice = Notice | RefundNotice | DisputeNotice | FraudWarning
 
@@ -40,6 +50,10 @@ def apply_notice(app: Application, job: jobs.Claimed) -> None:
                 jobs.finish(session, job)
             case Postponed():
                 _park_notice(session, job, row, reason=reading.reason, after=_POSTPONED_FOR)
+            case FailedPayout():
+                jobs.stage(session, jobs.Kind.RECONCILE_MONEY, row.id, due_at=row.received_at + _BOOKS_AFTER)
+                _settle_notice(session, row, NoticeState.APPLIED)
+                jobs.finish(session, job)
             case Notice() | RefundNotice() | DisputeNotice() | FraudWarning():
                 _apply_to_its_payment(app, session, job, row=row, notice=reading)
             case _:

@@ -8,6 +8,7 @@ from payproc.domain.references import References
 from payproc.providers.answers import Outcome
 from payproc.providers.notices import (
     DisputeNotice,
+    FailedPayout,
     FraudWarning,
     Ignored,
     Notice,
@@ -54,6 +55,7 @@ _DIALECTS = frozenset({"checkout"})
 # Each carries the whole refund; `charge.refund.updated` is the older name of `refund.updated`.
 _REFUNDS = frozenset({"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"})
 _DISPUTES = "charge.dispute."
+_FAILED_PAYOUT = "payout.failed"
 _FRAUD_WARNINGS = ("radar.early_fraud_warning.created", "radar.early_fraud_warning.updated")
 # What Stripe's list of events is asked for, which takes no more than twenty and no `charge.dispute.*`.
 KINDS = (
@@ -65,10 +67,11 @@ KINDS = (
     "charge.dispute.funds_withdrawn",
     "charge.dispute.funds_reinstated",
     *_FRAUD_WARNINGS,
+    _FAILED_PAYOUT,
 )
 _READ_ELSEWHERE = {
     "charge.refunded": "each refund is told by an event of its own",
-    "payout.": "payouts are read from Stripe's list once a day",
+    "payout.": "payouts that arrive are read from Stripe's list once a day",
 }
 
 
@@ -84,7 +87,7 @@ def _why_ignored(event: Json, kind: str, *, live_mode: bool) -> str | None:
         return "the event is of the other mode (live or test)"
     if event.get("account"):
         return "the event is of a connected account"
-    if kind in _READERS or kind in _REFUNDS or kind in _FRAUD_WARNINGS or kind.startswith(_DISPUTES):
+    if kind in KINDS or kind in _REFUNDS or kind.startswith(_DISPUTES):
         return None
     reasons = (reason for start, reason in _READ_ELSEWHERE.items() if kind.startswith(start))
     return next(reasons, "the event type concerns no payment")
@@ -100,6 +103,8 @@ def read(event: Json, *, live_mode: bool) -> ParsedNotice:
         return _refund(key, kind, found)
     if kind.startswith(_DISPUTES):
         return _dispute(key, kind, found, created=event.get("created"))
+    if kind == _FAILED_PAYOUT:
+        return FailedPayout(key=key, kind=kind)
     if kind in _FRAUD_WARNINGS:
         return _fraud_warning(key, kind, found)
     references, outcome = _READERS[kind](found)

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import requests
 
-from payproc.database.models import EmailKind, FindingKind, Loop, Payment, SettlementLine
+from payproc.database.models import EmailKind, FindingKind, Job, Loop, NoticeState, Payment, SettlementLine
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import Fact, PaymentStatus, RefundStatus
+from payproc.jobs import Kind
 from payproc.providers.stripe import STRIPE
 from payproc.providers.stripe.wire import balance
 from payproc.reconcile.balance import settlement
@@ -354,6 +355,27 @@ class TestPayouts:
         mails = [(mail.about, mail.recipient) for mail in audit.world.emails() if mail.kind is EmailKind.FINDING]
         assert mails == [(finding.id, "operators@shop.pk")]
         assert standing(audit) == {("receivable", "usd"): 9710, ("sales", "usd"): -10000, ("fees", "usd"): 290}
+
+    def test_one_that_the_bank_returned_is_told_when_its_event_comes_and_not_a_day_later(self, audit: Audit) -> None:
+        audit.paid(10000)
+        [payout] = audit.world.at_stripe("payouts")["payouts"]
+        audit.patch(payout["id"], created=int((datetime.now(UTC) - timedelta(hours=1)).timestamp()))
+        audit.world.at_stripe(f"payouts/{payout['id']}/fail")
+        world = audit.world.with_settings(operator_mail="operators@shop.pk")
+        [event] = [each for each in world.every_event() if each["type"] == "payout.failed"]
+        for _ in range(2):
+            world.deliver(event)
+            world.drain()
+        [notice] = [each for each in world.notices() if each.kind == "payout.failed"]
+        [job] = [each for each in world.rows(Job) if each.subject == notice.id and each.kind == Kind.RECONCILE_MONEY]
+        # Such a run leaves out the last ten minutes, in which this payout may have been made.
+        assert notice.state is NoticeState.APPLIED
+        assert timedelta(minutes=10) < job.due_at - notice.received_at < timedelta(minutes=15)
+        world.make_due()
+        world.drain()
+        [finding] = audit.findings(is_open=True)
+        assert (finding.kind, finding.theirs) == (FindingKind.PAYOUT_FAILED, payout["id"])
+        assert [mail.about for mail in world.emails() if mail.kind is EmailKind.FINDING] == [finding.id]
 
 
 class TestInAnotherCurrency:
