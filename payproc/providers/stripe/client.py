@@ -1,6 +1,6 @@
 """The only socket to Stripe, and the only place that knows its SDK's errors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -63,14 +63,15 @@ class StripeApi:
     def __init__(self, config: StripeConfig, breakers: CircuitBreakers) -> None:
         self._breakers = breakers
         timeout = (config.connect_timeout.total_seconds(), config.read_timeout.total_seconds())
-        self._client = stripe.StripeClient(
+        self._sdk = stripe.StripeClient(
             config.secret_key,
             stripe_version=config.api_version,
             base_addresses={"api": config.api_base},
             # A client retries nothing unless told, unlike the SDK's global style.
             max_network_retries=_NETWORK_RETRIES,
             http_client=stripe.RequestsClient(timeout=timeout),
-        ).v1
+        )
+        self._client = self._sdk.v1
 
     def create_customer(self, parameters: Any, *, key: str) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
         """POST /v1/customers."""
@@ -142,41 +143,39 @@ class StripeApi:
 
     # Each list below is one page, newest first, with `data` and `has_more`.
 
-    def events(self, parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+    def events(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """GET /v1/events."""
-        with self._translated_read("list events"):
-            # The SDK makes numbers of some texts; as JSON they are what they were on the wire.
-            return _listed(self._client.events.list(parameters).to_dict(for_json=True))
+        return self._page("/v1/events", parameters)
 
-    def intents(self, parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+    def intents(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """GET /v1/payment_intents, each with its latest charge."""
-        with self._translated_read("list payment intents"):
-            expanded: Any = {**parameters, "expand": ["data.latest_charge"]}
-            return _listed(self._client.payment_intents.list(expanded).to_dict())
+        return self._page("/v1/payment_intents", {**parameters, "expand": ["data.latest_charge"]})
 
-    def refunds(self, parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+    def refunds(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """GET /v1/refunds of the whole account."""
-        with self._translated_read("list all refunds"):
-            return _listed(self._client.refunds.list(parameters).to_dict())
+        return self._page("/v1/refunds", parameters)
 
-    def disputes(self, parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+    def disputes(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """GET /v1/disputes."""
-        with self._translated_read("list disputes"):
-            return _listed(self._client.disputes.list(parameters).to_dict())
+        return self._page("/v1/disputes", parameters)
 
-    def lines(self, parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+    def lines(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """GET /v1/balance_transactions."""
-        with self._translated_read("list balance transactions"):
-            return _listed(self._client.balance_transactions.list(parameters).to_dict())
+        return self._page("/v1/balance_transactions", parameters)
 
-    def lines_of(self, payout_id: str, parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+    def lines_of(self, payout_id: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """GET /v1/balance_transactions of one payout."""
         return self.lines({**parameters, "payout": _named(payout_id)})
 
-    def payouts(self, parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+    def payouts(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """GET /v1/payouts."""
-        with self._translated_read("list payouts"):
-            return _listed(self._client.payouts.list(parameters).to_dict())
+        return self._page("/v1/payouts", parameters)
+
+    def _page(self, path: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        with self._translated_read(f"list {path.removeprefix('/v1/')}"):
+            # As it was on the wire: the SDK's objects of a hundred lines take 32 ms to make, the dictionaries one,
+            # and make numbers of some texts.
+            return _listed(self._sdk.raw_request("get", path, **parameters).data)
 
     @contextmanager
     def _translated(self, operation: str) -> Iterator[None]:
