@@ -55,21 +55,26 @@ def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, proven
     """Apply what a provider said about a payment; the one door for every source.
 
     "Paid" counts only for the amount, currency, mode and session we asked for. Anything else stays where it is and
-    opens a review. A completed payment that was reversed is a refund made elsewhere.
+    opens a review: of its own kind where it is not about what we began, for then we go on asking about that. A
+    completed payment that was reversed is a refund made elsewhere.
     """
     payment = payments.locked(session, payment_id)
-    if outcome.verdict is Verdict.REVERSED and payment.completed_at is not None:
-        # Paid and given back, by whomever: nothing becomes of the payment itself but a refund made elsewhere.
-        remote_refunds.record_reversal(session, payment, provenance=provenance)
-        return payment
     fact = _payment_fact(outcome)
     foreign = _foreign_reference(session, payment, outcome.references)
-    if fact is Fact.PAID and (problem := foreign or _paid_mismatch(session, payment, outcome)):
-        _report_paid_mismatch(session, payment, problem, provenance=provenance, told=outcome)
+    if fact is Fact.PAID and (problem := foreign or outcome.doubt):
+        # Whoever made that object may be a stranger: it asks a person, and stops nothing of ours.
+        _report_mismatch(session, ReviewKind.PAID_ELSEWHERE, payment, problem, provenance=provenance, told=outcome)
         return payment
     if foreign is not None:
         # What became of another session that names our payment ends nothing here, and its ids are not ours.
         payments.move(session, payment, Fact.MISMATCH, provenance=provenance, detail=foreign)
+        return payment
+    if outcome.verdict is Verdict.REVERSED and payment.completed_at is not None:
+        # Paid and given back, by whomever: nothing becomes of the payment itself but a refund made elsewhere.
+        remote_refunds.record_reversal(session, payment, provenance=provenance)
+        return payment
+    if fact is Fact.PAID and (problem := _paid_mismatch(session, payment, outcome)):
+        _report_mismatch(session, ReviewKind.PAID_MISMATCH, payment, problem, provenance=provenance, told=outcome)
         return payment
     _learn_references(session, payment, outcome.references)
     payment.provider_receipt = payment.provider_receipt or outcome.receipt
@@ -94,7 +99,8 @@ def learn_references(session: Session, payment_id: str, references: References) 
 
 def note_mismatch(session: Session, payment_id: str, problem: str, *, provenance: Provenance) -> None:
     """Record that somebody spoke of a payment who cannot mean it, and ask a person; nothing else changes."""
-    _report_paid_mismatch(session, payments.locked(session, payment_id), problem, provenance=provenance)
+    payment = payments.locked(session, payment_id)
+    _report_mismatch(session, ReviewKind.PAID_ELSEWHERE, payment, problem, provenance=provenance)
 
 
 def _payment_fact(outcome: Outcome) -> Fact | None:
@@ -122,8 +128,6 @@ def _payment_fact(outcome: Outcome) -> Fact | None:
 
 def _paid_mismatch(session: Session, payment: Payment, outcome: Outcome) -> str | None:
     asked = payment.money
-    if outcome.doubt is not None:
-        return outcome.doubt
     if outcome.money is not None and outcome.money != asked:
         return f"paid {outcome.money}, asked for {asked}"
     if outcome.live_mode is not None and outcome.live_mode is not payment.live_mode:
@@ -150,13 +154,20 @@ def _is_anothers(session: Session, payment: Payment, reference: Reference, value
     return session.scalar(other) is not None
 
 
-def _report_paid_mismatch(
-    session: Session, payment: Payment, problem: str, *, provenance: Provenance, told: Outcome | None = None
+def _report_mismatch(
+    session: Session,
+    kind: ReviewKind,
+    payment: Payment,
+    problem: str,
+    *,
+    provenance: Provenance,
+    told: Outcome | None = None,
 ) -> None:
     payments.move(session, payment, Fact.MISMATCH, provenance=provenance, detail=problem)
-    detail = f"{payment.id}: {problem}. Nothing was fulfilled; decide whether to accept it or to refund it."
     paid = None if told is None or told.money is None else _paid_words(told, told.money)
-    open_mismatch(session, payment.id, detail=detail, paid=paid)
+    much = f" ({told.money} was paid there)" if told and paid and kind is ReviewKind.PAID_ELSEWHERE else ""
+    detail = f"{payment.id}: {problem}{much}. Nothing was fulfilled; decide whether to accept it or to refund it."
+    open_mismatch(session, kind, payment.id, detail=detail, paid=paid)
 
 
 def _paid_words(told: Outcome, money: Money) -> dict[str, Any]:

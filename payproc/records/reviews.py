@@ -22,14 +22,14 @@ def open_review(
     )
 
 
-def open_mismatch(session: Session, payment_id: str, *, detail: str, paid: Mapping[str, Any] | None) -> None:
-    """Ask a person about a payment that was paid otherwise than asked for, and keep what was `paid`.
+def open_mismatch(
+    session: Session, kind: ReviewKind, payment_id: str, *, detail: str, paid: Mapping[str, Any] | None
+) -> None:
+    """Ask a person about a payment that was paid otherwise than asked for, or elsewhere, and keep what was `paid`.
 
     Of several words the first that says how much is kept: a person sees its sentence.
     """
-    asked = insert(Review).values(
-        kind=ReviewKind.PAID_MISMATCH, subject=payment_id, payment_id=payment_id, detail=detail, paid=paid
-    )
+    asked = insert(Review).values(kind=kind, subject=payment_id, payment_id=payment_id, detail=detail, paid=paid)
     session.execute(
         asked.on_conflict_do_update(
             index_elements=[Review.kind, Review.subject],
@@ -40,7 +40,8 @@ def open_mismatch(session: Session, payment_id: str, *, detail: str, paid: Mappi
     )
 
 
-# Reviews whose decision ends the payment: until then nobody else need ask the provider.
+# Reviews whose decision ends the payment: until then nobody else need ask the provider. PAID_ELSEWHERE is none of them:
+# a stranger can bring it about, and our own session is still there to be asked about.
 _OWNING = (ReviewKind.UNSETTLED, ReviewKind.PAID_MISMATCH)
 
 

@@ -113,7 +113,7 @@ def test_another_session_that_names_our_payment_does_not_pay_it(world: World) ->
     world.drain()
 
     assert world.status(payment.id) is PaymentStatus.PENDING
-    assert [review.kind for review in world.reviews()] == ["paid_mismatch"]
+    assert [review.kind for review in world.reviews()] == ["paid_elsewhere"]
 
 
 def test_what_became_of_another_session_ends_nothing_here(world: World) -> None:

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 import requests
 
-from payproc.database.models import Payment
+from payproc.database.models import Job, JobState, Payment, ReviewKind
+from payproc.domain.payment_methods import PaymentMethod, path_of
 from payproc.domain.states import PaymentStatus
 from payproc.flows import checkout
 from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
+from payproc.providers.stripe import STRIPE
 from tests.support.waiting import wait_until
 from tests.support.wallet_world import NEVER, WalletWorld
 
@@ -116,8 +118,42 @@ def test_what_nothing_but_an_unsigned_notice_ties_to_us_is_a_persons_to_decide(w
     world.drain()
     assert world.status(payment.id) is PaymentStatus.PENDING
     [review] = world.reviews()
-    assert (review.kind, review.payment_id) == ("paid_mismatch", payment.id)
+    assert (review.kind, review.payment_id) == ("paid_elsewhere", payment.id)
     assert world.at_wallet(payment)["gateway_id"] in review.detail
+
+
+@pytest.mark.parametrize(
+    ("gateway", "naming", "method"), [("jazzcash", "bare", JAZZ_CASH), ("easypaisa", "own", EASY_PAISA)]
+)
+def test_a_strangers_word_that_another_sale_is_ours_does_not_stop_our_asking(
+    wallet_world: WalletWorld, gateway: str, naming: str, method: PaymentMethod
+) -> None:
+    """Whoever knows an id that was paid sends the guide's unsigned notice with it beside our reference."""
+    world = named(wallet_world, gateway, naming)
+    phone = {} if method is JAZZ_CASH else {"phone": NEVER}
+    theirs, ours = world.begin(method, **phone), world.begin(method, **phone)
+    world.do(theirs, "approve")
+    name = world.at_wallet(theirs)["gateway_id"]
+    with world.app.database.transaction() as session:
+        session.get_one(Payment, theirs.id).payment_method = STRIPE  # a sale of another system's on this account
+        session.get_one(Payment, ours.id).easy_paisa_reference = None  # the answer to its start was lost
+    hint(world, method, name=name, reference=ours.reference)
+    world.make_due()
+    world.drain()
+    assert [each.kind for each in world.reviews() if each.payment_id == ours.id] == [ReviewKind.PAID_ELSEWHERE]
+    assert world.status(ours.id) is PaymentStatus.PENDING
+    waiting = [job for job in world.rows(Job) if job.subject == ours.id and job.state is JobState.READY]
+    assert [job.kind for job in waiting] == ["payment.inquire"]
+
+
+def hint(world: WalletWorld, method: PaymentMethod, *, name: str, reference: str) -> None:
+    bodies = {
+        JAZZ_CASH: {"pp_txn_id": name, "pp_bill_reference": reference, "pp_response_code": "000"},
+        EASY_PAISA: {"transactionId": name, "transactionRefId": reference, "transactionStatus": "success"},
+    }
+    path = f"{world.front.url}/api/v1/payments/{path_of(method)}/notify"
+    answer = requests.post(path, json=bodies[method], timeout=5)
+    assert answer.json() == {"status": "received"}
 
 
 def test_easypaisas_own_id_is_kept_and_finds_the_payment_of_its_notice(

@@ -147,7 +147,7 @@ def test_a_payment_of_the_guides_dialect_is_not_moved_by_the_words_of_another(wa
     payment = world.begin(JAZZ_CASH)
     assert tell(world, signed(ipn(payment))).status_code == 200
     assert unmoved(world, payment)
-    assert [review.kind for review in world.reviews()] == ["paid_mismatch"]
+    assert [review.kind for review in world.reviews()] == ["paid_elsewhere"]
 
 
 def test_a_digit_moved_across_the_guides_digest_is_found_out_by_asking(wallet_world: WalletWorld) -> None:
@@ -298,5 +298,5 @@ def test_a_payment_of_another_environment_is_neither_asked_about_nor_moved(world
 
     assert world.status(payment.id) is PaymentStatus.PENDING
     assert calls_to_wallet(world) == before
-    assert {review.kind for review in world.reviews()} == {"paid_mismatch", "job_dead"}
+    assert {review.kind for review in world.reviews()} == {"paid_elsewhere", "job_dead"}
     wait_until(lambda: world.notices()[0].state == "applied")

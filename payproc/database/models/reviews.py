@@ -16,6 +16,7 @@ class ReviewKind(StrEnum):
     """Why a person is needed."""
 
     PAID_MISMATCH = "paid_mismatch"
+    PAID_ELSEWHERE = "paid_elsewhere"  # what says "paid" is not what we began: our own asking goes on
     PAID_LATE = "paid_late"
     PAID_TWICE = "paid_twice"
     ORPHAN_NOTICE = "orphan_notice"

@@ -121,12 +121,10 @@ def read(event: Json, *, live_mode: bool) -> ParsedNotice:
 
 
 def _our_id(found: Json) -> str | None:
-    # Others who share the account use the same fields for ids of their own.
-    named = checkout.text(checkout.metadata(found).get(checkout.PAYMENT_ID))
-    for written in (named, checkout.text(found.get("client_reference_id"))):
-        if written is not None and written.startswith(f"{Prefix.PAYMENT}_"):
-            return written
-    return None
+    # Only what our key writes is evidence. A session's `client_reference_id` is not: whoever opens a Payment Link
+    # writes it into the address. Others who share the account use our field too, for ids of their own.
+    written = checkout.marked_payment(found)
+    return written if written is not None and written.startswith(f"{Prefix.PAYMENT}_") else None
 
 
 def _refund(key: str, kind: str, found: Json) -> ParsedNotice:

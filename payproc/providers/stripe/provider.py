@@ -85,9 +85,9 @@ class StripeProvider(StripeListing):
     def find_start(self, call: StoredCall) -> StartResult | None:
         """Look for the session by our id among the customer's since the first sending."""
         since = int(call.first_sent_at.timestamp()) - _CLOCK_SLACK_SECONDS
-        payment_id = call.parameters["client_reference_id"]
+        payment_id = checkout.marked_payment(call.parameters)
         for session in self._api.sessions_since(since, customer=call.parameters["customer"]):
-            if session.get("client_reference_id") == payment_id:
+            if checkout.marked_payment(session) == payment_id:
                 return checkout.start_result(session)
         return None
 

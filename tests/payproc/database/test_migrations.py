@@ -302,6 +302,21 @@ def counts(world: World) -> dict[str, int]:
         return {table: session.scalar(text(f"SELECT count(*) FROM {table}")) or 0 for table in tables}  # noqa: S608 (ours)
 
 
+def test_the_release_below_knows_what_was_paid_elsewhere_as_its_own_question(world: World) -> None:
+    alone, beside = world.started(), world.started()
+    with world.app.database.transaction() as session:
+        for payment in (alone, beside):
+            open_review(session, ReviewKind.PAID_ELSEWHERE, payment.id, payment_id=payment.id, detail="cs_theirs")
+        open_review(session, ReviewKind.PAID_MISMATCH, beside.id, payment_id=beside.id, detail="paid 0.01")
+    command.downgrade(alembic(world), "0011")
+    with world.app.database.transaction() as session:
+        asked = session.execute(text("SELECT payment_id, kind FROM reviews ORDER BY kind, payment_id")).all()
+    below = [(alone.id, "paid_mismatch"), (beside.id, "paid_mismatch"), (beside.id, "unsettled")]
+    assert sorted(map(tuple, asked)) == sorted(below)
+    command.upgrade(alembic(world), "head")
+    assert len(world.reviews()) == 3
+
+
 def test_the_release_below_has_its_own_words_for_a_superseded_refund(world: World) -> None:
     paid = world.paid(money=Money.of(500000, "usd"))
     world.stripe().v1.refunds.create({"payment_intent": str(paid.stripe_payment_intent_id)})

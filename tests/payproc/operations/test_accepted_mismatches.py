@@ -89,13 +89,13 @@ def test_the_ids_of_what_paid_are_its_own(world: World) -> None:
     payment, other = world.started(money=ASKED), world.started(money=ASKED)
     references = {Reference.STRIPE_SESSION: "cs_other", Reference.STRIPE_PAYMENT_INTENT: "pi_other"}
     tell(world, payment, Outcome(verdict=Verdict.PAID, money=ASKED, references=references))
-    accept(world)
+    accept(world, kind=ReviewKind.PAID_ELSEWHERE)
     accepted = world.payment(payment.id)
     assert (accepted.status, accepted.stripe_payment_intent_id) == (PaymentStatus.COMPLETED, "pi_other")
     # Another payment's stay its own.
     taken = {Reference.STRIPE_SESSION: accepted.stripe_session_id or ""}
     tell(world, other, Outcome(verdict=Verdict.PAID, money=PAID, references=taken))
-    accept(world)
+    accept(world, kind=ReviewKind.PAID_ELSEWHERE)
     assert (world.payment(other.id).stripe_session_id, world.payment(other.id).money) == (
         other.stripe_session_id,
         PAID,

@@ -48,6 +48,11 @@ def metadata(found: Json) -> Json:
     return written if isinstance(written, Mapping) else {}
 
 
+def marked_payment(found: Json) -> str | None:
+    """Return the payment that our own mark on an object names, where it bears one."""
+    return text(metadata(found).get(PAYMENT_ID))
+
+
 def id_of(value: object) -> str | None:
     """Read the id of an object that is named or, where it was expanded, shown."""
     return text(value.get("id")) if isinstance(value, Mapping) else text(value)

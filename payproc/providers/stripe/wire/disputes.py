@@ -39,7 +39,7 @@ def remote(dispute: Json, *, reported_at: datetime) -> RemoteDispute | None:
         reported_at=reported_at,
         charge_refundable=checkout.flag(dispute.get("is_charge_refundable")),
         lines=balance.lines(dispute.get("balance_transactions")),
-        payment_id=checkout.text(checkout.metadata(dispute).get(checkout.PAYMENT_ID)),
+        payment_id=checkout.marked_payment(dispute),
         reason=checkout.text(dispute.get("reason")),
         evidence_due_at=checkout.moment(evidence.get("due_by")) if isinstance(evidence, Mapping) else None,
         created_at=checkout.moment(dispute.get("created")),

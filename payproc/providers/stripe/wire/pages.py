@@ -98,7 +98,7 @@ def payment(intent: Json) -> RemotePayment | None:
         references=outcome.references,
         outcome=outcome,
         created_at=created_at,
-        payment_id=checkout.text(metadata.get(checkout.PAYMENT_ID)),
+        payment_id=checkout.marked_payment(intent),
         reference=checkout.text(metadata.get("reference")),
     )
 

@@ -68,7 +68,7 @@ def remote(refund: Json) -> RemoteRefund | None:
         money=checkout.money(refund.get("amount"), refund.get("currency")),
         outcome=outcome(refund),
         refund_id=checkout.text(metadata.get(REFUND_ID)),
-        payment_id=checkout.text(metadata.get(checkout.PAYMENT_ID)),
+        payment_id=checkout.marked_payment(refund),
         reason=checkout.text(refund.get("reason")),
         created_at=checkout.moment(refund.get("created")),
     )

@@ -1,0 +1,39 @@
+"""What a stranger says of a payment is a question of its own: nothing of ours stops for it."""
+
+from alembic import op
+
+revision = "0014"
+down_revision = "0011"
+branch_labels = None
+depends_on = None
+
+_REVIEWS_BELOW = (
+    "paid_mismatch", "paid_late", "paid_twice", "orphan_notice", "job_dead", "unsettled", "invariant_broken",
+    "reversed", "refund_manual", "refund_unsettled", "refund_approval", "refund_undone", "refund_mismatch",
+    "dispute_open", "finding", "refund_failed", "refund_waits", "fraud_warning", "configuration", "mail_trouble",
+)  # fmt: skip
+
+
+def upgrade() -> None:
+    _allow_reviews((*_REVIEWS_BELOW, "paid_elsewhere"))
+
+
+def _allow_reviews(words: tuple[str, ...]) -> None:
+    name, listed = op.f("ck_reviews_kind"), ", ".join(f"'{word}'" for word in words)
+    op.drop_constraint(name, "reviews", type_="check")
+    op.create_check_constraint(name, "reviews", f"kind IN ({listed})")
+
+
+def downgrade() -> None:
+    # The release below knows it as the same question about the payment itself. Where that one is open already, it stays
+    # open about its own id, as nothing may be asked twice.
+    op.execute("""
+        UPDATE reviews SET kind = 'paid_mismatch' WHERE kind = 'paid_elsewhere' AND (resolved_at IS NOT NULL OR NOT
+        EXISTS (SELECT FROM reviews AS other WHERE other.kind = 'paid_mismatch' AND other.subject = reviews.subject
+                AND other.resolved_at IS NULL))
+    """)
+    op.execute("""
+        UPDATE reviews SET kind = 'unsettled', subject = id, detail = kind || ': ' || detail
+        WHERE kind = 'paid_elsewhere'
+    """)
+    _allow_reviews(_REVIEWS_BELOW)
