@@ -4,30 +4,32 @@ import functools
 import os
 import sys
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import worker_init, worker_process_init
 from kombu.transport.redis import Channel as RedisChannel
 
+from payproc import settings
 from payproc.application import Application
-from payproc.bootstrap import application_from, load_settings
+from payproc.bootstrap import application_from, check_room, load_settings
 from payproc.errors import SettingsInvalid
 from payproc.operations import logs
+from payproc.settings.connections import worker_pools
 
-# Dozens of inquiries wait side by side, but a transaction is a few milliseconds long: they share these connections. A
-# worker that runs one job at a time opens one or two of them.
-_CONNECTIONS = 20
+Found = TypeVar("Found")
 
 
-def _broker_url() -> str:
+def _or_exit(read: Callable[[], Found]) -> Found:
     try:
-        return load_settings().broker_url
+        return read()
     except SettingsInvalid as invalid:
         sys.exit("payproc tasks cannot start:\n" + "\n".join(f"  {problem}" for problem in invalid.problems))
 
 
-app = Celery("payproc", broker=_broker_url())
+# Alone, for beat and Flower load this module as well, and they are told nothing else.
+app = Celery("payproc", broker=_or_exit(settings.broker_url))
 app.config_from_object("celeryconfig")
 # What a worker has fetched and not claimed need not go back into Redis when its connection ends: its row is
 # dispatched again within RING_LEASE. kombu 5.7 puts it back also where the connection is gone, and the worker's main
@@ -40,9 +42,9 @@ _making = threading.Lock()
 
 @functools.cache
 def _application_of(_pid: int) -> Application:
-    settings = load_settings()
-    logs.configure(settings)
-    return application_from(settings, pool_size=_CONNECTIONS)
+    found = load_settings()
+    logs.configure(found)
+    return application_from(found, pools=worker_pools(found))
 
 
 def application() -> Application:
@@ -50,6 +52,12 @@ def application() -> Application:
     # A cache does not wait for a first caller: thirty threads would make thirty applications, each with its pool.
     with _making:
         return _application_of(os.getpid())
+
+
+@worker_init.connect
+def _check(**_: Any) -> None:  # noqa: ANN401 (Celery's signal arguments)
+    # In the parent: what its children would each find out, and die of, again and again.
+    _or_exit(lambda: check_room(load_settings()))
 
 
 @worker_process_init.connect

@@ -5,20 +5,26 @@ queries a second are what an idle relay costs (docs/decisions/0006).
 """
 
 import signal
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID, uuid4
 
 import structlog
 from kombu.exceptions import OperationalError as BrokerDown
 from sqlalchemy.exc import SQLAlchemyError
 
-from payproc import jobs
-from payproc.application import Application
+from payproc import jobs, settings
+from payproc.bootstrap import check_room
+from payproc.database.engine import Database
+from payproc.errors import SettingsInvalid
 from payproc.jobs import Dispatched, Kind
+from payproc.operations import logs
+from payproc.settings import Servers
 from tasks.app import app as celery
-from tasks.app import application
 
 log = structlog.get_logger()
 
@@ -29,7 +35,27 @@ _IDLE_SECONDS = 0.25
 _TROUBLE_SECONDS = 1.0
 
 
-def dispatch_due(app: Application, token: UUID | None = None) -> int:
+class Dispatching(Protocol):
+    """What a relay works with: an application has it, and so has whoever knows no provider's keys."""
+
+    @property
+    def settings(self) -> Servers:
+        """How long what is sent is leased."""
+
+    @property
+    def database(self) -> Database:
+        """Where the rows are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relay:
+    """A relay's own: it is told no secret but its servers' passwords."""
+
+    settings: Servers
+    database: Database
+
+
+def dispatch_due(app: Dispatching, token: UUID | None = None) -> int:
     """Dispatch what is due, under `token` or a new one; return how many rows that was.
 
     Raises BrokerDown or SQLAlchemyError: then some may be leased whose messages were not sent.
@@ -40,7 +66,7 @@ def dispatch_due(app: Application, token: UUID | None = None) -> int:
     return len(dispatched)
 
 
-def _send_again(app: Application, token: UUID) -> None:
+def _send_again(app: Dispatching, token: UUID) -> None:
     # A message that did go out is there twice then, and starts its job once.
     with app.database.transaction() as session:
         leased = jobs.recall(session, token)
@@ -72,7 +98,7 @@ def _send(batch: list[Dispatched]) -> None:
     celery.send_task(kind.value, args=[arguments], queue=queue, ignore_result=True)
 
 
-def run(app: Application, stop: threading.Event) -> None:
+def run(app: Dispatching, stop: threading.Event) -> None:
     """Dispatch until told to stop: at once while there is work, four times a second while there is none."""
     log.info("relay started")
     unsent: UUID | None = None
@@ -97,7 +123,13 @@ def main() -> None:
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    run(application(), stop)
+    try:
+        found = settings.servers()
+        check_room(found)
+    except SettingsInvalid as invalid:
+        sys.exit("payproc relay cannot start:\n" + "\n".join(f"  {problem}" for problem in invalid.problems))
+    logs.configure(found)
+    run(Relay(settings=found, database=Database(found.database_url, pool_size=1)), stop)
 
 
 if __name__ == "__main__":

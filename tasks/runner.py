@@ -21,6 +21,7 @@ from pkgutil import resolve_name
 from uuid import UUID, uuid4
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from payproc import jobs
@@ -181,10 +182,14 @@ def _give_up(app: Application, job: Claimed, error: str) -> None:
 
 
 def _settle(app: Application, job: Claimed, note: Callable[[Session], None]) -> None:
+    # Tried again while the database is away. What cannot be noted at all ends with its lease, and by itself: whatever
+    # else came with the same message has been claimed as well, and nobody else will run it.
     try:
         persistently(app.database, note, longest=timedelta(seconds=job.kind.policy.limits.hard))
     except jobs.LeaseLost:
         log.warning("another run of this job took over before its failure was noted")
+    except SQLAlchemyError as trouble:
+        log.error("what became of a job could not be noted; its lease will run out", **logs.described(trouble))  # noqa: TRY400 (its text may quote a row)
 
 
 def _bury(session: Session, job: Claimed, error: str) -> None:

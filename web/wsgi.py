@@ -2,15 +2,18 @@
 
 import sys
 
-from payproc.bootstrap import application_from_environment
+from payproc.bootstrap import application_from, check_room, load_settings
 from payproc.errors import SettingsInvalid
 from payproc.operations import logs
+from payproc.settings.connections import web_pools
 from web.app import create_app
 
 try:
-    application = application_from_environment()
+    settings = load_settings()
+    check_room(settings)
 except SettingsInvalid as invalid:
     sys.exit("payproc web cannot start:\n" + "\n".join(f"  {problem}" for problem in invalid.problems))
 
-logs.configure(application.settings)
+logs.configure(settings)
+application = application_from(settings, pools=web_pools(settings))
 app = create_app(application)

@@ -6,12 +6,13 @@ from typing import Any
 import typer
 from pydantic import SecretStr
 
-from payproc.bootstrap import load_settings
+from payproc.bootstrap import check_room, load_settings
 from payproc.cli.terminal.edge import MISUSED, REFUSED, Json, transaction
 from payproc.cli.terminal.rendering import show_document, show_table, show_text
 from payproc.errors import SettingsInvalid
 from payproc.operations.doctor import broken_invariants, invariants
 from payproc.settings import Settings
+from payproc.settings.connections import total
 from payproc.settings.types import as_written
 
 settings_app = typer.Typer(no_args_is_help=True)
@@ -24,18 +25,25 @@ def settings() -> None:
 
 @settings_app.command()
 def check(*, json: Json = False) -> None:
-    """Read every setting and show it; secrets only as set or not set."""
+    """Read every setting and show it, secrets only as set or not set; hold what all processes open against the server.
+
+    A server that does not answer is asked nothing: `db current` says what is wrong with it.
+    """
     try:
-        shown = _shown(load_settings())
+        found = load_settings()
+        room = check_room(found)
     except SettingsInvalid as invalid:
         if json:
             show_document({"ok": False, "problems": invalid.problems})
             raise typer.Exit(MISUSED) from None
         raise
     if json:
-        show_document({"ok": True, "settings": shown})
+        connections = {"opened": total(found), "room": room}
+        show_document({"ok": True, "settings": _shown(found), "connections": connections})
         return
-    show_table(("setting", "value"), shown.items())
+    show_table(("setting", "value"), _shown(found).items())
+    takes = "an unknown number: it does not answer" if room is None else str(room)
+    show_text(f"All processes together open {total(found)} connections; the database takes {takes}.")
 
 
 def doctor(*, json: Json = False) -> None:

@@ -26,6 +26,17 @@ _SESSION_IS_LOST = frozenset({"25006", "25P03", "25P04", "57P01", "57P02", "57P0
 _CONNECTION_FAILED = "08"
 
 
+# A limit of the role or of the database, -1 where there is none, may be the narrower one.
+_ROOM = """
+SELECT least(
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+        - coalesce(current_setting('reserved_connections', true)::int, 0),
+    (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
+    (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())
+)
+"""
+
+
 def after_commit(session: Session, act: Callable[[], None]) -> None:
     """Do something once this session's transaction is committed; where it is rolled back, never."""
     session.info.setdefault(_AFTER_COMMIT, []).append(act)
@@ -37,9 +48,12 @@ class Database:
     Make it after a fork: a socket shared between two processes mixes their answers.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, statements: int = 0) -> None:
+        """Make two pools: of `pool_size` connections for transactions, and of `statements` for single ones.
+
+        Where the second is none, single statements share the first.
+        """
         options: dict[str, Any] = {
-            "pool_size": pool_size,
             # One that overflows is closed again as soon as it is returned: under load every other transaction would
             # begin with a new process of the server's.
             "max_overflow": 0,
@@ -53,12 +67,15 @@ class Database:
                 "options": "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=30s",
             },
         }
-        self._engine: Engine = create_engine(url, **options)
+        self._engine: Engine = create_engine(url, pool_size=pool_size, **options)
         event.listen(self._engine, "checkout", _give_out_what_can_write)
-        # No question before and no reset after: each would be a round trip as long as the statement itself.
-        self._single: Engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **options)
-        for engine in (self._engine, self._single):
-            event.listen(engine, "handle_error", _judge)
+        event.listen(self._engine, "handle_error", _judge)
+        self._single: Engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        if statements:
+            # No question before and no reset after: each would be a round trip as long as the statement itself.
+            options |= {"pool_size": statements, "pool_reset_on_return": None}
+            self._single = create_engine(url, isolation_level="AUTOCOMMIT", **options)
+            event.listen(self._single, "handle_error", _judge)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -87,6 +104,11 @@ class Database:
     def _run_single(self, statement: str, parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401 (one SQL value)
         with self._single.connect() as connection:
             return connection.exec_driver_sql(statement, dict(parameters)).scalar()
+
+    def room(self) -> int:
+        """Return how many connections the server takes of us, beside those that it keeps for its superuser."""
+        found: int = self.single_statement(_ROOM, {})
+        return found
 
     def dispose(self) -> None:
         """Close every pooled connection."""

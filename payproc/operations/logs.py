@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from payproc.settings import Environment, Settings
+from payproc.settings import Environment, Servers
 
 # Names whose values never belong in a log, wherever they come from.
 _SECRET_NAMES = frozenset(
@@ -29,7 +29,7 @@ _SECRET_NAMES = frozenset(
 )
 
 
-def configure(settings: Settings) -> None:
+def configure(settings: Servers) -> None:
     """Set up structlog for this process; library logs go the same way, warnings and worse."""
     production = settings.environment is Environment.PRODUCTION
     renderer = structlog.processors.JSONRenderer() if production else structlog.dev.ConsoleRenderer(colors=False)

@@ -7,10 +7,11 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from payproc.errors import SettingsInvalid
-from payproc.settings.fields import Settings
-from payproc.settings.types import DatabaseUrl, Environment, Schedule
+from payproc.settings.connections import connection_problems
+from payproc.settings.fields import Servers, Settings
+from payproc.settings.types import BrokerUrl, DatabaseUrl, Environment, Schedule
 
-__all__ = ["Environment", "Schedule", "Settings", "database_url", "load"]
+__all__ = ["Environment", "Schedule", "Servers", "Settings", "broker_url", "database_url", "load", "servers"]
 
 Group = TypeVar("Group", bound=BaseSettings)
 
@@ -49,3 +50,25 @@ def database_url() -> str:
     Raises SettingsInvalid.
     """
     return load(_DatabaseOnly).database_url
+
+
+class _BrokerOnly(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    broker_url: BrokerUrl = Field(default=Servers.model_fields["broker_url"].default, repr=False)
+
+
+def broker_url() -> str:
+    """Read BROKER_URL alone: who only looks on, or ticks, needs neither the database nor a provider's keys.
+
+    Raises SettingsInvalid.
+    """
+    return load(_BrokerOnly).broker_url
+
+
+def servers() -> Servers:
+    """Read what a process needs that speaks to no provider.
+
+    Raises SettingsInvalid.
+    """
+    return load(Servers, connection_problems)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pydantic import SecretStr
 
 from payproc.domain.money import CURRENCIES
+from payproc.settings.connections import connection_problems
 from payproc.settings.fields import Settings
 
 # Copied from .env.example and other people's READMEs: a secret that everybody knows is none.
@@ -21,7 +22,7 @@ _LEAST_WORK_LEASE = timedelta(seconds=8)
 
 def deployment_problems(settings: Settings) -> list[str]:
     """Return a sentence for each of the deployment's own settings that is weak or at odds with another."""
-    problems = []
+    problems = connection_problems(settings)
     if settings.jwt_secret and len(settings.jwt_secret.get_secret_value()) < _LEAST_JWT_SECRET_LENGTH:
         problems.append(f"JWT_SECRET needs at least {_LEAST_JWT_SECRET_LENGTH} characters")
     if settings.default_currency and settings.default_currency not in CURRENCIES:

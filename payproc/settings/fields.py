@@ -28,17 +28,35 @@ from payproc.settings.types import (
 )
 
 
-class Settings(BaseSettings):
-    """Settings by the names of their environment variables in lower case. A provider's own group inherits these."""
+class Servers(BaseSettings):
+    """What a process is told that speaks to no provider: no secret but its servers' passwords."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     environment: Environment = Environment.DEVELOPMENT
     database_url: DatabaseUrl = Field(repr=False)
+    # How many connections all processes may open together; each has a share of it (`settings.connections`). PostgreSQL
+    # takes 100 unless told otherwise, three of them for its superuser.
+    database_connections: Annotated[int, Field(ge=1)] = 90
+    # How many processes share it: those of web, and of all workers together.
+    web_processes: Annotated[int, Field(ge=1)] = 2
+    worker_processes: Annotated[int, Field(ge=1)] = 11
     broker_url: BrokerUrl = Field(default="redis://127.0.0.1:6379/0", repr=False)
+    log_level: LogLevel = "INFO"
+    # A dispatched job waits this long for a worker before the relay sends it again: what a wiped broker costs.
+    ring_lease: Lease = timedelta(seconds=10)
+
+    @property
+    def is_production(self) -> bool:
+        """Whether money is real here. A wallet's answers do not say it: only we know which gateway we asked."""
+        return self.environment is Environment.PRODUCTION
+
+
+class Settings(Servers):
+    """Settings by the names of their environment variables in lower case. A provider's own group inherits these."""
+
     public_base_url: HttpUrl = "http://127.0.0.1:8400"
     secret_key: SecretStr
-    log_level: LogLevel = "INFO"
 
     jwt_secret: SecretStr | None = None
     jwt_jwks_url: HttpUrl | None = None
@@ -61,8 +79,6 @@ class Settings(BaseSettings):
     operator_mail: Address | None = None
     flower_basic_auth: SecretStr | None = None
 
-    # A dispatched job waits this long for a worker before the relay sends it again: what a wiped broker costs.
-    ring_lease: Lease = timedelta(seconds=10)
     # How long a worker may be silent: while it runs a job it renews the lease, four times in this.
     work_lease: Lease = timedelta(seconds=12)
     provider_connect_timeout: Duration = timedelta(seconds=3)
@@ -85,8 +101,3 @@ class Settings(BaseSettings):
     orphan_notice_after: Duration = timedelta(minutes=15)
     foreign_notices: ForeignNotices = ForeignNotices.IGNORE
     idempotency_key_life: Duration = timedelta(hours=72)
-
-    @property
-    def is_production(self) -> bool:
-        """Whether money is real here. A wallet's answers do not say it: only we know which gateway we asked."""
-        return self.environment is Environment.PRODUCTION

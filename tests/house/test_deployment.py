@@ -24,6 +24,7 @@ from payproc.bootstrap import load_settings, settings_type
 from payproc.errors import SettingsInvalid
 from payproc.jobs import Claimed, Kind, Queue, provider_queue
 from payproc.providers.registry import PROVIDERS
+from payproc.settings.connections import ONE, room_problems, total, web_pools, worker_pools
 from tasks import runner
 from tests.support.databases import ROOT
 
@@ -45,6 +46,7 @@ WORKERS = (
     "worker-reconcile",
 )
 WALLETS = ("worker-jazz-cash", "worker-easy-paisa")
+SHARED = ("database_connections", "web_processes", "worker_processes")
 OURS = ("migrate", "web", "relay", *WORKERS, "beat", "flower")
 REQUIRED = {
     "DATABASE_URL": "postgresql://payproc@localhost/payproc",
@@ -295,6 +297,41 @@ def test_redis_keeps_what_it_was_told_and_evicts_nothing() -> None:
     command = " ".join(service("redis")["command"])
     assert "--appendonly yes" in command
     assert "--maxmemory-policy noeviction" in command
+
+
+# --- The database's connections ---------------------------------------------------------------------------------------
+
+
+def _option(name: str, option: str) -> int:
+    command: list[str] = service(name)["command"]
+    [given] = [word.partition("=")[2] for word in command if word.startswith(f"{option}=")]
+    return int(given)
+
+
+def _processes(name: str) -> int:
+    # A worker of threads is one process, however many threads.
+    return 1 if "--pool=threads" in service(name)["command"] else _option(name, "--concurrency")
+
+
+def _required(**changes: Any) -> Any:
+    return load_settings(**{name.lower(): value for name, value in REQUIRED.items()}, **changes)
+
+
+def test_all_that_compose_starts_opens_no_more_connections_than_the_server_takes() -> None:
+    settings = _required()
+    web, workers = _option("web", "--workers"), sum(map(_processes, WORKERS))
+    assert (settings.web_processes, settings.worker_processes) == (web, workers)
+    # The relay, and a command beside them.
+    opened = web * web_pools(settings).total + workers * worker_pools(settings).total + 1 + ONE.total
+    assert opened == total(settings) <= settings.database_connections
+    assert list(room_problems(settings, room=100 - 3)) == []
+
+
+def test_every_process_of_compose_is_told_the_same_shares() -> None:
+    defaults = {name.upper(): getattr(_required(), name) for name in SHARED}
+    for name in ("web", "relay", *WORKERS):
+        told = service(name)["environment"]
+        assert {each: told[each] for each in defaults} == {n: f"${{{n}:-{v}}}" for n, v in defaults.items()}
 
 
 # --- .env.example -----------------------------------------------------------------------------------------------------

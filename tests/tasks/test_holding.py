@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from payproc import jobs
@@ -67,6 +67,16 @@ class Forgetful(Troubled):
         raise OperationalError("COMMIT", {}, ConnectionResetError())
 
 
+class Broken(Troubled):
+    """A database that cannot note one thing, however often it is asked."""
+
+    @contextmanager
+    def in_trouble(self) -> Iterator[Session]:
+        if self.opened:
+            raise ProgrammingError("UPDATE jobs", {}, ValueError())
+        yield Session()
+
+
 def run_over(world: World, database: Database) -> int:
     """Do what is due once, over another database; only the worker's own transactions are counted."""
     with world.app.database.transaction() as session:
@@ -106,6 +116,16 @@ def test_a_refusal_is_noted_as_soon_as_the_database_is_back(world: World) -> Non
     world.break_stripe("POST /v1/customers", "error_500_before", times=None)
     assert run_over(world, Troubled(world.app.settings.database_url, troubled=range(4, 5))) == 1
     assert job_of(world, payment.id).leased_until is None
+
+
+def test_a_failure_that_cannot_be_noted_takes_no_other_job_of_its_message_down(world: World) -> None:
+    first, second = world.checkout(), world.checkout()
+    # The provider is away for both; the fourth transaction would note it of the first.
+    world.break_stripe("POST /v1/customers", "error_500_before", times=None)
+    assert run_over(world, Broken(world.app.settings.database_url, troubled=range(4, 5))) == 2
+    assert job_of(world, first.id).leased_until is not None
+    noted = job_of(world, second.id)
+    assert (noted.leased_until, noted.attempts) == (None, 1)
 
 
 @pytest.mark.parametrize("kind", [Troubled, Forgetful])

@@ -19,6 +19,7 @@ from payproc.database.engine import Database
 from payproc.database.models import Base, Role, User
 from payproc.errors import InvalidRequest, NotFound, PayprocError, SettingsInvalid
 from payproc.operations import logs
+from payproc.settings.connections import ONE
 
 REFUSED, MISUSED, NO_DATABASE = 1, 2, 3
 
@@ -62,7 +63,7 @@ def application() -> Iterator[Application]:
 
     Raises SettingsInvalid.
     """
-    made = application_from_environment(pool_size=1)
+    made = application_from_environment(pools=ONE)
     try:
         yield made
     finally:
