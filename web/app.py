@@ -64,6 +64,8 @@ def create_app(core: Application) -> Flask:
     web.after_request(_add_headers)
     _register_views(web, core)
     docs.register(web)
+    for probe in (health, metrics):
+        probe.register(web, core)
     return web
 
 

@@ -1,5 +1,6 @@
-"""What a stranger says of a payment is a question of its own: nothing of ours stops for it."""
+"""What a stranger says of a payment is a question of its own; and whatever a stranger may ask is read off an index."""
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0014"
@@ -16,6 +17,19 @@ _REVIEWS_BELOW = (
 
 def upgrade() -> None:
     _allow_reviews((*_REVIEWS_BELOW, "paid_elsewhere"))
+    _index_what_is_counted()
+
+
+def _index_what_is_counted() -> None:
+    is_open = sa.text("status IN ('pending', 'processing')")
+    op.create_index("ix_payments_open", "payments", ["payment_method", "status"], postgresql_where=is_open)
+    op.create_index("ix_jobs_dead", "jobs", ["finished_at"], postgresql_where=sa.text("state = 'dead'"))
+    op.create_index(
+        "ix_reconciliation_runs_done",
+        "reconciliation_runs",
+        ["loop", "provider", sa.text("finished_at DESC")],
+        postgresql_where=sa.text("state = 'done' AND NOT dry_run"),
+    )
 
 
 def _allow_reviews(words: tuple[str, ...]) -> None:
@@ -25,6 +39,9 @@ def _allow_reviews(words: tuple[str, ...]) -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_reconciliation_runs_done", table_name="reconciliation_runs")
+    op.drop_index("ix_jobs_dead", table_name="jobs")
+    op.drop_index("ix_payments_open", table_name="payments")
     # The release below knows it as the same question about the payment itself. Where that one is open already, it stays
     # open about its own id, as nothing may be asked twice.
     op.execute("""

@@ -49,7 +49,7 @@ def test_a_gateway_that_is_down_is_left_alone_and_delays_only_itself(wallet_worl
     all_due(world)
     all_due(world)
     assert asked(world) - before <= MOST_CALLS_INTO_AN_OUTAGE * READS_TRY_TWICE
-    assert breaker(world, "jazz_cash inquiry") == "open"
+    wait_until(lambda: breaker(world, "jazz_cash inquiry") == "open", what="the figures of another second")
     known = asked(world)
     all_due(world)
     assert asked(world) == known, "while the breaker is open nobody calls"
@@ -66,7 +66,7 @@ def test_a_gateway_that_comes_back_is_tried_by_one_call_and_then_by_all(wallet_w
     world.drain()
     world.break_wallet(INQUIRY, "drop_connection", times=None)
     all_due(world)
-    assert breaker(world, "jazz_cash inquiry") == "open"
+    wait_until(lambda: breaker(world, "jazz_cash inquiry") == "open", what="the figures of another second")
     world.mend_stripe()
     world.break_wallet(INQUIRY, "slow", times=None, seconds=0.2)
     known = asked(world)
@@ -75,7 +75,7 @@ def test_a_gateway_that_comes_back_is_tried_by_one_call_and_then_by_all(wallet_w
     assert asked(world) - known == 1, "one call finds out, while the others wait"
     world.mend_stripe()
     wait_until(lambda: all_due(world) - known > 20, what="all of them asked about")
-    assert breaker(world, "jazz_cash inquiry") == "closed"
+    wait_until(lambda: breaker(world, "jazz_cash inquiry") == "closed", what="the figures of another second")
 
 
 def test_what_failed_together_does_not_come_back_together(wallet_world: WalletWorld) -> None:

@@ -1,12 +1,12 @@
 """Whether this process lives, and whether it can serve."""
 
-from flask import Response
+from flask import Flask, Response, current_app
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 
+from payproc.application import Application
 from payproc.operations.circuit_status import states
-from payproc.operations.health import backlog, prove_writable
-from web.auth import application
+from payproc.operations.health import OneAnswer, backlog, prove_writable
 from web.json import json_answer, text_of
 from web.schemas.health import AliveAnswer, ReadyAnswer
 from web.schemas.problem import Problem
@@ -26,7 +26,17 @@ def readyz() -> Response:
 
     The broker is not asked: without it we still accept payments and notices.
     """
-    with application().database.transaction() as session:
+    ready: OneAnswer[str] = current_app.extensions["readiness"]
+    return json_answer(ready.get())
+
+
+def register(web: Flask, core: Application) -> None:
+    """Have this process find out once a second at most whether it is ready, whoever asks."""
+    web.extensions["readiness"] = OneAnswer(lambda: _readiness(core))
+
+
+def _readiness(core: Application) -> str:
+    with core.database.transaction() as session:
         prove_writable(session)
         waiting, circuits = backlog(session), states(session)
-    return json_answer(text_of(ReadyAnswer(backlog=waiting, circuits=circuits)))
+    return text_of(ReadyAnswer(backlog=waiting, circuits=circuits))

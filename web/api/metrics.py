@@ -1,8 +1,8 @@
-"""What a Prometheus server scrapes. Counted in the database at each scrape, so every process gives the same answer."""
+"""What a Prometheus server scrapes. Counted in the database, so every process gives the same answer."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from flask import Response
+from flask import Flask, Response, current_app
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -10,12 +10,13 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy.orm import Session
 
+from payproc.application import Application
 from payproc.operations.circuit_status import states
-from payproc.operations.health import backlog, payments_by_status
+from payproc.operations.health import COUNTED_TO, OneAnswer, backlog, payments_by_status
 from payproc.reconcile.classification import severity_of
 from payproc.reconcile.report import last_runs, open_by_kind
 from web.api.blueprints import problems
-from web.auth import application, require_caller, require_staff
+from web.auth import require_caller, require_staff
 
 blueprint = APIBlueprint(
     "metrics",
@@ -28,7 +29,7 @@ blueprint.before_request(require_caller)
 
 _CIRCUIT = {"closed": 0, "half-open": 1, "open": 2}
 _TOLD = {
-    "jobs_due": "Jobs that wait for a worker.",
+    "jobs_due": f"Jobs that wait for a worker, counted to {COUNTED_TO}.",
     "oldest_due_seconds": "How long the oldest of them has waited.",
     "jobs_dead": "Jobs that were given up.",
     "reviews_open": "Questions that a person must decide.",
@@ -81,7 +82,17 @@ def _family(
 def metrics() -> Response:
     """Show the figures that alerts are made of, as Prometheus reads them. Staff only."""
     require_staff("Metrics are for operators: scrape with an operator's key.")
+    figures: OneAnswer[bytes] = current_app.extensions["figures"]
+    return Response(figures.get(), content_type=CONTENT_TYPE_LATEST)
+
+
+def register(web: Flask, core: Application) -> None:
+    """Have this process count once a second at most, however many scrape it."""
+    web.extensions["figures"] = OneAnswer(lambda: _figures(core))
+
+
+def _figures(core: Application) -> bytes:
     registry = CollectorRegistry()
-    with application().database.transaction() as session:
+    with core.database.transaction() as session:
         registry.register(_Counted(session))
-        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+        return generate_latest(registry)

@@ -56,6 +56,7 @@ class Job(Base):
         Index("ix_jobs_leased", "queue", postgresql_where=text("leased_until IS NOT NULL")),
         Index("ix_jobs_subject", "subject"),
         Index("ix_jobs_finished_at", "finished_at", postgresql_where=text("state = 'done'")),
+        Index("ix_jobs_dead", "finished_at", postgresql_where=text("state = 'dead'")),
     )
 
 

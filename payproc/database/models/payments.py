@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String, UniqueConstraint, func
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -75,6 +75,13 @@ class Payment(Amounted, Base):
         # The list of a user's payments, newest first; and the same for everyone's.
         Index("ix_payments_user_id_created_at", "user_id", "created_at", "id"),
         Index("ix_payments_created_at", "created_at", "id"),
+        # Those that have not ended, which are few: for figures, invariants and reconciliation.
+        Index(
+            "ix_payments_open",
+            "payment_method",
+            "status",
+            postgresql_where=text("status IN ('pending', 'processing')"),
+        ),
     )
 
 

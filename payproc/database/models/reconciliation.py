@@ -91,6 +91,14 @@ class ReconciliationRun(Base):
             unique=True,
             postgresql_where=text("state = 'running'"),
         ),
+        # The last of each that came to its end.
+        Index(
+            "ix_reconciliation_runs_done",
+            "loop",
+            "provider",
+            text("finished_at DESC"),
+            postgresql_where=text("state = 'done' AND NOT dry_run"),
+        ),
     )
 
 
