@@ -18,6 +18,20 @@ _REVIEWS_BELOW = (
 def upgrade() -> None:
     _allow_reviews((*_REVIEWS_BELOW, "paid_elsewhere"))
     _index_what_is_counted()
+    _let_rows_have_a_life()
+
+
+def _let_rows_have_a_life() -> None:
+    op.create_table(
+        "watermarks",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("position", sa.String(), server_default=sa.text("''"), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_watermarks")),
+    )
+    settled = sa.text("settled_at IS NOT NULL")
+    op.create_index("ix_notices_settled_at", "notices", ["settled_at"], postgresql_where=settled)
+    op.create_index("ix_emails_created_at", "emails", ["created_at"])
 
 
 def _index_what_is_counted() -> None:
@@ -39,6 +53,9 @@ def _allow_reviews(words: tuple[str, ...]) -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_emails_created_at", table_name="emails")
+    op.drop_index("ix_notices_settled_at", table_name="notices")
+    op.drop_table("watermarks")
     op.drop_index("ix_reconciliation_runs_done", table_name="reconciliation_runs")
     op.drop_index("ix_jobs_dead", table_name="jobs")
     op.drop_index("ix_payments_open", table_name="payments")

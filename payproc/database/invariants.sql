@@ -34,10 +34,11 @@ WHERE e.kind = 'receipt' AND e.withdrawn_at IS NULL AND p.completed_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM payment_events v WHERE v.payment_id = p.id AND v.fact = 'sale_undone');
 
 -- name: completed_has_receipt
--- Every completed payment has its receipt in the outbox, sent or not.
+-- Every completed payment has its receipt in the outbox, sent or not, until mails of its age are forgotten.
 SELECT p.id, format('%s is completed, but no receipt was ever staged', p.id)
 FROM payments p
 WHERE p.status = 'completed'
+  AND p.completed_at >= coalesce((SELECT w.at FROM watermarks w WHERE w.name = 'mails_life'), '-infinity')
   AND NOT EXISTS (SELECT 1 FROM emails e
                   WHERE e.payment_id = p.id AND e.kind = 'receipt' AND e.withdrawn_at IS NULL);
 

@@ -125,7 +125,7 @@ class Kind(StrEnum):
     PRUNE = Policy(
         "clock.prune",
         "Forget what nobody will ask for again",
-        handler="payproc.operations.clock:prune",
+        handler="payproc.operations.pruning:prune",
         queue=Queue.CLOCK,
         clock=_HOURLY,
     )

@@ -1,23 +1,17 @@
 """Clock work: each period once, however many clocks tick."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from sqlalchemy import CursorResult, Delete, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.database.models import IdempotencyKey, Job, JobState, ReviewKind, Tick
+from payproc.database.models import ReviewKind, Tick
 from payproc.mail import outbox
 from payproc.mail.digest import open_reviews
 from payproc.operations import doctor
 from payproc.records.reviews import open_review
-
-# Done work is kept a week for people who ask what happened; ticks a month.
-_DONE_JOBS_LIFE = timedelta(days=7)
-_TICKS_LIFE = timedelta(days=30)
-_AT_ONCE = 5000
 
 
 def tick(session: Session, kind: jobs.Kind, *, now: datetime) -> bool:
@@ -32,26 +26,6 @@ def tick(session: Session, kind: jobs.Kind, *, now: datetime) -> bool:
         return False
     jobs.stage(session, kind, start.isoformat())
     return True
-
-
-def prune(app: Application, job: jobs.Claimed) -> None:
-    """Run a `clock.prune` job: forget what nobody will ask for again."""
-    old_jobs = select(Job.id).where(Job.state == JobState.DONE, Job.finished_at < func.now() - _DONE_JOBS_LIFE)
-    # By thousands: after an outage one statement over all of them could outlast its time limit, each time again.
-    while _deleted(app, delete(Job).where(Job.id.in_(old_jobs.limit(_AT_ONCE)))) == _AT_ONCE:
-        pass
-    with app.database.transaction() as session:
-        life = app.settings.idempotency_key_life
-        session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < func.now() - life))
-        session.execute(delete(Tick).where(Tick.created_at < func.now() - _TICKS_LIFE))
-        jobs.finish(session, job)
-
-
-def _deleted(app: Application, statement: Delete) -> int:
-    with app.database.transaction() as session:
-        removed = session.execute(statement.execution_options(synchronize_session=False))
-        assert isinstance(removed, CursorResult)
-        return removed.rowcount
 
 
 def check_invariants(app: Application, job: jobs.Claimed) -> None:

@@ -85,19 +85,19 @@ def payments_by_status(session: Session) -> dict[tuple[str, str], int]:
     return {(method, status.value): count for method, status, count in rows}
 
 
-def backlog(session: Session) -> dict[str, int]:
+def backlog(session: Session, *, counted_to: int = COUNTED_TO) -> dict[str, int]:
     """Count the work that is due, how long the oldest has waited (seconds), the given-up and the undecided."""
     due = READY & (Job.due_at <= func.now())
     waited = func.coalesce(func.extract("epoch", func.now() - func.min(Job.due_at)), 0)
     figures = (
-        _counted(select(Job.due_at).where(due)),
+        _counted(select(Job.due_at).where(due).limit(counted_to)),
         select(waited).where(due).scalar_subquery(),
-        _counted(select(Job.id).where(_DEAD)),
-        _counted(select(Review.id).where(Review.resolved_at.is_(None))),
+        _counted(select(Job.id).where(_DEAD).limit(counted_to)),
+        _counted(select(Review.id).where(Review.resolved_at.is_(None)).limit(counted_to)),
     )
     jobs_due, oldest, dead, undecided = session.execute(select(*figures)).one()
     return {"jobs_due": jobs_due, "oldest_due_seconds": int(oldest), "jobs_dead": dead, "reviews_open": undecided}
 
 
 def _counted(rows: Select[Any]) -> ScalarSelect[int]:
-    return select(func.count()).select_from(rows.limit(COUNTED_TO).subquery()).scalar_subquery()
+    return select(func.count()).select_from(rows.subquery()).scalar_subquery()

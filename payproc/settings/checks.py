@@ -20,6 +20,10 @@ _LEAST_JWT_SECRET_LENGTH = 32
 _LEAST_WORK_LEASE = timedelta(seconds=8)
 
 
+# Providers tell of what is a month old; forgotten sooner, it would be taken for news.
+_LEAST_MEMORY = timedelta(days=45)
+
+
 def deployment_problems(settings: Settings) -> list[str]:
     """Return a sentence for each of the deployment's own settings that is weak or at odds with another."""
     problems = connection_problems(settings)
@@ -27,6 +31,11 @@ def deployment_problems(settings: Settings) -> list[str]:
         problems.append(f"JWT_SECRET needs at least {_LEAST_JWT_SECRET_LENGTH} characters")
     if settings.default_currency and settings.default_currency not in CURRENCIES:
         problems.append(f"DEFAULT_CURRENCY: {settings.default_currency!r} is not a currency such as pkr or usd")
+    problems += [
+        f"{name.upper()} must be at least {_LEAST_MEMORY.days}d"
+        for name in ("notices_life", "mails_life")
+        if getattr(settings, name) < _LEAST_MEMORY
+    ]
     if not settings.is_production:
         return problems
     problems += [problem for name, secret in _secrets(settings) for problem in weak_secret(name, secret)]

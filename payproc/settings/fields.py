@@ -101,3 +101,12 @@ class Settings(Servers):
     orphan_notice_after: Duration = timedelta(minutes=15)
     foreign_notices: ForeignNotices = ForeignNotices.IGNORE
     idempotency_key_life: Duration = timedelta(hours=72)
+
+    # How long rows are kept that only helped to do the work (`operations.pruning`); what is about money stays.
+    done_jobs_life: Duration = timedelta(days=7)
+    dead_jobs_life: Duration = timedelta(days=90)
+    ticks_life: Duration = timedelta(days=30)
+    notices_life: Duration = timedelta(days=400)
+    mails_life: Duration = timedelta(days=400)
+    runs_life: Duration = timedelta(days=400)
+    abandoned_run_life: Duration = timedelta(days=1)

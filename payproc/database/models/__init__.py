@@ -4,7 +4,7 @@ from payproc.database.models.base import Base
 from payproc.database.models.disputes import Dispute, DisputeEvent
 from payproc.database.models.emails import Email, EmailKind
 from payproc.database.models.idempotency import IdempotencyKey
-from payproc.database.models.jobs import Job, JobState, Tick
+from payproc.database.models.jobs import Job, JobState, Tick, Watermark
 from payproc.database.models.ledger import (
     Account,
     Journal,
@@ -72,4 +72,5 @@ __all__ = [
     "SettlementMatch",
     "Tick",
     "User",
+    "Watermark",
 ]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from payproc.database.models.base import Base, closed_set
@@ -44,4 +44,5 @@ class Email(Base):
         UniqueConstraint("payment_id", "kind", "about", postgresql_nulls_not_distinct=True),
         CheckConstraint("(kind IN ('digest', 'finding')) = (payment_id IS NULL)", name="of_a_payment_or_of_the_shop"),
         CheckConstraint("sent_at IS NULL OR withdrawn_at IS NULL", name="sent_or_withdrawn"),
+        Index("ix_emails_created_at", "created_at"),
     )

@@ -68,3 +68,14 @@ class Tick(Base):
     kind: Mapped[str] = mapped_column(primary_key=True)
     period_start: Mapped[datetime] = mapped_column(primary_key=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Watermark(Base):
+    """How far something that goes on in pieces has come: what was forgotten, what was checked."""
+
+    __tablename__ = "watermarks"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    # Where a pass over a whole table has come to; '' where none is under way.
+    position: Mapped[str] = mapped_column(server_default=text("''"))

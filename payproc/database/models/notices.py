@@ -47,5 +47,6 @@ class Notice(Base):
     __table_args__ = (
         UniqueConstraint("provider", "key"),
         Index("ix_notices_awaits", "awaits", postgresql_using="gin", postgresql_where=text("state = 'parked'")),
+        Index("ix_notices_settled_at", "settled_at", postgresql_where=text("settled_at IS NOT NULL")),
         Index("ix_notices_unsettled", "received_at", postgresql_where=text("state IN ('new', 'parked')")),
     )

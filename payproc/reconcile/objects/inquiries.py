@@ -142,7 +142,7 @@ def _answer(work: Work, payment: Payment) -> Outcome | None:
 
 def _settle(session: Session, work: Work, run: ReconciliationRun, batch: Batch[Fetched]) -> None:
     assert work.run_id == run.id
-    # In one order, so that two who lock several payments never wait for each other.
+    pages.lock(session, run, [each.payment_id for each in batch.items])
     for fetched in sorted(batch.items, key=lambda each: each.payment_id):
         # Read again: its notice may have come while the gateway was asked.
         payment = payments.locked(session, fetched.payment_id)

@@ -57,6 +57,17 @@ def next_of_ours(
     return Batch(items=rows, cursor=rows[-1].id if len(rows) == limit else None)
 
 
+def lock(session: Session, run: ReconciliationRun, payment_ids: Iterable[str]) -> None:
+    """Lock all payments that a page may move, in the order of their ids, before any of them is.
+
+    Two runs, or a run and whoever pays an order twice, hold several: taken in another order, or after an order's row,
+    each would wait for the other. A dry run moves nothing.
+    """
+    if not run.dry_run:
+        wanted = select(Payment.id).where(Payment.id.in_(set(payment_ids))).order_by(Payment.id).with_for_update()
+        session.execute(wanted).all()
+
+
 def report_unreadable(session: Session, run: ReconciliationRun, unreadable: Iterable[Unreadable]) -> None:
     """Write down what a page had in words that we cannot read."""
     for each in unreadable:

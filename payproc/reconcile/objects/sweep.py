@@ -73,7 +73,10 @@ class Sweep(Generic[Row, Remote]):
         payments = LocalMatches(session, run, readable)
         ours = self.find_ours(session, run, readable, payments)
         findings.note_rows(session, run, {row.id for row in ours.values()})
-        for remote in readable:
+        about = {each.provider_id: _payment_id(ours.get(each.provider_id) or payments.of(each)) for each in readable}
+        pages.lock(session, run, about.values())
+        # In the payments' order as well, and then in theirs: what is found is written in one order, whoever finds it.
+        for remote in sorted(readable, key=lambda each: (about[each.provider_id], each.provider_id)):
             row = ours.get(remote.provider_id)
             if row is None:
                 self._report_unknown(session, work, run, payments.of(remote), remote)
@@ -126,7 +129,8 @@ class Sweep(Generic[Row, Remote]):
     def _settle_ours(
         self, session: Session, work: Work, run: ReconciliationRun, batch: Batch[Fetched[Row, Remote]]
     ) -> None:
-        for fetched in batch.items:
+        pages.lock(session, run, (_payment_id(each.row) for each in batch.items))
+        for fetched in sorted(batch.items, key=lambda each: (_payment_id(each.row), each.row.id)):
             row, answer = fetched.row, fetched.answer
             if not isinstance(answer, NoAnswer):
                 self._settle_pair(session, work, run, row, answer)
@@ -142,6 +146,10 @@ class Sweep(Generic[Row, Remote]):
         detail = f"{_named(row)} is {row.status} here, and {run.provider} {what}."
         kind = FindingKind.MISSING_REMOTE
         findings.tell(session, run, kind, row, theirs=theirs or "", at=row.created_at, detail=detail)
+
+
+def _payment_id(row: Payment | Refund | Dispute | None) -> str:
+    return findings.payment_id_of(row) if row is not None else ""
 
 
 def _unreadable(remote: RemotePayment | RemoteRefund | RemoteDispute) -> Unreadable:

@@ -1,15 +1,20 @@
 """The sweep: each way in which Stripe and our rows can differ, found once and mended only where that is safe."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import text
 
 from payproc.database.models import Dispute, FindingKind, Loop, Payment, PaymentEvent, Refund, ReviewKind, RunState
 from payproc.domain.provenance import Source
 from payproc.domain.states import DisputeStatus, PaymentStatus, RefundStatus
+from payproc.records import payments
 from tests.payproc.reconcile.audit import Audit
 from tests.support.after_payment import STAYS_PENDING, given, read
+from tests.support.waiting import wait_until
+from tests.support.world import World
 
 
 def test_where_both_agree_nothing_is_found(audit: Audit) -> None:
@@ -228,3 +233,27 @@ def test_what_cannot_be_read_is_told_and_holds_up_nothing(audit: Audit) -> None:
     assert audit.world.status(lost.id) is PaymentStatus.COMPLETED
     unreadable = [f.theirs for f in audit.findings(is_open=True) if f.kind is FindingKind.UNREADABLE]
     assert unreadable == [strange.stripe_payment_intent_id]
+
+
+def test_a_page_locks_its_payments_in_the_order_of_their_ids(audit: Audit) -> None:
+    world = audit.world
+    first, second, third = sorted((world.started() for _ in range(3)), key=lambda payment: payment.id)
+    for payment in (first, second, third):
+        world.act(payment, "pay")
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        with world.app.database.transaction() as session:
+            payments.locked(session, first.id)
+            run = pool.submit(audit.run, Loop.OBJECTS)
+            wait_until(lambda: waits_for_a_lock(world), what="the page waiting for the first")
+            # Stripe lists the newest first. Whoever waits here holds neither of these.
+            with world.app.database.transaction() as other:
+                for payment in (second, third):
+                    other.get_one(Payment, payment.id, with_for_update={"nowait": True})
+        assert run.result(timeout=30).state is RunState.DONE
+    assert {world.status(each.id) for each in (first, second, third)} == {PaymentStatus.COMPLETED}
+
+
+def waits_for_a_lock(world: World) -> bool:
+    asked = text("SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+    with world.app.database.transaction() as session:
+        return session.execute(asked).first() is not None
