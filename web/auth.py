@@ -1,10 +1,19 @@
-"""Who calls, from the Authorization header."""
+"""Who calls, from the Authorization header, and whether they may."""
 
-from flask import current_app, g, request
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Flask, current_app, g, request
 
 from payproc.application import Application
-from payproc.database.models import Scope, User
-from payproc.records.identity.users import Caller, NotAllowed, NotAuthenticated, authenticate
+from payproc.database.models import User
+from payproc.records.identity import permissions
+from payproc.records.identity.permissions import Act
+from payproc.records.identity.users import Caller, NotAuthenticated, authenticate
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+_ACT = "act"
 
 
 def application() -> Application:
@@ -13,10 +22,37 @@ def application() -> Application:
     return found
 
 
-def require_caller() -> None:
-    """Find out who calls, before a view runs.
+def needs(act: Act) -> Callable[[View], View]:
+    """Say of a view what its caller must be allowed to do. What says nothing is open to nobody who has to say who."""
 
-    Raises NotAuthenticated, or NotAllowed where the credential may only read.
+    def marked(view: View) -> View:
+        vars(view)[_ACT] = act
+        return view
+
+    return marked
+
+
+def act_of(app: Flask, endpoint: str) -> Act | None:
+    """Return what a route's caller must be allowed to do; None where nobody is asked who they are."""
+    return vars(app.view_functions[endpoint]).get(_ACT)
+
+
+def admit(caller: Caller) -> None:
+    """Let a caller go on to the present route's view, who is from now on its user.
+
+    Raises NotAllowed.
+    """
+    # Before it is asked whether they may: the log names who was turned away.
+    g.caller = caller
+    act = act_of(current_app, request.endpoint or "")
+    assert act is not None, "a route that asks who calls says what for"
+    permissions.check(act, user=caller.user, scopes=caller.scopes)
+
+
+def require_caller() -> None:
+    """Find out who calls and whether they may, before a view runs.
+
+    Raises NotAuthenticated, or NotAllowed.
     """
     if request.method == "OPTIONS":
         # A browser asks for permission to send the key before it sends it.
@@ -27,23 +63,10 @@ def require_caller() -> None:
         raise NotAuthenticated("Send Authorization: Bearer, with an API key or a token.")
     app = application()
     keys = current_app.extensions["signing_keys"]
-    caller = authenticate(app.database, credential.strip(), settings=app.settings, keys=keys)
-    needed = Scope.READ if request.method in ("GET", "HEAD") else Scope.WRITE
-    if needed not in caller.scopes:
-        raise NotAllowed(f"This key lacks the scope {needed}.")
-    g.caller = caller
+    admit(authenticate(app.database, credential.strip(), settings=app.settings, keys=keys))
 
 
 def current_user() -> User:
-    """Return the user found by `require_caller`."""
+    """Return the user who was let in."""
     caller: Caller = g.caller
     return caller.user
-
-
-def require_staff(refusal: str) -> None:
-    """Let only the merchant's staff go on.
-
-    Raises NotAllowed, with this sentence, for everybody else.
-    """
-    if not current_user().is_staff:
-        raise NotAllowed(refusal)

@@ -23,7 +23,8 @@ from payproc.errors import (
 )
 from payproc.operations import logs
 from payproc.records.identity.jwks import IdentityUnavailable
-from payproc.records.identity.users import NotAllowed, NotAuthenticated
+from payproc.records.identity.permissions import NotAllowed
+from payproc.records.identity.users import NotAuthenticated
 from web.json import json_answer, text_of
 from web.request_log import about
 from web.schemas.problem import Problem

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from payproc.cli.terminal.edge import OPERATOR, Json, Limit, transaction
+from payproc.cli.terminal.edge import ADMIN, Json, Limit, transaction
 from payproc.cli.terminal.rendering import show_list
 from payproc.database.models import Dispute
 from payproc.records import disputes
@@ -30,7 +30,7 @@ def list_disputes(
     """List disputes, newest first."""
     with transaction() as session:
         page = disputes.page_of_disputes(
-            session, user=OPERATOR, payment_id=payment_id, is_open=is_open, limit=limit, cursor=None
+            session, user=ADMIN, payment_id=payment_id, is_open=is_open, limit=limit, cursor=None
         )
     columns = ("provider_dispute_id", "payment_id", "status", "money", "reason", "evidence_due_at")
     rows = [_row(dispute) for dispute in page.disputes]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.orm import Session
 
-from payproc.cli.terminal.edge import OPERATOR, Id, Json, Limit, find, moment, transaction, written
+from payproc.cli.terminal.edge import ADMIN, Id, Json, Limit, find, moment, transaction, written
 from payproc.cli.terminal.rendering import show_document, show_item, show_list
 from payproc.database.models import Account, LedgerDraft, User
 from payproc.domain.money import parse_signed_major
@@ -98,7 +98,7 @@ def reverse(key: Id, *, reason: Reason, document: Document, by: By, json: Json =
 def undo_sale(payment_id: Id, *, reason: Reason, document: Document, by: By, json: Json = False) -> None:
     """Draft that a payment was completed wrongly: approved, it is failed and its sale is taken back."""
     with transaction() as session:
-        payment = payments.visible_payment(session, payment_id, user=OPERATOR)
+        payment = payments.visible_payment(session, payment_id, user=ADMIN)
         person = _person(session, by)
         draft = drafts.draft_undone_sale(session, payment, reason=reason, document=document, by=person)
     show_item(_draft(draft), json=json)

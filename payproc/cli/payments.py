@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from payproc import jobs
-from payproc.cli.terminal.edge import OPERATOR, Id, Json, Limit, application, transaction
+from payproc.cli.terminal.edge import ADMIN, Id, Json, Limit, application, transaction
 from payproc.cli.terminal.rendering import show_document, show_item, show_list, show_table
 from payproc.database.models import Payment
 from payproc.domain.states import PaymentStatus
@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True)
 def show(payment_id: Id, *, json: Json = False) -> None:
     """Show a payment and everything on record about it, oldest first."""
     with transaction() as session:
-        payment = payments.visible_payment(session, payment_id, user=OPERATOR)
+        payment = payments.visible_payment(session, payment_id, user=ADMIN)
         entries = timeline.timeline(session, payment)
         balance = refund_balances(session, [payment])[payment.id]
     details = _details(payment) | _refunded(balance)
@@ -42,7 +42,7 @@ def list_payments(
 ) -> None:
     """List payments, newest first."""
     with transaction() as session:
-        page = lists.page_of_payments(session, lists.Filter(status=status), user=OPERATOR, limit=limit)
+        page = lists.page_of_payments(session, lists.Filter(status=status), user=ADMIN, limit=limit)
     columns = ("id", "status", "money", "payment_method", "reference", "created_at")
     rows = [_row(payment) for payment in page.payments]
     show_list("payments", rows, columns=columns, more=page.next_cursor is not None, json=json)
@@ -52,7 +52,7 @@ def list_payments(
 def inquire(payment_id: Id, *, json: Json = False) -> None:
     """Ask the provider how an open payment stands, as soon as a worker is free."""
     with transaction() as session:
-        payment = payments.visible_payment(session, payment_id, user=OPERATOR)
+        payment = payments.visible_payment(session, payment_id, user=ADMIN)
         staged = actions.ask_again(session, payment)
     show_item({"id": payment.id, "status": payment.status, "staged": staged}, json=json)
 
@@ -61,7 +61,7 @@ def inquire(payment_id: Id, *, json: Json = False) -> None:
 def cancel(payment_id: Id, *, json: Json = False) -> None:
     """Call an open payment off, as soon as a worker is free. It may turn out to have been paid."""
     with application() as core, core.database.transaction() as session:
-        payment = request_cancel(core, session, payment_id, user=OPERATOR)
+        payment = request_cancel(core, session, payment_id, user=ADMIN)
     show_item({"id": payment.id, "status": payment.status, "staged": jobs.Kind.CANCEL_PAYMENT}, json=json)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import select
 
-from payproc.cli.terminal.edge import OPERATOR, Id, Json, Limit, transaction
+from payproc.cli.terminal.edge import ADMIN, Id, Json, Limit, transaction
 from payproc.cli.terminal.rendering import show_item, show_list
 from payproc.database.models import Refund
 from payproc.domain.states import RefundStatus
@@ -32,7 +32,7 @@ def list_refunds(
 def show(refund_id: Id, *, json: Json = False) -> None:
     """Show a refund; `payment show` tells its story."""
     with transaction() as session:
-        refund = refunds.visible_refund(session, refund_id, user=OPERATOR)
+        refund = refunds.visible_refund(session, refund_id, user=ADMIN)
     show_item(_row(refund), json=json)
 
 

@@ -25,9 +25,10 @@ class Permission(StrEnum):
 
     READ = "read"
     WRITE = "write"
+    METRICS = "metrics"
 
 
-_SCOPES = {Permission.READ: Scope.READ, Permission.WRITE: Scope.WRITE}
+_SCOPES = {Permission.READ: Scope.READ, Permission.WRITE: Scope.WRITE, Permission.METRICS: Scope.METRICS}
 
 
 @app.command()
@@ -62,12 +63,12 @@ def issue(
     who: Annotated[str, typer.Argument(metavar="EMAIL_OR_ID")],
     *,
     scope: Annotated[
-        list[Permission] | None, typer.Option(help="What the key may do, once for each; all of it unless said.")
+        list[Permission] | None, typer.Option(help="What the key may do, once for each; read and write unless said.")
     ] = None,
     json: Json = False,
 ) -> None:
     """Make another API key for a user; it is shown this once."""
-    scopes = [_SCOPES[permission] for permission in scope or Permission]
+    scopes = frozenset(_SCOPES[permission] for permission in scope) if scope else users.ALL_SCOPES
     with transaction() as session:
         user = named_user(session, who)
         key = users.issue_key(session, user, scopes=scopes)

@@ -12,6 +12,7 @@ from payproc.flows.provider_requests import payment_ref
 from payproc.providers.base import Cancelling
 from payproc.providers.requests import Operation
 from payproc.records import outcomes, payments, provider_calls
+from payproc.records.identity.permissions import Act
 from payproc.records.provider_calls import Attempt
 
 
@@ -67,9 +68,9 @@ def _record_cancel_attempt(app: Application, job: jobs.Claimed, provider: Cancel
 def request_cancel(app: Application, session: Session, payment_id: str, *, user: User) -> Payment:
     """Stage the cancellation of an open payment; it may turn out to have been paid.
 
-    Raises NotFound, or Conflict when the payment has ended or its provider calls nothing off.
+    Raises NotFound, NotAllowed, or Conflict when the payment has ended or its provider calls nothing off.
     """
-    payment = payments.visible_payment(session, payment_id, user=user)
+    payment = payments.payment_for(session, Act.CANCEL_PAYMENT, payment_id, user=user)
     if payment.status in TERMINAL:
         raise Conflict(
             f"Payment {payment.id} is {payment.status}; only an open payment can be cancelled.",

@@ -17,6 +17,8 @@ from payproc.errors import Conflict, InvalidRequest
 from payproc.flows.provider_requests import refund_mode_of
 from payproc.providers.requests import RefundMode
 from payproc.records import disputes, payments, refunded, refunds
+from payproc.records.identity import permissions
+from payproc.records.identity.permissions import Act
 from payproc.settings.types import RefundByOwner
 
 
@@ -27,9 +29,9 @@ def request_refund(
 
     Without `money` all that is left goes back. Where the provider has no call for it the refund is `manual`, and a
     person is asked; where owners only ask (REFUND_BY_OWNER) an owner's is `requested`, and an operator decides. Raises
-    NotFound, InvalidRequest or Conflict, and then nothing is written.
+    NotFound, NotAllowed, InvalidRequest or Conflict, and then nothing is written.
     """
-    payments.visible_payment(session, payment_id, user=user)
+    payments.payment_for(session, Act.REFUND_PAYMENT, payment_id, user=user)
     payment = payments.locked(session, payment_id)
     mode = refund_mode_of(app, payment)
     _check_refundable(app, session, payment)
@@ -87,6 +89,8 @@ def _check_covered(payment: Payment, wanted: Money, *, left: Money) -> None:
 
 
 def _first_status(app: Application, user: User, mode: RefundMode) -> RefundStatus:
-    if app.settings.refund_by_owner is RefundByOwner.REQUEST and not user.is_staff:
+    if app.settings.refund_by_owner is RefundByOwner.REQUEST and not permissions.reaches_all(
+        Act.REFUND_PAYMENT, user=user
+    ):
         return RefundStatus.REQUESTED
     return RefundStatus.MANUAL if mode is RefundMode.MANUAL else RefundStatus.PENDING

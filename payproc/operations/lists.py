@@ -10,6 +10,8 @@ from payproc.database.models import Payment, User
 from payproc.domain.pagination import aware, cursor_of, read_cursor
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import PaymentStatus
+from payproc.records.identity import permissions
+from payproc.records.identity.permissions import Act
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ def page_of_payments(session: Session, wanted: Filter, *, user: User, limit: int
     Raises InvalidRequest for a cursor that is not one of ours, or a time without its offset.
     """
     query = select(Payment).order_by(Payment.created_at.desc(), Payment.id.desc()).limit(limit + 1)
-    owner = wanted.user_id if user.is_staff else user.id
+    owner = wanted.user_id if permissions.reaches_all(Act.SEE_PAYMENT, user=user) else user.id
     for column, value in (
         (Payment.user_id, owner),
         (Payment.status, wanted.status),

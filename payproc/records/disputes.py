@@ -17,6 +17,8 @@ from payproc.domain.settlement import RemoteDispute
 from payproc.domain.states import DISPUTE_CLOSED, DISPUTE_OPEN, DisputeStanding, DisputeStatus, Effect, dispute_effect
 from payproc.mail import outbox
 from payproc.records import payments
+from payproc.records.identity import permissions
+from payproc.records.identity.permissions import Act
 from payproc.records.ledger import journal
 from payproc.records.moves import log_move
 from payproc.records.reviews import close_if_open, open_review
@@ -93,7 +95,7 @@ def page_of_disputes(
     Raises InvalidRequest for a cursor that is not one of ours.
     """
     query = select(Dispute).order_by(Dispute.created_at.desc(), Dispute.id.desc()).limit(limit + 1)
-    if not user.is_staff:
+    if not permissions.reaches_all(Act.SEE_PAYMENT, user=user):
         query = query.where(Dispute.payment_id.in_(select(Payment.id).where(Payment.user_id == user.id)))
     if payment_id is not None:
         query = query.where(Dispute.payment_id == payment_id)

@@ -19,6 +19,8 @@ from payproc.domain.states import TERMINAL, Effect, Fact, PaymentStatus, transit
 from payproc.errors import Conflict, NotFound
 from payproc.mail import outbox
 from payproc.records import refunded
+from payproc.records.identity import permissions
+from payproc.records.identity.permissions import Act
 from payproc.records.ledger import journal
 from payproc.records.moves import log_move
 from payproc.records.orders import follow_payments
@@ -39,8 +41,18 @@ def visible_payment(session: Session, payment_id: str, *, user: User) -> Payment
     Raises NotFound otherwise: another user's payment does not exist for this one.
     """
     payment = session.get(Payment, payment_id)
-    if payment is None or not (user.is_staff or payment.user_id == user.id):
+    if payment is None or not permissions.reaches(Act.SEE_PAYMENT, user=user, owner=payment.user_id):
         raise NotFound(f"There is no payment {payment_id}.", code="payment_not_found", subject=payment_id)
+    return payment
+
+
+def payment_for(session: Session, act: Act, payment_id: str, *, user: User) -> Payment:
+    """Return the payment if this user may do this with it.
+
+    Raises NotFound where they may not even see it, and NotAllowed.
+    """
+    payment = visible_payment(session, payment_id, user=user)
+    permissions.check_owner(act, user=user, owner=payment.user_id)
     return payment
 
 

@@ -28,6 +28,8 @@ from payproc.errors import NotFound
 from payproc.mail import outbox
 from payproc.providers.requests import RefundMode
 from payproc.records import payments, refund_reviews, refunded
+from payproc.records.identity import permissions
+from payproc.records.identity.permissions import Act
 from payproc.records.ledger import journal
 from payproc.records.moves import log_move
 from payproc.records.reviews import close_if_open
@@ -307,6 +309,6 @@ def visible_refund(session: Session, refund_id: str, *, user: User) -> Refund:
     refund = session.get(Refund, refund_id)
     if refund is not None:
         payment = session.get_one(Payment, refund.payment_id)
-        if user.is_staff or payment.user_id == user.id:
+        if permissions.reaches(Act.SEE_PAYMENT, user=user, owner=payment.user_id):
             return refund
     raise NotFound(f"There is no refund {refund_id}.", code="refund_not_found", subject=refund_id)

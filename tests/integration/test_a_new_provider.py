@@ -56,8 +56,8 @@ def amina(shop: World, customer: User) -> dict[str, str]:
 
 
 @pytest.fixture
-def omar(shop: World, operator: User) -> dict[str, str]:
-    return signed_in(shop, operator)
+def adil(shop: World, admin: User) -> dict[str, str]:
+    return signed_in(shop, admin)
 
 
 def initiate(client: FlaskClient, caller: dict[str, str], phone: str, **changes: Any) -> Any:
@@ -176,16 +176,16 @@ def refund(client: FlaskClient, caller: dict[str, str], payment_id: str, **body:
 
 
 def test_its_money_goes_back_in_parts_until_all_is_back(
-    shop: World, client: FlaskClient, amina: dict[str, str], omar: dict[str, str], bank: FakeGateway
+    shop: World, client: FlaskClient, amina: dict[str, str], adil: dict[str, str], bank: FakeGateway
 ) -> None:
     payment_id = initiate(client, amina, APPROVES)
     shop.drain()
     charge = bank.charges[shop.payment(payment_id).reference]
 
-    assert refund(client, omar, payment_id, amount="250.50", reason="one was not ripe")["code"] == "refund_pending"
+    assert refund(client, adil, payment_id, amount="250.50", reason="one was not ripe")["code"] == "refund_pending"
     shop.drain()
     assert (charge.refunded, shop.status(payment_id)) == (25050, PaymentStatus.COMPLETED)
-    refund(client, omar, payment_id)
+    refund(client, adil, payment_id)
     shop.drain()
 
     assert (charge.refunded, charge.refund_calls) == (125050, 2)
@@ -194,11 +194,11 @@ def test_its_money_goes_back_in_parts_until_all_is_back(
 
 
 def test_a_refund_whose_answer_is_lost_is_asked_about_by_its_id(
-    shop: World, client: FlaskClient, amina: dict[str, str], omar: dict[str, str], bank: FakeGateway
+    shop: World, client: FlaskClient, amina: dict[str, str], adil: dict[str, str], bank: FakeGateway
 ) -> None:
     payment_id = initiate(client, amina, APPROVES)
     shop.drain()
-    refund(client, omar, payment_id)
+    refund(client, adil, payment_id)
     bank.loses_answers = 1
     shop.drain()
     shop.make_due()
@@ -208,11 +208,11 @@ def test_a_refund_whose_answer_is_lost_is_asked_about_by_its_id(
 
 
 def test_its_timeline_and_the_list_know_it(
-    shop: World, client: FlaskClient, amina: dict[str, str], omar: dict[str, str]
+    shop: World, client: FlaskClient, amina: dict[str, str], adil: dict[str, str]
 ) -> None:
     payment_id = initiate(client, amina, APPROVES)
     shop.drain()
-    refund(client, omar, payment_id)
+    refund(client, adil, payment_id)
     shop.drain()
 
     told = client.get(f"{PREFIX}/{payment_id}/timeline", headers=amina).json

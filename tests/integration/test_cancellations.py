@@ -4,6 +4,7 @@ from payproc.database.models import User
 from payproc.domain.states import PaymentStatus
 from payproc.errors import Conflict, NotFound
 from payproc.flows.cancel import request_cancel
+from payproc.records.identity.permissions import NotAllowed
 from tests.support.world import World
 
 
@@ -73,9 +74,12 @@ def test_only_an_open_payment_can_be_cancelled(world: World) -> None:
         cancel(world, payment.id)
 
 
-def test_another_customer_cannot_cancel_it(world: World, operator: User) -> None:
+def test_another_customer_cannot_cancel_it_nor_an_operator(world: World, operator: User, admin: User) -> None:
     payment = world.started()
     stranger = User(id="usr_stranger", email="s@example.com", full_name="S", role=world.customer.role)
     with pytest.raises(NotFound):
         cancel(world, payment.id, stranger)
-    cancel(world, payment.id, operator)
+    with pytest.raises(NotAllowed):
+        cancel(world, payment.id, operator)
+    assert world.status(payment.id) is PaymentStatus.PENDING
+    cancel(world, payment.id, admin)

@@ -14,6 +14,7 @@ from payproc.operations import actions
 from payproc.operations.actions import OperatorAction
 from payproc.operations.timeline import timeline
 from payproc.records import remote_refunds
+from payproc.records.identity.permissions import NotAllowed
 from payproc.settings.types import RefundByOwner
 from tests.support.after_payment import FAILS_AT_ONCE, STAYS_PENDING, given, read, refund, tell
 from tests.support.crashes import live_and_die
@@ -226,9 +227,15 @@ class TestAskedForByTheOwner:
             with pytest.raises(PayprocError):
                 self.decide(careful, decision)
 
-    def test_an_operator_asks_nobody(self, careful: World, operator: User) -> None:
+    def test_an_admin_asks_nobody(self, careful: World, admin: User) -> None:
         paid = careful.paid(money=HUNDRED)
-        assert refund(careful, paid, user=operator).status is RefundStatus.PENDING
+        assert refund(careful, paid, user=admin).status is RefundStatus.PENDING
+
+    def test_an_operator_gives_nobody_elses_money_back(self, careful: World, operator: User) -> None:
+        paid = careful.paid(money=HUNDRED)
+        with pytest.raises(NotAllowed):
+            refund(careful, paid, user=operator)
+        assert careful.rows(Refund) == []
 
 
 @pytest.mark.parametrize("fault", ["timeout_after", "error_502_after", "error_500_after"])

@@ -182,16 +182,17 @@ def test_a_payment_in_the_guides_dialect_has_no_call_for_it_either(wallet_world:
 
 
 def test_another_customers_payment_is_not_there_to_be_refunded(
-    world: WalletWorld, paid: Payment, operator: User
+    world: WalletWorld, paid: Payment, operator: User, admin: User
 ) -> None:
     with world.app.database.transaction() as session:
         stranger = User(email="zara@example.com", full_name="Zara", role=world.customer.role)
         session.add(stranger)
         session.flush()
         key = issue_key(session, stranger)
-        staff = issue_key(session, operator)
+        seeing, acting = issue_key(session, operator), issue_key(session, admin)
     assert _post(world, f"refund/{paid.id}", {}, key=key).status_code == 404
-    assert _post(world, f"refund/{paid.id}", {}, key=staff).status_code == 202
+    assert _post(world, f"refund/{paid.id}", {}, key=seeing).status_code == 403
+    assert _post(world, f"refund/{paid.id}", {}, key=acting).status_code == 202
 
 
 def _post(world: WalletWorld, path: str, body: Any, *, key: str) -> requests.Response:

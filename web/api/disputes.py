@@ -3,8 +3,9 @@
 from flask import Response
 
 from payproc.records import disputes
+from payproc.records.identity.permissions import Act
 from web.api.blueprints import authenticated, problems
-from web.auth import application, current_user
+from web.auth import application, current_user, needs
 from web.json import json_answer, text_of
 from web.schemas.disputes import DisputeAnswer, DisputesAnswer, DisputesQuery
 
@@ -14,6 +15,7 @@ blueprint = authenticated(
 
 
 @blueprint.get("/", responses={"200": DisputesAnswer})
+@needs(Act.SEE_PAYMENT)
 def list_disputes(query: DisputesQuery) -> Response:
     """List disputes, newest first: of one's own payments, or everybody's for staff."""
     with application().database.transaction() as session:

@@ -6,10 +6,11 @@ from datetime import datetime
 from flask import Response
 
 from payproc.errors import InvalidRequest
+from payproc.records.identity.permissions import Act
 from payproc.records.ledger.exports import WRITERS, ExportFormat
 from payproc.records.ledger.journal import balances, entries
 from web.api.blueprints import authenticated, problems
-from web.auth import application, require_staff
+from web.auth import application, needs
 from web.json import json_answer, text_of
 from web.schemas.ledger import BalanceAnswer, LedgerAnswer, LedgerQuery
 
@@ -24,9 +25,9 @@ blueprint = authenticated(
 
 
 @blueprint.get("", responses={"200": LedgerAnswer})
+@needs(Act.SEE_BOOKS)
 def show(query: LedgerQuery) -> Response:
     """Show what stands on each account, or export every entry as CSV or for beancount. Staff only."""
-    require_staff("The ledger is for staff.")
     if query.at is not None and query.at.tzinfo is None:
         raise InvalidRequest("at needs its offset, such as Z or +05:00.", code="time_naive", field="at")
     if query.format != "json":

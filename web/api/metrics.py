@@ -15,8 +15,9 @@ from payproc.operations.circuit_status import states
 from payproc.operations.health import COUNTED_TO, OneAnswer, backlog, payments_by_status
 from payproc.reconcile.classification import severity_of
 from payproc.reconcile.report import last_runs, open_by_kind
+from payproc.records.identity.permissions import Act
 from web.api.blueprints import problems
-from web.auth import require_caller, require_staff
+from web.auth import needs, require_caller
 
 blueprint = APIBlueprint(
     "metrics",
@@ -79,9 +80,12 @@ def _family(
 
 
 @blueprint.get("/metrics", responses={"200": None})
+@needs(Act.SEE_METRICS)
 def metrics() -> Response:
-    """Show the figures that alerts are made of, as Prometheus reads them. Staff only."""
-    require_staff("Metrics are for operators: scrape with an operator's key.")
+    """Show the figures that alerts are made of, as Prometheus reads them. Staff only.
+
+    A key with the scope metrics:read, and no other, opens this and nothing else.
+    """
     figures: OneAnswer[bytes] = current_app.extensions["figures"]
     return Response(figures.get(), content_type=CONTENT_TYPE_LATEST)
 

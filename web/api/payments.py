@@ -19,9 +19,10 @@ from payproc.providers.registry import PROVIDERS
 from payproc.providers.stripe import STRIPE
 from payproc.records import payments
 from payproc.records.idempotency import Answer
+from payproc.records.identity.permissions import Act
 from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, payment_location
-from web.auth import application, current_user
+from web.auth import application, current_user, needs
 from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import json_answer, text_of
 from web.pay import links
@@ -44,6 +45,7 @@ blueprint = authenticated(
 
 
 @blueprint.post("/checkout", responses={"201": StartedAnswer, "202": CheckoutAnswer, **problems(400, 403, 413, 415)})
+@needs(Act.START_PAYMENT)
 def checkout(header: StartHeader, body: CheckoutBody) -> Response:
     """Start a card payment through Stripe Checkout.
 
@@ -86,6 +88,7 @@ def _checkout_answer(payment: Payment, wait: int) -> Answer:
 
 
 @blueprint.get("/<payment_id>", responses={"200": PaymentAnswer})
+@needs(Act.SEE_PAYMENT)
 def show(path: PaymentPath) -> Response:
     """Show a payment as we know it; nobody else is asked."""
     with application().database.transaction() as session:
@@ -94,6 +97,7 @@ def show(path: PaymentPath) -> Response:
 
 
 @blueprint.get("/", responses={"200": PageAnswer})
+@needs(Act.SEE_PAYMENT)
 def list_payments(query: ListQuery) -> Response:
     """List payments, newest first: one's own, or everybody's for staff."""
     wanted = lists.Filter(
@@ -125,6 +129,7 @@ def _known_method(name: str | None) -> PaymentMethod | None:
 
 
 @blueprint.get("/<payment_id>/timeline", responses={"200": TimelineAnswer})
+@needs(Act.SEE_PAYMENT)
 def show_timeline(path: PaymentPath) -> Response:
     """Explain why a payment is in its state."""
     with application().database.transaction() as session:
@@ -133,6 +138,7 @@ def show_timeline(path: PaymentPath) -> Response:
 
 
 @blueprint.post("/<payment_id>/cancel", responses={"202": AcceptedAnswer})
+@needs(Act.CANCEL_PAYMENT)
 def cancel(path: PaymentPath) -> Response:
     """Call an open payment off. Stripe has the last word: it may have been paid a moment ago. Wallets do not do it."""
     with application().database.transaction() as session:

@@ -2,12 +2,13 @@
 
 from contextlib import ExitStack
 
-from flask import Response, request
+from flask import Response
 
 from payproc.reconcile import report
 from payproc.reconcile.report import Wanted
+from payproc.records.identity.permissions import Act
 from web.api.blueprints import authenticated, problems
-from web.auth import application, require_staff
+from web.auth import application, needs
 from web.json import json_answer, text_of
 from web.schemas.base import PageQuery
 from web.schemas.reconciliation import (
@@ -31,14 +32,8 @@ blueprint = authenticated(
 )
 
 
-@blueprint.before_request
-def _staff_only() -> None:
-    # A browser that asks beforehand whether it may ask brings no key.
-    if request.method != "OPTIONS":
-        require_staff("Reconciliation is for staff.")
-
-
 @blueprint.get("", responses={"200": RunsAnswer})
+@needs(Act.SEE_RECONCILIATION)
 def runs(query: PageQuery) -> Response:
     """List the runs, newest first. Staff only."""
     with application().database.transaction() as session:
@@ -48,6 +43,7 @@ def runs(query: PageQuery) -> Response:
 
 
 @blueprint.get("/findings", responses={"200": FindingsAnswer})
+@needs(Act.SEE_RECONCILIATION)
 def findings(query: FindingsQuery) -> Response:
     """List the differences that were found, newest first, or export them all as CSV. Staff only."""
     wanted = Wanted(is_open=query.is_open, kinds=frozenset({query.kind}) if query.kind else None)
@@ -60,6 +56,7 @@ def findings(query: FindingsQuery) -> Response:
 
 
 @blueprint.get("/drift", responses={"200": DriftAnswer})
+@needs(Act.SEE_RECONCILIATION)
 def drift(query: DriftQuery) -> Response:
     """Count each day's findings by kind: opened, repaired, and open at its end. Staff only."""
     with application().database.transaction() as session:
@@ -68,6 +65,7 @@ def drift(query: DriftQuery) -> Response:
 
 
 @blueprint.get("/<run_id>", responses={"200": RunDetailAnswer, **problems(404)})
+@needs(Act.SEE_RECONCILIATION)
 def run(path: RunPath) -> Response:
     """Show one run. Staff only."""
     with application().database.transaction() as session:

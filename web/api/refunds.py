@@ -10,9 +10,10 @@ from payproc.errors import InvalidRequest
 from payproc.flows.request_refund import request_refund
 from payproc.records import payments, refunds
 from payproc.records.idempotency import Answer
+from payproc.records.identity.permissions import Act
 from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, refund_location
-from web.auth import application, current_user
+from web.auth import application, current_user, needs
 from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import json_answer, text_of
 from web.request_log import about
@@ -27,6 +28,7 @@ blueprint = authenticated("refunds", "Give money back.", prefix=PAYMENTS, refusa
     "/refund/<payment_id>",
     responses={"200": RefundAnswer, "202": RefundAnswer, **problems(400, 403, 413, 415)},
 )
+@needs(Act.REFUND_PAYMENT)
 def refund(path: PaymentPath, header: StartHeader, body: RefundBody) -> Response:
     """Give a payment's money back, all that is left or a part.
 
@@ -83,6 +85,7 @@ def _refund_answer(refund: Refund) -> Answer:
 
 
 @blueprint.get("/refund/<refund_id>", responses={"200": RefundAnswer})
+@needs(Act.SEE_PAYMENT)
 def show(path: RefundPath) -> Response:
     """Show a refund as we know it; nobody else is asked."""
     with application().database.transaction() as session:
@@ -92,6 +95,7 @@ def show(path: RefundPath) -> Response:
 
 
 @blueprint.get("/<payment_id>/refunds", responses={"200": RefundsAnswer})
+@needs(Act.SEE_PAYMENT)
 def list_of_payment(path: PaymentPath) -> Response:
     """List the refunds of a payment, oldest first, those made in the provider's dashboard among them."""
     with application().database.transaction() as session:

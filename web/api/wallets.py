@@ -14,9 +14,10 @@ from payproc.domain.phones import normalised
 from payproc.errors import InvalidRequest
 from payproc.flows.checkout import has_begun, take_payment
 from payproc.records.idempotency import Answer
+from payproc.records.identity.permissions import Act
 from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, payment_location
-from web.auth import application, current_user
+from web.auth import application, current_user, needs
 from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import text_of
 from web.pay import links, page
@@ -39,7 +40,7 @@ def blueprint_of(methods: Iterable[PaymentMethod]) -> APIBlueprint:
             operation_id=f"initiate_{method}",
             responses={"201": WalletAnswer, "202": WalletAnswer},
         )
-        described(_view(method))
+        described(needs(Act.START_PAYMENT)(_view(method)))
     return blueprint
 
 

@@ -1,10 +1,10 @@
 """Who may see the console: the browser's own sign-in, with a staff member's API key as the password."""
 
-from flask import Response, g, render_template, request
+from flask import Response, render_template, request
 
-from payproc.database.models import Scope
-from payproc.records.identity.users import Caller, NotAuthenticated, authenticate
-from web.auth import application
+from payproc.records.identity.permissions import NotAllowed
+from payproc.records.identity.users import NotAuthenticated, authenticate
+from web.auth import admit, application
 
 _CHALLENGE = 'Basic realm="payproc console", charset="UTF-8"'
 
@@ -15,17 +15,10 @@ def require_operator() -> Response | None:
     A wrong key, a customer's and none at all cost the same look-up and get the same answer.
     """
     try:
-        caller = authenticate(application().database, _key(), settings=application().settings)
-    except NotAuthenticated:
+        admit(authenticate(application().database, _key(), settings=application().settings))
+    except (NotAuthenticated, NotAllowed):
         return _refusal()
-    if not _may_look(caller):
-        return _refusal()
-    g.caller = caller
     return None
-
-
-def _may_look(caller: Caller) -> bool:
-    return caller.user.is_staff and Scope.READ in caller.scopes
 
 
 def _key() -> str:

@@ -5,6 +5,8 @@ Everything is drawn here, and no page needs a script.
 
 from flask import Blueprint, Response, request
 
+from payproc.records.identity.permissions import Act
+from web.auth import needs
 from web.console import payment, reconciliation
 from web.console.signing_in import require_operator
 
@@ -22,9 +24,9 @@ _POLICY = (
 )
 _ASSETS = "console.static"
 
-blueprint.add_url_rule("/reconciliation", "reconciliation", reconciliation.page)
-blueprint.add_url_rule("/reconciliation.csv", "findings", reconciliation.findings)
-blueprint.add_url_rule("/payments/<payment_id>", "payment", payment.page)
+blueprint.add_url_rule("/reconciliation", "reconciliation", needs(Act.SEE_RECONCILIATION)(reconciliation.page))
+blueprint.add_url_rule("/reconciliation.csv", "findings", needs(Act.SEE_RECONCILIATION)(reconciliation.findings))
+blueprint.add_url_rule("/payments/<payment_id>", "payment", needs(Act.SEE_WORKINGS)(payment.page))
 
 
 @blueprint.before_request

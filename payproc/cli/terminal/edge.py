@@ -37,8 +37,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many to list at most.")]
 Id = Annotated[str, typer.Argument(callback=written)]
 
-# Whoever can read DATABASE_URL may do what an operator may. Never added to a session.
-OPERATOR = User(email="command-line@localhost", full_name="Command line", role=Role.OPERATOR)
+# Whoever can read DATABASE_URL may do what an admin may. Never added to a session.
+ADMIN = User(email="command-line@localhost", full_name="Command line", role=Role.ADMIN)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from payproc.domain.languages import Locale
 
 
 class Role(StrEnum):
-    """What a user may do: customers see their own, operators see all, admins also move money back."""
+    """What a user may do; the table is in `payproc/records/identity/permissions.py`."""
 
     CUSTOMER = "customer"
     OPERATOR = "operator"
@@ -24,6 +24,7 @@ class Scope(StrEnum):
 
     READ = "payments:read"
     WRITE = "payments:write"
+    METRICS = "metrics:read"
 
 
 class User(Base):
@@ -52,11 +53,6 @@ class User(Base):
             postgresql_where=text("token_subject IS NULL"),
         ),
     )
-
-    @property
-    def is_staff(self) -> bool:
-        """Whether this user may see other people's payments."""
-        return self.role in (Role.OPERATOR, Role.ADMIN)
 
 
 class ApiKey(Base):

@@ -21,19 +21,14 @@ _SHOWN = 12  # characters of a key that may appear in lists and logs
 _KEY_BYTES = 32
 _LEAST_PREFIX = 6
 
-ALL_SCOPES = frozenset(Scope)
+# Who may read may read the metrics too: that scope is for keys that do nothing else.
+ALL_SCOPES = frozenset({Scope.READ, Scope.WRITE})
 
 
 class NotAuthenticated(PayprocError):
     """No credential, or one we do not accept. The message never says which part was wrong."""
 
     code = "not_authenticated"
-
-
-class NotAllowed(PayprocError):
-    """A good credential that may not do this."""
-
-    code = "not_allowed"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,8 @@ from payproc.database.models import (
 )
 from payproc.domain.money import Money
 from payproc.errors import Conflict, InvalidRequest, NotFound
+from payproc.records.identity import permissions
+from payproc.records.identity.permissions import Act
 from payproc.records.ledger.booking import Posting, book, negated
 
 # What is booked of these, our own rows say: another status is another journal.
@@ -149,7 +151,7 @@ def _added(session: Session, draft: LedgerDraft) -> LedgerDraft:
 
 
 def _staff(user: User) -> User:
-    if not user.is_staff:
+    if not permissions.reaches_all(Act.CORRECT_BOOKS, user=user):
         raise Conflict(f"{user.id} is no member of the staff.", code="not_staff", subject=user.id)
     return user
 

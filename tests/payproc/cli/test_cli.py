@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from payproc import __version__, jobs
 from payproc.application import Application
 from payproc.cli import app as cli
-from payproc.cli.terminal.edge import OPERATOR
+from payproc.cli.terminal.edge import ADMIN
 from payproc.database.engine import Database
 from payproc.database.models import (
     Base,
@@ -211,6 +211,8 @@ def test_a_key_is_issued_for_what_it_may_do_and_listed_with_it(database: Databas
     assert reader["api_key"] not in json.dumps(listed)
     configured = settings_of_a_test(database_url)
     assert authenticate(database, reader["api_key"], settings=configured).scopes == {Scope.READ}
+    scraper = answer("key", "issue", "amina@example.com", "--scope", "metrics")["api_key"]
+    assert authenticate(database, scraper, settings=configured).scopes == {Scope.METRICS}
     refused(1, "key", "list", "nobody@example.com")
     assert run("key", "issue", "amina@example.com", "--scope", "everything").exit_code == 2
 
@@ -648,7 +650,7 @@ def test_a_column_that_only_changes_its_name_is_not_taken_for_lost(database: Dat
 def test_the_operator_of_the_command_line_is_nobody_in_the_database(database: Database, payment: Payment) -> None:
     answer("payment", "cancel", payment.id)
     with database.transaction() as session:
-        assert OPERATOR not in session
+        assert ADMIN not in session
         assert list(session.scalars(select(User.email))) == ["amina@example.com"]
 
 
