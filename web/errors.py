@@ -96,7 +96,7 @@ def _known(error: PayprocError) -> Response:
     field = error.field if isinstance(error, InvalidRequest) else None
     answer = problem(status, error.message, code=error.code, field=field, subject=error.subject)
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        answer.headers["Retry-After"] = "30"
+        answer.headers["Retry-After"] = "10"
     if status is HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="payproc"'
     return answer

@@ -1,18 +1,16 @@
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
 
 from payproc.database.models import Job, JobState, Notice, NoticeState, Payment
 from payproc.domain.states import PaymentStatus
 from payproc.errors import BadSignature, NoticeMalformed
 from payproc.flows.inbox.apply import replay_notice
 from payproc.providers.stripe import STRIPE
+from tests.support.databases import statements
 from tests.support.world import World
 
 
@@ -212,18 +210,3 @@ def test_a_notice_is_accepted_by_one_statement_and_read_by_nobody(world: World) 
         replace(world, app=app).deliver(session_event("pay_01somebody"))
     assert [statement.split()[0] for statement in sent] == ["WITH"]
     assert only_notice(world).kind == "checkout.session.completed"
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Every statement that this process sends meanwhile; BEGIN and COMMIT never come alone here."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        sent.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)

@@ -22,7 +22,7 @@ from payproc.records.idempotency import Answer
 from payproc.records.identity.permissions import Act
 from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, payment_location
-from web.auth import application, current_user, needs
+from web.auth import application, current_user, current_user_in, needs
 from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import json_answer, text_of
 from web.pay import links
@@ -55,10 +55,11 @@ def checkout(header: StartHeader, body: CheckoutBody) -> Response:
     """
     asked, wanted = IdempotentRequest.of(header), body.request()
     with application().database.transaction() as session:
+        user = current_user_in(session)
         claim = asked.claim(session, Payment)
         if claim.replay is not None:
             return respond_again(claim.replay)
-        payment = claim.made or take_payment(application(), session, wanted, user=current_user(), method=STRIPE)
+        payment = claim.made or take_payment(application(), session, wanted, user=user, method=STRIPE)
         answer = _checkout_answer(payment, asked.wait)
         waits = asked.wait > 0 and not has_begun(payment)
         asked.remember(session, payment.id, None if waits else answer)

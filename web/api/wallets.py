@@ -17,7 +17,7 @@ from payproc.records.idempotency import Answer
 from payproc.records.identity.permissions import Act
 from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, payment_location
-from web.auth import application, current_user, needs
+from web.auth import application, current_user_in, needs
 from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import text_of
 from web.pay import links, page
@@ -67,11 +67,12 @@ def _one_phone(body: WalletBody, query: WalletQuery) -> str | None:
 
 def _initiate(wanted: PaymentRequest, method: PaymentMethod, asked: IdempotentRequest) -> Response:
     with application().database.transaction() as session:
+        user = current_user_in(session)
         claim = asked.claim(session, Payment)
         if claim.replay is not None:
             shown = WalletAnswer.model_validate_json(claim.replay.body)
             return respond_again(_with_form(session, claim.replay, shown))
-        payment = claim.made or take_payment(application(), session, wanted, user=current_user(), method=method)
+        payment = claim.made or take_payment(application(), session, wanted, user=user, method=method)
         answer = _wallet_answer(payment, asked.wait)
         waits = asked.wait > 0 and not has_begun(payment)
         asked.remember(session, payment.id, None if waits else answer)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import jwt
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -20,6 +20,11 @@ from payproc.settings import Settings
 _SHOWN = 12  # characters of a key that may appear in lists and logs
 _KEY_BYTES = 32
 _LEAST_PREFIX = 6
+# OpenID Connect Core §2 ends a subject at 255 characters, RFC 5321 an address at 254. The subject has an index, which
+# holds no value longer than a third of a page.
+_LONGEST_SUBJECT = 255
+_LONGEST_EMAIL = 254
+_LONGEST_NAME = 200
 
 # Who may read may read the metrics too: that scope is for keys that do nothing else.
 ALL_SCOPES = frozenset({Scope.READ, Scope.WRITE})
@@ -95,10 +100,13 @@ def authenticate(database: Database, credential: str, *, settings: Settings, key
 
 def _by_key(session: Session, key: str) -> Caller:
     # 256 random bits need no slow hash, and looking one up by its hash leaks nothing by its timing.
-    row = session.scalar(select(ApiKey).where(ApiKey.hash == _hash(key), ApiKey.revoked_at.is_(None)))
+    in_force = (ApiKey.hash == _hash(key)) & ApiKey.revoked_at.is_(None)
+    row = session.execute(select(User, ApiKey.scopes).join(ApiKey.user).where(in_force)).one_or_none()
     if row is None:
         raise NotAuthenticated("The API key is not valid.")
-    return Caller(user=row.user, scopes=frozenset(Scope(scope) for scope in row.scopes))
+    user, scopes = row
+    # A scope of a later release, read while that is being installed, is one that this process cannot grant.
+    return Caller(user=user, scopes=frozenset(scope for scope in Scope if scope in scopes))
 
 
 def _claims(token: str, *, settings: Settings, keys: SigningKeys | None) -> dict[str, object]:
@@ -126,22 +134,27 @@ def _user_of(session: Session, claims: dict[str, object]) -> User:
     email, subject, role = claims.get("email"), claims["sub"], claims.get("role", Role.CUSTOMER)
     if not (isinstance(email, str) and isinstance(subject, str)) or role not in tuple(Role):
         raise NotAuthenticated("The token needs the claims sub and email, and a role we know if any.")
-    if not (email + subject).isprintable() or email.count("@") != 1:
-        raise NotAuthenticated("The claims sub and email must be plain, and email an address.")
+    if not (_is_plain(subject, _LONGEST_SUBJECT) and _is_plain(email, _LONGEST_EMAIL)) or email.count("@") != 1:
+        raise NotAuthenticated("The claims sub and email must be plain and short, and email an address.")
     name = claims.get("name")
-    full_name = name if isinstance(name, str) and name.isprintable() else email
+    full_name = name if isinstance(name, str) and _is_plain(name, _LONGEST_NAME) else email
     locale = _locale(claims.get("locale"))
     values = {"email": email, "full_name": full_name, "role": role, "locale": locale}
+    # Looked at before it is written: an upsert that changes nothing locks the row all the same, and waits for whoever
+    # has it.
+    known = select(User).where(User.token_subject == subject)
+    user = session.scalar(known)
+    if user is not None and all(getattr(user, column) == value for column, value in values.items()):
+        return user
     # The token is the authority on its own user: a demotion there holds here from the next request on.
     changed = insert(User).values(token_subject=subject, **values)
-    session.execute(
-        changed.on_conflict_do_update(
-            index_elements=[User.token_subject],
-            set_=values,
-            where=or_(*(getattr(User, column) != value for column, value in values.items())),
-        )
-    )
-    return session.scalars(select(User).where(User.token_subject == subject)).one()
+    session.execute(changed.on_conflict_do_update(index_elements=[User.token_subject], set_=values))
+    return session.scalars(known.execution_options(populate_existing=True)).one()
+
+
+def _is_plain(text: str, longest: int) -> bool:
+    # Lone surrogates are not printable either.
+    return len(text) <= longest and text.isprintable()
 
 
 def _locale(claim: object) -> Locale:

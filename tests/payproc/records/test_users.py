@@ -27,6 +27,7 @@ from payproc.records.identity.users import (
 )
 from payproc.settings import Settings
 from tests.support.configuration import settings_of_a_test
+from tests.support.databases import statements
 
 JWT_SECRET = "b7Hq2Lw9Xz4Rt6Yv1Nc8Kd3Fg5Hj0PmQ"
 ISSUER, AUDIENCE = "https://id.shop.pk", "payproc"
@@ -175,6 +176,60 @@ def test_a_new_name_and_address_are_taken_over(app: Application) -> None:
     caller(app, token())
     found = caller(app, token(email="b@example.com", name=None)).user
     assert (found.email, found.full_name) == ("b@example.com", "b@example.com")
+
+
+def test_a_token_that_says_nothing_new_waits_for_nobody_who_has_its_user(app: Application) -> None:
+    user_id = caller(app, token()).user.id
+    with app.database.transaction() as session:
+        session.get_one(User, user_id, with_for_update=True)
+        assert caller(app, token()).user.id == user_id
+
+
+def test_a_token_writes_only_when_it_says_something_new(app: Application) -> None:
+    caller(app, token())
+    with statements() as same:
+        caller(app, token())
+    assert [statement.split()[0] for statement in same] == ["SELECT"]
+    with statements() as changed:
+        caller(app, token(role="operator"))
+    assert [statement.split()[0] for statement in changed] == ["SELECT", "INSERT", "SELECT"]
+
+
+def test_a_key_brings_its_user_in_one_statement(app: Application, customer: User) -> None:
+    key = key_of(app, customer)
+    with statements() as sent:
+        assert caller(app, key).user.id == customer.id
+    assert len(sent) == 1
+
+
+def test_a_scope_of_a_later_release_is_none_and_the_others_hold(app: Application, customer: User) -> None:
+    key = key_of(app, customer)
+    with app.database.transaction() as session:
+        session.execute(update(ApiKey).values(scopes=["payments:read", "payments:dream"]))
+    assert caller(app, key).scopes == {Scope.READ}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sub": "s" * 256},
+        {"sub": "s" * 8192},
+        {"sub": "\ud800"},
+        {"sub": "a\x00b"},
+        {"email": f"{'e' * 255}@example.com"},
+        {"email": "\udfff@example.com"},
+    ],
+)
+def test_what_cannot_be_kept_of_a_token_is_refused_and_never_our_trouble(
+    app: Application, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(NotAuthenticated):
+        caller(app, token(**changes))
+
+
+@pytest.mark.parametrize("name", ["n" * 201, "\ud800", "a\nb", 7])
+def test_a_name_that_is_none_gives_way_to_the_address(app: Application, name: object) -> None:
+    assert caller(app, token(name=name)).user.full_name == "bilal@example.com"
 
 
 @pytest.mark.parametrize(
