@@ -24,7 +24,8 @@ Result = TypeVar("Result")
 
 # How many signs of life fit into a lease: two may be lost.
 _BEATS = 4
-# Threads are ended by no time limit, and one may wait for its turn: it is believed in for so many of its limits.
+# Threads are ended by no time limit: one is believed in for so many of its limits, and so many more for what a message
+# holds behind it.
 _LIMITS_A_RUN = 2
 # Short beside a lease, so that a server that is back hears of each worker before it gives one up.
 _TRY_AGAIN_SECONDS = 0.5
@@ -33,8 +34,9 @@ _TRY_AGAIN_SECONDS = 0.5
 @contextmanager
 def held(database: Database, claimed: Sequence[Claimed], *, lease: timedelta) -> Iterator[None]:
     """Renew the lease of these jobs, which are of one kind, until it ends; not for ever where it never does."""
-    ended = threading.Event()
-    longest = _LIMITS_A_RUN * claimed[0].kind.policy.limits.hard
+    ended, policy = threading.Event(), claimed[0].kind.policy
+    rounds = -(-len(claimed) // policy.side_by_side)
+    longest = _LIMITS_A_RUN * policy.limits.hard * rounds
     beat = threading.Thread(target=_renew, args=(database, claimed, lease, ended, longest), name="lease", daemon=True)
     beat.start()
     try:

@@ -9,14 +9,10 @@
 | meets a bug, or dies of it | is tried a few times more, then buried                                        |
 """
 
-import contextvars
-import functools
-import os
 import secrets
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pkgutil import resolve_name
 from uuid import UUID, uuid4
 
@@ -34,6 +30,8 @@ from payproc.jobs import Claimed, Kind
 from payproc.mail.smtp import MailTrouble, MailUnavailable
 from payproc.operations import logs
 from payproc.records.reviews import close_if_open, open_review
+from tasks import crew
+from tasks.crew import Places
 from tasks.holding import held, persistently
 
 log = structlog.get_logger()
@@ -43,26 +41,29 @@ Handler = Callable[[Application, Claimed], None]
 # All are resolved here and now: a worker that misses one does not start.
 HANDLERS: dict[Kind, Handler] = {kind: resolve_name(kind.policy.handler) for kind in Kind}
 
-# Waiting 300 ms each they ask two hundred questions a second, more than one process can do the work of.
-_MOST_AT_ONCE = 64
-# A cache does not wait for its first caller: many threads would make many pools.
-_making_pool = threading.Lock()
-
 
 def run(app: Application, dispatched: Sequence[tuple[str, UUID]]) -> int:
     """Run the jobs whose token is still good, as many at once as their kind allows; return how many were claimed."""
-    lease, token = app.settings.work_lease, uuid4()
+    with crew.places(len(dispatched), longest=app.settings.ring_lease) as places:
+        if places is None:
+            # It waited so long that it has been sent again: nothing was begun, and nothing is lost.
+            return 0
+        claimed = _claimed(app, dispatched)
+        if claimed:
+            with held(app.database, claimed, lease=app.settings.work_lease):
+                for together in _at_once(claimed):
+                    _run_together(app, together, places)
+        return len(claimed)
+
+
+def _claimed(app: Application, dispatched: Sequence[tuple[str, UUID]]) -> list[Claimed]:
+    token = uuid4()
     # Longer than its dispatch no message is good, so that asking on would claim nothing.
-    claimed = persistently(
+    return persistently(
         app.database,
-        lambda session: jobs.claim(session, dispatched, token=token, lease=lease),
+        lambda session: jobs.claim(session, dispatched, token=token, lease=app.settings.work_lease),
         longest=app.settings.ring_lease,
     )
-    if claimed:
-        with held(app.database, claimed, lease=lease):
-            for together in _at_once(claimed):
-                _run_together(app, together)
-    return len(claimed)
 
 
 def _at_once(claimed: Sequence[Claimed]) -> Iterator[Sequence[Claimed]]:
@@ -72,27 +73,13 @@ def _at_once(claimed: Sequence[Claimed]) -> Iterator[Sequence[Claimed]]:
         yield claimed[first : first + width]
 
 
-def _run_together(app: Application, together: Sequence[Claimed]) -> None:
+def _run_together(app: Application, together: Sequence[Claimed], places: Places) -> None:
     if len(together) == 1:
         _run_one(app, together[0])
         return
-    pool = _pool()
-    running = [pool.submit(contextvars.copy_context().run, _run_one, app, job) for job in together]
+    running = [places.submit(partial(_run_one, app, job)) for job in together]
     for each in running:
         each.result()
-
-
-def _pool() -> ThreadPoolExecutor:
-    # As many messages as there are workers' threads may arrive at once. The gateway, and our own database, are to see
-    # only so many calls of them, so they share one pool.
-    with _making_pool:
-        return _pool_of(os.getpid())
-
-
-@functools.cache
-def _pool_of(_pid: int) -> ThreadPoolExecutor:
-    # A fork has another number, and none of its parent's threads.
-    return ThreadPoolExecutor(max_workers=_MOST_AT_ONCE, thread_name_prefix="job")
 
 
 def _run_one(app: Application, job: Claimed) -> None:

@@ -29,6 +29,7 @@ def cancel_payment(app: Application, job: jobs.Claimed) -> None:
     attempt = _record_cancel_attempt(app, job, provider)
     if attempt is None:
         return
+    jobs.check_held(job)
     outcome = provider.cancel(attempt.call)
     with app.database.transaction() as session:
         provider_calls.record_answer(session, attempt, outcome.verdict)
@@ -58,9 +59,8 @@ def _record_cancel_attempt(app: Application, job: jobs.Claimed, provider: Cancel
                     session,
                     Operation.CANCEL,
                     payment.id,
-                    provider=payment.payment_method,
-                    environment=payment.environment,
-                    dialect=payment.dialect,
+                    job=job,
+                    payment=payment,
                     prepare=lambda: provider.prepare_cancel(payment_ref(payment)),
                 )
 

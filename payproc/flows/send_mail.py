@@ -36,6 +36,7 @@ def send_mail(app: Application, job: jobs.Claimed) -> None:
             email.withdrawn_at = _now(session)
             return
         message = compose(session, email, settings=app.settings)
+    jobs.check_held(job)
     try:
         app.post(message)
     except MailTrouble as trouble:

@@ -57,6 +57,7 @@ def send_refund(app: Application, job: jobs.Claimed) -> None:
         # An earlier run wrote this call down and did not live to tell whether it was sent.
         _leave_refund_in_doubt(app, job, call)
         return
+    jobs.check_held(job)
     try:
         outcome = call.provider.refund(attempt.call)
     except OutcomeUncertain:
@@ -115,9 +116,8 @@ def _record_refund_attempt(app: Application, job: jobs.Claimed) -> tuple[RefundC
             session,
             Operation.REFUND,
             refund.id,
-            provider=payment.payment_method,
-            environment=payment.environment,
-            dialect=payment.dialect,
+            job=job,
+            payment=payment,
             prepare=lambda: call.provider.prepare_refund(call.request),
         )
         return call, attempt

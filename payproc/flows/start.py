@@ -65,6 +65,7 @@ def _start(app: Application, job: jobs.Claimed) -> None:
 def _start_idempotently(app: Application, job: jobs.Claimed, provider: FindingStarts, attempt: Attempt) -> None:
     # A refused look-up says nothing about the call, so it stands outside.
     found = provider.find_start(attempt.call) if attempt.key_may_be_forgotten else None
+    jobs.check_held(job)
     try:
         result = found or provider.start(attempt.call)
     except RequestRefused as refused:
@@ -78,6 +79,7 @@ def _start_single_shot(app: Application, job: jobs.Claimed, provider: Provider, 
         # An earlier run wrote this call down and did not live to tell whether it was sent.
         _leave_start_in_doubt(app, job)
         return
+    jobs.check_held(job)
     try:
         result = provider.start(attempt.call)
     except OutcomeUncertain:
@@ -137,9 +139,8 @@ def _record_start_attempt(
             session,
             Operation.START,
             payment.id,
-            provider=payment.payment_method,
-            environment=payment.environment,
-            dialect=payment.dialect,
+            job=job,
+            payment=payment,
             payer=payer,
             prepare=lambda: provider.prepare_start(
                 start_request(session, payment, payer=payer, customer_id=customer_id)
@@ -192,12 +193,12 @@ def _customer_at(app: Application, job: jobs.Claimed, provider: KeepingCustomers
             session,
             Operation.CREATE_CUSTOMER,
             user.id,
-            provider=payment.payment_method,
-            environment=payment.environment,
-            dialect=payment.dialect,
+            job=job,
+            payment=payment,
             prepare=lambda: provider.prepare_customer(customer),
         )
     created = provider.find_customer(attempt.call) if attempt.key_may_be_forgotten else None
+    jobs.check_held(job)
     try:
         customer_id = created or provider.create_customer(attempt.call)
     except RequestRefused as refused:

@@ -17,6 +17,7 @@ from payproc.jobs.leases import (
     backoff,
     bury,
     bury_by_hand,
+    check_held,
     claim,
     count_crash,
     finish,
@@ -24,6 +25,7 @@ from payproc.jobs.leases import (
     requeue,
     resume_later,
     retry_later,
+    secure,
 )
 from payproc.jobs.queue import READY, Dispatched, bring_forward, dispatch, recall, stage, withdraw
 
@@ -42,6 +44,7 @@ __all__ = [
     "bring_forward",
     "bury",
     "bury_by_hand",
+    "check_held",
     "claim",
     "count_crash",
     "dispatch",
@@ -52,6 +55,7 @@ __all__ = [
     "requeue",
     "resume_later",
     "retry_later",
+    "secure",
     "stage",
     "withdraw",
 ]

@@ -3,19 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, case, false, func, null, or_, select, update
 from sqlalchemy.orm import Session
 
+from payproc.database.engine import after_commit
 from payproc.database.models import Job, JobState
 from payproc.errors import PayprocError
+from payproc.jobs.hold import Hold, moment
 from payproc.jobs.kinds import Kind
 
 # A job that killed its worker or met a bug this often is the likely cause: a person looks before it runs again.
 MOST_CRASHES = 5
 _LONGEST_RETRY = timedelta(minutes=10)
+_TAKEN_OVER = "Another run has claimed this job."
 
 
 class LeaseLost(PayprocError):
@@ -37,6 +41,7 @@ class Claimed:
     attempts: int
     crashes: int
     staged_at: datetime
+    hold: Hold
 
 
 def claim(session: Session, dispatched: Sequence[tuple[str, UUID]], *, token: UUID, lease: timedelta) -> list[Claimed]:
@@ -45,6 +50,7 @@ def claim(session: Session, dispatched: Sequence[tuple[str, UUID]], *, token: UU
     `token` is the run's own. Asked again under it, after a commit whose answer was lost, this returns what was claimed
     then. A start that was never reported (its worker died) counts as a crash of the job.
     """
+    asked_at = moment()
     # No session holds these rows (nor those below): looking for them there cost a tenth of an inquiry.
     rows = session.scalars(
         update(Job)
@@ -61,9 +67,11 @@ def claim(session: Session, dispatched: Sequence[tuple[str, UUID]], *, token: UU
     ).all()
     if len(rows) < len(dispatched):
         held = _named([(job_id, token) for job_id, _ in dispatched])
-        rows = session.scalars(select(Job).where(Job.state == JobState.READY, held)).all()
+        again = update(Job).where(Job.state == JobState.READY, held).values(leased_until=func.now() + lease)
+        rows = session.scalars(again.returning(Job).execution_options(synchronize_session=False)).all()
     places = {job_id: place for place, (job_id, _) in enumerate(dispatched)}
-    return sorted(map(_claimed, rows), key=lambda job: places[job.id])
+    found = [_claimed(row, Hold(lease, asked_at=asked_at)) for row in rows]
+    return sorted(found, key=lambda job: places[job.id])
 
 
 def _named(tokens: Sequence[tuple[str, UUID]]) -> ColumnElement[bool]:
@@ -72,15 +80,50 @@ def _named(tokens: Sequence[tuple[str, UUID]]) -> ColumnElement[bool]:
 
 def renew(session: Session, held: Sequence[Claimed], *, lease: timedelta) -> None:
     """Hold on to jobs that are still run, for another `lease`; those that have ended, or are another's, stay so."""
-    session.execute(
+    asked_at = moment()
+    renewed = session.scalars(
         update(Job)
         .where(Job.state == JobState.READY, _named([(job.id, job.token) for job in held]))
         .values(leased_until=func.now() + lease)
+        .returning(Job.id)
         .execution_options(synchronize_session=False)
     )
+    still_ours = frozenset(renewed)
+    for job in held:
+        if job.id in still_ours:
+            after_commit(session, partial(job.hold.prolong, asked_at=asked_at))
 
 
-def _claimed(job: Job) -> Claimed:
+def secure(session: Session, job: Claimed) -> None:
+    """Hold on to a job for a whole lease, in the transaction that writes down what cannot be taken back.
+
+    Until that commits nobody can take the job over, and after it not before the lease is over. Raises LeaseLost.
+    """
+    asked_at = moment()
+    held = session.scalar(
+        update(Job)
+        .where(Job.id == job.id, Job.lease_token == job.token, Job.state == JobState.READY)
+        # By the clock and not by the transaction's begin: it may have waited for a payment's row meanwhile.
+        .values(leased_until=func.clock_timestamp() + job.hold.lease)
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    )
+    if held is None:
+        raise LeaseLost(_TAKEN_OVER, subject=job.id)
+    after_commit(session, partial(job.hold.prolong, asked_at=asked_at))
+
+
+def check_held(job: Claimed) -> None:
+    """Refuse to go on with less than half a lease, as after a process stood still. Raises LeaseLost.
+
+    Ask right before what cannot be taken back. Half a lease is longer than a call takes to leave us (its turn, its
+    connection). Its answer may take longer: whoever takes the job over by then finds it written down, and asks.
+    """
+    if job.hold.left < job.hold.lease / 2:
+        raise LeaseLost("Too little of the lease is left to send anything.", subject=job.id)
+
+
+def _claimed(job: Job, hold: Hold) -> Claimed:
     assert job.lease_token is not None
     return Claimed(
         id=job.id,
@@ -92,6 +135,7 @@ def _claimed(job: Job) -> Claimed:
         attempts=job.attempts,
         crashes=job.crashes,
         staged_at=job.created_at,
+        hold=hold,
     )
 
 
@@ -118,7 +162,7 @@ def finish(session: Session, job: Claimed) -> None:
         .execution_options(synchronize_session=False)
     )
     if finished is None:
-        raise LeaseLost("Another run has claimed this job.", subject=job.id)
+        raise LeaseLost(_TAKEN_OVER, subject=job.id)
 
 
 def retry_later(session: Session, job: Claimed, *, error: str, after: timedelta) -> None:
@@ -197,7 +241,7 @@ def _held(session: Session, job: Claimed) -> Job:
         select(Job).where(Job.id == job.id, Job.lease_token == job.token, Job.state == JobState.READY).with_for_update()
     )
     if found is None:
-        raise LeaseLost("Another run has claimed this job.", subject=job.id)
+        raise LeaseLost(_TAKEN_OVER, subject=job.id)
     return found
 
 

@@ -8,8 +8,8 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from payproc.database.models import CallState, ProviderCall
-from payproc.domain.payment_methods import PaymentMethod
+from payproc import jobs
+from payproc.database.models import CallState, Payment, ProviderCall
 from payproc.providers.requests import Operation, Payer, PreparedCall, StoredCall
 
 # Stripe may forget a key after 24 hours, and then the same key executes anew. From an hour before that on, a retry
@@ -37,9 +37,8 @@ def record_attempt(
     operation: Operation,
     subject: str,
     *,
-    provider: PaymentMethod,
-    environment: str,
-    dialect: str,
+    job: jobs.Claimed,
+    payment: Payment,
     prepare: Callable[[], PreparedCall],
     payer: Payer | None = None,
 ) -> Attempt:
@@ -47,7 +46,11 @@ def record_attempt(
 
     A new one is a new attempt under a new key, and comes only after an answer or a definite refusal. Two workers
     asking at once get the same row, so the same key and the same parameters.
+
+    It is `job` that will send it, and holds its lease for as long as that takes. Raises LeaseLost where another run has
+    taken the job over: whoever writes a call down, or sends it, after that does so behind the other's back.
     """
+    jobs.secure(session, job)
     last = _last_call(session, operation, subject)
     fresh = last is None or last.state is not CallState.SENT
     if fresh:
@@ -55,11 +58,11 @@ def record_attempt(
         written = session.scalar(
             insert(ProviderCall)
             .values(
-                provider=provider,
+                provider=payment.payment_method,
                 operation=operation,
                 subject=subject,
                 attempt=number,
-                idempotency_key=f"{environment}:{operation}:{subject}:{number}",
+                idempotency_key=f"{payment.environment}:{operation}:{subject}:{number}",
                 parameters=prepare().parameters,
                 state=CallState.SENT,
             )
@@ -76,7 +79,7 @@ def record_attempt(
             parameters=last.parameters,
             idempotency_key=last.idempotency_key,
             first_sent_at=last.created_at,
-            dialect=dialect,
+            dialect=payment.dialect,
             payer=payer or Payer(),
         ),
     )

@@ -18,6 +18,9 @@ _LEAST_JWT_SECRET_LENGTH = 32
 
 # A worker's machine may stand still for a few seconds; what is taken from it then is begun a second time beside it.
 _LEAST_WORK_LEASE = timedelta(seconds=8)
+# Half a lease must be left when a call is sent. Beside its connection that is for its turn, where a provider has said
+# "too many requests" (1.5 s at most).
+_LONGEST_TURN = timedelta(seconds=1.5)
 
 
 # Providers tell of what is a month old; forgotten sooner, it would be taken for news.
@@ -41,6 +44,8 @@ def deployment_problems(settings: Settings) -> list[str]:
     problems += [problem for name, secret in _secrets(settings) for problem in weak_secret(name, secret)]
     if settings.work_lease < _LEAST_WORK_LEASE:
         problems.append("WORK_LEASE must be at least 8s: a busy machine is not a dead one")
+    if settings.work_lease < 2 * (settings.provider_connect_timeout + _LONGEST_TURN):
+        problems.append("WORK_LEASE must be at least twice PROVIDER_CONNECT_TIMEOUT and 3s: calls leave in half")
     if not settings.redirect_hosts:
         problems.append("REDIRECT_HOSTS is empty: name the hosts customers may be sent back to")
     problems += [

@@ -230,15 +230,18 @@ def test_a_customer_written_down_in_words_stripe_refuses_is_made_without_them(wo
     payment = world.checkout()
     words = {"email": "nobody@nowhere", "name": "A" * 328, "metadata": {"user_id": world.customer.id}}
     with world.app.database.transaction() as session:
+        [dispatched] = jobs.dispatch(session, limit=10, lease=world.app.settings.ring_lease)
+        messages = [(dispatched.job_id, dispatched.token)]
+        [claimed] = jobs.claim(session, messages, token=uuid4(), lease=world.app.settings.work_lease)
         provider_calls.record_attempt(
             session,
             Operation.CREATE_CUSTOMER,
             world.customer.id,
-            provider=payment.payment_method,
-            environment=payment.environment,
-            dialect=payment.dialect,
+            job=claimed,
+            payment=payment,
             prepare=lambda: PreparedCall(operation=Operation.CREATE_CUSTOMER, parameters=words),
         )
+    world.make_due()
     world.drain()
     assert world.payment(payment.id).stripe_session_id is not None
     refused, made = (request["params"] for request in world.requests_to("POST /v1/customers"))

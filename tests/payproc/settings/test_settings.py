@@ -101,6 +101,12 @@ def test_production_refuses_example_secrets(name: str, value: str) -> None:
     assert problems(**PRODUCTION | audience | {name: value}) == [expected]
 
 
+def test_production_refuses_a_lease_in_which_no_call_would_leave() -> None:
+    found = problems(**PRODUCTION | {"work_lease": "9s", "provider_connect_timeout": "4s"})
+    assert found == ["WORK_LEASE must be at least twice PROVIDER_CONNECT_TIMEOUT and 3s: calls leave in half"]
+    load_settings(**PRODUCTION | {"work_lease": "9s", "provider_connect_timeout": "3s"})
+
+
 def test_production_refuses_to_guess_where_customers_may_be_sent() -> None:
     found = problems(**PRODUCTION | {"redirect_hosts": ""})
     assert found == ["REDIRECT_HOSTS is empty: name the hosts customers may be sent back to"]
