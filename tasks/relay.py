@@ -25,8 +25,11 @@ from payproc.jobs import Dispatched, Kind
 from payproc.operations import logs
 from payproc.settings import Servers
 from tasks.app import app as celery
+from tasks.backlog import Backlog
 
 log = structlog.get_logger()
+
+backlog = Backlog(celery)
 
 _BATCH = 200
 _BUSY_SECONDS = 0.025
@@ -60,8 +63,9 @@ def dispatch_due(app: Dispatching, token: UUID | None = None) -> int:
 
     Raises BrokerDown or SQLAlchemyError: then some may be leased whose messages were not sent.
     """
+    messages = backlog.lengths()
     with app.database.transaction() as session:
-        dispatched = jobs.dispatch(session, limit=_BATCH, lease=app.settings.ring_lease, token=token)
+        dispatched = jobs.dispatch(session, limit=_BATCH, lease=app.settings.ring_lease, token=token, messages=messages)
     _send_all(dispatched)
     return len(dispatched)
 
@@ -94,7 +98,10 @@ def _messages(dispatched: Iterable[Dispatched]) -> Iterator[list[Dispatched]]:
 
 def _send(batch: list[Dispatched]) -> None:
     kind, queue = batch[0].kind, batch[0].queue
-    arguments = [{"job": job.job_id, "subject": job.subject, "ring": str(job.token)} for job in batch]
+    arguments = [
+        {"job": job.job_id, "subject": job.subject, "ring": str(job.token), "until": job.until.isoformat()}
+        for job in batch
+    ]
     celery.send_task(kind.value, args=[arguments], queue=queue, ignore_result=True)
 
 

@@ -17,6 +17,7 @@ from pkgutil import resolve_name
 from uuid import UUID, uuid4
 
 import structlog
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -26,12 +27,13 @@ from payproc.database.engine import PASSING_TROUBLE
 from payproc.database.models import Payment, ReviewKind
 from payproc.errors import OutcomeUncertain, PayprocError, ProviderUnavailable, RateLimited, Refusal, RequestRefused
 from payproc.flows.inbox import apply
-from payproc.jobs import Claimed, Kind
+from payproc.jobs import Claimed, Kind, moment
 from payproc.mail.smtp import MailTrouble, MailUnavailable
 from payproc.operations import logs
 from payproc.records.reviews import close_if_open, open_review
 from tasks import crew
 from tasks.crew import Places
+from tasks.freshness import DatabaseClock
 from tasks.holding import held, persistently
 
 log = structlog.get_logger()
@@ -42,11 +44,18 @@ Handler = Callable[[Application, Claimed], None]
 HANDLERS: dict[Kind, Handler] = {kind: resolve_name(kind.policy.handler) for kind in Kind}
 
 
-def run(app: Application, dispatched: Sequence[tuple[str, UUID]]) -> int:
-    """Run the jobs whose token is still good, as many at once as their kind allows; return how many were claimed."""
+# One for the process, and it stays right after a fork: both clocks go on.
+_clock = DatabaseClock()
+
+
+def run(app: Application, dispatched: Sequence[tuple[str, UUID]], *, until: datetime | None = None) -> int:
+    """Run the jobs whose token is still good, as many at once as their kind allows; return how many were claimed.
+
+    After `until` (by the database's clock) none is: such a message is dropped, and as a rule without asking.
+    """
     with crew.places(len(dispatched), longest=app.settings.ring_lease) as places:
-        if places is None:
-            # It waited so long that it has been sent again: nothing was begun, and nothing is lost.
+        if places is None or (until is not None and _clock.is_past(until)):
+            # It waited so long that its rows have been sent again: nothing was begun, and nothing is lost.
             return 0
         claimed = _claimed(app, dispatched)
         if claimed:
@@ -57,13 +66,18 @@ def run(app: Application, dispatched: Sequence[tuple[str, UUID]]) -> int:
 
 
 def _claimed(app: Application, dispatched: Sequence[tuple[str, UUID]]) -> list[Claimed]:
-    token = uuid4()
+    token, asked_at = uuid4(), moment()
+
+    def claim(session: Session) -> tuple[list[Claimed], datetime]:
+        claimed = jobs.claim(session, dispatched, token=token, lease=app.settings.work_lease)
+        # Whoever gets nothing asks for the time, so that the next stale message costs no transaction.
+        return claimed, claimed[0].started_at if claimed else session.scalars(select(func.now())).one()
+
     # Longer than its dispatch no message is good, so that asking on would claim nothing.
-    return persistently(
-        app.database,
-        lambda session: jobs.claim(session, dispatched, token=token, lease=app.settings.work_lease),
-        longest=app.settings.ring_lease,
-    )
+    claimed, told = persistently(app.database, claim, longest=app.settings.ring_lease)
+    # A claim found after a lost answer began earlier. So the clock is heard as late, and fewer are dropped.
+    _clock.hear(told, asked_at=moment() if claimed else asked_at)
+    return claimed
 
 
 def _at_once(claimed: Sequence[Claimed]) -> Iterator[Sequence[Claimed]]:

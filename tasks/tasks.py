@@ -18,8 +18,17 @@ def tick(kind: str) -> bool:
 
 
 def run(jobs: Sequence[Mapping[str, str]]) -> int:
-    """Run a message's jobs, `{"job", "ring", "subject"}` each ("ring" is the token); return how many were claimed."""
-    return runner.run(application(), [(job["job"], UUID(job["ring"])) for job in jobs])
+    """Run a message's jobs, `{"job", "ring", "subject", "until"}` each; return how many were claimed.
+
+    "ring" is the token, and "until" the end of what is good under it: one statement leased them all. A relay of an
+    earlier release does not say it.
+    """
+    until = jobs[0].get("until")
+    return runner.run(
+        application(),
+        [(job["job"], UUID(job["ring"])) for job in jobs],
+        until=None if until is None else datetime.fromisoformat(until),
+    )
 
 
 for _kind in Kind:

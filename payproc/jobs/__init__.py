@@ -8,7 +8,8 @@ a lease runs out and the row is due again.
 All durations are measured by the database's clock: hosts disagree, the database does not disagree with itself.
 """
 
-from payproc.jobs.kinds import USUAL_LIMITS, Kind, Policy, Queue, provider_queue
+from payproc.jobs.hold import moment
+from payproc.jobs.kinds import USUAL_LIMITS, Kind, Policy, Queue, Turn, provider_queue
 from payproc.jobs.leases import (
     MOST_CRASHES,
     Claimed,
@@ -39,6 +40,7 @@ __all__ = [
     "LeaseLost",
     "Policy",
     "Queue",
+    "Turn",
     "await_turn",
     "backoff",
     "bring_forward",
@@ -49,6 +51,7 @@ __all__ = [
     "count_crash",
     "dispatch",
     "finish",
+    "moment",
     "provider_queue",
     "recall",
     "renew",

@@ -22,6 +22,13 @@ def provider_queue(method: PaymentMethod) -> str:
     return f"provider.{method}"
 
 
+class Turn(StrEnum):
+    """Which work goes first where there is more of it than hands."""
+
+    FIRST = "first"
+    LATER = "later"  # nobody waits for it; a share is kept for it all the same
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """Seconds after which a task is interrupted, and after which its process is killed."""
@@ -63,6 +70,7 @@ class Policy:
     _: KW_ONLY
     handler: str  # takes the application and the job; named and not imported, for it stands above the jobs
     queue: Queue | None = None  # None: that of the payment's provider
+    turn: Turn = Turn.FIRST
     batch: int = 1  # ids in a message
     side_by_side: int = 1  # how many of a message run at once
     limits: Limits = USUAL_LIMITS
@@ -89,6 +97,7 @@ class Kind(StrEnum):
         "payment.inquire",
         "Ask the provider how an open payment stands",
         handler="payproc.flows.poll:inquire_payment",
+        turn=Turn.LATER,
         # Nearly all of an inquiry is waiting for the gateway: twenty wait together, for one message's cost.
         batch=20,
         side_by_side=20,
@@ -107,6 +116,7 @@ class Kind(StrEnum):
         "refund.inquire",
         "Ask the provider how a refund in doubt stands",
         handler="payproc.flows.send_refund:inquire_refund",
+        turn=Turn.LATER,
     )
     APPLY_NOTICE = Policy(
         "notice.apply",

@@ -41,6 +41,7 @@ class Claimed:
     attempts: int
     crashes: int
     staged_at: datetime
+    started_at: datetime  # by the database's clock, as all times of a job
     hold: Hold
 
 
@@ -125,6 +126,7 @@ def check_held(job: Claimed) -> None:
 
 def _claimed(job: Job, hold: Hold) -> Claimed:
     assert job.lease_token is not None
+    assert job.started_at is not None
     return Claimed(
         id=job.id,
         kind=Kind(job.kind),
@@ -135,6 +137,7 @@ def _claimed(job: Job, hold: Hold) -> Claimed:
         attempts=job.attempts,
         crashes=job.crashes,
         staged_at=job.created_at,
+        started_at=job.started_at,
         hold=hold,
     )
 

@@ -1,23 +1,43 @@
 """What waits: staged in the transaction that causes the work, leased by the relay when it is due."""
 
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from operator import attrgetter
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Interval, Row, Select, func, literal, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Interval,
+    Row,
+    ScalarSelect,
+    Select,
+    any_,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Job, JobState
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.jobs.kinds import Kind, provider_queue
+from payproc.jobs.kinds import Kind, Turn, provider_queue
 
-_KNOWN_KINDS = tuple(kind.value for kind in Kind)
-_MOST_DISPATCHED_A_QUEUE = 1000
+# A kind that this release does not know waits for one that does: during a roll-back there are such rows.
+_KINDS = {turn: tuple(kind.value for kind in Kind if kind.policy.turn is turn) for turn in Turn}
+_A_MESSAGE = max(kind.policy.batch for kind in Kind if kind.policy.turn is Turn.LATER)
+# A queue in which so many are dispatched and not begun gets no more, and how many are sent for at once. So a payment
+# that starts finds three messages before it, at most, of what nobody waits for; and however much starts, those have
+# their share.
+_ENOUGH = {Turn.FIRST: 1000, Turn.LATER: _A_MESSAGE}
+_MOST_LATER_AT_ONCE = 2 * _A_MESSAGE
 # What a message is made of.
-_SENT = (Job.id, Job.kind, Job.queue, Job.subject, Job.lease_token, Job.crashes)
+_SENT = (Job.id, Job.kind, Job.queue, Job.subject, Job.lease_token, Job.leased_until, Job.crashes)
 # While the server was away no worker could renew a lease. Each notices within a second that it is back, and has this
 # long for what it had begun before.
 _TIME_TO_RENEW = timedelta(seconds=5)
@@ -36,6 +56,7 @@ class Dispatched:
     queue: str
     subject: str
     token: UUID
+    until: datetime  # by the database's clock; then its message is stale
     crashes: int
 
 
@@ -110,30 +131,61 @@ def _dedupe_key(kind: Kind, subject: str) -> str:
     return f"{kind}:{subject}"
 
 
-def dispatch(session: Session, *, limit: int, lease: timedelta, token: UUID | None = None) -> list[Dispatched]:
-    """Lease up to `limit` due jobs for sending, oldest first. Two relays never get the same one.
+def dispatch(
+    session: Session,
+    *,
+    limit: int,
+    lease: timedelta,
+    token: UUID | None = None,
+    messages: Mapping[str, int] | None = None,
+) -> list[Dispatched]:
+    """Lease due jobs for sending, oldest first and up to `limit` of each turn. Two relays never get the same one.
 
-    `token` names what was leased here, for `recall`; a new one unless given.
+    `token` names what was leased here, for `recall`; a new one unless given. `messages` says how many wait in each
+    queue at the broker: where they are more than what is leased, some are stale, nobody takes them, and none is added.
     """
-    free = or_(Job.leased_until.is_(None), (Job.leased_until < func.now()) & _is_given_up())
-    due = (
-        select(Job.id)
-        # A kind that this release does not know waits for one that does: during a roll-back there are such rows.
-        .where(READY, Job.due_at <= func.now(), free, Job.kind.in_(_KNOWN_KINDS), Job.queue.not_in(_full_queues()))
-        .order_by(Job.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
+    leased = _dispatched_by_queue(session)
+    crowded = [queue for queue, waiting in (messages or {}).items() if waiting > sum(leased[queue].values())]
+    due = [_due(turn, leased, crowded, limit=limit) for turn in Turn]
     rows = session.execute(
         update(Job)
-        .where(Job.id.in_(due))
+        .where(Job.id == any_(func.array(due[0]).op("||")(func.array(due[1]))))
         .values(leased_until=func.now() + lease, lease_token=token or uuid4())
         .returning(*_SENT)
         .execution_options(synchronize_session=False)
     )
-    # PostgreSQL returns them in the order of its pages; their ids are in that of their making.
-    return sorted((_dispatched(row) for row in rows), key=attrgetter("job_id"))
+    # PostgreSQL returns them in the order of its pages; their ids are in that of their making. The share of what nobody
+    # waits for is sent first, or much that starts would make it stale in the list.
+    found = (_dispatched(row) for row in rows)
+    return sorted(found, key=lambda each: (each.kind.policy.turn is Turn.FIRST, each.job_id))
+
+
+def _due(turn: Turn, leased: Mapping[str, Counter[Turn]], crowded: Sequence[str], *, limit: int) -> ScalarSelect[str]:
+    full = [queue for queue, dispatched in leased.items() if dispatched[turn] >= _ENOUGH[turn]]
+    free = or_(Job.leased_until.is_(None), (Job.leased_until < func.now()) & _is_given_up())
+    due = READY & (Job.due_at <= func.now()) & Job.kind.in_(_KINDS[turn])
+    return (
+        select(Job.id)
+        .where(due, free, Job.queue.not_in([*crowded, *full]))
+        .order_by(Job.due_at)
+        .limit(limit if turn is Turn.FIRST else min(limit, _MOST_LATER_AT_ONCE))
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+
+
+def _dispatched_by_queue(session: Session) -> defaultdict[str, Counter[Turn]]:
+    """Count what is dispatched and not begun.
+
+    A queue whose workers are away gets no more messages than they could answer when they come back.
+    """
+    waiting = select(Job.queue, Job.kind, func.count()).where(
+        READY, Job.leased_until >= func.now(), Job.started_at.is_(None)
+    )
+    counted: defaultdict[str, Counter[Turn]] = defaultdict(Counter)
+    for queue, kind, count in session.execute(waiting.group_by(Job.queue, Job.kind)):
+        counted[queue][Turn.LATER if kind in _KINDS[Turn.LATER] else Turn.FIRST] += count
+    return counted
 
 
 def recall(session: Session, token: UUID) -> list[Dispatched]:
@@ -142,14 +194,16 @@ def recall(session: Session, token: UUID) -> list[Dispatched]:
     return [_dispatched(row) for row in session.execute(leased.where(Job.started_at.is_(None)))]
 
 
-def _dispatched(row: Row[str, str, str, str, UUID | None, int]) -> Dispatched:
+def _dispatched(row: Row[str, str, str, str, UUID | None, datetime | None, int]) -> Dispatched:
     assert row.lease_token is not None
+    assert row.leased_until is not None
     return Dispatched(
         job_id=row.id,
         kind=Kind(row.kind),
         queue=row.queue,
         subject=row.subject,
         token=row.lease_token,
+        until=row.leased_until,
         crashes=row.crashes,
     )
 
@@ -159,14 +213,3 @@ def _is_given_up() -> ColumnElement[bool]:
     server_began = func.pg_postmaster_start_time()
     in_time = server_began < func.now() - literal(_TIME_TO_RENEW, Interval)
     return or_(Job.started_at.is_(None), Job.started_at > server_began, in_time)
-
-
-def _full_queues() -> Select[str]:
-    # A queue whose workers are away gets no more messages than they could answer when they come back: else every row
-    # would be dispatched again at the end of each lease, and Redis would fill with stale ones.
-    return (
-        select(Job.queue)
-        .where(READY, Job.leased_until >= func.now(), Job.started_at.is_(None))
-        .group_by(Job.queue)
-        .having(func.count() >= _MOST_DISPATCHED_A_QUEUE)
-    )

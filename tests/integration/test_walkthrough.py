@@ -89,6 +89,7 @@ def deliver(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]
     from tasks import relay, tasks  # noqa: PLC0415 (reads the environment as it is imported)
 
     monkeypatch.setattr(tasks, "application", lambda: world.app)
+    monkeypatch.setattr("tasks.relay.backlog.lengths", dict)
     monkeypatch.setattr("tasks.relay.celery.send_task", lambda _name, args, **_: tasks.run(*args))
 
     def work() -> None:

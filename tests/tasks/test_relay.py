@@ -37,6 +37,7 @@ def relaying(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relaying
 
     def begin(app: Application, send: Callable[..., None]) -> None:
         monkeypatch.setattr("tasks.relay.celery.send_task", send)
+        monkeypatch.setattr("tasks.relay.backlog.lengths", dict)
         thread = threading.Thread(target=relay.run, args=(app, stop))
         running.callback(app.database.dispose)
         running.callback(thread.join)

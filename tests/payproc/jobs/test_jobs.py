@@ -144,8 +144,9 @@ def test_a_message_that_nobody_took_is_sent_again_under_another_token(database: 
 
 
 def test_two_relays_at_once_share_the_work_and_double_none(database: Database) -> None:
-    for number in range(40):
-        stage(database, f"pay_{number}")
+    with database.transaction() as session:
+        for number in range(40):
+            jobs.stage(session, Kind.CANCEL_PAYMENT, f"pay_{number}", method=STRIPE)
     with ThreadPoolExecutor(4) as relays:
         parts = list(relays.map(lambda _: dispatch(database, limit=10), range(8)))
     dispatched = [one.subject for part in parts for one in part]

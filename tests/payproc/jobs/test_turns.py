@@ -1,0 +1,102 @@
+"""More work than hands: what goes first, what share the rest has, and what is not sent for at all."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from payproc import jobs
+from payproc.database.engine import Database
+from payproc.jobs import Dispatched, Kind
+from payproc.providers.jazz_cash import JAZZ_CASH
+from payproc.providers.stripe import STRIPE
+
+MINUTE = timedelta(minutes=1)
+RELAYS_LIMIT = 200
+# Three messages of twenty.
+SHARE = 60
+
+_MANY = """
+INSERT INTO jobs (id, kind, queue, subject, dedupe_key, due_at)
+SELECT :prefix || n, :kind, :queue, :prefix || n, :prefix || n, now() - interval '1 hour'
+FROM generate_series(1, :count) n
+"""
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    made = Database(database_url)
+    yield made
+    made.dispose()
+
+
+def many(database: Database, kind: Kind, count: int, *, queue: str = "provider.stripe") -> None:
+    """Stage as much work, due for an hour."""
+    with database.transaction() as session:
+        told = {"kind": kind.value, "queue": queue, "count": count, "prefix": f"{kind}-{queue}-"}
+        session.execute(text(_MANY), told)
+
+
+def dispatch(database: Database, **more: object) -> list[Dispatched]:
+    with database.transaction() as session:
+        return jobs.dispatch(session, limit=RELAYS_LIMIT, lease=MINUTE, **more)  # type: ignore[arg-type]  # a test's own words
+
+
+def everything(database: Database, *, passes: int = 20) -> Counter[Kind]:
+    """What a relay sends while nobody begins anything."""
+    return Counter(each.kind for _ in range(passes) for each in dispatch(database))
+
+
+def test_a_payment_that_starts_goes_before_four_thousand_polls_that_are_due(database: Database) -> None:
+    many(database, Kind.INQUIRE_PAYMENT, 4000)
+    everything(database)
+    for kind in (Kind.START_PAYMENT, Kind.SEND_REFUND):
+        with database.transaction() as session:
+            jobs.stage(session, kind, "pay_waited_for", method=STRIPE)
+    assert {each.kind for each in dispatch(database)} == {Kind.START_PAYMENT, Kind.SEND_REFUND}
+
+
+def test_polls_that_nobody_begins_are_a_few_messages_in_the_list(database: Database) -> None:
+    many(database, Kind.INQUIRE_PAYMENT, 4000)
+    assert 20 <= everything(database).total() <= SHARE
+
+
+def test_each_providers_polls_have_a_share_of_their_own(database: Database) -> None:
+    many(database, Kind.INQUIRE_PAYMENT, 4000)
+    everything(database)
+    many(database, Kind.INQUIRE_PAYMENT, 30, queue=jobs.provider_queue(JAZZ_CASH))
+    assert everything(database).total() == 30
+
+
+def test_polls_have_their_share_however_much_starts(database: Database) -> None:
+    many(database, Kind.START_PAYMENT, 5000)
+    many(database, Kind.INQUIRE_PAYMENT, 500)
+    first = dispatch(database)
+    kinds = Counter(each.kind for each in first)
+    assert (kinds[Kind.START_PAYMENT], kinds[Kind.INQUIRE_PAYMENT]) == (RELAYS_LIMIT, 40)
+    assert first[0].kind is Kind.INQUIRE_PAYMENT, "behind two hundred starts they would be stale before their turn"
+
+
+def test_nothing_is_sent_for_into_a_list_that_is_longer_than_what_is_leased(database: Database) -> None:
+    many(database, Kind.START_PAYMENT, 10)
+    many(database, Kind.CANCEL_PAYMENT, 10, queue=jobs.provider_queue(JAZZ_CASH))
+    stale = {"provider.stripe": 3}
+    assert {each.queue for each in dispatch(database, messages=stale)} == {jobs.provider_queue(JAZZ_CASH)}
+    assert {each.queue for each in dispatch(database, messages={})} == {"provider.stripe"}
+    with database.transaction() as session:
+        jobs.stage(session, Kind.START_PAYMENT, "pay_new", method=STRIPE)
+    assert len(dispatch(database, messages={"provider.stripe": 10})) == 1, "ten leased, and their ten messages"
+
+
+def test_what_is_sent_says_until_when_its_message_is_good(database: Database) -> None:
+    with database.transaction() as session:
+        jobs.stage(session, Kind.START_PAYMENT, "pay_1", method=STRIPE)
+    token = uuid4()
+    [sent] = dispatch(database, token=token)
+    with database.transaction() as session:
+        [again] = jobs.recall(session, token)
+    assert again.until == sent.until
+    assert timedelta(seconds=50) < sent.until - datetime.now(UTC) <= MINUTE
