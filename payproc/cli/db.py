@@ -14,9 +14,11 @@ from sqlalchemy.orm import Session
 import payproc
 from payproc import settings
 from payproc.cli.terminal.edge import Json, transaction, written
-from payproc.cli.terminal.rendering import show_item
+from payproc.cli.terminal.rendering import show_item, show_text
+from payproc.database import grants
 from payproc.database.losses import fillings, losses
 from payproc.errors import Conflict
+from payproc.operations import pruning
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -26,12 +28,36 @@ _RELATIVE = {"ignore_unknown_options": True}
 
 @app.command(context_settings=_RELATIVE)
 def upgrade(
-    revision: Annotated[str, typer.Argument(metavar="[REV]", callback=written)] = "head", *, json: Json = False
+    revision: Annotated[str, typer.Argument(metavar="[REV]", callback=written)] = "head",
+    *,
+    grant_to: Annotated[
+        str | None, typer.Option("--grant-to", metavar="ROLE", help="Then do what `db grants ROLE` does.")
+    ] = None,
+    json: Json = False,
 ) -> None:
     """Bring the tables forward, to the newest revision or to REV."""
     _reach()
     command.upgrade(_config(), revision)
+    if grant_to:
+        _grant(grant_to)
     _show(json=json)
+
+
+@app.command(name="grants")
+def make_role(role: Annotated[str, typer.Argument(metavar="ROLE", callback=written)] = "payproc_app") -> None:
+    """Make a role for the processes, which reads and writes rows and can do nothing to the tables themselves.
+
+    As the tables' owner; APPLICATION_PASSWORD is what it will log in with, and without it an existing one is kept.
+    After each migration: new tables are granted then.
+    """
+    _grant(role)
+    show_text(f"{role} may read and write rows; what is only added to, it may only add to.")
+
+
+def _grant(role: str) -> None:
+    forgettable = {life.table.__tablename__ for life in pruning.LIVES}
+    with transaction() as session:
+        grants.grant(session, role, password=settings.application_password(), forgettable=forgettable)
 
 
 @app.command(context_settings=_RELATIVE)

@@ -189,4 +189,5 @@ def _oldest(life: Life, *, before: datetime, limit: int) -> Select[Any]:
 def _note_forgotten(session: Session, name: str, before: datetime) -> None:
     # The invariants ask: what is older may be gone by right.
     row = insert(Watermark).values(name=name, at=before)
-    session.execute(row.on_conflict_do_update(index_elements=[Watermark.name], set_={"at": row.excluded.at}))
+    latest = {"at": func.greatest(Watermark.at, row.excluded.at)}
+    session.execute(row.on_conflict_do_update(index_elements=[Watermark.name], set_=latest))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from payproc.errors import SettingsInvalid
@@ -11,7 +11,17 @@ from payproc.settings.connections import connection_problems
 from payproc.settings.fields import Servers, Settings
 from payproc.settings.types import BrokerUrl, DatabaseUrl, Environment, Schedule
 
-__all__ = ["Environment", "Schedule", "Servers", "Settings", "broker_url", "database_url", "load", "servers"]
+__all__ = [
+    "Environment",
+    "Schedule",
+    "Servers",
+    "Settings",
+    "application_password",
+    "broker_url",
+    "database_url",
+    "load",
+    "servers",
+]
 
 Group = TypeVar("Group", bound=BaseSettings)
 
@@ -56,6 +66,18 @@ class _BrokerOnly(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     broker_url: BrokerUrl = Field(default=Servers.model_fields["broker_url"].default, repr=False)
+
+
+class _ApplicationRole(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    application_password: SecretStr | None = None
+
+
+def application_password() -> str | None:
+    """Read APPLICATION_PASSWORD alone: what the role of the processes logs in with, told to who makes that role."""
+    found = load(_ApplicationRole).application_password
+    return found.get_secret_value() if found else None
 
 
 def broker_url() -> str:

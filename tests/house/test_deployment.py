@@ -31,7 +31,7 @@ from tests.support.databases import ROOT
 BIN = Path(sys.executable).parent
 
 # Read by docker-compose.yml itself, to make DATABASE_URL and BROKER_URL of.
-COMPOSE_ONLY = {"POSTGRES_PASSWORD", "REDIS_PASSWORD"}
+COMPOSE_ONLY = {"POSTGRES_PASSWORD", "OWNER_DATABASE_URL", "REDIS_PASSWORD"}
 # What other people's images read.
 FOREIGN = {
     "postgres": {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"},
@@ -46,6 +46,8 @@ WORKERS = (
     "worker-reconcile",
 )
 WALLETS = ("worker-jazz-cash", "worker-easy-paisa")
+# Read by `db grants` alone.
+OF_THE_MIGRATION = {"APPLICATION_PASSWORD"}
 SHARED = ("database_connections", "web_processes", "worker_processes")
 OURS = ("migrate", "web", "relay", *WORKERS, "beat", "flower")
 REQUIRED = {
@@ -78,7 +80,7 @@ def flower_variables() -> set[str]:
 
 
 def read_by_the_code() -> set[str]:
-    return {name.upper() for name in settings_type().model_fields} | flower_variables()
+    return {name.upper() for name in settings_type().model_fields} | flower_variables() | OF_THE_MIGRATION
 
 
 def _text(path: str) -> str:
@@ -227,8 +229,63 @@ def test_every_queue_is_consumed_by_exactly_one_worker() -> None:
 
 
 def test_compose_tells_our_processes_nothing_that_the_code_does_not_read() -> None:
-    told = {variable for name in OURS for variable in service(name)["environment"]}
+    told = {variable for name in OURS for variable, value in service(name)["environment"].items() if value}
     assert told - read_by_the_code() == set()
+
+
+# What each is told by name, beside what speaks to providers and reads .env.
+TOLD = {
+    "migrate": {"DATABASE_URL", "APPLICATION_PASSWORD"},
+    "relay": {"DATABASE_URL", "BROKER_URL", "ENVIRONMENT", "LOG_LEVEL", "RING_LEASE"}
+    | {name.upper() for name in SHARED},
+    "beat": {"BROKER_URL"},
+    "flower": {"BROKER_URL", "FLOWER_BASIC_AUTH", "FLOWER_ADDRESS", "FLOWER_PORT", "FLOWER_DB"},
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_what_speaks_to_no_provider_is_told_no_more_than_it_needs(name: str) -> None:
+    assert service(name)["env_file"] == []
+    assert set(service(name)["environment"]) == TOLD[name]
+
+
+@pytest.mark.parametrize("name", ["web", *WORKERS])
+def test_what_reads_the_whole_file_is_not_told_the_secrets_of_others(name: str) -> None:
+    told = service(name)["environment"]
+    others = {*COMPOSE_ONLY, *OF_THE_MIGRATION, "FLOWER_BASIC_AUTH"}
+    assert {variable: told[variable] for variable in others} == dict.fromkeys(others, "")
+
+
+def test_web_is_not_told_the_broker() -> None:
+    assert service("web")["environment"]["BROKER_URL"] == ""
+
+
+def test_only_the_migration_is_the_tables_owner() -> None:
+    users = {name: re.findall(r"postgresql://(\w+):", str(service(name)["environment"])) for name in OURS}
+    assert users["migrate"] == ["payproc"]
+    assert {user for name, found in users.items() if name != "migrate" for user in found} == {"payproc_app"}
+    assert service("migrate")["command"][-2:] == ["--grant-to", "payproc_app"]
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("import tasks.app", {"BROKER_URL": "redis://127.0.0.1:9/0"}),
+        ("import tasks.relay", {"BROKER_URL": "redis://127.0.0.1:9/0"}),
+        ("from payproc import settings; settings.servers()", {"DATABASE_URL": "postgresql://u@h/d"}),
+    ],
+)
+def test_beat_flower_and_the_relay_start_without_a_providers_keys(program: str, told: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=_environment(told),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_compose_tells_foreign_images_only_what_they_read() -> None:
@@ -243,7 +300,15 @@ def test_compose_asks_env_only_for_what_stands_in_the_example() -> None:
 
 @pytest.mark.parametrize(
     "variable",
-    ["POSTGRES_PASSWORD", "REDIS_PASSWORD", "FLOWER_BASIC_AUTH", "PUBLIC_BASE_URL", "SMTP_URL", "MAIL_FROM"],
+    [
+        "POSTGRES_PASSWORD",
+        "APPLICATION_PASSWORD",
+        "REDIS_PASSWORD",
+        "FLOWER_BASIC_AUTH",
+        "PUBLIC_BASE_URL",
+        "SMTP_URL",
+        "MAIL_FROM",
+    ],
 )
 def test_compose_refuses_to_start_without_what_nobody_can_guess(variable: str) -> None:
     # Flower takes an empty login for a login, and a container's loopback leads nowhere.
