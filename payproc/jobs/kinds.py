@@ -14,6 +14,7 @@ class Queue(StrEnum):
     NOTICES = "notices"
     MAIL = "mail"
     CLOCK = "clock"
+    INVARIANTS = "invariants"
     RECONCILE = "reconcile"
 
 
@@ -143,7 +144,7 @@ class Kind(StrEnum):
         "clock.check_invariants",
         "Check that the promises hold",
         handler="payproc.operations.clock:check_invariants",
-        queue=Queue.CLOCK,
+        queue=Queue.INVARIANTS,
         clock=_QUARTER_HOURLY,
     )
     DIGEST = Policy(

@@ -62,7 +62,7 @@ def processes(site: Site) -> tuple[Process, ...]:
         _worker("jazz-cash", queues="provider.jazz_cash", concurrency=32, pool="threads"),
         _worker("easy-paisa", queues="provider.easy_paisa", concurrency=32, pool="threads"),
         _worker("mail", queues="mail,clock", concurrency=1),
-        _worker("reconcile", queues="reconcile", concurrency=1),
+        _worker("reconcile", queues="reconcile,invariants", concurrency=1),
         Process(
             name="beat",
             command=(*celery, "beat", "--schedule", str(site.directory / "beat-schedule"), "--loglevel", "INFO"),

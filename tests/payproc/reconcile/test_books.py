@@ -36,7 +36,10 @@ from tests.support.world import World
 TOLD = Provenance(source=Source.RECONCILE, evidence="run_1")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 INTENT, CHARGE, REFUND = "pi_1", "ch_1", "re_1"
-BOOKS = ("journals_balance", "receivable_is_what_is_owed", "matches_agree", "completed_has_sale", "refunds_are_booked")
+BOOKS = (
+    *("journals_balance", "ledger_balances", "receivable_is_what_is_owed", "matches_agree"),
+    *("completed_has_sale", "refunds_are_booked"),
+)
 
 AMOUNTS = st.integers(min_value=1, max_value=99_999_999)
 SIGNED = st.integers(min_value=-99_999_999, max_value=99_999_999)
