@@ -1,5 +1,6 @@
 """The clock's checks: in pieces, from where the last one stopped, and never one behind another."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -34,6 +35,19 @@ def test_an_outage_leaves_one_open_job_of_a_kind_however_long_it_was(world: Worl
     # A period whose tick found the last one's work still open is not lost: its next tick stages it.
     assert tick(world, kind, now=NOON + 11 * period)
     assert not tick(world, kind, now=NOON + 11 * period)
+
+
+def test_a_sum_that_takes_too_long_holds_no_other_check_up(world: World) -> None:
+    payment = world.paid()
+    break_one(world, payment)
+    with world.app.database.transaction() as session, ThreadPoolExecutor(max_workers=1) as pool:
+        # Whoever sums the ledger waits: for longer than a question may take, and less than a lock may.
+        session.execute(text("LOCK TABLE ledger_entries IN ACCESS EXCLUSIVE MODE"))
+        checking = pool.submit(clock.check_everything, world.app)
+        assert set(checking.result(timeout=60)) == {"ledger_balances", "receivable_is_what_is_owed"}
+    clock.check_some(world.app)
+    assert found(world) == [f"payer_is_forgotten:{payment.id}"]
+    mend(world)
 
 
 def test_a_long_check_keeps_no_mail_waiting() -> None:
