@@ -6,7 +6,7 @@ import typer
 from sqlalchemy import select
 
 from payproc import jobs
-from payproc.cli.terminal.edge import Id, Json, Limit, find, transaction, written
+from payproc.cli.terminal.edge import Id, Json, Limit, find, line, transaction
 from payproc.cli.terminal.rendering import show_item, show_list
 from payproc.database.models import Job, JobState
 from payproc.errors import InvalidRequest
@@ -60,7 +60,7 @@ def requeue(
 
 
 @app.command()
-def bury(job_id: Id, *, reason: Annotated[str, typer.Option(callback=written)], json: Json = False) -> None:
+def bury(job_id: Id, *, reason: Annotated[str, typer.Option(callback=line)], json: Json = False) -> None:
     """Set a job aside. A payment that was waiting for it opens a review."""
     with transaction() as session:
         job = find(session, Job, job_id, noun="job")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.orm import Session
 
-from payproc.cli.terminal.edge import ADMIN, Id, Json, Limit, find, moment, transaction, written
+from payproc.cli.terminal.edge import ADMIN, Id, Json, Limit, find, line, moment, transaction, written
 from payproc.cli.terminal.rendering import show_document, show_item, show_list
 from payproc.database.models import Account, LedgerDraft, User
 from payproc.domain.money import parse_signed_major
@@ -22,8 +22,8 @@ from payproc.records.ledger.journal import Balance, balances, entries
 # What a side is written as: the account, the amount in major units, the currency.
 _SIDE_PARTS = 3
 
-Reason = Annotated[str, typer.Option(callback=written, help="Why, for those who ask later.")]
-Document = Annotated[str, typer.Option(callback=written, help="The paper behind it: an invoice, a statement.")]
+Reason = Annotated[str, typer.Option(callback=line, help="Why, for those who ask later.")]
+Document = Annotated[str, typer.Option(callback=line, help="The paper behind it: an invoice, a statement.")]
 By = Annotated[str, typer.Option(callback=written, metavar="USER", help="Who does it: an operator or admin.")]
 
 app = typer.Typer()

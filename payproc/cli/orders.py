@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import select
 
-from payproc.cli.terminal.edge import Json, Limit, transaction, written
+from payproc.cli.terminal.edge import Json, Limit, line, transaction
 from payproc.cli.terminal.rendering import show_item, show_list
 from payproc.cli.users import named_user
 from payproc.database.models import Order
@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True)
 def create(
     *,
     email: Annotated[str, typer.Option(help="Whose order it is: an address or an id.")],
-    reference: Annotated[str, typer.Option(callback=written, help="Your own number of the order.")],
+    reference: Annotated[str, typer.Option(callback=line, help="Your own number of the order.")],
     amount: Annotated[str, typer.Option(help="In major units, such as 19.99.")],
     currency: Annotated[str, typer.Option(help="Three letters, such as usd.")],
     json: Json = False,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import select
 
-from payproc.cli.terminal.edge import Id, Json, Limit, transaction, written
+from payproc.cli.terminal.edge import Id, Json, Limit, line, transaction
 from payproc.cli.terminal.rendering import show_item, show_list
 from payproc.database.models import Review
 from payproc.operations import actions
@@ -35,7 +35,7 @@ def list_reviews(
 def resolve(
     review_id: Id,
     *,
-    resolution: Annotated[str, typer.Option(callback=written, help="Why, for those who ask later.")],
+    resolution: Annotated[str, typer.Option(callback=line, help="Why, for those who ask later.")],
     decision: Annotated[
         OperatorAction | None, typer.Option("--as", help="What becomes of the payment or the refund.")
     ] = None,

@@ -7,7 +7,7 @@ import typer
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from payproc.cli.terminal.edge import Json, Limit, transaction, written
+from payproc.cli.terminal.edge import Json, Limit, line, transaction, written
 from payproc.cli.terminal.rendering import show_item, show_list
 from payproc.database.models import ApiKey, Role, Scope, User
 from payproc.domain.languages import Locale
@@ -35,7 +35,7 @@ _SCOPES = {Permission.READ: Scope.READ, Permission.WRITE: Scope.WRITE, Permissio
 def create(
     *,
     email: Annotated[str, typer.Option()],
-    name: Annotated[str, typer.Option(callback=written)],
+    name: Annotated[str, typer.Option(callback=line)],
     role: Annotated[Role, typer.Option()],
     locale: Annotated[Locale, typer.Option(help="The language this user is written to in.")] = Locale.ENGLISH,
     json: Json = False,

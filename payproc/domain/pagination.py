@@ -22,14 +22,6 @@ def read_cursor(cursor: str) -> tuple[datetime, str]:
         created_at = datetime.fromisoformat(moment)
     except (binascii.Error, ValueError):
         raise InvalidRequest("This cursor is not one of ours.", code="cursor_invalid", field="cursor") from None
-    return aware(created_at, "cursor"), row_id
-
-
-def aware(moment: datetime, field: str) -> datetime:
-    """Return a time that a client gave.
-
-    Raises InvalidRequest where it has no offset: nobody can tell which noon it means.
-    """
-    if moment.tzinfo is None:
-        raise InvalidRequest(f"{field} needs its offset, such as Z or +05:00.", code="time_naive", field=field)
-    return moment
+    if created_at.tzinfo is None:
+        raise InvalidRequest("This cursor is not one of ours.", code="cursor_invalid", field="cursor")
+    return created_at, row_id

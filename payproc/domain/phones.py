@@ -2,7 +2,7 @@
 
 import re
 
-from payproc.domain.digits import digits_of
+from payproc.domain.reading import digits_of
 from payproc.errors import InvalidRequest
 
 # 03XXXXXXXXX, +923XXXXXXXXX, 00923XXXXXXXXX, 923XXXXXXXXX, 3XXXXXXXXX; behind the country's code a 0 is said by many

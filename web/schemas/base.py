@@ -1,24 +1,40 @@
 """What bodies and answers are made of, as the OpenAPI document shows them: supersets of the guide's."""
 
-import re
+from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 
-from payproc.domain.digits import digits_of
+from payproc.domain.reading import digits_of, is_line, moment_of
 from web.json import NumberText
 
-_PLAIN = re.compile(r"[^\x00-\x1f\x7f]*")
+
+class Asked(BaseModel):
+    """Whatever a request says, in its address, its headers or its body.
+
+    Every text is read here, before its field's own type sees it: what a type may look past, such as one of several that
+    a field has, would reach the database.
+    """
+
+    # Fields whose digits are pasted from anywhere, with what stands between them.
+    pasted: ClassVar[frozenset[str]] = frozenset()
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_text(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, str) and info.field_name in cls.pasted:
+            value = digits_of(value)
+        return _line(value)
 
 
-class Body(BaseModel):
+class Body(Asked):
     """A request's body. An unknown field is refused: a misspelt `order_id` must not become a free amount."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Query(BaseModel):
+class Query(Asked):
     """What stands behind the question mark. An unknown name is refused, as in a body."""
 
     model_config = ConfigDict(extra="forbid")
@@ -50,20 +66,22 @@ def _amount_text(value: object) -> object:
     return str(value)
 
 
-def _digits(value: object) -> object:
-    return digits_of(value) if isinstance(value, str) else value
-
-
 def _no_fraction(value: object) -> object:
     if isinstance(value, NumberText):
         raise ValueError("must be a string, a whole number, true, false or null")  # noqa: TRY004 (pydantic's way)
-    return _plain(value)
+    return _line(value)
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, str) and not _PLAIN.fullmatch(value):
-        raise ValueError("must not contain control characters")
+def _line(value: object) -> object:
+    if isinstance(value, str) and not is_line(value):
+        raise ValueError("must not contain control characters, or halves of characters")
     return value
+
+
+def _moment(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, str):
+        raise ValueError("must be a time such as 2026-01-31T23:59:59Z, with its offset")  # noqa: TRY004 (as above)
+    return moment_of(value, name=info.field_name or "")
 
 
 AmountIn = Annotated[
@@ -84,9 +102,8 @@ AmountOut = Annotated[
     Decimal,
     WithJsonSchema({"type": "number", "description": "Major units, for reading.", "examples": [19.99]}),
 ]
-Line = Annotated[str, BeforeValidator(_plain)]
-PastedNumber = Annotated[str, BeforeValidator(_digits)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
 # Never empty: an order's id that is lost on the way must not become a freely chosen amount.
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
-MetaKey = Annotated[str, BeforeValidator(_plain), Field(min_length=1, max_length=40)]
+MetaKey = Annotated[str, BeforeValidator(_line), Field(min_length=1, max_length=40)]
 MetaValue = Annotated[Annotated[str, Field(max_length=500)] | int | bool | None, BeforeValidator(_no_fraction)]

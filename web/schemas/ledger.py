@@ -7,13 +7,13 @@ from pydantic import Field
 
 from payproc.database.models import Account
 from payproc.records.ledger.journal import Balance
-from web.schemas.base import AmountOut, Answer, Query
+from web.schemas.base import AmountOut, Answer, Moment, Query
 
 
 class LedgerQuery(Query):
     """Which moment's books, and what they are written in."""
 
-    at: datetime | None = Field(default=None, description="Until then, that moment included; with its offset.")
+    at: Moment | None = Field(default=None, description="Until then, that moment included; with its offset.")
     format: Literal["json", "csv", "beancount"] = Field(
         default="json", description="json: balances. csv, beancount: every entry, in the order of time."
     )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from payproc.database.models import Payment
 from payproc.domain.payment_request import PaymentRequest, WrittenAmount
@@ -11,7 +11,7 @@ from payproc.domain.states import PaymentStatus
 from payproc.operations.decline_reasons import DeclineReason, decline_reason
 from payproc.operations.refund_balances import RefundBalance
 from payproc.operations.timeline import Entry
-from web.schemas.base import AmountIn, AmountOut, Answer, Body, Id, Line, MetaKey, MetaValue, PageQuery
+from web.schemas.base import AmountIn, AmountOut, Answer, Asked, Body, Id, MetaKey, MetaValue, Moment, PageQuery
 from web.schemas.pay import NextAction
 
 _MOST_METADATA = 50
@@ -31,7 +31,7 @@ class PaymentBody(Body):
         default_factory=dict, max_length=_MOST_METADATA, description="Yours; kept here and sent to nobody."
     )
     currency: str | None
-    description: Line
+    description: str
     success_url: str | None
     cancel_url: str | None
 
@@ -78,12 +78,12 @@ class CheckoutBody(PaymentBody):
         max_length=3,
         description="May be left out where an order or the setting DEFAULT_CURRENCY says it; never guessed.",
     )
-    description: Line = Field(min_length=1, max_length=500, examples=["Two mangoes"])
+    description: str = Field(min_length=1, max_length=500, examples=["Two mangoes"])
     success_url: str = Field(max_length=2000, examples=["https://example.com/thanks"])
     cancel_url: str = Field(max_length=2000, examples=["https://example.com/basket"])
 
 
-class PaymentPath(BaseModel):
+class PaymentPath(Asked):
     """Which payment."""
 
     payment_id: str = Field(max_length=64, examples=["pay_01kaw5m0v7e1cbb4wsy0s9p6jd"])
@@ -96,8 +96,8 @@ class ListQuery(PageQuery):
     payment_method: str | None = Field(default=None, max_length=32, examples=["stripe"])
     order_id: Id | None = None
     user_id: Id | None = Field(default=None, description="Staff only; others see their own.")
-    created_from: datetime | None = Field(default=None, description="Inclusive, with its offset.")
-    created_to: datetime | None = Field(default=None, description="Exclusive, with its offset.")
+    created_from: Moment | None = Field(default=None, description="Inclusive, with its offset.")
+    created_to: Moment | None = Field(default=None, description="Exclusive, with its offset.")
 
 
 class PaymentAnswer(Answer):

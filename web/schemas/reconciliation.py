@@ -3,15 +3,15 @@
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from payproc.database.models import FindingKind, Loop, ReconciliationFinding, ReconciliationRun, RunState
 from payproc.reconcile.classification import Severity, severity_of
 from payproc.reconcile.report import DriftDay
-from web.schemas.base import Answer, PageQuery, Query
+from web.schemas.base import Answer, Asked, PageQuery, Query
 
 
-class RunPath(BaseModel):
+class RunPath(Asked):
     """Which run."""
 
     run_id: str = Field(max_length=64, examples=["run_01kaw5m0v7e1cbb4wsy0s9p6jd"])

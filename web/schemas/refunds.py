@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from payproc.database.models import Refund
 from payproc.domain.states import RefundStatus
-from web.schemas.base import AmountIn, AmountOut, Answer, Body, Line
+from web.schemas.base import AmountIn, AmountOut, Answer, Asked, Body
 
 _REFUND_CODES: dict[RefundStatus, Literal["refund_requested", "refund_pending", "refund_manual"]] = {
     RefundStatus.REQUESTED: "refund_requested",
@@ -23,10 +23,10 @@ class RefundBody(Body):
 
     amount: AmountIn | None = None
     amount_minor: int | None = Field(default=None, description="Minor units, instead of amount.", examples=[1000])
-    reason: Line | None = Field(default=None, max_length=500, examples=["The mangoes were not ripe"])
+    reason: str | None = Field(default=None, max_length=500, examples=["The mangoes were not ripe"])
 
 
-class RefundPath(BaseModel):
+class RefundPath(Asked):
     """Which refund."""
 
     refund_id: str = Field(max_length=64, examples=["ref_01kaw5m0v7e1cbb4wsy0s9p6jd"])

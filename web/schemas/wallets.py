@@ -1,10 +1,10 @@
 """What is asked and answered about payments by wallet."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from payproc.database.models import Payment
 from payproc.operations.decline_reasons import DeclineReason, decline_reason
-from web.schemas.base import Line, PastedNumber
+from web.schemas.base import Asked
 from web.schemas.pay import NextAction
 from web.schemas.payments import DECLINE_REASON, PAY_URL_EXAMPLE, AcceptedAnswer, PaymentBody
 
@@ -29,11 +29,12 @@ class WalletBody(PaymentBody):
         },
     )
     only_currency = "pkr"
+    pasted = frozenset({"phone", "cnic"})
 
     currency: str | None = Field(
         default=None, min_length=3, max_length=3, description="pkr, which is all that wallets take."
     )
-    description: Line = Field(default="Payment", min_length=1, max_length=500, examples=["Two mangoes"])
+    description: str = Field(default="Payment", min_length=1, max_length=500, examples=["Two mangoes"])
     phone: str | None = Field(
         default=None,
         max_length=_LONGEST_PASTED,
@@ -41,7 +42,7 @@ class WalletBody(PaymentBody):
         "spaces, dashes and unseen marks were pasted with them.",
         examples=["03001234567"],
     )
-    cnic: PastedNumber | None = Field(
+    cnic: str | None = Field(
         default=None,
         min_length=6,
         max_length=6,
@@ -52,8 +53,10 @@ class WalletBody(PaymentBody):
     cancel_url: str | None = Field(default=None, max_length=2000, examples=["https://example.com/basket"])
 
 
-class WalletQuery(BaseModel):
+class WalletQuery(Asked):
     """Where the guide's clients put the phone."""
+
+    pasted = frozenset({"phone"})
 
     phone: str | None = Field(
         default=None, max_length=_LONGEST_PASTED, description="Instead of the body's, as the guide has it."

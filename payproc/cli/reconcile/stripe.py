@@ -11,7 +11,7 @@ import typer
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.cli.terminal.edge import Id, Json, Limit, application, find, moment, transaction, written
+from payproc.cli.terminal.edge import Id, Json, Limit, application, find, line, moment, transaction, written
 from payproc.cli.terminal.progress import counted, differences, watched
 from payproc.cli.terminal.rendering import show_document, show_item, show_list, show_table, show_text
 from payproc.database.models import FindingKind, Loop, ReconciliationFinding, ReconciliationRun, RunState
@@ -140,7 +140,7 @@ def show(
 def resolve(
     finding_id: Id,
     *,
-    resolution: Annotated[str, typer.Option(callback=written, help="Why, for those who ask later.")],
+    resolution: Annotated[str, typer.Option(callback=line, help="Why, for those who ask later.")],
     json: Json = False,
 ) -> None:
     """Accept a difference as it is: its finding and its question are closed, and nothing is mended.

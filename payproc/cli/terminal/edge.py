@@ -17,6 +17,7 @@ from payproc.application import Application
 from payproc.bootstrap import application_from_environment
 from payproc.database.engine import Database
 from payproc.database.models import Base, Role, User
+from payproc.domain.reading import is_line, moment_of
 from payproc.errors import InvalidRequest, NotFound, PayprocError, SettingsInvalid
 from payproc.operations import logs
 from payproc.settings.connections import ONE
@@ -31,6 +32,13 @@ def written(text: str) -> str:
     if not text.strip():
         raise typer.BadParameter("must not be empty")
     return text
+
+
+def line(text: str) -> str:
+    """Refuse what is not one line of text, where it is kept and shown to others."""
+    if not is_line(text):
+        raise typer.BadParameter("must be one line of UTF-8 text, without control characters")
+    return written(text)
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -81,12 +89,9 @@ def find(session: Session, model: type[Row], row_id: str, *, noun: str) -> Row:
 def moment(text: str, option: str) -> datetime:
     """Read a time that was given as an option; it has its offset. Raises InvalidRequest."""
     try:
-        read = datetime.fromisoformat(text)
+        return moment_of(text, name=f"{option} {text}")
     except ValueError:
         raise InvalidRequest(f"{option} {text} is not a time such as 2026-01-31T23:59:59Z.") from None
-    if read.tzinfo is None:
-        raise InvalidRequest(f"{option} {text} needs its offset, such as Z or +05:00.", code="time_naive")
-    return read
 
 
 class Edge(TyperGroup):

@@ -218,6 +218,14 @@ def test_a_key_is_issued_for_what_it_may_do_and_listed_with_it(database: Databas
 
 
 @pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", "a\x7f"])
+def test_what_is_kept_is_one_line_of_text(name: str) -> None:
+    made = run("user", "create", "--name", name, "--role", "customer", "--email", "a@example.com")
+    assert made.exit_code == 2
+    assert answer("user", "list")["users"] == []
+
+
+@pytest.mark.usefixtures("database")
 def test_a_user_that_exists_or_has_no_address_is_refused_in_one_line() -> None:
     new_user()
     create = ("user", "create", "--name", "A", "--role", "customer", "--email")
