@@ -20,6 +20,8 @@ _NAMES = {
 }
 # An address holds what its caller likes; only what can be an id of ours becomes one in a log.
 _ID = re.compile(rf"({'|'.join(_NAMES)})_[0-9a-z]{{26}}")
+# Whoever has one may act with it, and a log is no place for it: a pay page's token, an API key, somebody's JWT.
+_CAPABILITY = re.compile(r"[\w-]{8,}(\.[\w-]{20,})+|pp_[\w-]{20,}")
 
 
 def about(*ids: str | None) -> None:
@@ -56,9 +58,8 @@ def _end(response: Response) -> Response:
 
 
 def _path() -> str:
-    # Whoever has the link to a pay page may act on it: a log is no place for one.
-    token = (request.view_args or {}).get("token")
-    return request.path.replace(token, "…") if token else request.path
+    # By its looks and not by its route: an address with a letter too many, or asked with another method, has none.
+    return _CAPABILITY.sub("…", request.path)
 
 
 def _forget(_error: BaseException | None) -> None:

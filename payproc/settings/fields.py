@@ -70,6 +70,8 @@ class Settings(Servers):
     # What an amount is in where neither the request nor an order says it; None refuses such a request.
     default_currency: CurrencyCode | None = None
     redirect_hosts: Hosts = ()
+    # How long after a payment's end its pay page can still be seen.
+    pay_link_days: Annotated[int, Field(ge=1)] = 7
     # Who is paid, where a customer can ask, and by whose clock times are told: on receipts and on the pay page.
     merchant_name: Name | None = None
     merchant_contact: Line | None = None

@@ -131,6 +131,7 @@ def test_a_wallet_that_redirects_elsewhere_leaves_the_customer_with_a_button(
 def test_the_page_between_two_of_the_wallets_goes_on_by_itself_once(page: Page, shop: Shop) -> None:
     payment = shop.by_push()
     shop.wallet.sends_on_to = f"{shop.front.url}/api/v1/payments/easy-paisa/return?orderRefNumber={payment.reference}"
+    page.goto(shop.link(payment))
     page.goto(f"{shop.front.url}/api/v1/payments/easy-paisa/return?auth_token=T0k+en/9==")
 
     heading(page, "Approve it on your phone")

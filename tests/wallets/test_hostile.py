@@ -277,8 +277,35 @@ def test_what_a_customer_posts_on_the_return_decides_nothing(wallet_world: Walle
         world.front.url + "/api/v1/payments/jazz-cash/return", data=forged, timeout=5, allow_redirects=False
     )
     assert came.status_code == 303
-    assert "/pay/" in came.headers["Location"]
+    assert came.headers["Location"] == f"/pay/back/{payment.reference}"
     assert unmoved(world, payment)
+
+
+def test_whoever_knows_a_reference_is_shown_no_payment_by_coming_back_with_it(wallet_world: WalletWorld) -> None:
+    world = wallet_world.speaking(jazz_cash_dialect="hosted-1.1", easy_paisa_dialect="hosted")
+    for method, back in (
+        (JAZZ_CASH, "jazz-cash/return?pp_txn_id={}"),
+        (EASY_PAISA, "easy-paisa/return?orderRefNumber={}"),
+    ):
+        payment = world.begin(method)
+        url = f"{world.front.url}/api/v1/payments/{back.format(payment.reference)}"
+        shown = requests.get(url, timeout=5)
+        assert shown.status_code == 200
+        assert shown.url == f"{world.front.url}/pay/back/{payment.reference}"
+        assert not shown.cookies
+        for hidden in ("1,250.50", payment.description, payment.id, payment.reference, "/status"):
+            assert hidden not in shown.text
+
+
+def test_what_the_gateway_signed_leads_its_browser_to_the_payment(wallet_world: WalletWorld) -> None:
+    world = wallet_world.speaking(jazz_cash_dialect="hosted-1.1")
+    payment = world.begin(JAZZ_CASH)
+    approved = requests.post(f"{world.wallet_url}/transactions/{payment.reference}/approve", timeout=10).json()
+    back = approved["browser"]
+    came = requests.post(back["url"], data=back["fields"], timeout=5, allow_redirects=False)
+    assert came.status_code == 303
+    assert not came.headers["Location"].startswith("/pay/back/")
+    assert "1,250.50" in requests.get(world.front.url + came.headers["Location"], timeout=5).text
 
 
 def test_a_wallet_that_is_not_set_up_is_not_there(wallet_world: WalletWorld) -> None:

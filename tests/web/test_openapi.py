@@ -27,6 +27,7 @@ NOT_OPERATIONS = {
     "scalar.scalar",
     "pay.static",
     "pay.page",
+    "pay.back",
     "pay.status",
     "pay.cancel",
     "console.static",

@@ -13,11 +13,10 @@ from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from werkzeug.wrappers import Response as AnyResponse
 
-from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod, path_of
 from payproc.errors import BadSignature, NoticeMalformed
 from payproc.flows.inbox.accept import accept_notice
-from payproc.flows.inbox.returns import take_return
+from payproc.flows.inbox.returns import CameBack, take_return
 from payproc.providers.notices import RawNotice
 from payproc.providers.stripe import STRIPE
 from web.api.blueprints import problems
@@ -109,12 +108,14 @@ def _notify(method: PaymentMethod, cap: HintCap) -> View:
 
 def _return(method: PaymentMethod) -> View:
     def returned() -> AnyResponse:
-        """Take a browser back from the provider's pages, and show it its payment."""
+        """Take a browser back from the provider's pages, and show it its payment if it began it."""
         came = take_return(application(), method, _raw())
-        if isinstance(came, Payment):
-            about(came.id)
+        if isinstance(came, CameBack):
+            about(came.payment.id)
+            # A reference may be known to others: by itself it opens no page.
+            shown = f"{links.path_of(came.payment.id)}?returned=1" if came.proven else None
             # 303: what was posted to us is not posted on.
-            return redirect(f"{links.path_of(came.id)}?returned=1", 303)
+            return redirect(shown or links.return_path_of(came.payment.reference), 303)
         return page.forward_page(came, method=method)
 
     return returned

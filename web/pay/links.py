@@ -5,6 +5,8 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from payproc.errors import NotFound
 from web.auth import application
 
+RETURNS = "/pay/back"
+
 _PURPOSE = "payproc pay page"
 
 
@@ -21,6 +23,11 @@ def url_of(payment_id: str) -> str:
 def path_of(payment_id: str) -> str:
     """Return the path of a payment's pay page."""
     return f"/pay/{_signer().dumps(payment_id)}"
+
+
+def return_path_of(reference: str) -> str:
+    """Return where a browser is sent that comes back from a wallet: it names the payment, and opens nothing."""
+    return f"{RETURNS}/{reference}"
 
 
 def payment_id_of(token: str) -> str:

@@ -1,12 +1,13 @@
 """The hosted pay page: shows a payment, leads the customer to the wallet, and follows what becomes of it.
 
-Whoever has the link sees the page, so it tells no more than the amount, what for, and how it stands.
+Whoever has the link sees the page, so it tells no more than the amount, what for, and how it stands, and it ends some
+days after the payment.
 """
 
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
@@ -17,7 +18,7 @@ from payproc.database.engine import PASSING_TROUBLE
 from payproc.database.models import Payment, User
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.phrases import code
-from payproc.domain.states import PaymentStatus
+from payproc.domain.states import TERMINAL, PaymentStatus
 from payproc.errors import Conflict, NotFound, ProviderError
 from payproc.flows import checkout
 from payproc.flows.cancel import request_cancel
@@ -27,10 +28,11 @@ from payproc.operations.next_steps import next_steps
 from payproc.providers.answers import PostForm
 from payproc.providers.base import Cancelling
 from payproc.providers.requests import StartMode
+from payproc.records import payments
 from payproc.records.reviews import has_open_mismatch
 from web.auth import application
 from web.json import json_answer, text_of
-from web.pay import formatting, links
+from web.pay import browsers, formatting, links
 from web.pay.languages import LANGUAGES
 from web.pay.languages.vocabulary import Vocabulary
 from web.pay.state import ASKED_ABOUT, PageState, follow, state_of
@@ -65,7 +67,19 @@ def page(token: str) -> Response:
         if not _wants_html():
             raise
         return _message(PageState.OUT_OF_REACH, status=503)
-    return _page("pay.html", form=behind.form, token=token, **_context(payment, behind))
+    answer = _page("pay.html", form=behind.form, token=token, **_context(payment, behind))
+    browsers.remember(answer, payment, token)
+    return answer
+
+
+@blueprint.get(f"{links.RETURNS}/<reference>")
+def back(reference: str) -> AnyResponse:
+    """Lead a browser that comes back from a wallet to the page it began with; tell any other one nothing."""
+    payment_id = browsers.remembered_payment_id(reference)
+    if payment_id is None:
+        return _message(PageState.BACK, status=200)
+    about(payment_id)
+    return redirect(f"{links.path_of(payment_id)}?returned=1", 303)
 
 
 @blueprint.get("/pay/<token>/status")
@@ -116,9 +130,16 @@ def _payment_of(session: Session, token: str) -> Payment:
     payment_id = links.payment_id_of(token)
     about(payment_id)
     payment = session.get(Payment, payment_id)
-    if payment is None:
+    if payment is None or _link_is_over(session, payment):
         raise NotFound("There is no such payment page.", code="pay_link_invalid")
     return payment
+
+
+def _link_is_over(session: Session, payment: Payment) -> bool:
+    if payment.status not in TERMINAL:
+        return False
+    life = timedelta(days=application().settings.pay_link_days)
+    return datetime.now(UTC) - payments.ended_at(session, payment) > life
 
 
 def _start_mode(payment: Payment) -> StartMode | None:

@@ -33,6 +33,7 @@ class PageState(StrEnum):
     REFUNDED = "refunded"
     # These are about no payment that we could show.
     FORWARD = "forward"  # between two pages of a wallet
+    BACK = "back"  # from a wallet, in a browser that we never showed a payment
     UNKNOWN_LINK = "unknown_link"
     OUT_OF_REACH = "out_of_reach"
 
@@ -50,7 +51,14 @@ ASKED_ABOUT = frozenset({PageState.RETURNED, PageState.WAITING, PageState.COUNTE
 
 _FOLLOWED_LOOSELY = frozenset({PageState.FAILED, PageState.CANCELLED, PageState.EXPIRED})
 _NOT_FOLLOWED = frozenset(
-    {PageState.COMPLETED, PageState.REFUNDED, PageState.FORWARD, PageState.UNKNOWN_LINK, PageState.OUT_OF_REACH}
+    {
+        PageState.COMPLETED,
+        PageState.REFUNDED,
+        PageState.FORWARD,
+        PageState.BACK,
+        PageState.UNKNOWN_LINK,
+        PageState.OUT_OF_REACH,
+    }
 )
 
 

@@ -44,11 +44,12 @@ SELECT id FROM stored
 class Accepted:
     """What became of a delivery.
 
-    `notice_id` is None where nothing new was kept. `answer` is what the provider wants to hear; None for our usual
-    words.
+    `notice_id` is None where nothing new was kept; `proven` where it was the provider's own. `answer` is what the
+    provider wants to hear; None for our usual words.
     """
 
     notice_id: str | None
+    proven: bool
     answer: Mapping[str, str] | None = None
 
 
@@ -66,11 +67,13 @@ def accept_notice(
             # Who sends too many is told the same as everybody, and nothing is looked up.
             if admits_hint():
                 hints.take_hint(app, method, hint, body=verified.redacted, received_at=raw.received_at)
-            return Accepted(notice_id=None, answer=hint.answer)
+            return Accepted(notice_id=None, proven=False, answer=hint.answer)
         case Proven() | Ignored() as notice:
             parameters = _statement_parameters(method, raw, notice, verified.redacted)
             stored: str | None = app.database.single_statement(_STORE, parameters)
-            return Accepted(notice_id=stored, answer=notice.answer if isinstance(notice, Proven) else None)
+            if isinstance(notice, Ignored):
+                return Accepted(notice_id=stored, proven=False)
+            return Accepted(notice_id=stored, proven=True, answer=notice.answer)
         case _:
             assert_never(verified.notice)
 

@@ -1,5 +1,7 @@
 """The customer's browser coming back from a wallet's pages. It chooses what is shown, and decides nothing."""
 
+from dataclasses import dataclass
+
 import structlog
 
 from payproc.application import Application
@@ -16,8 +18,16 @@ from payproc.records import payments
 log = structlog.get_logger()
 
 
-def take_return(app: Application, method: PaymentMethod, raw: RawNotice) -> PostForm | Payment:
-    """Return the form that the browser must post next, or the payment whose page it is shown.
+@dataclass(frozen=True, kw_only=True)
+class CameBack:
+    """A browser that came back, and from which payment; `proven` where it brought what the gateway signed about it."""
+
+    payment: Payment
+    proven: bool
+
+
+def take_return(app: Application, method: PaymentMethod, raw: RawNotice) -> PostForm | CameBack:
+    """Return the form that the browser must post next, or the payment that it came back from.
 
     What a gateway signed is kept as a notice; anything else is a reason to ask, as a hint is. Raises NotFound for a
     return that names no payment of ours.
@@ -28,25 +38,25 @@ def take_return(app: Application, method: PaymentMethod, raw: RawNotice) -> Post
     form = provider.next_form(raw)
     if form is not None:
         return form
-    if raw.body:
-        _keep_what_is_signed(app, method, raw)
+    proven = bool(raw.body) and _keep_what_is_signed(app, method, raw)
     hint = provider.returned(raw)
     payment = _payment_of(app, method, hint) if hint else None
     if payment is None or hint is None:
         raise NotFound("This return names no payment of ours.", code="payment_not_found")
     hints.take_hint(app, method, hint, body=hint.reference.encode(), received_at=raw.received_at)
-    return payment
+    return CameBack(payment=payment, proven=proven)
 
 
 def _payment_of(app: Application, method: PaymentMethod, hint: Hint) -> Payment | None:
-    # By our reference alone, which nobody guesses: a gateway's own ids may count, and the page is its customer's.
+    # By our reference alone, which nobody guesses: a gateway's own ids may count.
     with app.database.transaction() as session:
         return payments.find_named(session, (hint.reference, *hint.also), {}, method=method)
 
 
-def _keep_what_is_signed(app: Application, method: PaymentMethod, raw: RawNotice) -> None:
+def _keep_what_is_signed(app: Application, method: PaymentMethod, raw: RawNotice) -> bool:
     try:
-        accept_notice(app, method, raw)
+        return accept_notice(app, method, raw).proven
     except (BadSignature, NoticeMalformed) as refused:
         # A customer can post what they like here; they are shown their payment as it is.
         log.warning("return not believed", provider=method, code=refused.code, reason=refused.message)
+        return False

@@ -6,6 +6,7 @@ is what one request does at a time, and what rests; whoever names a key that we 
 
 import threading
 import time
+from datetime import timedelta
 from typing import Any
 
 import jwt
@@ -16,9 +17,9 @@ from payproc.errors import PayprocError
 log = structlog.get_logger()
 
 _FETCH_SECONDS = 3
-_KEYS_LIVE_SECONDS = 300
+_KEYS_LIVE = timedelta(minutes=5)
 # From one fetch to the next, however many tokens ask for one: each holds a thread for as long as the provider likes.
-_REST_SECONDS = 10.0
+_REST = timedelta(seconds=10)
 
 
 class IdentityUnavailable(PayprocError):
@@ -28,9 +29,13 @@ class IdentityUnavailable(PayprocError):
 
 
 class SigningKeys:
-    """A JWKS address, and the keys that it gave when it last gave any."""
+    """A JWKS address, and the keys that it gave when it last gave any.
 
-    def __init__(self, url: str) -> None:
+    `rest` is the least time between two fetches, and `life` how old a set may be before it is fetched anew.
+    """
+
+    def __init__(self, url: str, *, rest: timedelta = _REST, life: timedelta = _KEYS_LIVE) -> None:
+        self._rest_seconds, self._life_seconds = rest.total_seconds(), life.total_seconds()
         self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=_FETCH_SECONDS)
         # Replaced as a whole, so that whoever reads it needs no lock.
         self._keys: dict[str, Any] = {}
@@ -69,7 +74,7 @@ class SigningKeys:
 
     def _renew_when_old(self) -> None:
         """Have the set fetched beside the requests that go on with the one we have."""
-        old = time.monotonic() - self._given_at > _KEYS_LIVE_SECONDS
+        old = time.monotonic() - self._given_at > self._life_seconds
         if old and not self._rests() and self._fetching.acquire(blocking=False):
             threading.Thread(target=self._fetch_and_release, name="signing-keys", daemon=True).start()
 
@@ -80,7 +85,7 @@ class SigningKeys:
             self._fetching.release()
 
     def _rests(self) -> bool:
-        return time.monotonic() - self._asked_at < _REST_SECONDS
+        return time.monotonic() - self._asked_at < self._rest_seconds
 
     def _fetch(self) -> bool:
         """Fetch the set, and tell whether there was one; where there was none the old one stays."""

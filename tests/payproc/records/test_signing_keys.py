@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -11,7 +12,6 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from payproc.records.identity import jwks
 from payproc.records.identity.jwks import IdentityUnavailable, SigningKeys
 from tests.support.serving import serving
 from tests.support.waiting import wait_until
@@ -73,14 +73,15 @@ def is_known(keys: SigningKeys, provider: IdentityProvider, name: str) -> bool:
 
 
 @pytest.fixture
-def nothing_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jwks, "_REST_SECONDS", 0)
+def restless(address: str) -> SigningKeys:
+    """Keys that may be fetched at any time."""
+    return SigningKeys(address, rest=timedelta())
 
 
 @pytest.fixture
-def everything_is_old(nothing_rests: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    del nothing_rests
-    monkeypatch.setattr(jwks, "_KEYS_LIVE_SECONDS", 0)
+def ageing(address: str) -> SigningKeys:
+    """Keys that are old as soon as they are there, and may be fetched at any time."""
+    return SigningKeys(address, rest=timedelta(), life=timedelta())
 
 
 def test_a_strangers_unknown_key_is_refused_and_turns_nobody_away(
@@ -94,70 +95,65 @@ def test_a_strangers_unknown_key_is_refused_and_turns_nobody_away(
     assert provider.asked == 1
 
 
-@pytest.mark.usefixtures("nothing_rests")
-def test_a_key_that_the_provider_does_not_have_is_refused(keys: SigningKeys, provider: IdentityProvider) -> None:
-    assert is_known(keys, provider, "old")
+def test_a_key_that_the_provider_does_not_have_is_refused(restless: SigningKeys, provider: IdentityProvider) -> None:
+    assert is_known(restless, provider, "old")
     with pytest.raises(jwt.PyJWTError):
-        keys.key_for(provider.token("stranger"))
-    assert is_known(keys, provider, "old")
+        restless.key_for(provider.token("stranger"))
+    assert is_known(restless, provider, "old")
 
 
-@pytest.mark.usefixtures("nothing_rests")
-def test_a_known_key_waits_for_no_fetch_that_a_stranger_began(keys: SigningKeys, provider: IdentityProvider) -> None:
-    assert is_known(keys, provider, "old")
+def test_a_known_key_waits_for_no_strangers_fetch(restless: SigningKeys, provider: IdentityProvider) -> None:
+    assert is_known(restless, provider, "old")
     provider.gate.clear()
     with ThreadPoolExecutor(1) as pool:
-        stranger = pool.submit(keys.key_for, provider.token("stranger"))
+        stranger = pool.submit(restless.key_for, provider.token("stranger"))
         wait_until(lambda: provider.asked == 2)
-        assert is_known(keys, provider, "old")
+        assert is_known(restless, provider, "old")
         with pytest.raises(IdentityUnavailable):
-            keys.key_for(provider.token("another"))
+            restless.key_for(provider.token("another"))
         assert not stranger.done()
         provider.gate.set()
         with pytest.raises(jwt.PyJWTError):
             stranger.result()
 
 
-@pytest.mark.usefixtures("everything_is_old")
 @pytest.mark.parametrize(
     "answer", [(503, b""), (200, b"not json"), (200, b"[]"), (200, b'{"keys": []}'), (200, b'{"keys": [1]}')]
 )
 def test_an_old_set_is_served_while_a_new_one_cannot_be_had(
-    keys: SigningKeys, provider: IdentityProvider, answer: tuple[int, bytes]
+    ageing: SigningKeys, provider: IdentityProvider, answer: tuple[int, bytes]
 ) -> None:
-    assert is_known(keys, provider, "old")
+    assert is_known(ageing, provider, "old")
     provider.answer = lambda: answer
-    wait_until(lambda: is_known(keys, provider, "old") and provider.asked >= 3)
+    wait_until(lambda: is_known(ageing, provider, "old") and provider.asked >= 3)
     with pytest.raises((IdentityUnavailable, jwt.PyJWTError)):
-        keys.key_for(provider.token("stranger"))
-    assert is_known(keys, provider, "old")
+        ageing.key_for(provider.token("stranger"))
+    assert is_known(ageing, provider, "old")
 
 
-@pytest.mark.usefixtures("nothing_rests")
-def test_a_new_key_is_fetched_when_a_token_names_it(keys: SigningKeys, provider: IdentityProvider) -> None:
-    assert is_known(keys, provider, "old")
+def test_a_new_key_is_fetched_when_a_token_names_it(restless: SigningKeys, provider: IdentityProvider) -> None:
+    assert is_known(restless, provider, "old")
     provider.published = ["old", "new"]
-    assert is_known(keys, provider, "new")
-    assert is_known(keys, provider, "old")
+    assert is_known(restless, provider, "new")
+    assert is_known(restless, provider, "old")
     assert provider.asked == 2
 
 
-@pytest.mark.usefixtures("everything_is_old")
 def test_a_key_that_was_taken_back_is_good_no_more_once_the_set_was_fetched(
-    keys: SigningKeys, provider: IdentityProvider
+    ageing: SigningKeys, provider: IdentityProvider
 ) -> None:
-    assert is_known(keys, provider, "old")
+    assert is_known(ageing, provider, "old")
     provider.published = ["new"]
 
     def is_refused() -> bool:
         try:
-            keys.key_for(provider.token("old"))
+            ageing.key_for(provider.token("old"))
         except (jwt.PyJWTError, IdentityUnavailable):
             return True
         return False
 
     wait_until(is_refused)
-    assert is_known(keys, provider, "new")
+    assert is_known(ageing, provider, "new")
 
 
 def test_those_who_come_while_the_first_set_is_fetched_wait_for_it(
@@ -172,10 +168,9 @@ def test_those_who_come_while_the_first_set_is_fetched_wait_for_it(
     assert provider.asked == 1
 
 
-@pytest.mark.usefixtures("nothing_rests")
-def test_a_token_that_names_no_key_asks_nobody(keys: SigningKeys, provider: IdentityProvider) -> None:
+def test_a_token_that_names_no_key_asks_nobody(restless: SigningKeys, provider: IdentityProvider) -> None:
     nameless = jwt.encode({"sub": "1"}, provider.private["old"], algorithm="ES256")
     for token in (nameless, "a.b.c", "..", provider.token("old")[:20] + ".."):
         with pytest.raises(jwt.PyJWTError):
-            keys.key_for(token)
+            restless.key_for(token)
     assert provider.asked == 0

@@ -120,6 +120,26 @@ def test_a_link_to_a_pay_page_is_kept_out_of_the_log(flask_app: Flask, log: LogC
     assert link.rpartition("/")[2] not in str(log.entries)
 
 
+def test_no_capability_is_logged_whatever_is_asked_with_it(
+    amina: Client, flask_app: Flask, log: LogCapture, payment: Payment
+) -> None:
+    with flask_app.app_context():
+        link = links.path_of(payment.id)
+    token = link.rpartition("/")[2]
+    key, jwt = "pp_" + "k" * 43, ".".join(("h" * 30, "c" * 60, "s" * 43))
+    browser = flask_app.test_client()
+    for path in (f"{link}/cancel", f"{link}/", f"{link}/nothing", f"{link}x", f"/{token}", f"/pay/{token}/status/x"):
+        browser.get(path)
+    browser.post(link)
+    for secret in (key, jwt):
+        amina.get(f"/{secret}")
+        browser.get(f"/console/{secret}")
+    assert len(lines(log)) == 11
+    for secret in (token, token[:-1], key, jwt):
+        assert secret not in str(log.entries)
+    assert lines(log)[0]["path"] == "/pay/…/cancel"
+
+
 def test_the_next_request_of_a_thread_does_not_inherit_them(
     amina: Client, flask_app: Flask, log: LogCapture, payment: Payment
 ) -> None:

@@ -75,6 +75,13 @@ _STATES = {
         lines=("The money goes back to where it came from. It can take some days until you see it there.",),
     ),
     PageState.FORWARD: Said(heading="One more step", lines=("Taking you back to {actor} to confirm the payment…",)),
+    PageState.BACK: Said(
+        heading="You are back from your wallet",
+        lines=(
+            "The shop will be told whether the payment was received.",
+            "To follow it here, open the link that you began with.",
+        ),
+    ),
     PageState.UNKNOWN_LINK: Said(
         heading="We do not know this link",
         lines=("Check that the whole link was copied, or ask the shop for a new one.",),
