@@ -82,6 +82,7 @@ def _row(payment: Payment) -> dict[str, Any]:
 
 def _entry(entry: timeline.Entry) -> dict[str, Any]:
     shown = asdict(entry)
+    del shown["for_customer"]
     return shown | {"from": shown.pop("from_status"), "to": shown.pop("to_status")}
 
 

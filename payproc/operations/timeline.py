@@ -1,4 +1,8 @@
-"""Why a payment is in its state: everything that is on record about it, in order."""
+"""Why a payment is in its state, in order: for the staff everything that is on record, for its customer their share.
+
+An entry says for itself what the customer is told of it. Most say nothing: what we sent under which key, who of the
+staff decided what and why, and what went wrong in between is no business of theirs.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -22,6 +26,7 @@ from payproc.database.models import (
 )
 from payproc.domain.states import Effect, Fact, RefundFact
 from payproc.jobs import Kind
+from payproc.mail.languages.vocabulary import TOLD_TO_CUSTOMERS
 from payproc.records.disputes import disputes_of
 from payproc.records.refunds import refunds_of
 
@@ -33,6 +38,8 @@ class Entry:
     at: datetime
     what: str
     sentence: str
+    # What the payment's customer is told instead; None is nothing.
+    for_customer: str | None = None
     evidence: str | None = None
     # Of what moved a payment, a refund or a dispute, or was known or too late to move it: who said so.
     from_status: str | None = None
@@ -41,7 +48,7 @@ class Entry:
 
 
 def timeline(session: Session, payment: Payment) -> list[Entry]:
-    """Return what is known about the payment, oldest first."""
+    """Return everything that is known about the payment, oldest first: for the merchant's staff."""
     past = [
         *_events(session, payment),
         *_calls(session, payment),
@@ -56,19 +63,35 @@ def timeline(session: Session, payment: Payment) -> list[Entry]:
     return [entry for part in (past, planned) for entry in sorted(part, key=lambda entry: entry.at)]
 
 
+def customers_timeline(session: Session, payment: Payment) -> list[Entry]:
+    """Return what a payment's customer may know of it, oldest first.
+
+    What moved it, its refunds and disputes, the mails to them, and what comes next; never whose decision something was,
+    why it was made, or what proves it.
+    """
+    return [
+        replace(entry, sentence=entry.for_customer, for_customer=None, evidence=None)
+        for entry in timeline(session, payment)
+        if entry.for_customer is not None
+    ]
+
+
 def _events(session: Session, payment: Payment) -> list[Entry]:
     events = select(PaymentEvent).where(PaymentEvent.payment_id == payment.id)
     return [
-        _told(f"payment.{event.fact}", _event_sentence(event), event)
+        _told(f"payment.{event.fact}", _event_sentence(event), event, for_customer=_bare_event_sentence(event))
         for event in session.scalars(events.order_by(PaymentEvent.number))
     ]
 
 
-def _told(what: str, sentence: str, event: PaymentEvent | RefundEvent | DisputeEvent) -> Entry:
+def _told(
+    what: str, sentence: str, event: PaymentEvent | RefundEvent | DisputeEvent, *, for_customer: str | None = None
+) -> Entry:
     return Entry(
         at=event.at,
         what=what,
         sentence=sentence,
+        for_customer=for_customer,
         evidence=event.evidence,
         from_status=event.from_status,
         to_status=event.to_status,
@@ -77,24 +100,30 @@ def _told(what: str, sentence: str, event: PaymentEvent | RefundEvent | DisputeE
 
 
 def _event_sentence(event: PaymentEvent) -> str:
-    if event.fact is Fact.CREATED:
-        return f"created as {event.to_status}"
-    return _effect_sentence(event.fact, event)
+    return _bare_event_sentence(event) if event.fact is Fact.CREATED else _effect_sentence(event.fact, event)
+
+
+def _bare_event_sentence(event: PaymentEvent) -> str:
+    return f"created as {event.to_status}" if event.fact is Fact.CREATED else _bare_sentence(event.fact, event)
 
 
 def _effect_sentence(fact: str, event: PaymentEvent | RefundEvent | DisputeEvent) -> str:
+    said = _bare_sentence(fact, event)
+    return f"{said} ({event.detail})" if event.detail else said
+
+
+def _bare_sentence(fact: str, event: PaymentEvent | RefundEvent | DisputeEvent) -> str:
     told = f"{fact.replace('_', ' ')}, told by {event.source}"
     before, now = event.from_status, event.to_status
-    why = f" ({event.detail})" if event.detail else ""
     match event.effect:
         case Effect.MOVED if before is None:
-            return f"{told}{why}"
+            return told
         case Effect.MOVED:
-            return f"{told}: {before} became {now}{why}"
+            return f"{told}: {before} became {now}"
         case Effect.SAME:
-            return f"{told}: stays {now}{why}"
+            return f"{told}: stays {now}"
         case Effect.LATE:
-            return f"{told}, too late to change {now}{why}"
+            return f"{told}, too late to change {now}"
 
 
 def _subjects(payment: Payment) -> CompoundSelect[str]:
@@ -130,20 +159,23 @@ def _emails(session: Session, payment: Payment) -> list[Entry]:
 
 def _email(email: Email) -> Entry:
     told = f"{email.kind} ({email.about})" if email.about else email.kind.value
+    at, what, sentence = email.created_at, "mail.owed", f"{told} not sent yet"
     if email.withdrawn_at:
-        sentence = f"{told} not sent: it was no longer true"
-        return Entry(at=email.withdrawn_at, what="mail.withdrawn", sentence=sentence, evidence=email.id)
-    if email.sent_at:
-        return Entry(at=email.sent_at, what="mail.sent", sentence=f"{told} sent", evidence=email.id)
-    return Entry(at=email.created_at, what="mail.owed", sentence=f"{told} not sent yet", evidence=email.id)
+        at, what, sentence = email.withdrawn_at, "mail.withdrawn", f"{told} not sent: it was no longer true"
+    elif email.sent_at:
+        at, what, sentence = email.sent_at, "mail.sent", f"{told} sent"
+    shown = sentence if email.kind in TOLD_TO_CUSTOMERS else None
+    return Entry(at=at, what=what, sentence=sentence, for_customer=shown, evidence=email.id)
 
 
 def _refunds(session: Session, payment: Payment) -> Iterator[Entry]:
     for refund in refunds_of(session, payment):
         events = select(RefundEvent).where(RefundEvent.refund_id == refund.id)
         for event in session.scalars(events.order_by(RefundEvent.number)):
-            sentence = f"refund of {refund.money} {_refund_sentence(refund, event)}"
-            entry = _told(f"refund.{event.fact}", sentence, event)
+            named = f"refund of {refund.money}"
+            shown = f"{named} {_bare_refund_sentence(payment, refund, event)}"
+            sentence = f"{named} {_refund_sentence(refund, event)}"
+            entry = _told(f"refund.{event.fact}", sentence, event, for_customer=shown)
             yield replace(entry, evidence=refund.id) if event.fact is RefundFact.ASKED else entry
 
 
@@ -154,13 +186,21 @@ def _refund_sentence(refund: Refund, event: RefundEvent) -> str:
     return _effect_sentence(event.fact, event)
 
 
+def _bare_refund_sentence(payment: Payment, refund: Refund, event: RefundEvent) -> str:
+    if event.fact is not RefundFact.ASKED:
+        return _bare_sentence(event.fact, event)
+    if refund.requested_by != payment.user_id:
+        return "made by the shop"
+    return f"asked for by the customer ({refund.reason})" if refund.reason else "asked for by the customer"
+
+
 def _disputes(session: Session, payment: Payment) -> Iterator[Entry]:
     for dispute in disputes_of(session, payment):
         named = f"dispute {dispute.provider_dispute_id} of {dispute.money}"
         events = select(DisputeEvent).where(DisputeEvent.dispute_id == dispute.id)
         for event in session.scalars(events.order_by(DisputeEvent.number)):
-            sentence = f"{named}: {_effect_sentence(event.told, event)}"
-            yield _told(f"dispute.{event.told}", sentence, event)
+            sentence, shown = _effect_sentence(event.told, event), _bare_sentence(event.told, event)
+            yield _told(f"dispute.{event.told}", f"{named}: {sentence}", event, for_customer=f"{named}: {shown}")
 
 
 def _reviews(session: Session, payment: Payment) -> Iterator[Entry]:
@@ -188,6 +228,7 @@ def _open_jobs(session: Session, payment: Payment) -> list[Entry]:
             at=job.due_at,
             what="job.due" if job.state is JobState.READY else "job.dead",
             sentence=_job_sentence(job),
+            for_customer=_PLANS.get(job.kind) if job.state is JobState.READY else None,
             evidence=job.id,
         )
         for job in rows

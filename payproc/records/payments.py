@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from payproc import jobs
 from payproc.database.models import Payment, PaymentEvent, ReviewKind, User
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.domain.provenance import Provenance
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.references import References
 from payproc.domain.states import TERMINAL, Effect, Fact, PaymentStatus, transition
 from payproc.errors import Conflict, NotFound
@@ -121,8 +121,13 @@ def apply_fact(
     moved = move(session, payment, fact, provenance=provenance, detail=detail)
     if moved and payment.status in (PaymentStatus.FAILED, PaymentStatus.CANCELLED):
         payment.failure_code = payment.failure_code or fact
-        payment.failure_message = detail
+        payment.failure_message = _for_customer(detail, provenance)
     return payment
+
+
+def _for_customer(detail: str | None, provenance: Provenance) -> str | None:
+    # The customer is shown why a payment failed. An operator's reason stands in the event, for the staff.
+    return None if provenance.source is Source.OPERATOR else detail
 
 
 def undo_sale(session: Session, payment_id: str, *, provenance: Provenance, reason: str) -> str:
@@ -136,7 +141,7 @@ def undo_sale(session: Session, payment_id: str, *, provenance: Provenance, reas
         said = f"Payment {payment.id} is {payment.status}, and {held} of it is given back or on its way."
         raise Conflict(said, code="sale_stands", subject=payment.id)
     move(session, payment, Fact.SALE_UNDONE, provenance=provenance, detail=reason)
-    payment.failure_code, payment.failure_message = Fact.SALE_UNDONE, reason
+    payment.failure_code, payment.failure_message = Fact.SALE_UNDONE, None
     booked = journal.record_sale_undone(session, payment)
     assert booked is not None, "its turn was counted under the row's lock"
     return booked

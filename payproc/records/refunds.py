@@ -194,7 +194,8 @@ def _apply_to_refund(
         _tell_customer(session, payment, refund, fact, before=before)
     if not moved:
         return
-    refund.failure_code, refund.failure_message = code, message
+    # The customer is shown it. An operator's reason stands in the event, for the staff.
+    refund.failure_code, refund.failure_message = code, None if provenance.source is Source.OPERATOR else message
     _follow_refund(session, payment, refund, before=before, provenance=provenance)
 
 

@@ -215,7 +215,7 @@ def test_its_timeline_and_the_list_know_it(
     refund(client, adil, payment_id)
     shop.drain()
 
-    told = client.get(f"{PREFIX}/{payment_id}/timeline", headers=amina).json
+    told = client.get(f"{PREFIX}/{payment_id}/timeline", headers=adil).json
     listed = {
         method: client.get(f"{PREFIX}/?payment_method={method}", headers=amina).json
         for method in ("fake", "stripe", "jazz_cash")

@@ -14,11 +14,12 @@ from payproc.flows.checkout import has_begun, take_payment
 from payproc.operations import lists
 from payproc.operations.decline_reasons import decline_reason
 from payproc.operations.refund_balances import refund_balances
-from payproc.operations.timeline import timeline
+from payproc.operations.timeline import customers_timeline, timeline
 from payproc.providers.registry import PROVIDERS
 from payproc.providers.stripe import STRIPE
 from payproc.records import payments
 from payproc.records.idempotency import Answer
+from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act
 from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, payment_location
@@ -132,10 +133,11 @@ def _known_method(name: str | None) -> PaymentMethod | None:
 @blueprint.get("/<payment_id>/timeline", responses={"200": TimelineAnswer})
 @needs(Act.SEE_PAYMENT)
 def show_timeline(path: PaymentPath) -> Response:
-    """Explain why a payment is in its state."""
+    """Explain why a payment is in its state: staff see everything on record, its customer what concerns them."""
     with application().database.transaction() as session:
         payment = payments.visible_payment(session, path.payment_id, user=current_user())
-        return json_answer(text_of(TimelineAnswer.of(payment, timeline(session, payment))))
+        entries = timeline if permissions.reaches_all(Act.SEE_WORKINGS, user=current_user()) else customers_timeline
+        return json_answer(text_of(TimelineAnswer.of(payment, entries(session, payment))))
 
 
 @blueprint.post("/<payment_id>/cancel", responses={"202": AcceptedAnswer})

@@ -79,9 +79,13 @@ def _is_settled(refund: Refund) -> bool:
     return refund.status not in REFUND_OPEN
 
 
+def _shown(refund: Refund) -> RefundAnswer:
+    return RefundAnswer.of(refund, reader=current_user())
+
+
 def _refund_answer(refund: Refund) -> Answer:
     status = 200 if _is_settled(refund) else 202
-    return Answer(status=status, location=refund_location(refund.id), body=text_of(RefundAnswer.of(refund)))
+    return Answer(status=status, location=refund_location(refund.id), body=text_of(_shown(refund)))
 
 
 @blueprint.get("/refund/<refund_id>", responses={"200": RefundAnswer})
@@ -91,7 +95,7 @@ def show(path: RefundPath) -> Response:
     with application().database.transaction() as session:
         found = refunds.visible_refund(session, path.refund_id, user=current_user())
         about(found.payment_id)
-        return json_answer(text_of(RefundAnswer.of(found)))
+        return json_answer(text_of(_shown(found)))
 
 
 @blueprint.get("/<payment_id>/refunds", responses={"200": RefundsAnswer})
@@ -101,4 +105,4 @@ def list_of_payment(path: PaymentPath) -> Response:
     with application().database.transaction() as session:
         payment = payments.visible_payment(session, path.payment_id, user=current_user())
         found = refunds.refunds_of(session, payment)
-        return json_answer(text_of(RefundsAnswer(refunds=[RefundAnswer.of(each) for each in found])))
+        return json_answer(text_of(RefundsAnswer(refunds=[_shown(each) for each in found])))

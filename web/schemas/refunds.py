@@ -5,8 +5,10 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from payproc.database.models import Refund
+from payproc.database.models import Refund, User
 from payproc.domain.states import RefundStatus
+from payproc.records.identity import permissions
+from payproc.records.identity.permissions import Act
 from web.schemas.base import AmountIn, AmountOut, Answer, Asked, Body
 
 _REFUND_CODES: dict[RefundStatus, Literal["refund_requested", "refund_pending", "refund_manual"]] = {
@@ -44,7 +46,7 @@ class RefundAnswer(Answer):
     code: Literal["refund_requested", "refund_pending", "refund_manual"] | None = Field(
         description="What an open refund waits for. refund_manual: a person gives it back in the provider's portal."
     )
-    reason: str | None
+    reason: str | None = Field(description="As its customer gave it; staff see theirs too.")
     provider_refund_id: str | None = Field(description="The provider's id of it.", examples=["re_3PqX"])
     pending_reason: str | None = Field(
         description="What a pending refund waits for, in the provider's word.", examples=["insufficient_funds"]
@@ -55,10 +57,17 @@ class RefundAnswer(Answer):
     settled_at: datetime | None
 
     @classmethod
-    def of(cls, refund: Refund) -> "RefundAnswer":
-        """Show a refund."""
-        code = _REFUND_CODES.get(refund.status)
-        return cls.of_row(refund, refund_id=refund.id, amount=refund.money.major, code=code)
+    def of(cls, refund: Refund, *, reader: User) -> "RefundAnswer":
+        """Show a refund to somebody who may see it."""
+        # What the staff noted, or Stripe's dashboard ("fraudulent"), was not written for the customer.
+        theirs = refund.requested_by == reader.id or permissions.reaches_all(Act.SEE_WORKINGS, user=reader)
+        return cls.of_row(
+            refund,
+            refund_id=refund.id,
+            amount=refund.money.major,
+            code=_REFUND_CODES.get(refund.status),
+            reason=refund.reason if theirs else None,
+        )
 
 
 class RefundsAnswer(Answer):
