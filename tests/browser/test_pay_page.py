@@ -94,6 +94,25 @@ def test_a_wallet_that_sends_the_browser_straight_back_is_waited_for(page: Page,
     heading(page, "Payment received")
 
 
+def test_only_the_browser_that_began_is_led_back_to_its_payment(page: Page, shop: Shop) -> None:
+    payment = shop.by_form()
+    page.goto(shop.link(payment))
+    expect(page).to_have_url(ITS_OWN_PAGE)
+    posted_from_the_wallet = """address => {
+        const form = Object.assign(document.createElement('form'), {method: 'post', action: address})
+        document.body.append(form)
+        form.submit()
+    }"""
+    back = f"{shop.front.url}/api/v1/payments/jazz-cash/return?pp_txn_id={payment.reference}"
+    page.evaluate(posted_from_the_wallet, back)
+    heading(page, "Waiting for JazzCash to confirm")
+
+    page.context.clear_cookies()
+    page.goto(back)
+    heading(page, "You are back from your wallet")
+    expect(page.get_by_text("1,250.50")).to_have_count(0)
+
+
 def test_who_came_back_in_another_tab_is_not_sent_away_again(page: Page, shop: Shop) -> None:
     page.goto(shop.link(shop.by_form()) + "?returned=1")
     heading(page, "Waiting for JazzCash to confirm")
@@ -342,7 +361,8 @@ def every_state(shop: Shop) -> dict[str, str]:
     shop.end(made["refunded"], Verdict.REVERSED)
     links = {name: shop.link(payment) for name, payment in made.items()}
     form = shop.by_form(description="Wedding invitation cards, " + "W" * 120)
-    return links | {"returned": shop.link(form) + "?returned=1", "unknown": f"{shop.front.url}/pay/unknown"}
+    messages = {"unknown": f"{shop.front.url}/pay/unknown", "back": f"{shop.front.url}/pay/back/{form.reference}"}
+    return links | messages | {"returned": shop.link(form) + "?returned=1"}
 
 
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
