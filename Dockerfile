@@ -40,4 +40,4 @@ EXPOSE 8400
 # and how.
 HEALTHCHECK NONE
 
-CMD ["granian", "--interface=wsgi", "--host=0.0.0.0", "--port=8400", "--blocking-threads=10", "web.wsgi:app"]
+CMD ["gunicorn", "--config=web/front/config.py", "--bind=0.0.0.0:8400", "web.wsgi:app"]

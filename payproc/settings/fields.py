@@ -93,6 +93,8 @@ class Settings(Servers):
     circuit_rest: Duration = timedelta(seconds=30)
     # Unsigned notices taken from one address by each web process.
     hints_per_minute: Annotated[int, Field(ge=1)] = 120
+    # Connections that one address may hold open to each web process, where no proxy stands before it.
+    connections_per_address: Annotated[int, Field(ge=1)] = 128
     # Reverse proxies before web whose X-Forwarded-For is believed.
     forwarded_hops: Annotated[int, Field(ge=0, le=5)] = 0
     refund_window_days: Annotated[int, Field(ge=1)] = 90

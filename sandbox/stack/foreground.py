@@ -19,7 +19,7 @@ from sandbox.stack.site import Site
 OnceUp = Callable[[Site, Console], None]
 
 _LOOK_EVERY_SECONDS = 0.5
-# How structlog, Celery, granian and Flower mark a line that somebody should read.
+# How structlog, Celery, gunicorn and Flower mark a line that somebody should read.
 _PROBLEM = re.compile(r"\[(warning|error|critical) *\]|: (WARNING|ERROR|CRITICAL)/|\[(WARNING|ERROR|CRITICAL)\]")
 # Celery passes what our own log prints on as a warning of its own.
 _NO_PROBLEM = re.compile(r"\[(debug|info) *\]")

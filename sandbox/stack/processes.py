@@ -96,10 +96,8 @@ def _web(site: Site) -> Process:
     return Process(
         name="web",
         command=(
-            *(sys.executable, "-m", "granian", "--interface", "wsgi"),
-            *("--host", "127.0.0.1", "--port", str(site.ports.web)),
-            *("--workers", "2", "--blocking-threads", "4", "--no-ws", "--respawn-failed-workers"),
-            "web.wsgi:app",
+            *(sys.executable, "-m", "gunicorn", "--config=web/front/config.py"),
+            *("--bind", f"127.0.0.1:{site.ports.web}", "web.wsgi:app"),
         ),
         up=Answers(f"{site.web_url}/readyz"),
     )

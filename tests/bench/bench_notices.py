@@ -25,8 +25,7 @@ from tests.support.databases import migrate
 SECRET = "whsec_bench_0123456789abcdef"
 EVENTS = 40_000
 SERVERS = {
-    "granian 2x4": "granian --interface wsgi --port {port} --workers 2 --blocking-threads 4 web.wsgi:app",
-    "gunicorn sync 2": "gunicorn -w 2 -b 127.0.0.1:{port} web.wsgi:app",
+    "ours": "gunicorn --config web/front/config.py -b 127.0.0.1:{port} web.wsgi:app",
     "gunicorn gthread 2x4": "gunicorn -w 2 --threads 4 -b 127.0.0.1:{port} web.wsgi:app",
 }
 

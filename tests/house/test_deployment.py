@@ -105,7 +105,7 @@ def _program_problems(command: list[str]) -> Iterator[str]:
         module, colon, name = word.partition(":")
         if colon and module.startswith("web.") and not _assigns(module, name):
             yield f"there is no {word}"
-        if word.startswith("--conf=") and not (ROOT / word.removeprefix("--conf=")).is_file():
+        if word.startswith(("--conf=", "--config=")) and not (ROOT / word.partition("=")[2]).is_file():
             yield f"there is no file {word}"
 
 
@@ -191,7 +191,8 @@ def test_every_command_of_compose_exists(name: str) -> None:
         ["python", "-m", "tasks.relais"],
         ["python", "-m", "payproc.database.models"],
         ["celery", "-A", "tasks.runner", "worker"],
-        ["granian", "web.wsgi:application_"],
+        ["gunicorn", "web.wsgi:application_"],
+        ["gunicorn", "--config=web/front/configuration.py", "web.wsgi:app"],
         ["celery", "-A", "tasks.app", "flower", "--conf=tasks/flower.py"],
     ],
 )
@@ -202,7 +203,7 @@ def test_a_command_that_does_not_exist_is_told(command: list[str]) -> None:
 @pytest.mark.parametrize(
     ("command", "of"),
     [
-        (["granian"], ["web"]),
+        (["gunicorn"], ["web"]),
         (["celery", "-A", "tasks.app", "worker"], WORKERS),
         (["celery", "-A", "tasks.app", "beat"], ["beat"]),
     ],

@@ -1,0 +1,198 @@
+"""One connection: how long it may take, and how its request is carried out."""
+
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from waitress.buffers import OverflowableBuffer, ReadOnlyFileBasedBuffer
+from waitress.channel import ClientDisconnected, HTTPChannel
+from waitress.task import ErrorTask, WSGITask
+
+from payproc.operations import logs
+from web.errors import problem
+from web.front.lanes import Lane, lane_of
+
+if TYPE_CHECKING:
+    from web.front.server import Server
+
+log = structlog.get_logger()
+
+# Answers up to here leave in one piece, head and body together: a system call and a packet instead of two of each.
+_ONE_PIECE = 64 * 1024
+
+
+class Refusal(ErrorTask):  # type: ignore[misc]  # waitress ships no types
+    """The answer to what is no request, or a larger one than any of ours."""
+
+    def execute(self) -> None:
+        """Answer in the shape of all our errors. What was sent is not repeated."""
+        status = HTTPStatus(self.request.error.code)
+        answer = problem(status, f"{status.description or status.phrase}.", code=status.name.lower())
+        self.status = f"{status.value} {status.phrase}"
+        self.response_headers.append(("Content-Type", str(answer.content_type)))
+        self.set_close_on_finish()
+        body = answer.get_data()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
+    """A connection that a peer holds at our pace: bytes that come or go too slowly end it."""
+
+    error_task_class = Refusal
+    server: "Server"
+
+    def __init__(self, server: "Server", *rest: Any, **named: Any) -> None:  # noqa: ANN401 (waitress' own)
+        # When what it is at began: to be silent, to send a request, to take an answer.
+        self._since = time.monotonic()
+        self._received = self._written = 0
+        self._asked_before = False
+        # A thread is about to hand its answer to the kernel.
+        self._is_sending = False
+        super().__init__(server, *rest, **named)
+
+    @property
+    def lane(self) -> Lane:
+        """The lane of the request that has come whole."""
+        request = self.requests[0]
+        return Lane.FILES if request.error else lane_of(request.path)
+
+    @property
+    def holds(self) -> int:
+        """Bytes of requests that are kept for it."""
+        coming = [each for each in (self.request, *self.requests) if each is not None]
+        return sum(len(each.header_plus) + (len(each.body_rcv) if each.body_rcv else 0) for each in coming)
+
+    @property
+    def waits_since(self) -> float | None:
+        """Since when its peer lets us wait; None while it waits for us."""
+        return None if self.requests and not self.total_outbufs_len else self._since
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way on it."""
+        return not self.requests and self.request is None and not self.total_outbufs_len
+
+    def is_overdue(self, now: float) -> bool:
+        """Tell whether its peer took longer than it may."""
+        limits, seconds = self.server.limits, now - self._since
+        if self.total_outbufs_len:
+            return limits.too_slow(self._written - self.total_outbufs_len, seconds)
+        if self.requests:
+            return False
+        if self.request is not None:
+            return seconds > limits.request or limits.too_slow(self._received, seconds)
+        return seconds > (limits.silence if self._asked_before else limits.first_silence)
+
+    def received(self, data: bytes) -> bool:
+        """Take bytes of a request."""
+        arriving = self.request
+        taken: bool = super().received(data)
+        if self.request is not arriving and self.request is not None:
+            self._since, self._received = time.monotonic(), 0
+        self._received += len(data)
+        return taken
+
+    def write_soon(self, data: Any) -> int:  # noqa: ANN401 (bytes, or a file of waitress')
+        """Keep a part of an answer, and send it once that is worth it.
+
+        Raises ClientDisconnected.
+        """
+        if not self.connected:
+            raise ClientDisconnected
+        if not self.total_outbufs_len:
+            self._begin_answer()
+        self._written += len(data)
+        if not isinstance(data, ReadOnlyFileBasedBuffer) and self.total_outbufs_len + len(data) <= _ONE_PIECE:
+            return self._keep(data)
+        kept: int = super().write_soon(data)
+        self._tell_loop()
+        return kept
+
+    def _begin_answer(self) -> None:
+        self._since, self._written = time.monotonic(), 0
+        with self.outbuf_lock:
+            # One that was too small once keeps all that it ever held.
+            if self.outbufs[-1].buf is not None:
+                self.outbufs.append(OverflowableBuffer(self.adj.outbuf_overflow))
+
+    def _keep(self, data: bytes) -> int:
+        with self.outbuf_lock:
+            if not self.connected:
+                raise ClientDisconnected
+            self.outbufs[-1].append(data)
+            self.total_outbufs_len += len(data)
+        return len(data)
+
+    def service(self) -> None:
+        """Carry out the request that has come whole, in a lane's thread. What the peer is slow to take, the loop sends.
+
+        waitress' own wakes the loop after each request; this one does where the loop has something to do.
+        """
+        request = self.requests[0]
+        is_last = self._carry_out(request)
+        request.close()
+        self._since, self._asked_before = time.monotonic(), True
+        # Before the answer leaves: the next request may be here before this thread takes another step.
+        self._is_sending = True
+        self._go_on(is_last=is_last)
+        with self.outbuf_lock:
+            if self.total_outbufs_len:
+                self._flush_exception(self._flush_some, do_close=False)
+        self._is_sending = False
+        if self.total_outbufs_len or self.close_when_flushed or self.will_close or self._map.rests(self._fileno):
+            self._tell_loop()
+
+    def readable(self) -> bool:
+        """Tell whether another request may come."""
+        ending = self.will_close or self.close_when_flushed
+        return not (ending or self.requests or (self.total_outbufs_len and not self._is_sending))
+
+    def writable(self) -> bool:
+        """Tell whether the loop has something to do here; while a thread sends, it would only be in its way."""
+        return not self._is_sending and bool(self.total_outbufs_len or self.will_close or self.close_when_flushed)
+
+    def handle_write(self) -> None:
+        """Send what is left, in the loop; a thread may still add to it."""
+        if self.total_outbufs_len:
+            self._flush_exception(self._flush_some_if_lockable)
+        if self.will_close or (self.close_when_flushed and not self.total_outbufs_len):
+            self.handle_close()
+
+    def _carry_out(self, request: Any) -> bool:  # noqa: ANN401 (waitress' own)
+        task = (self.error_task_class if request.error else WSGITask)(self, request)
+        if self.server.is_stopping:
+            task.set_close_on_finish()
+        # Whoever has gone gets no answer; what a provider tells us counts, whether or not it waits for our thanks.
+        if not self.connected and self.lane is not Lane.NOTICES:
+            return True
+        try:
+            task.service()
+        except ClientDisconnected:
+            return True
+        except Exception as defect:
+            log.exception("a defect in an answer", **logs.described(defect))
+            return True
+        return bool(task.close_on_finish)
+
+    def _go_on(self, *, is_last: bool) -> None:
+        with self.requests_lock:
+            if is_last:
+                self.close_when_flushed = True
+                self.requests.clear()
+                return
+            self.requests.pop(0)
+            if self.requests and self.connected:
+                self.server.add_task(self)
+
+    def _tell_loop(self) -> None:
+        if self.connected and self._fileno is not None:
+            self._map.changed(self._fileno)
+            self.server.pull_trigger()
+
+    def del_channel(self, map: Any = None) -> None:  # noqa: A002, ANN401 (waitress' own)
+        """Leave the loop."""
+        if self._fileno is not None:
+            self.server.left(self)
+        super().del_channel(map)

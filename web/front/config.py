@@ -1,0 +1,12 @@
+"""What gunicorn is told: `gunicorn --config=web/front/config.py --bind=… web.wsgi:app`."""
+
+worker_class = "web.front.worker.FrontWorker"
+workers = 2
+# Beside the four for notices: as many as the pool of a process gives connections (payproc/database/engine.py).
+threads = 6
+# A loop that has been silent for so long hangs, and is replaced.
+timeout = 30
+# An answer may be waited for up to 30 s (Prefer: wait).
+graceful_timeout = 40
+# Who may stop us has a signal for it.
+control_socket_disable = True

@@ -1,0 +1,68 @@
+"""Which threads carry out a request. What is jammed in one lane holds up no other."""
+
+import queue
+import re
+import threading
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Protocol
+
+import structlog
+
+from payproc.operations import logs
+from web.api.locations import PAYMENTS
+
+log = structlog.get_logger()
+
+
+class Lane(StrEnum):
+    """A kind of request, by what it may have to wait for."""
+
+    # What providers tell us: each is one statement, and none waits behind a customer.
+    NOTICES = "notices"
+    # Neither the database nor anybody else is asked.
+    FILES = "files"
+    REQUESTS = "requests"
+
+
+_NOTICES = re.compile(rf"{PAYMENTS}/(webhook/stripe|[^/]+/notify)/?")
+_FILES = re.compile(r"/(healthz|openapi\.json|docs(/.*)?|(pay|console)/static/.+)/?")
+
+
+def lane_of(path: str) -> Lane:
+    """Say in which lane a request travels."""
+    if _NOTICES.fullmatch(path):
+        return Lane.NOTICES
+    return Lane.FILES if _FILES.fullmatch(path) else Lane.REQUESTS
+
+
+class Servable(Protocol):
+    """A connection whose request has come whole."""
+
+    def service(self) -> None:
+        """Carry the request out and answer it."""
+
+
+class Crew:
+    """The threads of a lane, and what waits for them."""
+
+    def __init__(self, lane: Lane, *, threads: int) -> None:
+        self._waiting: queue.SimpleQueue[Servable] = queue.SimpleQueue()
+        for number in range(threads):
+            # They end with the process, which first waits for the requests: nothing of a request is lost.
+            threading.Thread(target=self._work, name=f"{lane}-{number}", daemon=True).start()
+
+    def add_task(self, servable: Servable) -> None:
+        """Let the next free thread carry this request out."""
+        self._waiting.put(servable)
+
+    def _work(self) -> None:
+        for servable in self._endless():
+            try:
+                servable.service()
+            except Exception as defect:
+                log.exception("a defect in the front", **logs.described(defect))
+
+    def _endless(self) -> Iterator[Servable]:
+        while True:
+            yield self._waiting.get()
