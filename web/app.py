@@ -126,6 +126,6 @@ def _allow_origin(response: Response) -> None:
         "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
         "Access-Control-Expose-Headers": "Location, Idempotent-Replayed, Retry-After",
         "Access-Control-Max-Age": "600",
-        "Vary": "Origin",
     }
     response.headers.update(allowed)
+    response.vary.add("Origin")

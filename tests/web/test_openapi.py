@@ -1,5 +1,6 @@
 """The OpenAPI document, and a fuzzer that believes it."""
 
+import gzip
 import re
 
 import pytest
@@ -23,6 +24,7 @@ NOT_OPERATIONS = {
     "docs",
     "openapi_document",
     "openapi_document_beside_page",
+    "docs_script",
     "scalar.static",
     "scalar.scalar",
     "pay.static",
@@ -125,3 +127,25 @@ def test_the_page_fetches_nothing_from_elsewhere(anonymous: FlaskClient) -> None
     assert "default-src 'self'" in page.headers["Content-Security-Policy"]
     with anonymous.get("/docs/scalar/js/scalar.standalone.js") as script:
         assert script.status_code == 200
+
+
+SCRIPT = "/docs/scalar/js/scalar.standalone.js"
+
+
+def test_the_script_travels_compressed_and_is_kept_for_ever(anonymous: FlaskClient) -> None:
+    with anonymous.get(SCRIPT) as plain, anonymous.get(SCRIPT, headers={"Accept-Encoding": "br, gzip"}) as packed:
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(packed.data) == plain.data
+        assert len(packed.data) < len(plain.data) / 3
+        assert "immutable" in packed.headers["Cache-Control"]
+        assert packed.headers["ETag"] != plain.headers["ETag"]
+    # An address that names its content: another release's script is another address.
+    assert re.search(r"scalar\.standalone\.js\?[0-9a-f]{16}", anonymous.get("/docs", follow_redirects=True).text)
+
+
+@pytest.mark.parametrize("path", [SCRIPT, "/openapi.json"])
+def test_who_has_it_is_not_sent_it_again(anonymous: FlaskClient, path: str) -> None:
+    with anonymous.get(path) as first:
+        kept = {"If-None-Match": first.headers["ETag"]}
+    with anonymous.get(path, headers=kept) as again:
+        assert (again.status_code, again.data) == (304, b"")

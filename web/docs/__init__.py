@@ -1,14 +1,18 @@
 """The OpenAPI document at /openapi.json and a page to read it at /docs. Nothing is fetched from elsewhere."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flask import Response, jsonify, redirect
+from flask import Response, redirect
+from flask.json import dumps
 from flask_openapi.models.security_scheme import SecurityScheme
 from flask_openapi.models.server import Server
 from flask_openapi.openapi import OpenAPI
 from flask_openapi_scalar.plugins import RegisterPlugin
 from werkzeug.wrappers import Response as AnyResponse
+
+from web.docs.assets import ASK_AGAIN, FOR_EVER, Asset
 
 DESCRIPTION = """\
 Take cards through Stripe Checkout and Pakistani wallets, give money back, and see why each payment is as it is.
@@ -56,21 +60,36 @@ def servers(public_base_url: str) -> list[Server | dict[str, Any]]:
 def register(app: OpenAPI) -> None:
     """Serve the document and the page."""
     app.config["SCALAR_CONFIG"] = _PAGE_SETTINGS
-    app.config["SCALAR_HTML_STRING"] = _template()
     page = RegisterPlugin.register(doc_url="openapi.json")
+    script = _script(Path(page.static_folder or "") / "js" / "scalar.standalone.js")
+    app.config["SCALAR_HTML_STRING"] = _template(script)
     page.after_request(_stay_home)
     app.register_blueprint(page, url_prefix="/docs")
-    app.add_url_rule("/openapi.json", "openapi_document", lambda: jsonify(document(app)))
-    app.add_url_rule("/docs/openapi.json", "openapi_document_beside_page", lambda: jsonify(document(app)))
+    # Before the page's own files, which Flask opens anew for each who reads.
+    app.add_url_rule("/docs/scalar/js/scalar.standalone.js", "docs_script", script.respond)
+
+    @cache
+    def kept() -> Asset:
+        text = dumps(document(app))
+        return Asset(body=text.encode(), media_type="application/json", cache_control=ASK_AGAIN)
+
+    app.add_url_rule("/openapi.json", "openapi_document", lambda: kept().respond())
+    app.add_url_rule("/docs/openapi.json", "openapi_document_beside_page", lambda: kept().respond())
     app.add_url_rule("/docs", "docs", _to_page, strict_slashes=False)
     app.add_url_rule("/", "root", _to_page)
 
 
-def _template() -> str:
+@cache
+def _script(path: Path) -> Asset:
+    return Asset(body=path.read_bytes(), media_type="text/javascript; charset=utf-8", cache_control=FOR_EVER)
+
+
+def _template(script: Asset) -> str:
     # The plugin's own page has neither a language nor a name, and knows no id of whoever reads it.
     here = Path(__file__).parent
-    page, script = ((here / name).read_text(encoding="utf-8") for name in ("page.html", "own_ids.js"))
-    return page.replace("{{ own_ids }}", f"{{% raw %}}{script}{{% endraw %}}")
+    page, own_ids = ((here / name).read_text(encoding="utf-8") for name in ("page.html", "own_ids.js"))
+    filled = page.replace("{{ own_ids }}", f"{{% raw %}}{own_ids}{{% endraw %}}")
+    return filled.replace("{{ script_digest }}", script.digest)
 
 
 def _to_page() -> AnyResponse:

@@ -37,20 +37,34 @@ class Refusal(ErrorTask):  # type: ignore[misc]  # waitress ships no types
         self.write(body)
 
 
+class Answer(WSGITask):  # type: ignore[misc]  # waitress ships no types
+    """What the application answers."""
+
+    def build_response_header(self) -> bytes:
+        """Write the head; where we are about to stop, the next request goes to another connection."""
+        if self.channel.server.is_stopping:
+            self.set_close_on_finish()
+        head: bytes = super().build_response_header()
+        return head
+
+
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
     """A connection that a peer holds at our pace: bytes that come or go too slowly end it."""
 
-    error_task_class = Refusal
     server: "Server"
 
     def __init__(self, server: "Server", *rest: Any, **named: Any) -> None:  # noqa: ANN401 (waitress' own)
-        # When what it is at began: to be silent, to send a request, to take an answer.
-        self._since = time.monotonic()
+        self._begin()
         self._received = self._written = 0
         self._asked_before = False
         # A thread is about to hand its answer to the kernel.
         self._is_sending = False
         super().__init__(server, *rest, **named)
+
+    def _begin(self) -> None:
+        # When what it is at began: to be silent, to send a request, to take an answer.
+        self._since = self._looked_at = time.monotonic()
+        self._moved_then = 0
 
     @property
     def lane(self) -> Lane:
@@ -78,19 +92,28 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
         """Tell whether its peer took longer than it may."""
         limits, seconds = self.server.limits, now - self._since
         if self.total_outbufs_len:
-            return limits.too_slow(self._written - self.total_outbufs_len, seconds)
+            return self._is_too_slow(now, moved=self._written - self.total_outbufs_len)
         if self.requests:
             return False
         if self.request is not None:
-            return seconds > limits.request or limits.too_slow(self._received, seconds)
+            return seconds > limits.request or self._is_too_slow(now, moved=self._received)
         return seconds > (limits.silence if self._asked_before else limits.first_silence)
+
+    def _is_too_slow(self, now: float, *, moved: int) -> bool:
+        # Since the last look, not since the beginning: what the kernels on the way take at first, nobody has read.
+        limits, seconds = self.server.limits, now - self._looked_at
+        if seconds < limits.grace:
+            return False
+        before, self._moved_then, self._looked_at = self._moved_then, moved, now
+        return moved - before < limits.least_rate * seconds
 
     def received(self, data: bytes) -> bool:
         """Take bytes of a request."""
         arriving = self.request
         taken: bool = super().received(data)
         if self.request is not arriving and self.request is not None:
-            self._since, self._received = time.monotonic(), 0
+            self._begin()
+            self._received = 0
         self._received += len(data)
         return taken
 
@@ -111,7 +134,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
         return kept
 
     def _begin_answer(self) -> None:
-        self._since, self._written = time.monotonic(), 0
+        self._begin()
+        self._written = 0
         with self.outbuf_lock:
             # One that was too small once keeps all that it ever held.
             if self.outbufs[-1].buf is not None:
@@ -133,9 +157,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
         request = self.requests[0]
         is_last = self._carry_out(request)
         request.close()
-        self._since, self._asked_before = time.monotonic(), True
+        self._asked_before = True
         # Before the answer leaves: the next request may be here before this thread takes another step.
         self._is_sending = True
+        if not self.total_outbufs_len:
+            self._begin()
         self._go_on(is_last=is_last)
         with self.outbuf_lock:
             if self.total_outbufs_len:
@@ -161,9 +187,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
             self.handle_close()
 
     def _carry_out(self, request: Any) -> bool:  # noqa: ANN401 (waitress' own)
-        task = (self.error_task_class if request.error else WSGITask)(self, request)
-        if self.server.is_stopping:
-            task.set_close_on_finish()
+        task = (Refusal if request.error else Answer)(self, request)
         # Whoever has gone gets no answer; what a provider tells us counts, whether or not it waits for our thanks.
         if not self.connected and self.lane is not Lane.NOTICES:
             return True

@@ -26,7 +26,7 @@ class Lane(StrEnum):
 
 
 _NOTICES = re.compile(rf"{PAYMENTS}/(webhook/stripe|[^/]+/notify)/?")
-_FILES = re.compile(r"/(healthz|openapi\.json|docs(/.*)?|(pay|console)/static/.+)/?")
+_FILES = re.compile(r"/(healthz|openapi\.json|docs(/.*)?|(pay|console)/assets/.+)/?")
 
 
 def lane_of(path: str) -> Lane:

@@ -19,7 +19,7 @@ class Limits:
     silence: float = 75
     # A whole request, from its first byte.
     request: float = 30
-    # Either direction: from so many seconds on, at least so many bytes a second since it began.
+    # Either direction: looked at so often, it has come on by so many bytes a second.
     grace: float = 10
     least_rate: float = 1024
     # With more open than this, those that have held us up longest give way to who comes next.
@@ -31,10 +31,6 @@ class Limits:
     # A request's head, and its body: more than any of ours, Stripe's events are a few kilobytes.
     head: int = 32 * 1024
     body: int = 1024 * 1024
-
-    def too_slow(self, moved: int, seconds: float) -> bool:
-        """Tell whether so many bytes in so many seconds are too few."""
-        return moved < self.least_rate * (seconds - self.grace)
 
 
 def raise_descriptors() -> int:

@@ -1,0 +1,33 @@
+"""Which threads carry out a request: the application's own routes, each in its lane."""
+
+import pytest
+from flask import Flask
+
+from web.front.lanes import Lane, lane_of
+
+
+def _paths(flask_app: Flask, *, ending: str) -> list[str]:
+    rules = [rule for rule in flask_app.url_map.iter_rules() if rule.endpoint.endswith(ending)]
+    assert rules
+    return [rule.rule.replace("<path:filename>", "any.css") for rule in rules]
+
+
+def test_whatever_a_provider_tells_us_travels_alone(flask_app: Flask) -> None:
+    paths = _paths(flask_app, ending="_notify") + _paths(flask_app, ending="stripe_webhook")
+    assert {lane_of(path) for path in paths} == {Lane.NOTICES}
+    assert {lane_of(f"{path}/") for path in paths} == {Lane.NOTICES}
+
+
+def test_files_wait_for_no_database_and_no_request(flask_app: Flask) -> None:
+    paths = [
+        path for ending in (".static", "docs_script", "openapi_document") for path in _paths(flask_app, ending=ending)
+    ]
+    assert {lane_of(path) for path in paths} == {Lane.FILES}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/payments/checkout", "/api/v1/payments/a/notify/b", "/readyz", "/", "/api/v1/payments/jazz-cash/return"],
+)
+def test_all_else_travels_together(path: str) -> None:
+    assert lane_of(path) is Lane.REQUESTS
