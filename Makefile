@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test lint types contracts tests format lock clean
+.PHONY: help up demo test lint types contracts tests faults format lock clean
 # The order is the point: what is fastest to fail comes first.
 .NOTPARALLEL:
 
@@ -38,6 +38,9 @@ contracts: $(VENV)/.installed-dev ## who may import whom
 # A place of this run's own: each start of pytest closes the usual one to PostgreSQL's user, under runs still going on.
 tests: $(VENV)/.installed-dev ## tests, with the real servers (TESTS="tests/web -k money" for some of them)
 	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && set -x && $(BIN)/pytest -n 2 --dist loadscope --basetemp="$$place/tests" $(TESTS)
+
+faults: $(VENV)/.installed-dev ## everything that may happen to real processes, attacks in full
+	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && set -x && $(BIN)/pytest -m "full or not full" --basetemp="$$place/tests" tests/faults $(TESTS)
 
 format: $(VENV)/.installed-dev ## let ruff format and mend
 	$(BIN)/ruff check --fix .

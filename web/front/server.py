@@ -65,23 +65,28 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress ships no types
 
     def handle_accept(self) -> None:
         """Take in the next who waits at the door: one in a turn, so that the processes share a crowd."""
-        # The other process was faster, or the peer has gone again.
-        with suppress(OSError):
-            self._take_in(*self.socket.accept())
+        try:
+            accepted, address = self.socket.accept()
+        except OSError:
+            # The other process was faster, or the peer has gone again.
+            return
+        try:
+            self._take_in(accepted, address[0], address)
+        except OSError:
+            accepted.close()
 
-    def _take_in(self, accepted: socket.socket, address: tuple[Any, ...]) -> None:
+    def _take_in(self, accepted: socket.socket, host: str, address: tuple[Any, ...]) -> None:
         if len(self.active_channels) >= self.limits.connections:
             self._make_room()
-        most = self.limits.of_an_address
-        if most is not None and self._of_an_address[address[0]] >= most:
+        if self.limits.of_an_address is not None and self._of_an_address[host] >= self.limits.of_an_address:
             self._turned_away += 1
             _reset(accepted)
             accepted.close()
             return
-        self._of_an_address[address[0]] += 1
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
         self.channel_class(self, accepted, address, self.adj, map=self._map)
+        self._of_an_address[host] += 1
 
     def left(self, channel: Channel) -> None:
         """Count a connection no more."""
