@@ -32,8 +32,8 @@ _LONGEST_WAIT_SECONDS = 30
 # The provider has answered about half a second after the request; asking the row more often gains nothing a person
 # sees.
 _LOOK_EVERY_SECONDS = 0.05
-# A waiting request holds a thread. With four threads a process or more, two may wait: the others stay free for
-# webhooks. Who finds no slot gets the 202 that waiting would have ended in.
+# A waiting request holds a thread of those for waiting (web/front/lanes.py), so only two may: the third gives who finds
+# no slot the 202 that waiting would have ended in.
 _wait_slots = threading.BoundedSemaphore(2)
 
 

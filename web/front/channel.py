@@ -70,7 +70,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
     def lane(self) -> Lane:
         """The lane of the request that has come whole."""
         request = self.requests[0]
-        return Lane.FILES if request.error else lane_of(request.path)
+        return Lane.FILES if request.error else lane_of(request.path, prefer=request.headers.get("PREFER", ""))
 
     @property
     def holds(self) -> int:

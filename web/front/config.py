@@ -2,8 +2,8 @@
 
 worker_class = "web.front.worker.FrontWorker"
 workers = 2
-# Beside the four for notices: as many as the pool of a process gives connections (payproc/database/engine.py).
-threads = 6
+# With those of the other lanes (web/front/worker.py) about as many as the pool of a process gives connections.
+threads = 4
 # A loop that has been silent for so long hangs, and is replaced.
 timeout = 30
 # An answer may be waited for up to 30 s (Prefer: wait).

@@ -20,20 +20,29 @@ class Lane(StrEnum):
 
     # What providers tell us: each is one statement, and none waits behind a customer.
     NOTICES = "notices"
-    # Neither the database nor anybody else is asked.
+    # Whether this process lives: nobody else is asked, and nobody is waited for.
+    LIVENESS = "liveness"
+    # The same for everybody, and many at once may want them.
     FILES = "files"
+    # Whoever asked to wait for the provider (Prefer: wait) holds a thread for as long as half a minute.
+    WAITS = "waits"
     REQUESTS = "requests"
 
 
 _NOTICES = re.compile(rf"{PAYMENTS}/(webhook/stripe|[^/]+/notify)/?")
-_FILES = re.compile(r"/(healthz|openapi\.json|docs(/.*)?|(pay|console)/assets/.+)/?")
+_LIVENESS = re.compile(r"/healthz/?")
+_FILES = re.compile(r"/(openapi\.json|docs(/.*)?|(pay|console)/assets/.+)/?")
 
 
-def lane_of(path: str) -> Lane:
-    """Say in which lane a request travels."""
+def lane_of(path: str, *, prefer: str = "") -> Lane:
+    """Say in which lane a request travels, by its path and its header Prefer."""
     if _NOTICES.fullmatch(path):
         return Lane.NOTICES
-    return Lane.FILES if _FILES.fullmatch(path) else Lane.REQUESTS
+    if _LIVENESS.fullmatch(path):
+        return Lane.LIVENESS
+    if _FILES.fullmatch(path):
+        return Lane.FILES
+    return Lane.WAITS if "wait" in prefer.lower() else Lane.REQUESTS
 
 
 class Servable(Protocol):

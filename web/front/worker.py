@@ -16,7 +16,9 @@ from web.front.server import Server
 if TYPE_CHECKING:
     from payproc.application import Application
 
-_NOTICE_THREADS = 4
+# Beside those of Lane.REQUESTS (config.py). Two of the three may wait (web/idempotent.py); the third says "202" to all
+# others who would like to.
+_THREADS = {Lane.NOTICES: 4, Lane.LIVENESS: 1, Lane.FILES: 1, Lane.WAITS: 3}
 _SWEEP_SECONDS = 1.0
 # While it stops, requests end at any moment.
 _LAST_TURNS_SECONDS = 0.05
@@ -69,8 +71,7 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn ships no types
         )
 
     def _crews(self) -> dict[Lane, Crew]:
-        threads = {Lane.NOTICES: _NOTICE_THREADS, Lane.FILES: 1, Lane.REQUESTS: self.cfg.threads}
-        return {lane: Crew(lane, threads=threads[lane]) for lane in Lane}
+        return {lane: Crew(lane, threads=_THREADS.get(lane, self.cfg.threads)) for lane in Lane}
 
     def _sweep(self, now: float) -> None:
         self.notify()

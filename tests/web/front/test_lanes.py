@@ -25,6 +25,12 @@ def test_files_wait_for_no_database_and_no_request(flask_app: Flask) -> None:
     assert {lane_of(path) for path in paths} == {Lane.FILES}
 
 
+@pytest.mark.parametrize("prefer", ["wait=30", "respond-async, Wait=5"])
+def test_who_would_wait_holds_up_nobody_who_would_not(prefer: str) -> None:
+    assert lane_of("/api/v1/payments/checkout", prefer=prefer) is Lane.WAITS
+    assert lane_of("/api/v1/payments/webhook/stripe", prefer=prefer) is Lane.NOTICES
+
+
 @pytest.mark.parametrize(
     "path",
     ["/api/v1/payments/checkout", "/api/v1/payments/a/notify/b", "/readyz", "/", "/api/v1/payments/jazz-cash/return"],
