@@ -59,6 +59,7 @@ task_default_queue = "clock"
 task_queues = [
     *(Queue(name.value) for name in jobs.Queue),
     *(Queue(jobs.provider_queue(method)) for method in PROVIDERS),
+    *(Queue(jobs.push_queue(method)) for method in PROVIDERS),
 ]
 
 imports = ("tasks.tasks",)

@@ -14,6 +14,7 @@ PayprocError                        500  no
 ├── IdempotencyKeyReused            422  no     same key, other words
 ├── NotAuthenticated                401  no     no credential, or none that is accepted
 ├── NotAllowed                      403  no     a good credential that may not do this
+├── TooManyRequests                 429  again  one of many too many: the same again, after a while
 ├── IdentityUnavailable             503  again  nobody says whether the credential is good
 ├── NoticeMalformed                 400  no     not a notice at all
 ├── BadSignature                    403  no     a notice we must not believe
@@ -97,6 +98,16 @@ class IdempotencyKeyReused(PayprocError):
     """An Idempotency-Key came back with another body."""
 
     code = "idempotency_key_reused"
+
+
+class TooManyRequests(PayprocError):
+    """Right words, and too many of them at once: the same again, after `retry_after`."""
+
+    code = "too_many_requests"
+
+    def __init__(self, message: str, *, retry_after: timedelta = timedelta(minutes=1), code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.retry_after = retry_after
 
 
 class NoticeMalformed(PayprocError):

@@ -17,44 +17,75 @@ from datetime import timedelta
 _MOST_AT_ONCE = 64
 
 
-class _Crew:
-    # As many messages as there are workers' threads may arrive at once. The gateway, and our own database, are to see
-    # only so many calls of them, so they share one pool.
-    def __init__(self) -> None:
-        self.threads = ThreadPoolExecutor(max_workers=_MOST_AT_ONCE, thread_name_prefix="job")
-        self._free = threading.Semaphore(_MOST_AT_ONCE)
+class Crew:
+    """The threads of a process, and who has a place among them.
+
+    As many messages as there are workers' threads may arrive at once. The gateway, and our own database, are to see
+    only so many calls of them, so they share one crew.
+    """
+
+    def __init__(self, *, threads: int = _MOST_AT_ONCE) -> None:
+        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="job")
+        self._most = threads
+        self._free = threading.Semaphore(threads)
         # One message at a time gathers places: two that had half of theirs would wait for each other.
         self._gathering = threading.Lock()
 
-    def gather(self, count: int, *, longest: float) -> int:
-        """Take so many places, or none where they are not free in so many seconds; return how many were taken."""
+    @contextmanager
+    def places(self, count: int, *, longest: timedelta) -> Iterator["Places | None"]:
+        """Wait for a place for each of a message's jobs; None where they are not free in so long.
+
+        One job alone runs in the thread of its message.
+        """
+        wanted = 0 if count == 1 else min(count, self._most)
+        if not self._gather(wanted, longest=longest.total_seconds()):
+            yield None
+            return
+        taken = Places(self, wanted)
+        try:
+            yield taken
+        finally:
+            taken.leave()
+
+    def submit(self, act: Callable[[], None]) -> Future[None]:
+        """Run something in the next thread that is free."""
+        return self._threads.submit(contextvars.copy_context().run, act)
+
+    def leave(self, count: int) -> None:
+        """Give places back."""
+        if count:
+            self._free.release(count)
+
+    def stop(self) -> None:
+        """End the threads, when they have done what they do."""
+        self._threads.shutdown()
+
+    def _gather(self, count: int, *, longest: float) -> bool:
+        if not count:
+            return True
         last = time.monotonic() + longest
         if not self._gathering.acquire(timeout=longest):
-            return 0
+            return False
         try:
             for taken in range(count):
                 if not self._free.acquire(timeout=max(0.0, last - time.monotonic())):
                     self.leave(taken)
-                    return 0
+                    return False
         finally:
             self._gathering.release()
-        return count
-
-    def leave(self, count: int) -> None:
-        if count:
-            self._free.release(count)
+        return True
 
 
 class Places:
     """The places of one message. Each is free again as soon as its job has ended."""
 
-    def __init__(self, crew: _Crew, taken: int) -> None:
+    def __init__(self, crew: Crew, taken: int) -> None:
         self._crew = crew
         self._left = taken
 
     def submit(self, act: Callable[[], None]) -> Future[None]:
         """Run something in a place of its own."""
-        running = self._crew.threads.submit(contextvars.copy_context().run, act)
+        running = self._crew.submit(act)
         if self._left:
             self._left -= 1
             running.add_done_callback(lambda _: self._crew.leave(1))
@@ -66,37 +97,17 @@ class Places:
         self._left = 0
 
 
-@contextmanager
-def places(count: int, *, longest: timedelta) -> Iterator[Places | None]:
-    """Wait for a place for each of a message's jobs; None where they are not free in so long.
-
-    One job alone runs in the thread of its message.
-    """
-    if count == 1:
-        yield Places(_crew(), 0)
-        return
-    wanted = min(count, _MOST_AT_ONCE)
-    found = _crew().gather(wanted, longest=longest.total_seconds())
-    if not found:
-        yield None
-        return
-    taken = Places(_crew(), found)
-    try:
-        yield taken
-    finally:
-        taken.leave()
-
-
 # A cache does not wait for its first caller: many threads would make many pools.
 _making = threading.Lock()
 
 
-def _crew() -> _Crew:
+def crew_of_process() -> Crew:
+    """Return the one crew of this process."""
     with _making:
         return _crew_of(os.getpid())
 
 
 @functools.cache
-def _crew_of(_pid: int) -> _Crew:
+def _crew_of(_pid: int) -> Crew:
     # A fork has another number, and none of its parent's threads.
-    return _Crew()
+    return Crew()

@@ -31,8 +31,7 @@ from payproc.jobs import Claimed, Kind, moment
 from payproc.mail.smtp import MailTrouble, MailUnavailable
 from payproc.operations import logs
 from payproc.records.reviews import close_if_open, open_review
-from tasks import crew
-from tasks.crew import Places
+from tasks.crew import Crew, Places, crew_of_process
 from tasks.freshness import DatabaseClock
 from tasks.holding import held, persistently
 
@@ -48,11 +47,19 @@ HANDLERS: dict[Kind, Handler] = {kind: resolve_name(kind.policy.handler) for kin
 _clock = DatabaseClock()
 
 
-def run(app: Application, dispatched: Sequence[tuple[str, UUID]], *, until: datetime | None = None) -> int:
+def run(
+    app: Application,
+    dispatched: Sequence[tuple[str, UUID]],
+    *,
+    until: datetime | None = None,
+    crew: Crew | None = None,
+) -> int:
     """Run the jobs whose token is still good, as many at once as their kind allows; return how many were claimed.
 
-    After `until` (by the database's clock) none is: such a message is dropped, and as a rule without asking.
+    After `until` (by the database's clock) none is: such a message is dropped, and as a rule without asking. `crew` is
+    that of the process unless given.
     """
+    crew = crew or crew_of_process()
     with crew.places(len(dispatched), longest=app.settings.ring_lease) as places:
         if places is None or (until is not None and _clock.is_past(until)):
             # It waited so long that its rows have been sent again: nothing was begun, and nothing is lost.

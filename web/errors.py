@@ -1,6 +1,7 @@
 """Every non-2xx answer: one shape, application/problem+json, and no traceback."""
 
 import itertools
+import math
 import re
 from http import HTTPStatus
 
@@ -20,6 +21,7 @@ from payproc.errors import (
     NoticeMalformed,
     PayprocError,
     RequestRefused,
+    TooManyRequests,
 )
 from payproc.operations import logs
 from payproc.records.identity.jwks import IdentityUnavailable
@@ -41,6 +43,7 @@ _STATUS: dict[type[PayprocError], HTTPStatus] = {
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     NotAllowed: HTTPStatus.FORBIDDEN,
     RequestRefused: HTTPStatus.CONFLICT,
+    TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     IdentityUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
@@ -95,6 +98,8 @@ def _known(error: PayprocError) -> Response:
         return _unknown(error)
     field = error.field if isinstance(error, InvalidRequest) else None
     answer = problem(status, error.message, code=error.code, field=field, subject=error.subject)
+    if isinstance(error, TooManyRequests):
+        answer.headers["Retry-After"] = str(math.ceil(error.retry_after.total_seconds()))
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         answer.headers["Retry-After"] = "10"
     if status is HTTPStatus.UNAUTHORIZED:

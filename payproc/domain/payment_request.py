@@ -39,6 +39,8 @@ class PaymentRequest:
     cancel_url: str | None = None
     phone: str | None = field(default=None, repr=False)
     cnic: str | None = field(default=None, repr=False)
+    # Whence the client asks; None where nobody can say.
+    address: str | None = field(default=None, repr=False)
     order_id: str | None = None
     # What the client said, even without an amount: it must not be another than the order's.
     currency: str | None = None

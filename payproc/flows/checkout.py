@@ -17,6 +17,7 @@ from payproc.domain.states import OPEN, PaymentStatus
 from payproc.errors import Conflict, InvalidRequest
 from payproc.flows import poll
 from payproc.flows.provider_requests import start_request
+from payproc.flows.push_quota import admit_push
 from payproc.flows.redirects import check_redirect
 from payproc.providers.answers import PostForm, StartResult
 from payproc.providers.base import PostingForms
@@ -33,7 +34,7 @@ def take_payment(
 ) -> Payment:
     """Write a payment down with the work that starts it; nobody is called here.
 
-    Raises InvalidRequest or Conflict, and then nothing is written.
+    Raises InvalidRequest, Conflict or TooManyRequests, and then nothing is written.
     """
     payment = _create_payment(app, session, request, user=user, method=method)
     provider = app.provider(method)
@@ -41,6 +42,7 @@ def take_payment(
         case StartMode.IDEMPOTENT:
             jobs.stage(session, jobs.Kind.START_PAYMENT, payment.id, method=method)
         case StartMode.SINGLE_SHOT:
+            _admit_push(app, session, payment, request)
             jobs.stage(session, jobs.Kind.PUSH_PAYMENT, payment.id, method=method)
         case StartMode.FORM_POST:
             _hand_out_form(app, session, payment)
@@ -80,6 +82,12 @@ def _create_payment(
     payments.add(session, payment, provenance=Provenance(source=Source.API, evidence=user.id))
     provider.check(start_request(session, payment, payer=payer))
     return payment
+
+
+def _admit_push(app: Application, session: Session, payment: Payment, request: PaymentRequest) -> None:
+    # A provider that pushes has refused by now what names no phone.
+    phone = normalised(request.phone) if request.phone else ""
+    admit_push(session, payment, phone=phone, address=request.address, settings=app.settings)
 
 
 def _price_of(order: Order | None, *, offered: Money | None, currency: str | None) -> Money:

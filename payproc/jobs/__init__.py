@@ -9,7 +9,7 @@ All durations are measured by the database's clock: hosts disagree, the database
 """
 
 from payproc.jobs.hold import moment
-from payproc.jobs.kinds import USUAL_LIMITS, Kind, Policy, Queue, Turn, provider_queue
+from payproc.jobs.kinds import USUAL_LIMITS, Kind, Policy, Queue, Turn, provider_queue, push_queue
 from payproc.jobs.leases import (
     MOST_CRASHES,
     Claimed,
@@ -53,6 +53,7 @@ __all__ = [
     "finish",
     "moment",
     "provider_queue",
+    "push_queue",
     "recall",
     "renew",
     "requeue",

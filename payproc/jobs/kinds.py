@@ -1,5 +1,6 @@
 """The kinds of work: one row of one table each, from which Celery's tasks, beat's schedule and the rest are made."""
 
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -9,7 +10,10 @@ from payproc.domain.payment_methods import PaymentMethod
 
 
 class Queue(StrEnum):
-    """Queues of no provider. Each provider has its own: a sick one holds up neither another nor the notices."""
+    """Queues of no provider. Each provider has its own: a sick one holds up neither another nor the notices.
+
+    And each has one for its pushes, which wait for their customers: behind those nothing short would be done.
+    """
 
     NOTICES = "notices"
     MAIL = "mail"
@@ -21,6 +25,11 @@ class Queue(StrEnum):
 def provider_queue(method: PaymentMethod) -> str:
     """Name the queue of a provider's calls."""
     return f"provider.{method}"
+
+
+def push_queue(method: PaymentMethod) -> str:
+    """Name the queue of a provider's wallet charges."""
+    return f"push.{method}"
 
 
 class Turn(StrEnum):
@@ -70,7 +79,7 @@ class Policy:
     purpose: str
     _: KW_ONLY
     handler: str  # takes the application and the job; named and not imported, for it stands above the jobs
-    queue: Queue | None = None  # None: that of the payment's provider
+    queue: Queue | Callable[[PaymentMethod], str] = provider_queue  # or one of the payment's provider
     turn: Turn = Turn.FIRST
     batch: int = 1  # ids in a message
     side_by_side: int = 1  # how many of a message run at once
@@ -92,6 +101,7 @@ class Kind(StrEnum):
         "payment.push",
         "Start a payment whose customer is waited for; it must not go out twice",
         handler="payproc.flows.start:start_payment",
+        queue=push_queue,
         limits=_WAITING_LIMITS,
     )
     INQUIRE_PAYMENT = Policy(

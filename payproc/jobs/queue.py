@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from payproc.database.models import Job, JobState
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.jobs.kinds import Kind, Turn, provider_queue
+from payproc.jobs.kinds import Kind, Queue, Turn
 
 # A kind that this release does not know waits for one that does: during a roll-back there are such rows.
 _KINDS = {turn: tuple(kind.value for kind in Kind if kind.policy.turn is turn) for turn in Turn}
@@ -121,10 +121,10 @@ def withdraw(session: Session, kind: Kind, subject: str) -> None:
 
 def _queue(kind: Kind, method: PaymentMethod | None) -> str:
     queue = kind.policy.queue
-    if queue is None:
-        assert method is not None, f"{kind} needs a payment method"
-        return provider_queue(method)
-    return queue
+    if isinstance(queue, Queue):
+        return queue
+    assert method is not None, f"{kind} needs a payment method"
+    return queue(method)
 
 
 def _dedupe_key(kind: Kind, subject: str) -> str:

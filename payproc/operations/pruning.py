@@ -91,6 +91,8 @@ LIVES: Sequence[Life] = (
     Life(table=models.Tick, setting="ticks_life", since=models.Tick.created_at, over=true()),
     Life(table=models.IdempotencyKey, setting="idempotency_key_life", since=models.IdempotencyKey.created_at,
          over=true()),
+    # While it may still ring somebody it counts.
+    Life(table=models.PushShare, setting="push_shares_life", since=models.PushShare.created_at, over=true()),
     Life(table=Notice, setting="notices_life", since=Notice.settled_at, over=Notice.settled_at.is_not(None)),
     Life(table=SeenKey, setting="abandoned_run_life", since=ReconciliationRun.touched_at,
          over=and_(SeenKey.run_id == ReconciliationRun.id, ReconciliationRun.state != RunState.RUNNING)),

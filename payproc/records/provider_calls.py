@@ -47,8 +47,7 @@ def record_attempt(
     A new one is a new attempt under a new key, and comes only after an answer or a definite refusal. Two workers
     asking at once get the same row, so the same key and the same parameters.
 
-    It is `job` that will send it, and holds its lease for as long as that takes. Raises LeaseLost where another run has
-    taken the job over: whoever writes a call down, or sends it, after that does so behind the other's back.
+    It is `job` that will send it: its lease is taken up anew. Raises LeaseLost where another run has claimed it.
     """
     jobs.secure(session, job)
     last = _last_call(session, operation, subject)

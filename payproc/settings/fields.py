@@ -89,6 +89,10 @@ class Settings(Servers):
     push_timeout: PushTimeout = timedelta(seconds=100)
     # How long a wallet charge that never reached its gateway is tried before the payment fails.
     push_patience: Duration = timedelta(minutes=10)
+    # Wallet charges whose customer may still be rung, at most: for one phone, of one user, from one address.
+    pushes_per_phone: Annotated[int, Field(ge=1)] = 3
+    pushes_per_user: Annotated[int, Field(ge=1)] = 20
+    pushes_per_address: Annotated[int, Field(ge=1)] = 40
     # How long a gateway that failed five times in a row is left alone.
     circuit_rest: Duration = timedelta(seconds=30)
     # Unsigned notices taken from one address by each web process.
@@ -110,6 +114,7 @@ class Settings(Servers):
     done_jobs_life: Duration = timedelta(days=7)
     dead_jobs_life: Duration = timedelta(days=90)
     ticks_life: Duration = timedelta(days=30)
+    push_shares_life: Duration = timedelta(days=1)
     notices_life: Duration = timedelta(days=400)
     mails_life: Duration = timedelta(days=400)
     runs_life: Duration = timedelta(days=400)

@@ -32,7 +32,16 @@ _PAY_BUTTON = re.compile(r'action="([^"]+/pay)"')
 _LETTERS = 2
 # The clock has nothing to do in half a minute, nothing is compared, and nobody looks.
 _NOT_NEEDED = ("beat", "flower", "worker-reconcile")
-_TOLD = ("web", "relay", "worker-stripe", "worker-jazz-cash", "worker-easy-paisa", "worker-notices", "gateway")
+_TOLD = (
+    "web",
+    "relay",
+    "worker-stripe",
+    "worker-jazz-cash",
+    "worker-easy-paisa",
+    "worker-pushes",
+    "worker-notices",
+    "gateway",
+)
 # A table squeezes its columns rather than overflow, and an id that is cut cannot be looked up.
 _WIDE_ENOUGH = 140
 

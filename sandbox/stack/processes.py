@@ -57,10 +57,11 @@ def processes(site: Site) -> tuple[Process, ...]:
         Process(name="relay", command=(sys.executable, "-m", "tasks.relay"), up=Says("relay started")),
         # A queue group a worker: a sick provider holds up neither the notices nor the mail.
         _worker("notices", queues="notices", concurrency=1),
-        _worker("stripe", queues="provider.stripe", concurrency=2),
-        # Threads: a wallet's push waits for its customer, and dozens may wait at once.
+        _worker("stripe", queues="provider.stripe,push.stripe", concurrency=2),
+        # Threads: gateways take their time, and a push waits for its customer. Dozens may wait at once.
         _worker("jazz-cash", queues="provider.jazz_cash", concurrency=32, pool="threads"),
         _worker("easy-paisa", queues="provider.easy_paisa", concurrency=32, pool="threads"),
+        _worker("pushes", queues="push.jazz_cash,push.easy_paisa", concurrency=64, pool="threads"),
         _worker("mail", queues="mail,clock", concurrency=1),
         _worker("reconcile", queues="reconcile,invariants", concurrency=1),
         Process(

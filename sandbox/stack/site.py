@@ -27,6 +27,10 @@ _HABITS = {
     # A person who breaks something here on purpose does not want to wait as long as production may.
     "RETRY_BASE": "1s",
     "RING_LEASE": "5s",
+    # The phones that answer as one wants are few, and whoever tries them is one user at one address.
+    "PUSHES_PER_PHONE": "100",
+    "PUSHES_PER_USER": "100",
+    "PUSHES_PER_ADDRESS": "100",
 }
 # Settings that are the stack's own and no others. That some processes are up is read from their logs.
 PLUMBING = frozenset(

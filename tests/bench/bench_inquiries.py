@@ -23,7 +23,7 @@ from payproc.database.engine import Database
 from sandbox.stack.ports import Ports
 from sandbox.stack.running import Stack, running_stack
 
-_NOT_NEEDED = ("beat", "flower", "worker-stripe", "worker-jazz-cash", "worker-mail", "worker-notices")
+_NOT_NEEDED = ("beat", "flower", "worker-stripe", "worker-jazz-cash", "worker-pushes", "worker-mail", "worker-notices")
 _LOOK_EVERY_SECONDS = 0.5
 _GIVE_UP_AFTER_SECONDS = 600
 

@@ -25,6 +25,7 @@ PROCESSES = (
     "relay",
     "worker-jazz-cash",
     "worker-easy-paisa",
+    "worker-pushes",
     "worker-notices",
     "worker-stripe",
     "worker-mail",

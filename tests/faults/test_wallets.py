@@ -12,7 +12,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.processes
 
-WORKER, PUSH, INQUIRY = "worker-easy-paisa", "easypaisa initiate", "easypaisa inquiry"
+WORKER, PUSH, INQUIRY = "worker-pushes", "easypaisa initiate", "easypaisa inquiry"
 
 
 def push(shop: Shop) -> str:

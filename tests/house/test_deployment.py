@@ -22,7 +22,7 @@ import celeryconfig
 from payproc.application import Application
 from payproc.bootstrap import load_settings, settings_type
 from payproc.errors import SettingsInvalid
-from payproc.jobs import Claimed, Kind, Queue, provider_queue
+from payproc.jobs import Claimed, Kind, Queue, provider_queue, push_queue
 from payproc.providers.registry import PROVIDERS
 from payproc.settings.connections import ONE, room_problems, total, web_pools, worker_pools
 from tasks import runner
@@ -42,10 +42,12 @@ WORKERS = (
     "worker-stripe",
     "worker-jazz-cash",
     "worker-easy-paisa",
+    "worker-jazz-cash-push",
+    "worker-easy-paisa-push",
     "worker-mail",
     "worker-reconcile",
 )
-WALLETS = ("worker-jazz-cash", "worker-easy-paisa")
+WALLETS = tuple(name for name in WORKERS if "jazz-cash" in name or "easy-paisa" in name)
 # Read by `db grants` alone.
 OF_THE_MIGRATION = {"APPLICATION_PASSWORD"}
 SHARED = ("database_connections", "web_processes", "worker_processes")
@@ -224,7 +226,8 @@ def test_every_option_of_a_command_is_one_its_program_knows(command: list[str], 
 
 def test_every_queue_is_consumed_by_exactly_one_worker() -> None:
     consumed = Counter(queue for name in WORKERS for queue in _queues_of(name))
-    queues = {*(queue.value for queue in Queue), *(provider_queue(method) for method in PROVIDERS)}
+    of_providers = (name(method) for method in PROVIDERS for name in (provider_queue, push_queue))
+    queues = {*(queue.value for queue in Queue), *of_providers}
     assert consumed == Counter(dict.fromkeys(queues, 1))
     assert {queue.name for queue in celeryconfig.task_queues} == queues
 

@@ -115,6 +115,7 @@ def test_no_setting_that_a_stack_gives_itself_is_taken_but_its_habits(site: Site
     assert set(wishes(exported).taken) == {
         *("JAZZ_CASH_DIALECT", "EASY_PAISA_DIALECT", "POLL_SCHEDULE_JAZZ_CASH", "POLL_SCHEDULE_EASY_PAISA"),
         *("MAIL_FROM", "OPERATOR_MAIL", "RETRY_BASE", "RING_LEASE"),
+        *("PUSHES_PER_PHONE", "PUSHES_PER_USER", "PUSHES_PER_ADDRESS"),
     }
 
 
@@ -148,7 +149,7 @@ def test_every_queue_has_a_worker(site: Site) -> None:
     commands = {each.name: " ".join(each.command) for each in processes(site)}
     queues = [command.partition("-Q ")[2].split()[0] for name, command in commands.items() if "worker" in name]
     assert sorted(",".join(queues).split(",")) == sorted(
-        [*jobs.Queue, *(jobs.provider_queue(method) for method in PROVIDERS)]
+        [*jobs.Queue, *(name(method) for method in PROVIDERS for name in (jobs.provider_queue, jobs.push_queue))]
     )
 
 

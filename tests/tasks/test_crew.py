@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from payproc import jobs
 from payproc.database.models import Job, JobState
 from payproc.providers.jazz_cash import JAZZ_CASH
-from tasks import crew, runner
+from tasks import runner
+from tasks.crew import Crew
 from tests.support.waiting import wait_until
 from tests.support.wallet_world import NEVER, WalletWorld
 
@@ -29,11 +30,10 @@ def world(wallet_world: WalletWorld) -> WalletWorld:
 
 
 @pytest.fixture
-def small_crew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(crew, "_MOST_AT_ONCE", THREADS)
-    crew._crew_of.cache_clear()  # noqa: SLF001 (a process has one crew, and this one's is small)
-    yield
-    crew._crew_of.cache_clear()  # noqa: SLF001 (as above)
+def crew() -> Iterator[Crew]:
+    small = Crew(threads=THREADS)
+    yield small
+    small.stop()
 
 
 def polls(world: WalletWorld, *, of: int, messages: int) -> list[Message]:
@@ -47,9 +47,9 @@ def polls(world: WalletWorld, *, of: int, messages: int) -> list[Message]:
 
 
 @contextmanager
-def worked_on(world: WalletWorld, messages: list[Message]) -> Iterator[None]:
+def worked_on(world: WalletWorld, messages: list[Message], crew: Crew) -> Iterator[None]:
     with ThreadPoolExecutor(max_workers=len(messages)) as threads:
-        running = [threads.submit(runner.run, world.app, message) for message in messages]
+        running = [threads.submit(runner.run, world.app, message, crew=crew) for message in messages]
         yield
         assert sum(each.result() for each in running) == sum(map(len, messages))
 
@@ -60,12 +60,11 @@ def begun(world: WalletWorld) -> int:
         return session.scalars(running).one()
 
 
-@pytest.mark.usefixtures("small_crew")
-def test_what_waits_for_a_thread_has_not_begun_and_its_lease_neither(world: WalletWorld) -> None:
+def test_what_waits_for_a_thread_has_not_begun_and_its_lease_neither(world: WalletWorld, crew: Crew) -> None:
     messages = polls(world, of=3, messages=3)
     world.break_wallet(INQUIRY, "slow", times=None, seconds=0.5)
     most = 0
-    with worked_on(world, messages):
+    with worked_on(world, messages, crew):
 
         def all_done() -> bool:
             nonlocal most
@@ -76,12 +75,11 @@ def test_what_waits_for_a_thread_has_not_begun_and_its_lease_neither(world: Wall
     assert 3 <= most <= THREADS
 
 
-@pytest.mark.usefixtures("small_crew")
-def test_a_message_that_found_no_thread_before_it_was_sent_again_leaves_its_jobs_alone(world: WalletWorld) -> None:
+def test_a_message_that_finds_no_threads_in_time_leaves_its_jobs_alone(world: WalletWorld, crew: Crew) -> None:
     [message] = polls(world, of=3, messages=1)
     with crew.places(THREADS, longest=MINUTE) as taken:
         assert taken is not None
         impatient = world.with_settings(ring_lease=timedelta(milliseconds=50))
-        assert runner.run(impatient.app, message) == 0
+        assert runner.run(impatient.app, message, crew=crew) == 0
         assert begun(world) == 0
-    assert runner.run(world.app, message) == 3
+    assert runner.run(world.app, message, crew=crew) == 3

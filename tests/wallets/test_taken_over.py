@@ -87,7 +87,7 @@ def calls_at_wallet(world: WalletWorld) -> set[str]:
     return {call["operation"] for call in requests.get(f"{world.wallet_url}/calls", timeout=5).json()}
 
 
-def test_a_push_whose_lease_was_taken_over_after_it_was_written_down_does_not_go_out(world: WalletWorld) -> None:
+def test_a_push_whose_lease_was_taken_over_does_not_go_out(world: WalletWorld) -> None:
     payment = world.take(JAZZ_CASH, phone=APPROVED)
     job = claimed(world, payment.id)
     # The second commit writes the call down. The run that takes over finds it, and asks from then on.
@@ -130,7 +130,7 @@ def test_a_push_that_waited_for_its_payments_row_is_sent_with_a_whole_lease(worl
     assert world.at_wallet(payment)["debits"] == 1
 
 
-def test_a_refund_whose_lease_was_taken_over_after_it_was_written_down_does_not_go_out(world: WalletWorld) -> None:
+def test_a_refund_whose_lease_was_taken_over_does_not_go_out(world: WalletWorld) -> None:
     payment = world.begin(JAZZ_CASH, phone=APPROVED)
     world.becomes(payment, "completed")
     with world.app.database.transaction() as session:

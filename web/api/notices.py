@@ -17,6 +17,7 @@ from payproc.domain.payment_methods import PaymentMethod, path_of
 from payproc.errors import BadSignature, NoticeMalformed
 from payproc.flows.inbox.accept import accept_notice
 from payproc.flows.inbox.returns import CameBack, take_return
+from payproc.flows.push_quota import holder_of
 from payproc.providers.notices import RawNotice
 from payproc.providers.stripe import STRIPE
 from web.api.blueprints import problems
@@ -46,7 +47,7 @@ class HintCap:
 
     def admits(self) -> bool:
         """Count this delivery, and tell whether it is looked at."""
-        return self._limiter.hit(self._limit, request.remote_addr or "unknown")
+        return self._limiter.hit(self._limit, holder_of(request.remote_addr or "unknown"))
 
 
 def blueprint_of(methods: Iterable[PaymentMethod], *, hints_per_minute: int) -> APIBlueprint:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from flask import Response
+from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,7 @@ from web.pay import links, page
 from web.schemas.headers import StartHeader
 from web.schemas.wallets import WalletAnswer, WalletBody, WalletQuery
 
-_REFUSALS = problems(400, 401, 403, 404, 409, 413, 415, 422, 503)
+_REFUSALS = problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
 _BY_HAND = "Answers 201 with `form_url` and `payload` where the customer's browser begins the payment by posting them"
 
 View = Callable[..., Response]
@@ -47,13 +47,15 @@ def blueprint_of(methods: Iterable[PaymentMethod]) -> APIBlueprint:
 def _view(method: PaymentMethod) -> View:
     def initiate(header: StartHeader, query: WalletQuery, body: WalletBody) -> Response:
         wanted = body.request(phone=_one_phone(body, query), cnic=body.cnic)
+        wanted = replace(wanted, address=request.remote_addr)
         return _initiate(wanted, method, IdempotentRequest.of(header))
 
     initiate.__name__ = f"initiate_{method}"
     initiate.__doc__ = (
         f"{_BY_HAND}; otherwise 202, and the customer approves on the phone. With `Prefer: wait=N` (at most 30 "
         "seconds) the answer is held until the wallet has said something, and is 201 then: a decline as well as a yes. "
-        "`pay_url` is a page that leads the customer through."
+        "`pay_url` is a page that leads the customer through. 429 where too many are being rung already, for one "
+        "phone, one user or one address: after `Retry-After` the same again."
     )
     return initiate
 

@@ -17,7 +17,7 @@ from payproc.database.models.ledger import (
 from payproc.database.models.notices import Notice, NoticeState
 from payproc.database.models.orders import Order, OrderStatus
 from payproc.database.models.payments import Payment, PaymentEvent
-from payproc.database.models.provider_calls import CallState, Circuit, ProviderCall
+from payproc.database.models.provider_calls import CallState, Circuit, ProviderCall, PushShare
 from payproc.database.models.reconciliation import (
     FindingKind,
     Loop,
@@ -57,6 +57,7 @@ __all__ = [
     "Payment",
     "PaymentEvent",
     "ProviderCall",
+    "PushShare",
     "ReconciliationFinding",
     "ReconciliationRun",
     "Refund",

@@ -1,10 +1,10 @@
-"""Calls that change something at a provider, each written down before it is sent, and gateways left alone."""
+"""Calls that change something at a provider, each written down first; gateways left alone; whom pushes ring."""
 
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, UniqueConstraint, func
+from sqlalchemy import JSON, ForeignKey, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from payproc.database.models.base import Base, closed_set
@@ -54,3 +54,16 @@ class Circuit(Base):
     operation: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[str]
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class PushShare(Base):
+    """One push, in the share of one phone, user or address.
+
+    `holder` names it and cannot be read back: a keyed digest. Pruned when no push so old can ring anybody.
+    """
+
+    __tablename__ = "push_shares"
+
+    holder: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(primary_key=True, server_default=func.now())
+    payment_id: Mapped[str] = mapped_column(ForeignKey("payments.id"), primary_key=True)
