@@ -20,6 +20,12 @@ from payproc.settings import Schedule
 
 _GIVE_UP_AFTER = timedelta(days=10)  # no method we offer settles later; from here a person looks
 _FINAL_POLL_AFTER = timedelta(days=1)
+# In the payload of an inquiry's job: a hint wants it, so anybody may.
+HINTED = "hinted"
+# However many hints come, the gateway is asked about one payment no more often than this.
+HINTS_EVERY = timedelta(seconds=10)
+# A wallet may still take the money of a payment it called failed, and tell so late: a hint has it asked this long.
+_HINTS_AFTER_END = timedelta(days=7)
 # Settled for good, or by us: nobody need ask.
 _PAID = frozenset({PaymentStatus.COMPLETED, PaymentStatus.REFUNDED})
 
@@ -32,6 +38,8 @@ def inquire_payment(app: Application, job: jobs.Claimed) -> None:
     """
     with app.database.transaction() as session:
         payment = session.get_one(Payment, job.subject)
+        if job.payload.get(HINTED) and not _hints_turn(session, job, payment):
+            return
         provider = app.provider_of(payment)
         ref = payment_ref(payment, named=job.payload.get(NAMED))
         if payment.status in _PAID:
@@ -50,6 +58,30 @@ def inquire_payment(app: Application, job: jobs.Claimed) -> None:
         payment = outcomes.apply_outcome(session, job.subject, outcome, provenance=provenance)
         jobs.finish(session, job)
         stage_after(app, session, payment, polled=job.payload.get("polled", 0) + 1, named=ref.named)
+
+
+def hints_turn(session: Session, payment: Payment) -> timedelta | None:
+    """Say how long a hint waits until the provider may be asked; None where it is not asked any more.
+
+    A payment that was paid has nothing to learn from a hint, and one that ended long ago has had its time.
+    """
+    if payment.status in _PAID:
+        return None
+    now = session.scalars(select(func.now())).one()
+    if payment.status not in OPEN and now - payments.ended_at(session, payment) > _HINTS_AFTER_END:
+        return None
+    asked = payment.polled_at
+    return timedelta(0) if asked is None else max(timedelta(0), asked + HINTS_EVERY - now)
+
+
+def _hints_turn(session: Session, job: jobs.Claimed, payment: Payment) -> bool:
+    # Here and not only where hints are staged: a hint that came while an inquiry ran has the same job run once more.
+    wait = hints_turn(session, payment)
+    if wait is None:
+        jobs.finish(session, job)
+    elif wait:
+        jobs.await_turn(session, job, error="asked a moment ago", after=wait)
+    return wait == timedelta(0)
 
 
 def stage_after(app: Application, session: Session, payment: Payment, *, polled: int, named: str | None = None) -> None:

@@ -40,7 +40,9 @@ def deployment_problems(settings: Settings) -> list[str]:
         if getattr(settings, name) < _LEAST_MEMORY
     ]
     if settings.push_shares_life < settings.push_patience + settings.push_timeout:
-        problems.append("PUSH_SHARES_LIFE must be at least PUSH_PATIENCE and PUSH_TIMEOUT together: a push still counts")
+        problems.append(
+            "PUSH_SHARES_LIFE must be at least PUSH_PATIENCE and PUSH_TIMEOUT together: a push still counts"
+        )
     if not settings.is_production:
         return problems
     problems += [problem for name, secret in _secrets(settings) for problem in weak_secret(name, secret)]

@@ -36,7 +36,7 @@ View = Callable[[], AnyResponse]
 
 
 class HintCap:
-    """How many unsigned notices one address may leave behind in a minute, by each process of the front.
+    """How many unsigned notices and returns one address may leave behind in a minute, by each process of the front.
 
     In memory on purpose: the front never talks to the broker, and a row per delivery would be the flood itself.
     """
@@ -67,7 +67,7 @@ def blueprint_of(methods: Iterable[PaymentMethod], *, hints_per_minute: int) -> 
             verb(f"/{path_of(method)}/notify", responses={"200": ReceivedAnswer})(
                 _named(_notify(method, cap), f"{name}_notify")
             )
-            verb(f"/{path_of(method)}/return", responses={"303": None})(_named(_return(method), f"{name}_return"))
+            verb(f"/{path_of(method)}/return", responses={"303": None})(_named(_return(method, cap), f"{name}_return"))
     return blueprint
 
 
@@ -107,10 +107,10 @@ def _notify(method: PaymentMethod, cap: HintCap) -> View:
     return notify
 
 
-def _return(method: PaymentMethod) -> View:
+def _return(method: PaymentMethod, cap: HintCap) -> View:
     def returned() -> AnyResponse:
         """Take a browser back from the provider's pages, and show it its payment if it began it."""
-        came = take_return(application(), method, _raw())
+        came = take_return(application(), method, _raw(), admits_hint=cap.admits)
         if isinstance(came, CameBack):
             about(came.payment.id)
             # A reference may be known to others: by itself it opens no page.

@@ -1,6 +1,6 @@
 """Hints: notices that anybody could have sent. They move nothing; at most they bring our own question forward."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -10,15 +10,10 @@ from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import Notice, NoticeState, Payment
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.domain.states import PaymentStatus
+from payproc.flows import poll
 from payproc.flows.provider_requests import NAMED
 from payproc.providers.notices import Hint
 from payproc.records import payments
-
-# However many hints come, the gateway is asked about one payment no more often than this.
-_POLLED_EVERY = timedelta(seconds=10)
-# A payment that ended without money may still have been paid. One that was paid has nothing to learn from a hint.
-_WORTH_ASKING = frozenset(PaymentStatus) - {PaymentStatus.COMPLETED, PaymentStatus.REFUNDED}
 
 
 def take_hint(app: Application, method: PaymentMethod, hint: Hint, *, body: bytes, received_at: datetime) -> None:
@@ -29,24 +24,20 @@ def take_hint(app: Application, method: PaymentMethod, hint: Hint, *, body: byte
     """
     with app.database.transaction() as session:
         payment = payments.find_named(session, (hint.reference, *hint.also), hint.references, method=method)
-        if payment is None or payment.status not in _WORTH_ASKING:
+        wait = None if payment is None else poll.hints_turn(session, payment)
+        if payment is None or wait is None:
             return
         _keep_hint(session, payment, hint, body=body, received_at=received_at)
         # Even where its row stands for it already: the question before this hint may have come too early.
-        due_at = _next_inquiry_at(session, payment)
+        due_at = session.scalars(select(func.now())).one() + wait
         named = next(iter(hint.references.values()), None)
-        payload = {} if named is None else {NAMED: named}
+        payload = {poll.HINTED: True} | ({} if named is None else {NAMED: named})
         jobs.stage(session, jobs.Kind.INQUIRE_PAYMENT, payment.id, method=method, due_at=due_at, payload=payload)
-
-
-def _next_inquiry_at(session: Session, payment: Payment) -> datetime:
-    now = session.scalars(select(func.now())).one()
-    return now if payment.polled_at is None else max(now, payment.polled_at + _POLLED_EVERY)
 
 
 def _keep_hint(session: Session, payment: Payment, hint: Hint, *, body: bytes, received_at: datetime) -> None:
     # One row a payment and interval: what a flood leaves behind is bounded by time and not by its own size.
-    interval = int(received_at.timestamp() // _POLLED_EVERY.total_seconds())
+    interval = int(received_at.timestamp() // poll.HINTS_EVERY.total_seconds())
     session.execute(
         insert(Notice)
         .values(

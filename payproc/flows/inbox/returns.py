@@ -1,5 +1,7 @@
 """The customer's browser coming back from a wallet's pages. It chooses what is shown, and decides nothing."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -26,24 +28,29 @@ class CameBack:
     proven: bool
 
 
-def take_return(app: Application, method: PaymentMethod, raw: RawNotice) -> PostForm | CameBack:
+def take_return(
+    app: Application, method: PaymentMethod, raw: RawNotice, *, admits_hint: Callable[[], bool] = lambda: True
+) -> PostForm | CameBack:
     """Return the form that the browser must post next, or the payment that it came back from.
 
-    What a gateway signed is kept as a notice; anything else is a reason to ask, as a hint is. Raises NotFound for a
-    return that names no payment of ours.
+    What a gateway signed is kept as a notice; anything else is a reason to ask, as a hint is, where the caller admits
+    it. Raises NotFound for a return that names no payment of ours.
     """
+    # What a return posts and what it names are one hint.
+    admits_hint = functools.cache(admits_hint)
     provider = app.provider(method)
     if not isinstance(provider, Returning):
         raise NotFound(f"Nobody comes back from {method}.", code="payment_method_unavailable")
     form = provider.next_form(raw)
     if form is not None:
         return form
-    proven = bool(raw.body) and _keep_what_is_signed(app, method, raw)
+    proven = bool(raw.body) and _keep_what_is_signed(app, method, raw, admits_hint=admits_hint)
     hint = provider.returned(raw)
     payment = _payment_of(app, method, hint) if hint else None
     if payment is None or hint is None:
         raise NotFound("This return names no payment of ours.", code="payment_not_found")
-    hints.take_hint(app, method, hint, body=hint.reference.encode(), received_at=raw.received_at)
+    if admits_hint():
+        hints.take_hint(app, method, hint, body=hint.reference.encode(), received_at=raw.received_at)
     return CameBack(payment=payment, proven=proven)
 
 
@@ -53,9 +60,11 @@ def _payment_of(app: Application, method: PaymentMethod, hint: Hint) -> Payment 
         return payments.find_named(session, (hint.reference, *hint.also), {}, method=method)
 
 
-def _keep_what_is_signed(app: Application, method: PaymentMethod, raw: RawNotice) -> bool:
+def _keep_what_is_signed(
+    app: Application, method: PaymentMethod, raw: RawNotice, *, admits_hint: Callable[[], bool]
+) -> bool:
     try:
-        return accept_notice(app, method, raw).proven
+        return accept_notice(app, method, raw, admits_hint=admits_hint).proven
     except (BadSignature, NoticeMalformed) as refused:
         # A customer can post what they like here; they are shown their payment as it is.
         log.warning("return not believed", provider=method, code=refused.code, reason=refused.message)
