@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from celery import Celery
-from celery.signals import worker_init, worker_process_init
+from celery.signals import task_prerun, worker_init, worker_process_init
 from kombu.transport.redis import Channel as RedisChannel
 
 from payproc import settings
@@ -17,6 +17,7 @@ from payproc.bootstrap import application_from, check_room, load_settings
 from payproc.errors import SettingsInvalid
 from payproc.operations import logs
 from payproc.settings.connections import worker_pools
+from tasks.time_limit import raise_as_ours
 
 Found = TypeVar("Found")
 
@@ -58,6 +59,12 @@ def application() -> Application:
 def _check(**_: Any) -> None:  # noqa: ANN401 (Celery's signal arguments)
     # In the parent: what its children would each find out, and die of, again and again.
     _or_exit(lambda: check_room(load_settings()))
+
+
+@task_prerun.connect
+def _own_time_limit(**_: Any) -> None:  # noqa: ANN401 (Celery's signal arguments)
+    # At each task: the pool sets its own handler after a process has been prepared.
+    raise_as_ours()
 
 
 @worker_process_init.connect

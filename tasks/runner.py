@@ -7,6 +7,7 @@
 | meets a refusal of keys    | is tried again as well, and one review asks a person for all that wait        |
 | meets another refusal      | is buried: a person must mend something first                                 |
 | meets a bug, or dies of it | is tried a few times more, then buried                                        |
+| takes longer than it may   | the same; what its message holds behind it is put back as it was              |
 """
 
 import secrets
@@ -34,6 +35,7 @@ from payproc.records.reviews import close_if_open, open_review
 from tasks.crew import Crew, Places, crew_of_process
 from tasks.freshness import DatabaseClock
 from tasks.holding import held, persistently
+from tasks.time_limit import TimeLimitReached
 
 log = structlog.get_logger()
 
@@ -67,8 +69,7 @@ def run(
         claimed = _claimed(app, dispatched)
         if claimed:
             with held(app.database, claimed, lease=app.settings.work_lease):
-                for together in _at_once(claimed):
-                    _run_together(app, together, places)
+                _run_all(app, claimed, places)
         return len(claimed)
 
 
@@ -85,6 +86,23 @@ def _claimed(app: Application, dispatched: Sequence[tuple[str, UUID]]) -> list[C
     # A claim found after a lost answer began earlier. So the clock is heard as late, and fewer are dropped.
     _clock.hear(told, asked_at=moment() if claimed else asked_at)
     return claimed
+
+
+def _run_all(app: Application, claimed: Sequence[Claimed], places: Places) -> None:
+    waiting = list(_at_once(claimed))
+    while waiting:
+        try:
+            _run_together(app, waiting.pop(0), places)
+        except TimeLimitReached:
+            for together in waiting:
+                for job in together:
+                    _put_back(app, job)
+            return
+
+
+def _put_back(app: Application, job: Claimed) -> None:
+    said = "the time of its message was over"
+    _settle(app, job, lambda session: jobs.await_turn(session, job, error=said, after=timedelta(0)))
 
 
 def _at_once(claimed: Sequence[Claimed]) -> Iterator[Sequence[Claimed]]:
@@ -120,6 +138,10 @@ def _run_one(app: Application, job: Claimed) -> None:
             _refused(app, job, refused)
         except PayprocError as refusal:
             _give_up(app, job, f"{refusal.code}: {refusal.message}")
+        except TimeLimitReached as limit:
+            log.error("a handler took too long", seconds=job.kind.policy.limits.soft)  # noqa: TRY400 (no defect's trace)
+            _count_crash(app, job, limit)
+            raise
         except Exception as defect:  # noqa: BLE001 (an edge: a job must outlive any bug in its handler)
             log.error("a handler failed", **logs.described(defect))  # noqa: TRY400 (its text may quote a row)
             _count_crash(app, job, defect)
@@ -158,7 +180,7 @@ def _wait_out(app: Application, job: Claimed, trouble: Exception) -> None:
     _settle(app, job, lambda session: put_back(session, job, error=error, after=after))
 
 
-def _count_crash(app: Application, job: Claimed, defect: Exception) -> None:
+def _count_crash(app: Application, job: Claimed, defect: BaseException) -> None:
     error = f"defect: {type(defect).__name__}"
     # Four times as long each time: five crashes take about seven minutes, which a bad deploy may last.
     after = _backoff(app, 2 * job.crashes + 1)

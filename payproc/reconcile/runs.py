@@ -71,6 +71,8 @@ class Batch(Generic[Item]):
     items: Sequence[Item]
     cursor: str | None
     unreadable: tuple[Unreadable, ...] = ()
+    # How many were compared, where an item may be only a part of what is.
+    compared: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +215,7 @@ def _settled(
         if run.state is not RunState.RUNNING or run.position != before.position:
             raise _under_way(run.loop, work.method)
         step.settle(session, work, run, batch)
-        findings.count(run, "compared", step.name, by=len(batch.items))
+        findings.count(run, "compared", step.name, by=len(batch.items) if batch.compared is None else batch.compared)
         run.calls += calls
         run.touched_at = session.scalars(select(func.now())).one()
         run.position = _after(step, batch, steps)

@@ -1,20 +1,16 @@
 """The money: each line of the balance into the ledger, each payment's line there, each payout the sum of its lines."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from payproc.database.models import FindingKind, Payment, ReconciliationRun, SeenKind
 from payproc.database.models import SettlementLine as KeptLine
-from payproc.domain.money import Money
 from payproc.domain.settlement import LineKind, SettlementLine
-from payproc.providers.listing import PayoutStatus, RemotePayout, Window
+from payproc.providers.listing import Window
 from payproc.reconcile import findings
-from payproc.reconcile.balance import lines, suspense
+from payproc.reconcile.balance import lines, payouts, suspense
 from payproc.reconcile.objects import pages
 from payproc.reconcile.runs import Batch, Step, Steps, Work
 
@@ -25,9 +21,6 @@ _SETTLING = timedelta(minutes=10)
 # Within a day of its payment a line has been written.
 _LINE_DUE_AFTER = timedelta(days=1)
 _OURS_AT_ONCE = 200
-# A payout of a busy day has thousands of lines: a few payouts fill a slice of work.
-_PAYOUTS_AT_ONCE = 3
-_LINES_AT_ONCE = 500
 
 
 def window(now: datetime, last_end: datetime | None) -> Window:
@@ -64,81 +57,10 @@ def _settle_without_line(session: Session, work: Work, run: ReconciliationRun, b
         findings.tell(session, run, FindingKind.FEE_MISSING, payment, theirs=charge, at=at, detail=detail)
 
 
-@dataclass(frozen=True, kw_only=True)
-class PaidOut:
-    """A payout and the lines it is made of."""
-
-    payout: RemotePayout
-    lines: tuple[SettlementLine, ...]
-
-
-def _fetch_payouts(work: Work, cursor: str | None) -> Batch[PaidOut]:
-    # The place inside a page of payouts is ours: the provider's cursor names only whole pages.
-    page_cursor, _, done = (cursor or "|0").rpartition("|")
-    page = work.rate_limit.ask(lambda: work.listing.list_payouts(work.window, cursor=page_cursor or None))
-    first, last = int(done), int(done) + _PAYOUTS_AT_ONCE
-    part = [PaidOut(payout=payout, lines=tuple(_lines_of(work, payout))) for payout in page.items[first:last]]
-    if last < len(page.items):
-        following: str | None = f"{page_cursor}|{last}"
-    else:
-        following = f"{page.next_cursor}|0" if page.next_cursor else None
-    return Batch(items=part, cursor=following, unreadable=page.unreadable if first == 0 else ())
-
-
-def _lines_of(work: Work, payout: RemotePayout) -> Iterator[SettlementLine]:
-    more = payout.itemised
-    cursor: str | None = None
-    while more:
-        page = work.rate_limit.ask(partial(work.listing.list_payout_lines, payout.provider_id, cursor=cursor))
-        yield from page.items
-        cursor = page.next_cursor
-        more = cursor is not None
-
-
-def _settle_payouts(session: Session, work: Work, run: ReconciliationRun, batch: Batch[PaidOut]) -> None:
-    pages.report_unreadable(session, run, batch.unreadable)
-    for paid in batch.items:
-        # A busy day's payout has thousands of lines, and a statement takes only so many values.
-        for first in range(0, len(paid.lines), _LINES_AT_ONCE):
-            part = paid.lines[first : first + _LINES_AT_ONCE]
-            lines.book_all(session, run, part, work.listing)
-        if paid.payout.itemised:
-            _check_sum(session, run, paid)
-        _check_arrival(session, run, paid.payout)
-
-
-def _check_arrival(session: Session, run: ReconciliationRun, payout: RemotePayout) -> None:
-    if payout.status is not PayoutStatus.FAILED:
-        return
-    theirs, kind = payout.provider_id, FindingKind.PAYOUT_FAILED
-    detail = (
-        f"Payout {theirs} of {payout.money} did not reach the bank. {run.provider} has the money back, and pays "
-        "nothing out to that account until it is put right there."
-    )
-    findings.tell(session, run, kind, None, theirs=theirs, at=payout.created_at, detail=detail)
-
-
-def _check_sum(session: Session, run: ReconciliationRun, paid: PaidOut) -> None:
-    payout = paid.payout
-    net = sum(line.net for line in paid.lines if not _is_own(line, payout))
-    others = {line.currency for line in paid.lines} - {payout.money.currency.code}
-    if net == payout.money.amount_minor and not others:
-        return
-    total = Money.of(net, payout.money.currency.code)
-    mixed = f", and lines in {', '.join(sorted(others))}" if others else ""
-    theirs, kind = payout.provider_id, FindingKind.PAYOUT_SUM_MISMATCH
-    detail = f"Payout {theirs} of {payout.money} is made of lines over {total}{mixed}."
-    findings.tell(session, run, kind, None, theirs=theirs, at=payout.created_at, detail=detail)
-
-
-def _is_own(line: SettlementLine, payout: RemotePayout) -> bool:
-    return line.kind is LineKind.PAYOUT and line.source == payout.provider_id
-
-
 STEPS: Steps = (
     Step(name="lines", fetch=_fetch_lines, settle=_settle_lines),
     Step(name="payments without a line", fetch=_fetch_without_line, settle=_settle_without_line),
-    Step(name="payouts", fetch=_fetch_payouts, settle=_settle_payouts),
+    Step(name="payouts", fetch=payouts.fetch, settle=payouts.settle),
     Step(name="lines that met nothing", fetch=suspense.fetch_unmatched, settle=suspense.settle_unmatched),
     Step(name="suspense", fetch=lambda *_: Batch(items=(), cursor=None), settle=suspense.settle_suspense),
 )

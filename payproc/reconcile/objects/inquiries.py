@@ -1,6 +1,5 @@
 """The wallets, which list nothing: payments past their end are asked about, and of those that ended a sample."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,9 +30,6 @@ _LENGTH = timedelta(days=45)
 # What is younger may still be on its way to us by a notice: nothing is late yet.
 _SETTLING = timedelta(minutes=10)
 _AT_ONCE = 20
-# A gateway may take as long over each answer as we let it. A page ends after the answer that passes this: with one
-# time-out (11 s) behind it, and a slice's 15 s before it, the longest stays far below the soft limit of 50 s.
-_PAGE_SECONDS = 8
 _UNDECIDED = frozenset({Verdict.UNKNOWN, Verdict.PENDING, Verdict.PROCESSING})
 
 
@@ -119,11 +115,11 @@ def _in_window(work: Work) -> ColumnElement[bool]:
 
 def _asked(work: Work, rows: Sequence[Payment], *, place: Callable[[Payment, int], str | None]) -> Batch[Fetched]:
     """Ask about each, until the page's time is over; `place` says where to go on after so many."""
-    started = time.monotonic()
+    clock = pages.PageClock()
     fetched: list[Fetched] = []
     for payment in rows:
         fetched.append(Fetched(payment_id=payment.id, outcome=_answer(work, payment)))
-        if time.monotonic() - started > _PAGE_SECONDS:
+        if clock.is_over:
             break
     return Batch(items=fetched, cursor=place(rows[len(fetched) - 1], len(fetched)) if rows else None)
 

@@ -55,6 +55,7 @@ class Sweep(Generic[Row, Remote]):
     # What both agree on may still teach us something.
     learn: Callable[[Session, Row, Remote], None] = lambda *_: None
     apply: Callable[[Session, Work, Payment, Remote, Provenance], Row | None]
+    clock: Callable[[], pages.PageClock] = pages.PageClock
 
     def steps(self) -> Steps:
         """Go through what they list, and then through what is left of ours."""
@@ -118,7 +119,13 @@ class Sweep(Generic[Row, Remote]):
         within = (self.model.created_at >= work.window.begin) & (self.model.created_at < work.window.end)
         due = self.is_due(work, within) & ~findings.is_seen(work.run_id, SeenKind.ROW, ours=self.model.id)
         batch = pages.next_of_ours(work, self.model, due, cursor, limit=_AT_ONCE)
-        return Batch(items=[self._fetched(work, row) for row in batch.items], cursor=batch.cursor)
+        clock = self.clock()
+        fetched: list[Fetched[Row, Remote]] = []
+        for row in batch.items:
+            if fetched and clock.is_over:
+                return Batch(items=fetched, cursor=fetched[-1].row.id)
+            fetched.append(self._fetched(work, row))
+        return Batch(items=fetched, cursor=batch.cursor)
 
     def _fetched(self, work: Work, row: Row) -> Fetched[Row, Remote]:
         answer = self.ask(work, row)
