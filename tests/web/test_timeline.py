@@ -2,10 +2,12 @@
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select, update
 
+from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import Job, JobState, Payment, ProviderCall, Review, ReviewKind, User
 from payproc.domain.provenance import Provenance, Source
@@ -14,7 +16,6 @@ from payproc.flows.request_refund import request_refund
 from payproc.operations import actions
 from payproc.operations.actions import OperatorAction
 from payproc.providers.requests import Operation, PreparedCall
-from payproc.providers.stripe import STRIPE
 from payproc.records import payments, provider_calls, refunds
 from payproc.records.reviews import open_review
 from tests.web.client import Client, checkout_body
@@ -32,14 +33,16 @@ def worked_on(app: Application, payment_id: str, admin: User) -> str:
     """A payment about which operators, workers and providers have left their notes."""
     told = Provenance(source=Source.OPERATOR, evidence=admin.id)
     with app.database.transaction() as session:
+        [dispatched] = jobs.dispatch(session, limit=10, lease=app.settings.ring_lease)
+        messages = [(dispatched.job_id, dispatched.token)]
+        [claimed] = jobs.claim(session, messages, token=uuid4(), lease=app.settings.work_lease)
         session.execute(update(Job).values(last_error="connection refused by 10.0.0.7"))
         attempt = provider_calls.record_attempt(
             session,
             Operation.START,
             payment_id,
-            provider=STRIPE,
-            environment="test",
-            dialect="stripe",
+            job=claimed,
+            payment=session.get_one(Payment, payment_id),
             prepare=lambda: PreparedCall(operation=Operation.START, parameters={}),
         )
         provider_calls.record_answer(session, attempt, "sent")
