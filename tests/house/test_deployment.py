@@ -27,6 +27,7 @@ from payproc.providers.registry import PROVIDERS
 from payproc.settings.connections import ONE, room_problems, total, web_pools, worker_pools
 from tasks import runner
 from tests.support.databases import ROOT
+from web.front.limits import Limits
 
 BIN = Path(sys.executable).parent
 
@@ -36,6 +37,7 @@ COMPOSE_ONLY = {"POSTGRES_PASSWORD", "OWNER_DATABASE_URL", "REDIS_PASSWORD"}
 FOREIGN = {
     "postgres": {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"},
     "redis": {"REDISCLI_AUTH"},
+    "proxy": {"PUBLIC_BASE_URL"},
 }
 WORKERS = (
     "worker-notices",
@@ -177,8 +179,8 @@ def test_compose_file_fits_the_compose_schema() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_compose_runs_every_process_and_the_two_servers() -> None:
-    assert set(compose()["services"]) == {"postgres", "redis", *OURS}
+def test_compose_runs_every_process_and_what_stands_around_them() -> None:
+    assert set(compose()["services"]) == {*FOREIGN, *OURS}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -349,9 +351,25 @@ def test_every_process_but_the_migration_comes_back(name: str) -> None:
     assert service(name)["restart"] == ("no" if name == "migrate" else "unless-stopped")
 
 
-def test_nothing_is_published_beyond_the_loopback() -> None:
+def test_nothing_but_the_proxy_is_published_beyond_the_loopback() -> None:
     published = {name: told["ports"] for name, told in compose()["services"].items() if "ports" in told}
+    assert published.pop("proxy") == ["80:80", "443:443"]
     assert published == {"web": ["127.0.0.1:8400:8400"], "flower": ["127.0.0.1:8404:8404"]}
+
+
+def test_web_believes_the_proxy_that_stands_before_it_and_no_other() -> None:
+    assert service("web")["environment"]["FORWARDED_HOPS"] == "1"
+
+
+def test_the_proxy_gives_silent_connections_up_before_web_does() -> None:
+    # Otherwise it would send a request into a connection that web is just closing.
+    [kept] = re.findall(r"keepalive (\d+)s", _text("deploy/Caddyfile"))
+    assert int(kept) < Limits().silence
+
+
+def test_the_proxy_waits_longer_than_an_answer_may_be_waited_for() -> None:
+    [waits] = re.findall(r"response_header_timeout (\d+)s", _text("deploy/Caddyfile"))
+    assert int(waits) > 30
 
 
 @pytest.mark.parametrize("name", WORKERS)
