@@ -40,7 +40,7 @@ class Servers(BaseSettings):
     database_connections: Annotated[int, Field(ge=1)] = 90
     # How many processes share it: those of web, and of all workers together.
     web_processes: Annotated[int, Field(ge=1)] = 2
-    worker_processes: Annotated[int, Field(ge=1)] = 11
+    worker_processes: Annotated[int, Field(ge=1)] = 13
     broker_url: BrokerUrl = Field(default="redis://127.0.0.1:6379/0", repr=False)
     log_level: LogLevel = "INFO"
     # A dispatched job waits this long for a worker before the relay sends it again: what a wiped broker costs.

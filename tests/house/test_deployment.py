@@ -392,7 +392,8 @@ def test_redis_keeps_what_it_was_told_and_evicts_nothing() -> None:
 def _option(name: str, option: str) -> int:
     command: list[str] = service(name)["command"]
     [given] = [word.partition("=")[2] for word in command if word.startswith(f"{option}=")]
-    return int(given)
+    # A setting's default, where compose passes a setting on.
+    return int(given.rpartition(":-")[2].rstrip("}"))
 
 
 def _processes(name: str) -> int:

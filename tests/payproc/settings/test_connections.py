@@ -27,7 +27,7 @@ def narrow(postgres: Postgres, database_url: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("connections", [40, 90, 500])
-@pytest.mark.parametrize(("web", "workers"), [(1, 3), (2, 11), (4, 5)])
+@pytest.mark.parametrize(("web", "workers"), [(1, 3), (2, 13), (4, 5)])
 def test_however_they_are_divided_the_sum_is_never_more(connections: int, web: int, workers: int) -> None:
     told = {"database_connections": connections, "web_processes": web, "worker_processes": workers}
     settings = settings_of_a_test("postgresql://u@h/d", **told)
@@ -39,14 +39,14 @@ def test_too_few_for_all_processes_are_refused_at_start() -> None:
     with pytest.raises(SettingsInvalid) as refused:
         settings_of_a_test("postgresql://u@h/d", database_connections=30)
     [problem] = refused.value.problems
-    assert problem == "DATABASE_CONNECTIONS is 30, and 2 processes of web and 11 of workers need 36"
+    assert problem == "DATABASE_CONNECTIONS is 30, and 2 processes of web and 13 of workers need 40"
 
 
 def test_a_server_that_takes_fewer_is_told_at_start_and_by_settings_check(narrow: str) -> None:
     with pytest.raises(SettingsInvalid) as refused:
         check_room(settings_of_a_test(narrow))
     [problem] = refused.value.problems
-    assert problem == "DATABASE_CONNECTIONS: the database takes 20, and all processes together open 87"
+    assert problem == "DATABASE_CONNECTIONS: the database takes 20, and all processes together open 78"
     few = settings_of_a_test(narrow, database_connections=20, web_processes=1, worker_processes=4)
     assert check_room(few) == 20
 
