@@ -83,7 +83,7 @@ def test_the_call_itself_looks_when_it_last_asked_whoever_brought_it_forward(wor
     assert inquiries(world) == before + 1
 
 
-def test_who_comes_back_a_hundred_times_brings_few_questions_forward_and_sees_the_page(
+def test_who_comes_back_often_brings_few_questions_forward_and_sees_the_page(
     wallet_world: WalletWorld,
 ) -> None:
     world = wallet_world.speaking(jazz_cash_dialect="hosted-1.1", hints_per_minute=4)
