@@ -10,7 +10,8 @@ from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import Payment, ReviewKind
 from payproc.domain.provenance import Provenance, Source
-from payproc.domain.states import OPEN, PaymentStatus
+from payproc.domain.states import OPEN
+from payproc.flows.hints_turn import HINTED, PAID, hints_turn
 from payproc.flows.provider_requests import GRACE, NAMED, end_of, payment_ref
 from payproc.providers.answers import Outcome, Verdict
 from payproc.providers.requests import StartMode
@@ -20,14 +21,6 @@ from payproc.settings import Schedule
 
 _GIVE_UP_AFTER = timedelta(days=10)  # no method we offer settles later; from here a person looks
 _FINAL_POLL_AFTER = timedelta(days=1)
-# In the payload of an inquiry's job: a hint wants it, so anybody may.
-HINTED = "hinted"
-# However many hints come, the gateway is asked about one payment no more often than this.
-HINTS_EVERY = timedelta(seconds=10)
-# A wallet may still take the money of a payment it called failed, and tell so late: a hint has it asked this long.
-_HINTS_AFTER_END = timedelta(days=7)
-# Settled for good, or by us: nobody need ask.
-_PAID = frozenset({PaymentStatus.COMPLETED, PaymentStatus.REFUNDED})
 
 
 def inquire_payment(app: Application, job: jobs.Claimed) -> None:
@@ -42,7 +35,7 @@ def inquire_payment(app: Application, job: jobs.Claimed) -> None:
             return
         provider = app.provider_of(payment)
         ref = payment_ref(payment, named=job.payload.get(NAMED))
-        if payment.status in _PAID:
+        if payment.status in PAID:
             jobs.finish(session, job)
             return
         if not provider.can_inquire(ref):
@@ -58,20 +51,6 @@ def inquire_payment(app: Application, job: jobs.Claimed) -> None:
         payment = outcomes.apply_outcome(session, job.subject, outcome, provenance=provenance)
         jobs.finish(session, job)
         stage_after(app, session, payment, polled=job.payload.get("polled", 0) + 1, named=ref.named)
-
-
-def hints_turn(session: Session, payment: Payment) -> timedelta | None:
-    """Say how long a hint waits until the provider may be asked; None where it is not asked any more.
-
-    A payment that was paid has nothing to learn from a hint, and one that ended long ago has had its time.
-    """
-    if payment.status in _PAID:
-        return None
-    now = session.scalars(select(func.now())).one()
-    if payment.status not in OPEN and now - payments.ended_at(session, payment) > _HINTS_AFTER_END:
-        return None
-    asked = payment.polled_at
-    return timedelta(0) if asked is None else max(timedelta(0), asked + HINTS_EVERY - now)
 
 
 def _hints_turn(session: Session, job: jobs.Claimed, payment: Payment) -> bool:
@@ -98,7 +77,7 @@ def stage_final_poll(app: Application, session: Session, payment: Payment) -> No
 
     It may still take the money of a payment it called failed, and its notice of that may be lost.
     """
-    ended_unpaid = payment.status not in OPEN | _PAID
+    ended_unpaid = payment.status not in OPEN | PAID
     if not ended_unpaid or app.provider_of(payment).start_mode(payment.dialect) is StartMode.IDEMPOTENT:
         return
     # Counted from the end and not kept in the job: a hint or a returning browser brings that very job forward.

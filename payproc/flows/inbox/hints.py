@@ -10,7 +10,7 @@ from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import Notice, NoticeState, Payment
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.flows import poll
+from payproc.flows.hints_turn import HINTED, HINTS_EVERY, hints_turn
 from payproc.flows.provider_requests import NAMED
 from payproc.providers.notices import Hint
 from payproc.records import payments
@@ -24,20 +24,20 @@ def take_hint(app: Application, method: PaymentMethod, hint: Hint, *, body: byte
     """
     with app.database.transaction() as session:
         payment = payments.find_named(session, (hint.reference, *hint.also), hint.references, method=method)
-        wait = None if payment is None else poll.hints_turn(session, payment)
+        wait = None if payment is None else hints_turn(session, payment)
         if payment is None or wait is None:
             return
         _keep_hint(session, payment, hint, body=body, received_at=received_at)
         # Even where its row stands for it already: the question before this hint may have come too early.
         due_at = session.scalars(select(func.now())).one() + wait
         named = next(iter(hint.references.values()), None)
-        payload = {poll.HINTED: True} | ({} if named is None else {NAMED: named})
+        payload = {HINTED: True} | ({} if named is None else {NAMED: named})
         jobs.stage(session, jobs.Kind.INQUIRE_PAYMENT, payment.id, method=method, due_at=due_at, payload=payload)
 
 
 def _keep_hint(session: Session, payment: Payment, hint: Hint, *, body: bytes, received_at: datetime) -> None:
     # One row a payment and interval: what a flood leaves behind is bounded by time and not by its own size.
-    interval = int(received_at.timestamp() // poll.HINTS_EVERY.total_seconds())
+    interval = int(received_at.timestamp() // HINTS_EVERY.total_seconds())
     session.execute(
         insert(Notice)
         .values(
