@@ -2,7 +2,7 @@
 
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 from waitress.buffers import OverflowableBuffer, ReadOnlyFileBasedBuffer
@@ -12,9 +12,7 @@ from waitress.task import ErrorTask, WSGITask
 from payproc.operations import logs
 from web.errors import problem
 from web.front.lanes import Lane, lane_of
-
-if TYPE_CHECKING:
-    from web.front.server import Server
+from web.front.limits import Limits
 
 log = structlog.get_logger()
 
@@ -22,19 +20,30 @@ log = structlog.get_logger()
 _ONE_PIECE = 64 * 1024
 
 
+class Refused:
+    """waitress' verdict on a request, in the shape of all our errors. What was sent is not repeated."""
+
+    def __init__(self, code: int) -> None:
+        self._code = HTTPStatus(code)
+
+    def to_response(self, _ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
+        """Write the answer, as waitress asks for it."""
+        detail = f"{self._code.description or self._code.phrase}."
+        answer = problem(self._code, detail, code=self._code.name.lower())
+        return (
+            f"{self._code.value} {self._code.phrase}",
+            [("Content-Type", str(answer.content_type))],
+            answer.get_data(),
+        )
+
+
 class Refusal(ErrorTask):  # type: ignore[misc]  # waitress ships no types
     """The answer to what is no request, or a larger one than any of ours."""
 
     def execute(self) -> None:
-        """Answer in the shape of all our errors. What was sent is not repeated."""
-        status = HTTPStatus(self.request.error.code)
-        answer = problem(status, f"{status.description or status.phrase}.", code=status.name.lower())
-        self.status = f"{status.value} {status.phrase}"
-        self.response_headers.append(("Content-Type", str(answer.content_type)))
-        self.set_close_on_finish()
-        body = answer.get_data()
-        self.content_length = len(body)
-        self.write(body)
+        """Answer, and end the connection."""
+        self.request.error = Refused(self.request.error.code)
+        super().execute()
 
 
 class Answer(WSGITask):  # type: ignore[misc]  # waitress ships no types
@@ -51,10 +60,12 @@ class Answer(WSGITask):  # type: ignore[misc]  # waitress ships no types
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
     """A connection that a peer holds at our pace: bytes that come or go too slowly end it."""
 
-    server: "Server"
+    server: Any  # the Server of server.py, which makes these
+    _limits: Limits
 
-    def __init__(self, server: "Server", *rest: Any, **named: Any) -> None:  # noqa: ANN401 (waitress' own)
+    def __init__(self, server: Any, *rest: Any, **named: Any) -> None:  # noqa: ANN401 (waitress' own)
         self._begin()
+        self._limits = server.limits
         self._received = self._written = 0
         self._asked_before = False
         # A thread is about to hand its answer to the kernel.
@@ -90,7 +101,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
 
     def is_overdue(self, now: float) -> bool:
         """Tell whether its peer took longer than it may."""
-        limits, seconds = self.server.limits, now - self._since
+        limits, seconds = self._limits, now - self._since
         if self.total_outbufs_len:
             return self._is_too_slow(now, moved=self._written - self.total_outbufs_len)
         if self.requests:
@@ -101,7 +112,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
 
     def _is_too_slow(self, now: float, *, moved: int) -> bool:
         # Since the last look, not since the beginning: what the kernels on the way take at first, nobody has read.
-        limits, seconds = self.server.limits, now - self._looked_at
+        limits, seconds = self._limits, now - self._looked_at
         if seconds < limits.grace:
             return False
         before, self._moved_then, self._looked_at = self._moved_then, moved, now
