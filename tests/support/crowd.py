@@ -123,7 +123,8 @@ class Door:
     def connect(self, said: bytes = b"", *, source: str = "127.0.0.1", timeout: float = 10) -> socket.socket:
         made = socket.create_connection(self._address, source_address=(source, 0), timeout=timeout)
         self._sockets.enter_context(closing(made))
-        made.sendall(said)
+        if said:
+            made.sendall(said)
         return made
 
     def get(self, path: str = "/", *, source: str = "127.0.0.1") -> bytes:
