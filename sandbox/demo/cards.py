@@ -61,6 +61,8 @@ class Demo:
         # Neither a proxy nor somebody's .netrc has a say on loopback.
         self._session.trust_env = False
         self._key = {"Authorization": f"Bearer {stack.keys['customer']}"}
+        # A customer is not told how their payment was worked on.
+        self._staff_key = {"Authorization": f"Bearer {stack.keys['operator']}"}
 
     def run(self) -> None:
         """Pay once, give a part back, and show why the payment is where it is.
@@ -111,7 +113,7 @@ class Demo:
 
     def _told(self, payment_id: str) -> Any:  # noqa: ANN401 (JSON)
         url = f"{self._payments}/{payment_id}/timeline"
-        entries = self._call("GET", url, expect=200, headers=self._key).json()["timeline"]
+        entries = self._call("GET", url, expect=200, headers=self._staff_key).json()["timeline"]
         sent = [entry for entry in entries if entry["what"] == "mail.sent"]
         return entries if len(sent) == _LETTERS else None
 
