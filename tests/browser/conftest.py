@@ -47,6 +47,8 @@ def settings(database_url: str, wallet: Wallet, front: Front) -> Settings:
     return settings_of_a_test(
         database_url,
         public_base_url=front.url,
+        # One customer is shown every state of the page, most of them by a push.
+        pushes_per_phone=1000,
         merchant_name="Aam Ghar Mangoes and Dried Fruit of Multan (Private) Limited",
         merchant_contact="help@a-shop-with-a-long-name.example.pk, 042 111 222 333, 9 to 5",
         allow_guide_dialect=True,
