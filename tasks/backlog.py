@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from celery import Celery
 from kombu.connection import Connection
@@ -44,9 +45,12 @@ class Backlog:
 
 
 def _lengths(connection: Connection, queues: Iterable[Queue]) -> Iterator[tuple[str, int]]:
-    for queue in queues:
-        # Declared as its workers declare it. A passive declaration asks Redis for the list without our prefix (kombu
-        # 5.7), and finds none.
-        length = int(queue.bind(connection.default_channel).queue_declare().message_count)
-        if length:
-            yield queue.name, length
+    names = [queue.name for queue in queues]
+    # kombu's own client, which knows our prefix, and one round trip: declaring each queue, as kombu counts, took more
+    # of an idle relay than all of its statements. Priorities would have lists of their own; we send without.
+    channel: Any = connection.default_channel
+    with channel.client.pipeline(transaction=False) as asked:
+        for name in names:
+            asked.llen(name)
+        counted: list[int] = asked.execute()
+    return ((name, length) for name, length in zip(names, counted, strict=True) if length)
