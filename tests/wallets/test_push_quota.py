@@ -61,10 +61,10 @@ def phones(count: int) -> list[str]:
     return [f"0301{number:07}" for number in range(count)]
 
 
-def pass_time(world: WalletWorld) -> None:
+def pass_time(world: WalletWorld, *, by: str = "15 minutes") -> None:
     """Let no push ring any more."""
     with world.app.database.transaction() as session:
-        session.execute(text("UPDATE push_shares SET created_at = created_at - interval '15 minutes'"))
+        session.execute(text("UPDATE push_shares SET created_at = created_at - CAST(:by AS interval)"), {"by": by})
 
 
 def test_one_phone_is_rung_a_few_times_at_once_and_nobody_may_ask_for_more(world: WalletWorld) -> None:
@@ -157,7 +157,7 @@ def test_shares_name_nobody_and_are_forgotten(world: WalletWorld) -> None:
     shares = world.rows(PushShare)
     assert len(shares) == 3
     assert not [each for each in shares if NEVER in each.holder or world.customer.id in each.holder]
-    pass_time(world)
+    pass_time(world, by="2 days")
     with world.app.database.transaction() as session:
         clock.tick(session, Kind.PRUNE, now=datetime.now(UTC))
     world.drain()
