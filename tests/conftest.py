@@ -22,7 +22,12 @@ from sandbox.stack.stale_processes import watched
 from tests.support.configuration import settings_of_a_test
 from tests.support.databases import DatabaseRing, create_database, migrate
 
-pytest_plugins = ["tests.support.world", "tests.support.wallet_world", "tests.support.seeding"]
+pytest_plugins = [
+    "tests.support.world",
+    "tests.support.wallet_world",
+    "tests.support.seeding",
+    "tests.support.round_trips",
+]
 
 # What the developer's shell exports must not leak into a test.
 for name in list(os.environ):
