@@ -16,9 +16,9 @@ from payproc.providers.base import FindingStarts, PostingForms, Provider, Refund
 from payproc.providers.notices import Hint, Notice, Proven, RawNotice
 from payproc.providers.requests import PaymentRef, PreparedCall, RefundRequest, StartMode, StartRequest, StoredCall
 from tests.support.contract.case import PATIENCE, Begun, Case, End, Operation
+from tests.support.contract.notices import read_notice
 from tests.support.contract.played import Played
 from tests.support.contract.scripted import Failure, ScriptedGateway, Seen
-from tests.support.notices import read_notice
 
 # Where nobody will answer.
 _SOON = timedelta(seconds=0.1)

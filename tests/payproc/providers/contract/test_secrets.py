@@ -13,7 +13,7 @@ from tests.support.contract.case import ENDS, End
 from tests.support.contract.cases import CALLING, CASES, SIGNING, of
 from tests.support.contract.harness import Harness
 from tests.support.contract.leaks import described, leaked
-from tests.support.notices import read_notice
+from tests.support.contract.notices import read_notice
 
 
 @of(SIGNING)
