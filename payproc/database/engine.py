@@ -1,8 +1,9 @@
 """The engine, the session, and the only place that commits."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from sqlalchemy import Engine, create_engine, event
@@ -10,10 +11,17 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+
+Read = TypeVar("Read")
 
 _AFTER_COMMIT = "after_commit"
 _WAS_TAKEN = "was_taken"
+_ASKED_AT = "asked_at"
+
+# How long what a pooled session answers is believed to be of the server that writes. Who only reads learns of a
+# failover this much later; asking each time would double the round trips of whoever wants one row.
+TRUSTED_SECONDS = 1.0
 
 # What passes: a server that is away, busy or no longer the primary. Nothing of the transaction stands, unless it was
 # the commit that went unanswered; the same again, later, is right.
@@ -105,6 +113,49 @@ class Database:
         with self._single.connect() as connection:
             return connection.exec_driver_sql(statement, dict(parameters)).scalar()
 
+    def read(self, ask: Callable[[Session], Read]) -> Read:
+        """Return what comes of a session that only reads, each of its statements by itself: no BEGIN and no COMMIT.
+
+        Two statements see what stands at the time of each, as they do in a transaction of READ COMMITTED. Where a
+        pooled connection is lost all is asked once more: reading twice harms nobody. Raises one of PASSING_TROUBLE.
+        """
+        return self._once_more(lambda: self._read(ask))
+
+    def rows(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Return the rows of one statement that is its own transaction, in psycopg's parameter style and types.
+
+        It must be harmless when run twice, as in `single_statement`. It passes SQLAlchemy by, whose own work is twice
+        that of such a statement. Raises what SQLAlchemy would, one of PASSING_TROUBLE among it.
+        """
+        return self._once_more(lambda: self._rows(statement, parameters))
+
+    def _once_more(self, ask: Callable[[], Read]) -> Read:
+        try:
+            return ask()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        # Those beside it in the pool are of the same server. What others hold they may use to its end.
+        self._single.dispose()
+        return ask()
+
+    def _read(self, ask: Callable[[Session], Read]) -> Read:
+        with self._single.connect() as connection, Session(connection, expire_on_commit=False) as session:
+            pooled = connection.connection
+            with _as_sqlalchemy(pooled):
+                _ask_again(pooled)
+            return ask(session)
+
+    def _rows(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        with _as_sqlalchemy(None):
+            pooled = self._single.raw_connection()
+        try:
+            with _as_sqlalchemy(pooled), _autocommit(pooled) as connection:
+                _ask_again(pooled)
+                return connection.execute(statement.encode(), parameters).fetchall()
+        finally:
+            pooled.close()
+
     def room(self) -> int:
         """Return how many connections the server takes of us, beside those that it keeps for its superuser."""
         found: int = self.single_statement(_ROOM, {})
@@ -136,6 +187,57 @@ def _give_out_what_can_write(
         raise InvalidatePoolError from None
     if answer != ("off",):
         raise InvalidatePoolError
+    # Single statements may share this pool.
+    entry.info[_ASKED_AT] = time.monotonic()
+
+
+def _ask_again(pooled: PoolProxiedConnection) -> None:
+    """Ask a session of the second pool, outside a transaction, whether its server still writes; at most now and then.
+
+    Raises psycopg's word for a server that does not. One that is used for the first time is not asked, as above.
+    """
+    now = time.monotonic()
+    asked_at = pooled.info.setdefault(_ASKED_AT, now)
+    if asked_at is now or now - asked_at < TRUSTED_SECONDS:
+        return
+    connection = pooled.driver_connection
+    assert isinstance(connection, psycopg.Connection)
+    if connection.execute("SHOW transaction_read_only").fetchone() != ("off",):
+        raise psycopg.errors.ReadOnlySqlTransaction("the server of this session writes no more")
+    pooled.info[_ASKED_AT] = now
+
+
+@contextmanager
+def _autocommit(pooled: PoolProxiedConnection) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """Have each statement of a pooled session be its own transaction, also where the pool is that of transactions."""
+    connection = pooled.driver_connection
+    assert isinstance(connection, psycopg.Connection)
+    before = connection.autocommit
+    if not before:
+        connection.autocommit = True
+    try:
+        yield connection
+    finally:
+        if not (before or connection.closed):
+            connection.autocommit = False
+
+
+@contextmanager
+def _as_sqlalchemy(pooled: PoolProxiedConnection | None) -> Iterator[None]:
+    """Raise what psycopg raises as SQLAlchemy does, and let go of a session that is lost, as `_judge` does for it."""
+    try:
+        yield
+    except psycopg.Error as error:
+        lost = pooled is not None and _has_lost(pooled, error)
+        if lost and pooled is not None:
+            pooled.invalidate(error)
+            raise OperationalError(None, None, error, hide_parameters=True, connection_invalidated=True) from error
+        raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
+
+
+def _has_lost(pooled: PoolProxiedConnection, error: psycopg.Error) -> bool:
+    connection = pooled.driver_connection
+    return connection is None or connection.closed or connection.broken or _is_lost(error.sqlstate or "")
 
 
 def _judge(context: ExceptionContext) -> OperationalError | None:

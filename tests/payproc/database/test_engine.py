@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
+from payproc.database import engine
 from payproc.database.engine import Database
 from sandbox.stack.servers import Postgres
 from tests.support.databases import no_writes
@@ -94,6 +95,87 @@ def test_words_of_a_busy_server_pass_and_keep_the_session(database: Database, st
     assert whose(database) == old
 
 
+@pytest.fixture(params=[0, 2], ids=["of one pool", "of two pools"])
+def pooled(request: pytest.FixtureRequest, database_url: str) -> Iterator[Database]:
+    """Single statements share the pool of transactions in a worker, and have their own in the front."""
+    made = Database(database_url, statements=request.param)
+    yield made
+    made.dispose()
+
+
+def whose_alone(database: Database) -> int:
+    return int(database.rows(WHOSE, {})[0][0])
+
+
+def end_session(database: Database, process: int) -> None:
+    with database.transaction() as session:
+        session.execute(text("SELECT pg_terminate_backend(:process, 5000)"), {"process": process})
+
+
+def test_rows_come_by_another_session_where_the_pooled_one_was_ended(pooled: Database, database: Database) -> None:
+    old = whose_alone(pooled)
+    end_session(database, old)
+    assert whose_alone(pooled) != old
+
+
+def test_a_read_is_asked_once_more_where_its_session_was_ended(pooled: Database, database: Database) -> None:
+    asked: list[int] = []
+
+    def ask(session: Session) -> int:
+        asked.append(session.scalars(text(WHOSE)).one())
+        if len(asked) == 1:
+            end_session(database, asked[0])
+        return int(session.scalars(text(WHOSE)).one())
+
+    assert pooled.read(ask) == asked[1] != asked[0]
+
+
+def test_rows_find_their_way_to_the_server_that_writes(pooled: Database) -> None:
+    assert pooled.rows(DEMOTE, {}) == [("on",)]
+    assert pooled.rows(WRITE, {}) == [("test",)]
+
+
+def test_whoever_reads_leaves_a_server_that_was_demoted_within_a_second(
+    pooled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = whose_alone(pooled)
+    assert pooled.rows(DEMOTE, {}) == [("on",)]
+    monkeypatch.setattr(engine, "TRUSTED_SECONDS", 0.0)
+    assert pooled.read(lambda session: session.scalars(text(WHOSE)).one()) != old
+    assert whose_alone(pooled) != old
+
+
+def test_where_no_server_writes_rows_are_read_all_the_same(
+    pooled: Database, database_url: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "TRUSTED_SECONDS", 0.0)
+    with no_writes(postgres, database_url):
+        for _ in range(3):
+            assert whose_alone(pooled)
+            assert pooled.read(lambda session: session.scalars(text("SELECT 1")).one()) == 1
+        with pytest.raises(OperationalError):
+            pooled.rows(WRITE, {})
+
+
+def test_a_server_that_is_away_is_trouble_that_passes_for_rows_too() -> None:
+    away = Database("postgresql+psycopg://nobody@127.0.0.1:9/none")
+    with pytest.raises(OperationalError):
+        away.rows("SELECT 1", {})
+
+
+def test_what_a_constraint_refuses_of_a_single_statement_is_sqlalchemys_error(pooled: Database) -> None:
+    with pytest.raises(IntegrityError):
+        pooled.rows("INSERT INTO ticks (kind, period_start) VALUES ('test', NULL)", {})
+    assert pooled.rows("SELECT 1", {}) == [(1,)]
+
+
+def test_a_transaction_is_one_again_after_rows_were_read_by_its_session(pooled: Database) -> None:
+    assert pooled.rows("SELECT 1", {}) == [(1,)]
+    with pytest.raises(ZeroDivisionError), pooled.transaction() as session:
+        _fail_after_writing(session)
+    assert pooled.rows("SELECT count(*) FROM ticks", {}) == [(0,)]
+
+
 def test_a_defect_is_no_trouble_that_passes(database: Database) -> None:
     with pytest.raises(Exception, match="division by zero") as error, database.transaction() as session:
         session.execute(text("SELECT 1 / 0"))
@@ -112,3 +194,8 @@ def test_where_no_server_writes_reading_goes_on(database: Database, database_url
 
 def _write(session: Session) -> None:
     assert session.scalar(text(WRITE)) == "test"
+
+
+def _fail_after_writing(session: Session) -> None:
+    _write(session)
+    raise ZeroDivisionError
