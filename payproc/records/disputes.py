@@ -7,7 +7,7 @@ refunds meanwhile; the merchant answers in the provider's dashboard.
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Dispute, DisputeEvent, Payment, ReviewKind, User
@@ -36,26 +36,27 @@ _WANTS_ANSWER = frozenset(
 
 # The bank only asks: a refund is what would end it.
 _INQUIRIES = frozenset({DisputeStatus.INQUIRY, DisputeStatus.INQUIRY_UNDER_REVIEW})
+_HOLDING = ", ".join(f"'{status}'" for status in sorted(DISPUTE_OPEN - _INQUIRIES))
+# Whether nothing can be given back beside a dispute. One that is lost has given the customer the money already; else
+# its provider's word counts, and where there is none whether anybody still decides.
+BARS_REFUNDS = f"""(
+    disputes.status = 'lost'
+    OR CASE WHEN disputes.charge_refundable IS NULL THEN disputes.status IN ({_HOLDING})
+       ELSE NOT disputes.charge_refundable END
+)"""
 
 
 def dispute_in_the_way(session: Session, payment: Payment) -> Dispute | None:
     """Return a dispute of the payment beside which nothing of it can be given back."""
-    return next((dispute for dispute in disputes_of(session, payment) if _bars_refunds(dispute)), None)
+    of_payment = select(Dispute).where(Dispute.payment_id == payment.id, text(BARS_REFUNDS))
+    return session.scalar(of_payment.order_by(Dispute.created_at, Dispute.id).limit(1))
 
 
 def refunds_barred(session: Session, payment_ids: Collection[str]) -> set[str]:
     """Return those of some payments of which a dispute lets nothing be given back."""
-    of_them = session.scalars(select(Dispute).where(Dispute.payment_id.in_(payment_ids)))
-    return {dispute.payment_id for dispute in of_them if _bars_refunds(dispute)}
-
-
-def _bars_refunds(dispute: Dispute) -> bool:
-    if dispute.status is DisputeStatus.LOST:
-        # The customer has the money.
-        return True
-    if dispute.charge_refundable is not None:
-        return not dispute.charge_refundable
-    return dispute.status in DISPUTE_OPEN - _INQUIRIES
+    return set(
+        session.scalars(select(Dispute.payment_id).where(Dispute.payment_id.in_(payment_ids), text(BARS_REFUNDS)))
+    )
 
 
 def record_remote(

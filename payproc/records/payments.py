@@ -40,7 +40,14 @@ def visible_payment(session: Session, payment_id: str, *, user: User) -> Payment
 
     Raises NotFound otherwise: another user's payment does not exist for this one.
     """
-    payment = session.get(Payment, payment_id)
+    return visible(session.get(Payment, payment_id), payment_id, user=user)
+
+
+def visible(payment: Payment | None, payment_id: str, *, user: User) -> Payment:
+    """Return what was found under the id if this user may see it.
+
+    Raises NotFound otherwise.
+    """
     if payment is None or not permissions.reaches(Act.SEE_PAYMENT, user=user, owner=payment.user_id):
         raise NotFound(f"There is no payment {payment_id}.", code="payment_not_found", subject=payment_id)
     return payment

@@ -15,7 +15,6 @@ from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import Fact
 from payproc.records import payments
 from payproc.records.orders import create_order
-from tests.support.databases import statements
 from tests.support.waiting import wait_until
 from tests.web.client import Client, checkout_body, is_problem, key_of
 from web.app import create_app
@@ -36,12 +35,6 @@ def test_a_checkout_is_written_down_and_answered_at_once(amina: Client, app: App
     assert answer.json["status"] == "pending"
     assert answer.headers["Location"] == f"/api/v1/payments/{answer.json['payment_id']}"
     assert count(app, Payment) == count(app, Job) == 1
-
-
-def test_who_calls_is_read_once_for_a_payment(amina: Client) -> None:
-    with statements() as sent:
-        assert amina.post("/checkout", checkout_body()).status_code == 202
-    assert len([statement for statement in sent if "users.id" in statement]) == 1
 
 
 @pytest.mark.parametrize(

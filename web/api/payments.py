@@ -1,7 +1,5 @@
 """Checkout, look-up, list, timeline and cancel."""
 
-from collections.abc import Iterator, Sequence
-
 from flask import Response
 from sqlalchemy.orm import Session
 
@@ -13,7 +11,7 @@ from payproc.flows.cancel import request_cancel
 from payproc.flows.checkout import has_begun, take_payment
 from payproc.operations import lists
 from payproc.operations.decline_reasons import decline_reason
-from payproc.operations.refund_balances import refund_balances
+from payproc.operations.refund_balances import RefundBalance, payment_with_balance, refund_balances
 from payproc.operations.timeline import customers_timeline, timeline
 from payproc.providers.registry import PROVIDERS
 from payproc.providers.stripe import STRIPE
@@ -93,9 +91,8 @@ def _checkout_answer(payment: Payment, wait: int) -> Answer:
 @needs(Act.SEE_PAYMENT)
 def show(path: PaymentPath) -> Response:
     """Show a payment as we know it; nobody else is asked."""
-    with application().database.transaction() as session:
-        payment = payments.visible_payment(session, path.payment_id, user=current_user())
-        return json_answer(text_of(*_shown(session, [payment])))
+    payment, balance = payment_with_balance(application().database, path.payment_id, user=current_user())
+    return json_answer(text_of(_shown(payment, balance)))
 
 
 @blueprint.get("/", responses={"200": PageAnswer})
@@ -110,17 +107,20 @@ def list_payments(query: ListQuery) -> Response:
         created_from=query.created_from,
         created_to=query.created_to,
     )
-    with application().database.transaction() as session:
-        page = lists.page_of_payments(session, wanted, user=current_user(), limit=query.limit, cursor=query.cursor)
-        shown = list(_shown(session, page.payments))
-    return json_answer(text_of(PageAnswer(payments=shown, next_cursor=page.next_cursor)))
+    user = current_user()
+
+    def page_of(session: Session) -> PageAnswer:
+        page = lists.page_of_payments(session, wanted, user=user, limit=query.limit, cursor=query.cursor)
+        balances = refund_balances(session, page.payments)
+        shown = [_shown(payment, balances[payment.id]) for payment in page.payments]
+        return PageAnswer(payments=shown, next_cursor=page.next_cursor)
+
+    return json_answer(text_of(application().database.read(page_of)))
 
 
-def _shown(session: Session, found: Sequence[Payment]) -> Iterator[PaymentAnswer]:
-    balances = refund_balances(session, found)
-    for payment in found:
-        pay_url = links.url_of(payment.id) if payment.status in OPEN else None
-        yield PaymentAnswer.of(payment, balance=balances[payment.id], pay_url=pay_url)
+def _shown(payment: Payment, balance: RefundBalance) -> PaymentAnswer:
+    pay_url = links.url_of(payment.id) if payment.status in OPEN else None
+    return PaymentAnswer.of(payment, balance=balance, pay_url=pay_url)
 
 
 def _known_method(name: str | None) -> PaymentMethod | None:
@@ -134,10 +134,14 @@ def _known_method(name: str | None) -> PaymentMethod | None:
 @needs(Act.SEE_PAYMENT)
 def show_timeline(path: PaymentPath) -> Response:
     """Explain why a payment is in its state: staff see everything on record, its customer what concerns them."""
-    with application().database.transaction() as session:
-        payment = payments.visible_payment(session, path.payment_id, user=current_user())
-        entries = timeline if permissions.reaches_all(Act.SEE_WORKINGS, user=current_user()) else customers_timeline
-        return json_answer(text_of(TimelineAnswer.of(payment, entries(session, payment))))
+    user = current_user()
+    entries = timeline if permissions.reaches_all(Act.SEE_WORKINGS, user=user) else customers_timeline
+
+    def timeline_of(session: Session) -> TimelineAnswer:
+        payment = payments.visible_payment(session, path.payment_id, user=user)
+        return TimelineAnswer.of(payment, entries(session, payment))
+
+    return json_answer(text_of(application().database.read(timeline_of)))
 
 
 @blueprint.post("/<payment_id>/cancel", responses={"202": AcceptedAnswer})

@@ -92,17 +92,20 @@ def _refund_answer(refund: Refund) -> Answer:
 @needs(Act.SEE_PAYMENT)
 def show(path: RefundPath) -> Response:
     """Show a refund as we know it; nobody else is asked."""
-    with application().database.transaction() as session:
-        found = refunds.visible_refund(session, path.refund_id, user=current_user())
-        about(found.payment_id)
-        return json_answer(text_of(_shown(found)))
+    user = current_user()
+    found = application().database.read(lambda session: refunds.visible_refund(session, path.refund_id, user=user))
+    about(found.payment_id)
+    return json_answer(text_of(_shown(found)))
 
 
 @blueprint.get("/<payment_id>/refunds", responses={"200": RefundsAnswer})
 @needs(Act.SEE_PAYMENT)
 def list_of_payment(path: PaymentPath) -> Response:
     """List the refunds of a payment, oldest first, those made in the provider's dashboard among them."""
-    with application().database.transaction() as session:
-        payment = payments.visible_payment(session, path.payment_id, user=current_user())
-        found = refunds.refunds_of(session, payment)
-        return json_answer(text_of(RefundsAnswer(refunds=[_shown(each) for each in found])))
+    user = current_user()
+
+    def refunds_of(session: Session) -> list[Refund]:
+        return refunds.refunds_of(session, payments.visible_payment(session, path.payment_id, user=user))
+
+    found = application().database.read(refunds_of)
+    return json_answer(text_of(RefundsAnswer(refunds=[_shown(each) for each in found])))

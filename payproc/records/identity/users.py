@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import jwt
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc.database.engine import Database
 from payproc.database.models import ApiKey, Role, Scope, User
+from payproc.database.rows import RowReader
+from payproc.domain.ids import Prefix, new_id
 from payproc.domain.languages import Locale
 from payproc.errors import Conflict, InvalidRequest, NotFound, PayprocError
 from payproc.records.identity.jwks import SigningKeys
@@ -28,6 +29,22 @@ _LONGEST_NAME = 200
 
 # Who may read may read the metrics too: that scope is for keys that do nothing else.
 ALL_SCOPES = frozenset({Scope.READ, Scope.WRITE})
+
+
+_USERS = RowReader(User)
+# Every request begins with it.
+_IN_FORCE = f"""
+SELECT {_USERS.columns}, api_keys.scopes FROM api_keys JOIN users ON users.id = api_keys.user_id
+WHERE api_keys.hash = %(hash)s AND api_keys.revoked_at IS NULL
+"""  # noqa: S608 (names of our own columns)
+_BY_SUBJECT = f"SELECT {_USERS.columns} FROM users WHERE token_subject = %(subject)s"  # noqa: S608 (as above)
+_CHANGED = f"""
+INSERT INTO users (id, token_subject, email, full_name, role, locale)
+VALUES (%(id)s, %(subject)s, %(email)s, %(name)s, %(role)s, %(locale)s)
+ON CONFLICT (token_subject) DO UPDATE
+SET email = excluded.email, full_name = excluded.full_name, role = excluded.role, locale = excluded.locale
+RETURNING {_USERS.columns}
+"""  # noqa: S608 (as above)
 
 
 class NotAuthenticated(PayprocError):
@@ -87,24 +104,20 @@ def revoke_key(session: Session, prefix: str) -> ApiKey:
 def authenticate(database: Database, credential: str, *, settings: Settings, keys: SigningKeys | None = None) -> Caller:
     """Return who presents this bearer credential: an API key, or a token where tokens are configured.
 
-    A token is checked before the transaction begins, because its key may have to be fetched. Raises NotAuthenticated,
-    or IdentityUnavailable.
+    Raises NotAuthenticated, or IdentityUnavailable.
     """
     if credential.count(".") == 2 and (settings.jwt_secret or keys):  # noqa: PLR2004 (header.claims.signature)
         claims = _claims(credential, settings=settings, keys=keys)
-        with database.transaction() as session:
-            return Caller(user=_user_of(session, claims), scopes=ALL_SCOPES)
-    with database.transaction() as session:
-        return _by_key(session, credential)
+        return Caller(user=_user_of(database, claims), scopes=ALL_SCOPES)
+    return _by_key(database, credential)
 
 
-def _by_key(session: Session, key: str) -> Caller:
+def _by_key(database: Database, key: str) -> Caller:
     # 256 random bits need no slow hash, and looking one up by its hash leaks nothing by its timing.
-    in_force = (ApiKey.hash == _hash(key)) & ApiKey.revoked_at.is_(None)
-    row = session.execute(select(User, ApiKey.scopes).join(ApiKey.user).where(in_force)).one_or_none()
-    if row is None:
+    rows = database.rows(_IN_FORCE, {"hash": _hash(key)})
+    if not rows:
         raise NotAuthenticated("The API key is not valid.")
-    user, scopes = row
+    user, scopes = _USERS.read(rows[0]), rows[0][_USERS.width]
     # A scope of a later release, read while that is being installed, is one that this process cannot grant.
     return Caller(user=user, scopes=frozenset(scope for scope in Scope if scope in scopes))
 
@@ -130,7 +143,7 @@ def _shared_secret(settings: Settings) -> str:
     return settings.jwt_secret.get_secret_value()
 
 
-def _user_of(session: Session, claims: dict[str, object]) -> User:
+def _user_of(database: Database, claims: dict[str, object]) -> User:
     email, subject, role = claims.get("email"), claims["sub"], claims.get("role", Role.CUSTOMER)
     if not (isinstance(email, str) and isinstance(subject, str)) or role not in tuple(Role):
         raise NotAuthenticated("The token needs the claims sub and email, and a role we know if any.")
@@ -139,17 +152,16 @@ def _user_of(session: Session, claims: dict[str, object]) -> User:
     name = claims.get("name")
     full_name = name if isinstance(name, str) and _is_plain(name, _LONGEST_NAME) else email
     locale = _locale(claims.get("locale"))
-    values = {"email": email, "full_name": full_name, "role": role, "locale": locale}
+    values = {"subject": subject, "email": email, "name": full_name, "role": role, "locale": locale}
     # Looked at before it is written: an upsert that changes nothing locks the row all the same, and waits for whoever
     # has it.
-    known = select(User).where(User.token_subject == subject)
-    user = session.scalar(known)
-    if user is not None and all(getattr(user, column) == value for column, value in values.items()):
-        return user
+    rows = database.rows(_BY_SUBJECT, {"subject": subject})
+    if rows:
+        user = _USERS.read(rows[0])
+        if (user.email, user.full_name, user.role, user.locale) == (email, full_name, role, locale):
+            return user
     # The token is the authority on its own user: a demotion there holds here from the next request on.
-    changed = insert(User).values(token_subject=subject, **values)
-    session.execute(changed.on_conflict_do_update(index_elements=[User.token_subject], set_=values))
-    return session.scalars(known.execution_options(populate_existing=True)).one()
+    return _USERS.read(database.rows(_CHANGED, values | {"id": new_id(Prefix.USER)})[0])
 
 
 def _is_plain(text: str, longest: int) -> bool:

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from payproc.application import Application
 from payproc.bootstrap import application_from, settings_type
+from payproc.database import engine
 from payproc.database.models import User
 from payproc.settings import Settings
 from payproc.settings.connections import Pools
@@ -32,6 +33,12 @@ WALLET_BODY = {"amount_minor": 125050, "currency": "pkr", "description": "Two ma
 @pytest.fixture
 def settings(wire: Wire) -> Settings:
     return settings_of_a_test(wire.url)
+
+
+@pytest.fixture(autouse=True)
+def no_question_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pooled session is asked each second whether its server still writes; a slow test's are counted without that."""
+    monkeypatch.setattr(engine, "TRUSTED_SECONDS", 3600.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,13 +118,13 @@ def refund_a_part(shop: Shop) -> Ask:
         pytest.param(path, status, round_trips, id=path.__name__)
         for path, status, round_trips in (
             (accept_a_webhook, 200, 1),
-            (create_by_card, 202, 12),
-            (create_by_form, 201, 15),
-            (create_by_push, 202, 14),
-            (get_an_open_one, 200, 8),
-            (get_a_paid_one, 200, 10),
-            (list_a_page, 200, 8),
-            (refund_a_part, 202, 17),
+            (create_by_card, 202, 9),
+            (create_by_form, 201, 12),
+            (create_by_push, 202, 11),
+            (get_an_open_one, 200, 2),
+            (get_a_paid_one, 200, 2),
+            (list_a_page, 200, 2),
+            (refund_a_part, 202, 14),
         )
     ],
 )
@@ -131,6 +138,8 @@ def test_a_request_asks_the_database_so_often(
         answer = ask(TIMES_UNTIL_WARM)
     assert answer.status_code == status, answer.text
     assert len(counted.round_trips) == round_trips, f"\n{counted}"
+    # Who calls is read once; what providers tell us is signed instead.
+    assert len([each for each in counted.statements if "users.email" in each]) == (path is not accept_a_webhook)
 
 
 def test_the_counter_sees_what_a_client_would_not_say(wire: Wire) -> None:
