@@ -11,20 +11,29 @@ from kombu.exceptions import OperationalError as BrokerDown
 
 # A list grows only by what is leased, so that it need not be measured at every pass of a busy relay.
 _GOOD_FOR_SECONDS = 0.25
+_NEVER = float("-inf")
 
 
 class Backlog:
-    """The lengths of the lists, asked for four times a second at most."""
+    """The lengths of the lists, asked for four times a second at most, and not at all where nothing can have changed.
+
+    Another relay may have sent meanwhile; what this one sends then has it ask again.
+    """
 
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
         self._connection: Connection | None = None
         self._lengths: Mapping[str, int] = {}
-        self._asked_at = -_GOOD_FOR_SECONDS
+        self._asked_at = _NEVER
+        self._may_have_grown = True
+
+    def grows(self) -> None:
+        """Hear that messages are sent."""
+        self._may_have_grown = True
 
     def lengths(self) -> Mapping[str, int]:
         """Return how many messages wait in each queue where there are any. Raises BrokerDown."""
-        if time.monotonic() - self._asked_at < _GOOD_FOR_SECONDS:
+        if self._is_known():
             return self._lengths
         connection = self._connection = self._connection or self._celery.connection_for_write()
         try:
@@ -35,7 +44,13 @@ class Backlog:
             self.close()
             raise BrokerDown(type(trouble).__name__) from trouble
         self._asked_at = time.monotonic()
+        self._may_have_grown = False
         return self._lengths
+
+    def _is_known(self) -> bool:
+        # Where nothing waited and nothing was sent, nothing waits: what has just come due is sent without asking.
+        is_empty = not self._lengths and not self._may_have_grown
+        return is_empty or time.monotonic() - self._asked_at < _GOOD_FOR_SECONDS
 
     def close(self) -> None:
         """Let go of the connection; the next question makes another."""

@@ -1,12 +1,14 @@
 """`python -m tasks.relay`: send the ids of rows that are due. Two may run; they never send the same row.
 
-It asks by polling, not by LISTEN: NOTIFY takes a lock at every commit of the hot path, while four small indexed
-queries a second are what an idle relay costs (docs/decisions/0006).
+It asks by polling, not by LISTEN: NOTIFY takes a lock at every commit of the hot path (docs/decisions/0006). Four times
+a second it goes through all that may be due; in between it looks for what was staged just now, which one small indexed
+query tells.
 """
 
 import signal
 import sys
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -34,6 +36,7 @@ backlog = Backlog(celery)
 _BATCH = 200
 _BUSY_SECONDS = 0.025
 _IDLE_SECONDS = 0.25
+_LOOK_SECONDS = 0.01
 # After trouble: long enough not to hammer a server that is coming back, short enough that nobody notices.
 _TROUBLE_SECONDS = 1.0
 
@@ -64,7 +67,7 @@ def dispatch_due(app: Dispatching, token: UUID | None = None) -> int:
     Raises BrokerDown or SQLAlchemyError: then some may be leased whose messages were not sent.
     """
     messages = backlog.lengths()
-    with app.database.transaction() as session:
+    with app.database.autocommit() as session:
         dispatched = jobs.dispatch(session, limit=_BATCH, lease=app.settings.ring_lease, token=token, messages=messages)
     _send_all(dispatched)
     return len(dispatched)
@@ -72,7 +75,7 @@ def dispatch_due(app: Dispatching, token: UUID | None = None) -> int:
 
 def _send_again(app: Dispatching, token: UUID) -> None:
     # A message that did go out is there twice then, and starts its job once.
-    with app.database.transaction() as session:
+    with app.database.autocommit() as session:
         leased = jobs.recall(session, token)
     _send_all(leased)
 
@@ -102,27 +105,61 @@ def _send(batch: list[Dispatched]) -> None:
         {"job": job.job_id, "subject": job.subject, "ring": str(job.token), "until": job.until.isoformat()}
         for job in batch
     ]
+    backlog.grows()
     celery.send_task(kind.value, args=[arguments], queue=queue, ignore_result=True)
 
 
 def run(app: Dispatching, stop: threading.Event) -> None:
-    """Dispatch until told to stop: at once while there is work, four times a second while there is none."""
+    """Dispatch until told to stop."""
     log.info("relay started")
-    unsent: UUID | None = None
+    rounds = _Rounds(app, stop)
     while not stop.is_set():
-        token = unsent or uuid4()
         try:
-            if unsent:
-                _send_again(app, unsent)
-            found = dispatch_due(app, token)
-            unsent = None
+            rounds.next()
         except (BrokerDown, SQLAlchemyError, OSError) as trouble:
             log.warning("cannot dispatch; the rows stay due", error=type(trouble).__name__)
-            unsent = token
             stop.wait(_TROUBLE_SECONDS)
-            continue
-        stop.wait(_BUSY_SECONDS if found else _IDLE_SECONDS)
     log.info("relay stopped")
+
+
+class _Rounds:
+    """A pass, and a pause: short while there was work; else until there is some, or a quarter of a second is over."""
+
+    def __init__(self, app: Dispatching, stop: threading.Event) -> None:
+        self._app, self._stop = app, stop
+        self._unsent: UUID | None = None
+
+    def next(self) -> None:
+        if self._pass():
+            self._stop.wait(_BUSY_SECONDS)
+        else:
+            self._wait_for_work()
+
+    def _pass(self) -> int:
+        token, again = self._unsent or uuid4(), self._unsent is not None
+        # Until all of it was sent, it is not known to be.
+        self._unsent = token
+        if again:
+            _send_again(self._app, token)
+        found = dispatch_due(self._app, token)
+        self._unsent = None
+        return found
+
+    def _wait_for_work(self) -> None:
+        end, held = time.monotonic() + _IDLE_SECONDS, set[str]()
+        while queue := self._look(held, until=end):
+            if self._pass():
+                return
+            # It has enough, or its list is too long, or another relay was faster. Asked about again at once it would
+            # say the same, over and over.
+            held.add(queue)
+
+    def _look(self, held: set[str], *, until: float) -> str | None:
+        with jobs.looking(self._app.database) as look:
+            while not self._stop.wait(_LOOK_SECONDS) and time.monotonic() < until:
+                if queue := look(held):
+                    return queue
+        return None
 
 
 def main() -> None:
@@ -136,7 +173,7 @@ def main() -> None:
     except SettingsInvalid as invalid:
         sys.exit("payproc relay cannot start:\n" + "\n".join(f"  {problem}" for problem in invalid.problems))
     logs.configure(found)
-    run(Relay(settings=found, database=Database(found.database_url, pool_size=1)), stop)
+    run(Relay(settings=found, database=Database(found.database_url, pool_size=1, statements=1)), stop)
 
 
 if __name__ == "__main__":

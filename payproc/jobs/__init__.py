@@ -8,6 +8,7 @@ a lease runs out and the row is due again.
 All durations are measured by the database's clock: hosts disagree, the database does not disagree with itself.
 """
 
+from payproc.jobs.due import Dispatched, dispatch, looking, recall
 from payproc.jobs.hold import moment
 from payproc.jobs.kinds import USUAL_LIMITS, Kind, Policy, Queue, Turn, provider_queue, push_queue
 from payproc.jobs.leases import (
@@ -28,7 +29,7 @@ from payproc.jobs.leases import (
     retry_later,
     secure,
 )
-from payproc.jobs.queue import READY, Dispatched, bring_forward, dispatch, recall, stage, withdraw
+from payproc.jobs.queue import READY, bring_forward, stage, withdraw
 
 __all__ = [
     "MOST_CRASHES",
@@ -51,6 +52,7 @@ __all__ = [
     "count_crash",
     "dispatch",
     "finish",
+    "looking",
     "moment",
     "provider_queue",
     "push_queue",

@@ -49,15 +49,15 @@ def relaying(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relaying
 
 
 class UnheardOnce(Database):
-    """A server that commits the first transaction and dies before it says so."""
+    """A server that commits the first dispatch and dies before it says so."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url, pool_size=1)
         self._heard = False
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[Session]:
-        with super().transaction() as session:
+    def autocommit(self) -> Iterator[Session]:
+        with super().autocommit() as session:
             yield session
         if not self._heard:
             self._heard = True

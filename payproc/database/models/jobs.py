@@ -21,6 +21,9 @@ class JobState(StrEnum):
     DEAD = "dead"
 
 
+_UNLEASED = "state = 'ready' AND leased_until IS NULL"
+
+
 class Job(Base):
     """One piece of work about one subject."""
 
@@ -53,6 +56,7 @@ class Job(Base):
     __table_args__ = (
         Index("uq_jobs_open", "dedupe_key", unique=True, postgresql_where=text("state = 'ready'")),
         Index("ix_jobs_due", "due_at", postgresql_where=text("state = 'ready'")),
+        Index("ix_jobs_unleased", "queue", "kind", "due_at", postgresql_where=text(_UNLEASED)),
         Index("ix_jobs_leased", "queue", postgresql_where=text("leased_until IS NOT NULL")),
         Index("ix_jobs_subject", "subject"),
         Index("ix_jobs_finished_at", "finished_at", postgresql_where=text("state = 'done'")),
