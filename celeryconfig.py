@@ -62,8 +62,6 @@ task_queues = [
     *(Queue(jobs.push_queue(method)) for method in PROVIDERS),
 ]
 
-imports = ("tasks.tasks",)
-
 timezone = "UTC"
 beat_schedule = {
     kind.policy.purpose: {"task": "clock.tick", "schedule": kind.policy.clock.tick, "args": (kind.value,)}

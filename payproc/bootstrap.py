@@ -6,14 +6,13 @@ from typing import Any
 from pydantic import create_model
 
 from payproc.application import Application
-from payproc.database.engine import PASSING_TROUBLE, Database
-from payproc.errors import SettingsInvalid
+from payproc.database.engine import Database
 from payproc.mail.smtp import Mailer
 from payproc.operations import circuit_status
 from payproc.providers import registry
-from payproc.settings import Servers, Settings, load
+from payproc.settings import Settings, load
 from payproc.settings.checks import deployment_problems
-from payproc.settings.connections import Pools, room_problems
+from payproc.settings.connections import Pools
 
 
 def settings_type() -> type[Settings]:
@@ -53,20 +52,3 @@ def application_from_environment(*, pools: Pools) -> Application:
     Raises SettingsInvalid, naming everything that is wrong.
     """
     return application_from(load_settings(), pools=pools)
-
-
-def check_room(settings: Servers) -> int | None:
-    """Ask the server whether it takes what all processes may open; return how many it takes.
-
-    None where it is away: it may be back before anybody needs it. Raises SettingsInvalid where it takes fewer.
-    """
-    database = Database(settings.database_url, pool_size=1)
-    try:
-        room = database.room()
-    except PASSING_TROUBLE:
-        return None
-    finally:
-        database.dispose()
-    if problems := room_problems(settings, room=room):
-        raise SettingsInvalid(problems)
-    return room

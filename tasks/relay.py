@@ -20,8 +20,8 @@ from kombu.exceptions import OperationalError as BrokerDown
 from sqlalchemy.exc import SQLAlchemyError
 
 from payproc import jobs, settings
-from payproc.bootstrap import check_room
 from payproc.database.engine import Database
+from payproc.database.room import check_room
 from payproc.errors import SettingsInvalid
 from payproc.jobs import Dispatched, Kind
 from payproc.operations import logs

@@ -1,4 +1,7 @@
-"""Celery's tasks: one for each kind of work, made from the table of kinds, and the clock's tick."""
+"""Celery's tasks: one for each kind of work, made from the table of kinds, and the clock's tick.
+
+A worker is `celery -A tasks.tasks worker`. Who sends, ticks or looks on needs names alone, and loads `tasks.app`.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -7,8 +10,12 @@ from uuid import UUID
 from payproc.jobs import Kind
 from payproc.operations import clock
 from tasks import runner
-from tasks.app import app, application
+from tasks.app import app as _app
+from tasks.process import application
 from tasks.time_limit import TimeLimitReached
+
+# Under this name `celery -A tasks.tasks` finds it.
+app = _app
 
 
 @app.task(name="clock.tick")

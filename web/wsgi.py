@@ -2,7 +2,8 @@
 
 import sys
 
-from payproc.bootstrap import application_from, check_room, load_settings
+from payproc.bootstrap import application_from, load_settings
+from payproc.database.room import check_room
 from payproc.errors import SettingsInvalid
 from payproc.operations import logs
 from payproc.settings.connections import web_pools

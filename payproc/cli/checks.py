@@ -6,9 +6,10 @@ from typing import Any
 import typer
 from pydantic import SecretStr
 
-from payproc.bootstrap import check_room, load_settings
+from payproc.bootstrap import load_settings
 from payproc.cli.terminal.edge import MISUSED, REFUSED, Json, transaction
 from payproc.cli.terminal.rendering import show_document, show_table, show_text
+from payproc.database.room import check_room
 from payproc.errors import SettingsInvalid
 from payproc.operations.doctor import broken_invariants, invariants
 from payproc.settings import Settings

@@ -11,9 +11,8 @@ from sqlalchemy import ARRAY, Integer, Interval, Row, String, Uuid, bindparam, f
 from sqlalchemy.orm import Session
 
 from payproc.database.engine import Database
-from payproc.database.models import Job
+from payproc.database.models import Job, JobState
 from payproc.jobs.kinds import Kind, Turn
-from payproc.jobs.queue import READY
 
 # A kind that this release does not know waits for one that does: during a roll-back there are such rows.
 _KINDS = {turn: [kind.value for kind in Kind if kind.policy.turn is turn] for turn in Turn}
@@ -171,7 +170,7 @@ def dispatch(
 
 def recall(session: Session, token: UUID) -> list[Dispatched]:
     """Return what was leased under this token and has not begun: its commit may have gone unheard, or its message."""
-    leased = select(*_SENT).where(READY, Job.leased_until >= func.now(), Job.lease_token == token)
+    leased = select(*_SENT).where(Job.state == JobState.READY, Job.leased_until >= func.now(), Job.lease_token == token)
     return [_dispatched(row) for row in session.execute(leased.where(Job.started_at.is_(None)))]
 
 

@@ -139,11 +139,10 @@ def _queues_of(name: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def registered() -> set[str]:
-    """Names of the tasks a worker knows; in its own process, because tasks.app reads the environment at import."""
+    """Names of the tasks a worker knows; in its own process, because tasks.tasks reads the environment at import."""
     lines = (
         "import json",
-        "from tasks.app import app",
-        "app.loader.import_default_modules()",
+        "from tasks.tasks import app",
         "print(json.dumps(list(app.tasks)))",
     )
     done = subprocess.run(
@@ -208,7 +207,7 @@ def test_a_command_that_does_not_exist_is_told(command: list[str]) -> None:
     ("command", "of"),
     [
         (["gunicorn"], ["web"]),
-        (["celery", "-A", "tasks.app", "worker"], WORKERS),
+        (["celery", "-A", "tasks.tasks", "worker"], WORKERS),
         (["celery", "-A", "tasks.app", "beat"], ["beat"]),
     ],
 )
@@ -572,7 +571,7 @@ def test_the_clock_ticks_more_often_than_its_periods_are_long() -> None:
 def test_however_many_threads_ask_first_a_worker_makes_one_application() -> None:
     lines = (
         "from concurrent.futures import ThreadPoolExecutor",
-        "from tasks.app import application",
+        "from tasks.process import application",
         "with ThreadPoolExecutor(max_workers=16) as threads:",
         "    print(len({id(made) for made in threads.map(lambda _: application(), range(64))}))",
     )

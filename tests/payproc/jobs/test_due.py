@@ -34,7 +34,14 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 def rows(database: Database, kind: Kind, *, queue: str, state: JobState = JobState.READY, due: str = "1 hour") -> None:
-    told = {"prefix": f"{kind}{state}", "state": state.value, "kind": kind.value, "queue": queue, "count": MANY, "due": due}
+    told = {
+        "prefix": f"{kind}{state}",
+        "state": state.value,
+        "kind": kind.value,
+        "queue": queue,
+        "count": MANY,
+        "due": due,
+    }
     with database.transaction() as session:
         session.execute(text(_ROWS), told)
     with database.autocommit() as session:
@@ -54,7 +61,9 @@ def read_by_a_pass(database: Database) -> int:
     """How many pages PostgreSQL touches for a pass; what the pass does is taken back."""
     pages: list[int] = []
 
-    def explained(connection: Connection, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> tuple[str, Any]:
+    def explained(
+        connection: Connection, _cursor: Any, statement: str, parameters: Any, *_rest: Any
+    ) -> tuple[str, Any]:
         if "UPDATE jobs" in statement and not statement.startswith("EXPLAIN"):
             asked = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}"
             [(plan,)] = connection.exec_driver_sql(asked, parameters).fetchall()

@@ -9,7 +9,8 @@ from psycopg import sql
 from sqlalchemy import make_url
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from payproc.bootstrap import application_from, check_room
+from payproc.bootstrap import application_from
+from payproc.database.room import check_room
 from payproc.errors import SettingsInvalid
 from payproc.settings.connections import Pools, total, web_pools, worker_pools
 from sandbox.stack.servers import Postgres

@@ -1,0 +1,49 @@
+"""What a worker's processes need: the application of the core that each makes for itself, checked before they begin."""
+
+import functools
+import os
+import threading
+from typing import Any
+
+from celery.signals import task_prerun, worker_init, worker_process_init
+
+from payproc.application import Application
+from payproc.bootstrap import application_from, load_settings
+from payproc.database.room import check_room
+from payproc.operations import logs
+from payproc.settings.connections import worker_pools
+from tasks.app import or_exit
+from tasks.time_limit import raise_as_ours
+
+_making = threading.Lock()
+
+
+@functools.cache
+def _application_of(_pid: int) -> Application:
+    found = load_settings()
+    logs.configure(found)
+    return application_from(found, pools=worker_pools(found))
+
+
+def application() -> Application:
+    """Return this process's application. A fork has another number, so it makes its own and shares no socket."""
+    # A cache does not wait for a first caller: thirty threads would make thirty applications, each with its pool.
+    with _making:
+        return _application_of(os.getpid())
+
+
+@worker_init.connect
+def check(**_: Any) -> None:  # noqa: ANN401 (Celery's signal arguments)
+    """End this process where it is told wrong: in the parent, for its children would die of it again and again."""
+    or_exit(lambda: check_room(load_settings()))
+
+
+@task_prerun.connect
+def _own_time_limit(**_: Any) -> None:  # noqa: ANN401 (Celery's signal arguments)
+    # At each task: the pool sets its own handler after a process has been prepared.
+    raise_as_ours()
+
+
+@worker_process_init.connect
+def _prepare(**_: Any) -> None:  # noqa: ANN401 (Celery's signal arguments)
+    application()
