@@ -1,6 +1,9 @@
 """The processes of a stack: what each runs, and how it is known to be up."""
 
+import shlex
+import socket
 import sys
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import requests
@@ -33,13 +36,26 @@ class Says:
     words: str
 
 
+@dataclass(frozen=True)
+class All:
+    """Up when all of these are."""
+
+    signs: tuple["Sign", ...]
+
+
+Sign = Answers | Pings | Says | All
+
+_CELERY = (sys.executable, "-m", "celery", "-A")
+_LOUD = ("--loglevel", "INFO")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Process:
     """One process: its name, its command, and the sign that it is up."""
 
     name: str
     command: tuple[str, ...]
-    up: Answers | Pings | Says
+    up: Sign
 
 
 def redis(site: Site) -> Process:
@@ -48,12 +64,20 @@ def redis(site: Site) -> Process:
     return Process(name="redis", command=command, up=Pings(site.broker_url))
 
 
-def processes(site: Site) -> tuple[Process, ...]:
-    """Return everything that runs above PostgreSQL and Redis."""
-    celery = (sys.executable, "-m", "celery", "-A", "tasks.app")
+def processes(site: Site, *, without: Collection[str] = ()) -> tuple[Process, ...]:
+    """Return everything that runs above PostgreSQL and Redis; behind the front all is forked from one process."""
+    first = [each for each in (_gateway(site), _web(site)) if each.name not in without]
+    behind = [each for each in _behind_the_front(site) if each.name not in without]
+    return (*first, _together(behind))
+
+
+def processes_apart(site: Site) -> tuple[Process, ...]:
+    """Return the same, each started by itself, to be killed and started again by its name."""
+    return (_gateway(site), _web(site), *_behind_the_front(site))
+
+
+def _behind_the_front(site: Site) -> tuple[Process, ...]:
     return (
-        _gateway(site),
-        _web(site),
         Process(name="relay", command=(sys.executable, "-m", "tasks.relay"), up=Says("relay started")),
         # A queue group a worker: a sick provider holds up neither the notices nor the mail.
         _worker("notices", queues="notices", concurrency=1),
@@ -66,14 +90,24 @@ def processes(site: Site) -> tuple[Process, ...]:
         _worker("reconcile", queues="reconcile,invariants", concurrency=1),
         Process(
             name="beat",
-            command=(*celery, "beat", "--schedule", str(site.directory / "beat-schedule"), "--loglevel", "INFO"),
+            command=(*_CELERY, "tasks.app", "beat", "--schedule", str(site.directory / "beat-schedule"), *_LOUD),
             up=Says("beat: Starting..."),
         ),
         Process(
             name="flower",
-            command=(*celery, "flower", "--conf=tasks/flower_config.py"),
+            command=(*_CELERY, "tasks.app", "flower", "--conf=tasks/flower_config.py"),
             up=Answers(f"{site.flower_url}/", login=site.flower_login),
         ),
+    )
+
+
+def _together(parts: Sequence[Process]) -> Process:
+    # What follows "celery -A tasks.…"; the relay has no such command.
+    commands = ["relay" if each.name == "relay" else shlex.join(each.command[len(_CELERY) + 1 :]) for each in parts]
+    return Process(
+        name="tasks",
+        command=(sys.executable, "-m", "tasks.together", *commands),
+        up=All(tuple(each.up for each in parts)),
     )
 
 
@@ -108,23 +142,29 @@ def _worker(name: str, *, queues: str, concurrency: int, pool: str = "prefork") 
     return Process(
         name=f"worker-{name}",
         command=(
-            *(sys.executable, "-m", "celery", "-A", "tasks.app", "worker"),
+            *(*_CELERY, "tasks.tasks", "worker"),
             *("-n", f"{name}@%h", "-Q", queues, "-c", str(concurrency), "--pool", pool),
-            *("--without-mingle", "--without-gossip", "--loglevel", "INFO"),
+            *("--without-mingle", "--without-gossip", *_LOUD),
         ),
-        up=Says(" ready."),
+        up=Says(f"{name}@{socket.gethostname()} ready."),
     )
 
 
 def is_up(process: Process, log: str) -> bool:
     """Tell whether a process shows its sign; `log` is what it has written since it was started."""
-    match process.up:
+    return _shows(process.up, log)
+
+
+def _shows(sign: Sign, log: str) -> bool:
+    match sign:
         case Answers(url=url, login=login):
             return _answers(url, login)
         case Pings(url=url):
             return _pings(url)
         case Says(words=words):
             return words in log
+        case All(signs=signs):
+            return all(_shows(each, log) for each in signs)
 
 
 def _answers(url: str, login: tuple[str, str] | None) -> bool:

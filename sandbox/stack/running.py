@@ -17,7 +17,7 @@ from sandbox.stack import accounts, foreground, generated_secrets, seeds, server
 from sandbox.stack.children import Children
 from sandbox.stack.errors import StackFailed
 from sandbox.stack.ports import Ports
-from sandbox.stack.processes import processes, redis
+from sandbox.stack.processes import processes_apart, redis
 from sandbox.stack.site import Site
 from sandbox.stack.stale_processes import end_stale_processes, only_stack_in, watched
 from sandbox.stack.welcome import welcome
@@ -90,7 +90,7 @@ class Stack:
         Raises StackFailed.
         """
         self._children.stop([name])
-        again = next(process for process in (redis(self.site), *processes(self.site)) if process.name == name)
+        again = next(process for process in (redis(self.site), *processes_apart(self.site)) if process.name == name)
         self._children.start([again], tell=_silent)
 
     def reconfigured(self, overrides: Mapping[str, str], *, only: Collection[str]) -> "Stack":
@@ -101,7 +101,7 @@ class Stack:
         site = replace(self.site, overrides={**self.site.overrides, **overrides})
         if site == self.site:
             return self
-        again = [each for each in processes(site) if each.name in only]
+        again = [each for each in processes_apart(site) if each.name in only]
         self._children.stop([each.name for each in again])
         self._children.retell(site)
         self._children.start(again, tell=_silent)
@@ -119,12 +119,13 @@ def running_stack(
 ) -> Iterator[Stack]:
     """Run a stack over `directory` and stop it afterwards; its files stay.
 
-    On free ports unless `base_port` is given; `overrides` are environment variables; `without` names processes that
-    are not needed; `tell` hears of each step. Raises StackFailed.
+    Each process can be killed by itself: none is forked from another, as `make up` has them. On free ports unless
+    `base_port` is given; `overrides` are environment variables; `without` names processes that are not needed; `tell`
+    hears of each step. Raises StackFailed.
     """
     ports = Ports.free() if base_port is None else Ports.from_base(base_port)
     with prepared(directory, ports, overrides=overrides or {}, tell=tell) as (site, children):
-        children.start([each for each in processes(site) if each.name not in without], tell=tell)
+        children.start([each for each in processes_apart(site) if each.name not in without], tell=tell)
         yield Stack(site=site, _children=children)
 
 

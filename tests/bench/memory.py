@@ -60,6 +60,8 @@ def _name(process: psutil.Process) -> str:
     if process.name() == "postgres":
         return "postgres"
     words = process.cmdline()
+    if "tasks.together" in words:
+        return str(process.name())
     if "worker" in words:
         return f"worker {words[words.index('-n') + 1].partition('@')[0]}"
     known = {

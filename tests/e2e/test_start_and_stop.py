@@ -118,19 +118,19 @@ def test_a_process_that_dies_is_named_and_ends_the_others(place: Path) -> None:
     with up(directory, free_base()) as (process, words):
         wait_until(lambda: is_up(process, words), seconds=90)
         second = start_of(directory, free_base())
-        (relay,) = [p for p in psutil.process_iter() if relay_of(directory, p)]
-        relay.kill()
+        (gateway,) = [p for p in psutil.process_iter() if gateway_of(directory, p)]
+        gateway.kill()
         assert process.wait(timeout=30) == 1
     assert second.returncode == 1
     assert second.stderr == f"make up: {directory} has a running stack already (process {process.pid}); stop it first\n"
     *_, last = words.read_text().splitlines()
-    assert last == f"make up: relay was ended by SIGKILL; its log is {directory}/logs/relay.log"
+    assert last == f"make up: gateway was ended by SIGKILL; its log is {directory}/logs/gateway.log"
     assert left_over(directory) == []
 
 
-def relay_of(directory: Path, process: psutil.Process) -> bool:
+def gateway_of(directory: Path, process: psutil.Process) -> bool:
     try:
-        return process.environ().get(MARK) == str(directory) and "tasks.relay" in process.cmdline()
+        return process.environ().get(MARK) == str(directory) and "sandbox.gateway" in process.cmdline()
     except psutil.Error:
         return False
 

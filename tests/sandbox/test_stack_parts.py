@@ -13,7 +13,7 @@ from sandbox.stack.children import Children
 from sandbox.stack.errors import StackFailed
 from sandbox.stack.generated_secrets import GeneratedSecrets, keep, recall
 from sandbox.stack.ports import Ports
-from sandbox.stack.processes import Process, Says, processes
+from sandbox.stack.processes import Process, Says, processes_apart
 from sandbox.stack.shell import env_file, source_line, wishes, write
 from sandbox.stack.site import MARK, Site
 from sandbox.stack.stale_processes import end_stale_processes, only_stack_in
@@ -146,7 +146,7 @@ def test_the_curl_command_starts_a_payment_as_the_customer(site: Site) -> None:
 
 
 def test_every_queue_has_a_worker(site: Site) -> None:
-    commands = {each.name: " ".join(each.command) for each in processes(site)}
+    commands = {each.name: " ".join(each.command) for each in processes_apart(site)}
     queues = [command.partition("-Q ")[2].split()[0] for name, command in commands.items() if "worker" in name]
     assert sorted(",".join(queues).split(",")) == sorted(
         [*jobs.Queue, *(name(method) for method in PROVIDERS for name in (jobs.provider_queue, jobs.push_queue))]
