@@ -84,6 +84,8 @@ def _mail(message: Message, email: Email, *, name: str, settings: Settings) -> E
     mail.set_content(_written("message.txt", message, subject=subject), cte="quoted-printable")
     page = _written("message.html", message, subject=subject)
     mail.add_alternative(page, subtype="html", cte="quoted-printable")
+    # No line of a quoted-printable text holds this (RFC 2045 §6.7): nobody need look whether one does.
+    mail.set_boundary(f"=_{email.id}")
     # Last: whatever begins with Content- would have moved into the first part.
     mail["Content-Language"] = message.language.locale.value
     headers.check(mail, names=(*written, *_OF_THE_BODY), recipient=email.recipient)
