@@ -8,12 +8,16 @@
 | meets another refusal      | is buried: a person must mend something first                                 |
 | meets a bug, or dies of it | is tried a few times more, then buried                                        |
 | takes longer than it may   | the same; what its message holds behind it is put back as it was              |
+
+Jobs that can share what they cost are run together first. A batch that fails has changed nothing, and goes one by one.
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import groupby
 from pkgutil import resolve_name
 from uuid import UUID, uuid4
 
@@ -40,9 +44,13 @@ from tasks.time_limit import TimeLimitReached
 log = structlog.get_logger()
 
 Handler = Callable[[Application, Claimed], None]
+BatchHandler = Callable[[Application, Sequence[Claimed]], Mapping[str, Exception]]
 
 # All are resolved here and now: a worker that misses one does not start.
 HANDLERS: dict[Kind, Handler] = {kind: resolve_name(kind.policy.handler) for kind in Kind}
+BATCH_HANDLERS: dict[Kind, BatchHandler] = {
+    kind: resolve_name(kind.policy.batch_handler) for kind in Kind if kind.policy.batch_handler
+}
 
 
 # One for the process, and it stays right after a fork: both clocks go on.
@@ -89,15 +97,16 @@ def _claimed(app: Application, dispatched: Sequence[tuple[str, UUID]]) -> list[C
 
 
 def _run_all(app: Application, claimed: Sequence[Claimed], places: Places) -> None:
-    waiting = list(_at_once(claimed))
+    waiting = list(_portions(claimed))
     while waiting:
         try:
-            _run_together(app, waiting.pop(0), places)
+            left = _run_portion(app, waiting.pop(0), places)
         except TimeLimitReached:
-            for together in waiting:
-                for job in together:
+            for portion in waiting:
+                for job in portion:
                     _put_back(app, job)
             return
+        waiting[:0] = [[job] for job in left]
 
 
 def _put_back(app: Application, job: Claimed) -> None:
@@ -105,48 +114,102 @@ def _put_back(app: Application, job: Claimed) -> None:
     _settle(app, job, lambda session: jobs.await_turn(session, job, error=said, after=timedelta(0)))
 
 
-def _at_once(claimed: Sequence[Claimed]) -> Iterator[Sequence[Claimed]]:
-    # A message holds jobs of one kind.
-    width = claimed[0].kind.policy.side_by_side
-    for first in range(0, len(claimed), width):
-        yield claimed[first : first + width]
+def _portions(claimed: Sequence[Claimed]) -> Iterator[Sequence[Claimed]]:
+    """Divide a message's jobs, which are of one kind, into what is run at a time."""
+    for kind, found in groupby(claimed, key=lambda job: job.kind):
+        alike = list(found)
+        width = len(alike) if kind in BATCH_HANDLERS else kind.policy.side_by_side
+        for first in range(0, len(alike), width):
+            yield alike[first : first + width]
 
 
-def _run_together(app: Application, together: Sequence[Claimed], places: Places) -> None:
-    if len(together) == 1:
-        _run_one(app, together[0])
-        return
-    running = [places.submit(partial(_run_one, app, job)) for job in together]
+def _run_portion(app: Application, portion: Sequence[Claimed], places: Places) -> Sequence[Claimed]:
+    """Run what is run at a time; return what of it is to be run one by one after that."""
+    if len(portion) == 1:
+        _run_one(app, portion[0])
+        return ()
+    batch_handler = BATCH_HANDLERS.get(portion[0].kind)
+    if batch_handler is not None:
+        # What may have killed a worker takes no others down with it.
+        doubtful = [job for job in portion if job.crashes]
+        fresh = [job for job in portion if not job.crashes]
+        return [*_run_batch(app, fresh, batch_handler), *doubtful]
+    running = [places.submit(partial(_run_one, app, job)) for job in portion]
     for each in running:
         each.result()
+    return ()
+
+
+def _run_batch(app: Application, batch: Sequence[Claimed], handler: BatchHandler) -> Sequence[Claimed]:
+    """Run jobs together, and decide on those that are not done; return all where they are to go one by one.
+
+    Whatever a batch meets is one job's fault or nobody's, and whose is found by trying each alone: a poisonous one ends
+    as if it had come alone, and so do the others.
+    """
+    if len(batch) < 2:  # noqa: PLR2004 (one goes alone)
+        return batch
+    try:
+        failed = handler(app, batch)
+    except TimeLimitReached as limit:
+        # No time is left to try them now. What has a crash is sent for alone.
+        log.error("a batch took too long", kind=batch[0].kind, jobs=len(batch))  # noqa: TRY400 (no defect's trace)
+        for job in batch:
+            _count_crash(app, job, limit)
+        raise
+    except Exception as trouble:  # noqa: BLE001 (an edge: what it was, each of them meets alone)
+        log.warning("a batch goes one by one", kind=batch[0].kind, jobs=len(batch), **logs.described(trouble))
+        return batch
+    for job in batch:
+        with _named_in_log(job):
+            if job.id in failed:
+                _end(app, job, failed[job.id])
+    waited = [job for job in batch if job.id not in failed and job.attempts > 1]
+    if waited:
+        _note_that_it_goes(app, waited[0])
+    return ()
+
+
+def _named_in_log(job: Claimed) -> AbstractContextManager[None]:
+    return structlog.contextvars.bound_contextvars(
+        job=job.id, kind=job.kind.value, subject=job.subject, attempt=job.attempts
+    )
 
 
 def _run_one(app: Application, job: Claimed) -> None:
-    with structlog.contextvars.bound_contextvars(
-        job=job.id, kind=job.kind.value, subject=job.subject, attempt=job.attempts
-    ):
+    with _named_in_log(job):
         if job.crashes >= jobs.MOST_CRASHES:
             _give_up(app, job, f"its worker died {job.crashes} times")
             return
         try:
             HANDLERS[job.kind](app, job)
-        except jobs.LeaseLost:
-            log.warning("another run of this job took over; this one changed nothing")
-        except (ProviderUnavailable, OutcomeUncertain, MailUnavailable, *PASSING_TROUBLE) as trouble:
-            _wait_out(app, job, trouble)
-        except RequestRefused as refused:
-            _refused(app, job, refused)
-        except PayprocError as refusal:
-            _give_up(app, job, f"{refusal.code}: {refusal.message}")
         except TimeLimitReached as limit:
             log.error("a handler took too long", seconds=job.kind.policy.limits.soft)  # noqa: TRY400 (no defect's trace)
             _count_crash(app, job, limit)
             raise
-        except Exception as defect:  # noqa: BLE001 (an edge: a job must outlive any bug in its handler)
-            log.error("a handler failed", **logs.described(defect))  # noqa: TRY400 (its text may quote a row)
-            _count_crash(app, job, defect)
+        except Exception as failure:  # noqa: BLE001 (an edge: a job must outlive any bug in its handler)
+            _end(app, job, failure)
         else:
             _note_that_it_goes(app, job)
+
+
+def _end(app: Application, job: Claimed, failure: Exception) -> None:
+    """Decide what becomes of a job whose handler failed: the table above."""
+    match failure:
+        case jobs.LeaseLost():
+            log.warning("another run of this job took over; this one changed nothing")
+        case jobs.NotReached():
+            _put_back(app, job)
+        case ProviderUnavailable() | OutcomeUncertain() | MailUnavailable():
+            _wait_out(app, job, failure)
+        case RequestRefused():
+            _refused(app, job, failure)
+        case PayprocError():
+            _give_up(app, job, f"{failure.code}: {failure.message}")
+        case _ if isinstance(failure, PASSING_TROUBLE):
+            _wait_out(app, job, failure)
+        case _:
+            log.error("a handler failed", **logs.described(failure))
+            _count_crash(app, job, failure)
 
 
 def _refused(app: Application, job: Claimed, refused: RequestRefused) -> None:

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 import psycopg
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, func, select
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -16,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 Read = TypeVar("Read")
 
 _AFTER_COMMIT = "after_commit"
+_BEGAN_AT = "began_at"
 _WAS_TAKEN = "was_taken"
 _ASKED_AT = "asked_at"
 
@@ -48,6 +50,19 @@ SELECT least(
 def after_commit(session: Session, act: Callable[[], None]) -> None:
     """Do something once this session's transaction is committed; where it is rolled back, never."""
     session.info.setdefault(_AFTER_COMMIT, []).append(act)
+
+
+def transaction_time(session: Session) -> datetime:
+    """Return when this session's transaction began, by the database's clock (UTC). It is asked for once at most."""
+    if _BEGAN_AT not in session.info:
+        note_transaction_time(session, session.scalars(select(func.now())).one())
+    began: datetime = session.info[_BEGAN_AT]
+    return began
+
+
+def note_transaction_time(session: Session, now: datetime) -> None:
+    """Keep what a statement of this transaction has said of `now()`, so that none of its own need ask for it."""
+    session.info[_BEGAN_AT] = now
 
 
 class Database:

@@ -15,6 +15,7 @@ from payproc.jobs.leases import (
     MOST_CRASHES,
     Claimed,
     LeaseLost,
+    NotReached,
     await_turn,
     backoff,
     bury,
@@ -23,13 +24,14 @@ from payproc.jobs.leases import (
     claim,
     count_crash,
     finish,
+    finish_all,
     renew,
     requeue,
     resume_later,
     retry_later,
     secure,
 )
-from payproc.jobs.queue import READY, bring_forward, stage, withdraw
+from payproc.jobs.queue import READY, bring_forward, stage, stage_first, withdraw
 
 __all__ = [
     "MOST_CRASHES",
@@ -39,6 +41,7 @@ __all__ = [
     "Dispatched",
     "Kind",
     "LeaseLost",
+    "NotReached",
     "Policy",
     "Queue",
     "Turn",
@@ -52,6 +55,7 @@ __all__ = [
     "count_crash",
     "dispatch",
     "finish",
+    "finish_all",
     "looking",
     "moment",
     "provider_queue",
@@ -63,5 +67,6 @@ __all__ = [
     "retry_later",
     "secure",
     "stage",
+    "stage_first",
     "withdraw",
 ]

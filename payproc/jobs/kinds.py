@@ -79,6 +79,9 @@ class Policy:
     purpose: str
     _: KW_ONLY
     handler: str  # takes the application and the job; named and not imported, for it stands above the jobs
+    # Takes the application and all jobs of a message, where they can share what they cost; returns by their ids those
+    # that are not done, and why. What it raises has changed nothing: then they go to `handler`, one by one.
+    batch_handler: str | None = None
     queue: Queue | Callable[[PaymentMethod], str] = provider_queue  # or one of the payment's provider
     turn: Turn = Turn.FIRST
     batch: int = 1  # ids in a message
@@ -133,8 +136,9 @@ class Kind(StrEnum):
         "notice.apply",
         "Apply a stored notice to its payment",
         handler="payproc.flows.inbox.apply:apply_notice",
+        batch_handler="payproc.flows.inbox.apply:apply_notices",
         queue=Queue.NOTICES,
-        batch=50,  # a notice is a few rows and no call: fifty share one message's cost
+        batch=50,  # a notice is a few rows and no call: fifty share one transaction
     )
     SEND_MAIL = Policy(
         "mail.send",

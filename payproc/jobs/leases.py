@@ -7,10 +7,12 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, false, func, null, or_, select, update
+from sqlalchemy import Row, Select, String, Uuid, case, column, false, func, literal, null, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from payproc.database.engine import after_commit
+from payproc.database.deferring import defer
+from payproc.database.engine import after_commit, transaction_time
 from payproc.database.models import Job, JobState
 from payproc.errors import PayprocError
 from payproc.jobs.hold import Hold, moment
@@ -20,12 +22,31 @@ from payproc.jobs.kinds import Kind
 MOST_CRASHES = 5
 _LONGEST_RETRY = timedelta(minutes=10)
 _TAKEN_OVER = "Another run has claimed this job."
+# What a run needs to know of its job.
+_CLAIMED = (
+    Job.id,
+    Job.kind,
+    Job.queue,
+    Job.subject,
+    Job.lease_token,
+    Job.payload,
+    Job.attempts,
+    Job.crashes,
+    Job.created_at,
+    Job.started_at,
+)
 
 
 class LeaseLost(PayprocError):
     """Another run has claimed this job since ours did; what ours did in this transaction must not stand."""
 
     code = "lease_lost"
+
+
+class NotReached(PayprocError):
+    """The time of a message was over before this job of it was begun."""
+
+    code = "not_reached"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +73,9 @@ def claim(session: Session, dispatched: Sequence[tuple[str, UUID]], *, token: UU
     then. A start that was never reported (its worker died) counts as a crash of the job.
     """
     asked_at = moment()
-    # No session holds these rows (nor those below): looking for them there cost a tenth of an inquiry.
-    rows = session.scalars(
+    rows = session.execute(
         update(Job)
-        .where(Job.state == JobState.READY, _named(dispatched))
+        .where(Job.id.in_(_held_rows(dispatched)))
         .values(
             attempts=Job.attempts + 1,
             crashes=Job.crashes + case((Job.started_at.is_not(None), 1), else_=0),
@@ -63,28 +83,46 @@ def claim(session: Session, dispatched: Sequence[tuple[str, UUID]], *, token: UU
             leased_until=func.now() + lease,
             lease_token=token,
         )
-        .returning(Job)
+        .returning(*_CLAIMED)
+        # No session holds these rows (nor those below): looking for them there cost a tenth of an inquiry.
         .execution_options(synchronize_session=False)
     ).all()
     if len(rows) < len(dispatched):
-        held = _named([(job_id, token) for job_id, _ in dispatched])
-        again = update(Job).where(Job.state == JobState.READY, held).values(leased_until=func.now() + lease)
-        rows = session.scalars(again.returning(Job).execution_options(synchronize_session=False)).all()
+        held = _held_rows([(job_id, token) for job_id, _ in dispatched])
+        again = update(Job).where(Job.id.in_(held)).values(leased_until=func.now() + lease)
+        rows = session.execute(again.returning(*_CLAIMED).execution_options(synchronize_session=False)).all()
     places = {job_id: place for place, (job_id, _) in enumerate(dispatched)}
     found = [_claimed(row, Hold(lease, asked_at=asked_at)) for row in rows]
     return sorted(found, key=lambda job: places[job.id])
 
 
-def _named(tokens: Sequence[tuple[str, UUID]]) -> ColumnElement[bool]:
-    return or_(false(), *(and_(Job.id == job_id, Job.lease_token == token) for job_id, token in tokens))
+def _held_rows(tokens: Sequence[tuple[str, UUID]], *, skip_locked: bool = False) -> Select[str]:
+    """Lock the jobs that are still held under these tokens.
+
+    In the order of their ids, whoever takes several: a worker that finishes a message and one that claims the same jobs
+    after it would each wait for the other. As arrays, which is one statement for any number of them: fifty pairs of
+    `id = … AND token = …` were compiled anew for each length, and planned anew each time.
+    """
+    ids = literal([job_id for job_id, _ in tokens], ARRAY(String))
+    named = func.unnest(ids, literal([token for _, token in tokens], ARRAY(Uuid)))
+    held = named.table_valued(column("id", String), column("token", Uuid), name="held").render_derived()
+    return (
+        select(Job.id)
+        .join(held, (Job.id == held.c.id) & (Job.lease_token == held.c.token))
+        .where(Job.state == JobState.READY)
+        .order_by(Job.id)
+        .with_for_update(of=Job, skip_locked=skip_locked)
+    )
 
 
 def renew(session: Session, held: Sequence[Claimed], *, lease: timedelta) -> None:
     """Hold on to jobs that are still run, for another `lease`; those that have ended, or are another's, stay so."""
     asked_at = moment()
+    # What is locked is ending this moment, and wants no lease: its end must not wait for this, nor this for it.
+    rows = _held_rows([(job.id, job.token) for job in held], skip_locked=True)
     renewed = session.scalars(
         update(Job)
-        .where(Job.state == JobState.READY, _named([(job.id, job.token) for job in held]))
+        .where(Job.id.in_(rows))
         .values(leased_until=func.now() + lease)
         .returning(Job.id)
         .execution_options(synchronize_session=False)
@@ -124,7 +162,7 @@ def check_held(job: Claimed) -> None:
         raise LeaseLost("Too little of the lease is left to send anything.", subject=job.id)
 
 
-def _claimed(job: Job, hold: Hold) -> Claimed:
+def _claimed(job: Row[Any], hold: Hold) -> Claimed:
     assert job.lease_token is not None
     assert job.started_at is not None
     return Claimed(
@@ -145,14 +183,19 @@ def _claimed(job: Job, hold: Hold) -> Claimed:
 def finish(session: Session, job: Claimed) -> None:
     """Mark the job done in the transaction of its effect, so that both stand or neither does.
 
-    Raises LeaseLost when another run has claimed it.
+    Raises LeaseLost when another run has claimed it; within `deferring` that comes at the end, for all that it ends.
     """
-    # One statement, for every job ends here. The same work may be staged again in this transaction: its insert must
-    # find this row closed.
+    defer(session, finish_all, job)
+
+
+def finish_all(session: Session, done: Sequence[Claimed]) -> None:
+    """Mark several jobs done by one statement. Raises LeaseLost when another run has claimed one of them."""
+    # For every job ends here. The same work may be staged again in this transaction: its insert must find the row
+    # closed.
     again = Job.rerun
-    finished = session.scalar(
+    finished = session.scalars(
         update(Job)
-        .where(Job.id == job.id, Job.lease_token == job.token, Job.state == JobState.READY)
+        .where(Job.id.in_(_held_rows([(job.id, job.token) for job in done])))
         .values(
             state=case((again, JobState.READY.value), else_=JobState.DONE.value),
             finished_at=case((again, null()), else_=func.now()),
@@ -163,15 +206,15 @@ def finish(session: Session, job: Claimed) -> None:
         )
         .returning(Job.id)
         .execution_options(synchronize_session=False)
-    )
-    if finished is None:
-        raise LeaseLost(_TAKEN_OVER, subject=job.id)
+    ).all()
+    if lost := {job.id for job in done}.difference(finished):
+        raise LeaseLost(_TAKEN_OVER, subject=min(lost))
 
 
 def retry_later(session: Session, job: Claimed, *, error: str, after: timedelta) -> None:
     """Put the job back, due `after` from now; `error` is kept for people to read."""
     held = _held(session, job)
-    held.due_at = _now(session) + after
+    held.due_at = transaction_time(session) + after
     held.last_error = error
     _release(held)
 
@@ -180,7 +223,7 @@ def await_turn(session: Session, job: Claimed, *, error: str, after: timedelta) 
     """Put the job back, due `after` from now, as if it had not begun: waiting for a turn is no failed attempt."""
     held = _held(session, job)
     held.attempts -= 1
-    held.due_at = _now(session) + after
+    held.due_at = transaction_time(session) + after
     held.last_error = error
     _release(held)
 
@@ -188,7 +231,7 @@ def await_turn(session: Session, job: Claimed, *, error: str, after: timedelta) 
 def resume_later(session: Session, job: Claimed) -> None:
     """Put the job back, due now: it has done a part of its work, and there is more."""
     held = _held(session, job)
-    held.due_at = _now(session)
+    held.due_at = transaction_time(session)
     held.attempts = 0
     held.last_error = None
     _release(held)
@@ -213,14 +256,14 @@ def bury_by_hand(session: Session, job: Job, *, error: str) -> None:
     """Set a job aside on an operator's word, whoever holds its lease."""
     job.state = JobState.DEAD
     job.last_error = error
-    job.finished_at = _now(session)
+    job.finished_at = transaction_time(session)
     _release(job)
 
 
 def requeue(session: Session, job: Job) -> None:
     """Make a dead job due now, with a clean slate."""
     job.state = JobState.READY
-    job.due_at = _now(session)
+    job.due_at = transaction_time(session)
     job.crashes = job.attempts = 0
     job.rerun = False
     # Patience is counted from here: the time it lay dead was ours.
@@ -252,8 +295,3 @@ def _release(job: Job) -> None:
     job.leased_until = None
     job.lease_token = None
     job.started_at = None
-
-
-def _now(session: Session) -> datetime:
-    moment: datetime = session.scalars(select(func.now())).one()
-    return moment

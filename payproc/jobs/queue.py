@@ -1,20 +1,27 @@
 """What waits: staged in the transaction that causes the work."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     Select,
+    String,
+    any_,
     func,
     literal,
     literal_column,
     or_,
+    select,
+    text,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
+from payproc.database.deferring import defer, write_deferred
 from payproc.database.models import Job, JobState
+from payproc.domain.ids import Prefix, new_id
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.jobs.kinds import Kind, Queue
 
@@ -39,6 +46,8 @@ def stage(
     The same work already open is brought forward rather than doubled, and learns what the new payload says. If it is
     running this moment, it may have looked before the caller's change: it is marked to run once more.
     """
+    # One that was put off must not close what is staged after it.
+    write_deferred(session)
     due = func.now() if due_at is None else literal(due_at, Job.due_at.type)
     row = insert(Job).values(
         kind=kind,
@@ -62,11 +71,30 @@ def stage(
     )
 
 
+_STAGE_FIRST = text("""
+    INSERT INTO jobs (id, kind, queue, subject, dedupe_key)
+    SELECT id, CAST(:kind AS text), :queue, subject, CAST(:kind AS text) || ':' || subject
+    FROM unnest(CAST(:ids AS text[]), CAST(:subjects AS text[])) AS staged (id, subject)
+""")
+
+
+def stage_first(session: Session, kind: Kind, subjects: Sequence[str]) -> None:
+    """Write down, by one statement, work that is due now about what this transaction has made: none of it can be open.
+
+    Only for kinds whose queue is the same for all of them.
+    """
+    if subjects:
+        ids = [new_id(Prefix.JOB) for _ in subjects]
+        words = {"kind": kind.value, "queue": _queue(kind, None), "ids": ids, "subjects": list(subjects)}
+        session.execute(_STAGE_FIRST, words)
+
+
 def bring_forward(session: Session, kind: Kind, subjects: Select[str]) -> None:
     """Make the work about these subjects due now; what has begun looks for itself."""
+    waiting = select(Job.id).where(Job.kind == kind, Job.subject.in_(subjects), READY, Job.started_at.is_(None))
     session.execute(
         update(Job)
-        .where(Job.kind == kind, Job.subject.in_(subjects), READY, Job.started_at.is_(None))
+        .where(Job.id.in_(_free(waiting)))
         .values(due_at=func.least(Job.due_at, func.now()))
         .execution_options(synchronize_session=False)
     )
@@ -74,12 +102,28 @@ def bring_forward(session: Session, kind: Kind, subjects: Select[str]) -> None:
 
 def withdraw(session: Session, kind: Kind, subject: str) -> None:
     """Close work that is no longer wanted and has not begun; what runs already finds that out by itself."""
+    defer(session, _withdraw_all, _dedupe_key(kind, subject))
+
+
+def _withdraw_all(session: Session, keys: Sequence[str]) -> None:
+    waiting = select(Job.id).where(
+        Job.dedupe_key == any_(literal(keys, ARRAY(String))), READY, Job.started_at.is_(None)
+    )
     session.execute(
         update(Job)
-        .where(Job.dedupe_key == _dedupe_key(kind, subject), READY, Job.started_at.is_(None))
+        .where(Job.id.in_(_free(waiting)))
         .values(state=JobState.DONE, finished_at=func.now(), leased_until=None, lease_token=None)
         .execution_options(synchronize_session=False)
     )
+
+
+def _free(waiting: Select[str]) -> Select[str]:
+    """Lock those of some jobs that wait which nobody else holds this moment.
+
+    Whoever holds one sends it or begins it, and it looks for itself then. To wait for them, with other rows of jobs
+    locked, could mean that each waits for the other.
+    """
+    return waiting.order_by(Job.id).with_for_update(skip_locked=True)
 
 
 def _queue(kind: Kind, method: PaymentMethod | None) -> str:

@@ -1,21 +1,26 @@
 """The outbox: a mail is a row and its job, in the transaction of what it tells. The same staged twice is one mail."""
 
+from collections.abc import Sequence
+
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc import jobs
+from payproc.database.deferring import defer
 from payproc.database.models import Dispute, Email, EmailKind, Payment, Refund, User
+from payproc.domain.ids import Prefix, new_id
 from payproc.domain.states import DisputeStatus
 
 
 def stage_receipt(session: Session, payment: Payment) -> None:
     """Stage a receipt for the customer. A payment that completes twice (refund undone) gets no second one."""
-    _stage_for_customer(session, EmailKind.RECEIPT, payment)
+    defer(session, _stage_all, (EmailKind.RECEIPT, payment))
 
 
 def stage_failure(session: Session, payment: Payment) -> None:
     """Stage word of a failed payment. What expired or was called off ended by the customer's own doing."""
-    _stage_for_customer(session, EmailKind.FAILURE, payment)
+    defer(session, _stage_all, (EmailKind.FAILURE, payment))
 
 
 def stage_refund(session: Session, refund: Refund, payment: Payment) -> None:
@@ -50,6 +55,32 @@ def stage_digest(session: Session, period: str, *, operator_mail: str) -> None:
 def stage_finding(session: Session, finding_id: str, *, operator_mail: str) -> None:
     """Stage word of a difference that does not wait for the next digest."""
     _stage(session, EmailKind.FINDING, None, about=finding_id, recipient=operator_mail)
+
+
+_STAGE = text("""
+    INSERT INTO emails (id, payment_id, kind, recipient)
+    SELECT wanted.id, payments.id, wanted.kind, users.email
+    FROM unnest(
+        CAST(:ids AS text[]), CAST(:kinds AS text[]), CAST(:payments AS text[])
+    ) AS wanted (id, kind, payment_id)
+    JOIN payments ON payments.id = wanted.payment_id
+    JOIN users ON users.id = payments.user_id
+    ON CONFLICT (payment_id, kind, about) DO NOTHING
+    RETURNING id
+""")
+
+
+def _stage_all(session: Session, wanted: Sequence[tuple[EmailKind, Payment]]) -> None:
+    session.flush()
+    staged = session.scalars(
+        _STAGE,
+        {
+            "ids": [new_id(Prefix.EMAIL) for _ in wanted],
+            "kinds": [kind.value for kind, _ in wanted],
+            "payments": [payment.id for _, payment in wanted],
+        },
+    ).all()
+    jobs.stage_first(session, jobs.Kind.SEND_MAIL, sorted(staged))
 
 
 def _stage_for_customer(session: Session, kind: EmailKind, payment: Payment, *, about: str = "") -> bool:

@@ -7,9 +7,10 @@ refunds meanwhile; the merchant answers in the provider's dashboard.
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, text, tuple_
+from sqlalchemy import select, text, tuple_
 from sqlalchemy.orm import Session
 
+from payproc.database.engine import transaction_time
 from payproc.database.models import Dispute, DisputeEvent, Payment, ReviewKind, User
 from payproc.domain.pagination import cursor_of, read_cursor
 from payproc.domain.provenance import Provenance
@@ -164,7 +165,7 @@ def _stamp_closing(session: Session, dispute: Dispute) -> None:
     if dispute.status not in DISPUTE_CLOSED:
         dispute.closed_at = None
     elif dispute.closed_at is None:
-        dispute.closed_at = session.scalars(select(func.now())).one()
+        dispute.closed_at = transaction_time(session)
 
 
 def _ask_for_answer(session: Session, payment: Payment, dispute: Dispute) -> None:

@@ -21,7 +21,9 @@ def log_move(session: Session, event: PaymentEvent | RefundEvent | DisputeEvent,
         return
     said, ids = _subject(event, payment_id)
     line = {"from": event.from_status, "to": event.to_status, "source": event.source, "evidence": event.evidence}
-    after_commit(session, lambda: log.info(said, **ids, **line))
+    # The names of the job that moved it: by the commit of a batch another's may stand there.
+    named = log.bind(**structlog.contextvars.get_contextvars())
+    after_commit(session, lambda: named.info(said, **ids, **line))
 
 
 def _subject(event: PaymentEvent | RefundEvent | DisputeEvent, payment_id: str) -> tuple[str, dict[str, str]]:

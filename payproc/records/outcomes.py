@@ -1,12 +1,14 @@
 """What a provider said about a payment: the one door for a start, a notice, a poll, a cancellation and a list."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, assert_never
 
 from sqlalchemy import literal_column, select
 from sqlalchemy.orm import Session
 
 from payproc import jobs
+from payproc.database.deferring import defer
 from payproc.database.models import Notice, Payment, ReviewKind
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance
@@ -150,8 +152,9 @@ def _foreign_reference(session: Session, payment: Payment, references: Reference
 
 
 def _is_anothers(session: Session, payment: Payment, reference: Reference, value: str) -> bool:
-    other = select(Payment.id).where(getattr(Payment, reference) == value, Payment.id != payment.id)
-    return session.scalar(other) is not None
+    # No two have the same.
+    other = payments.find_by(session, reference, value)
+    return other is not None and other.id != payment.id
 
 
 def _report_mismatch(
@@ -198,7 +201,7 @@ def accept_paid(
 
 def _learn_references(session: Session, payment: Payment, references: References) -> None:
     if learned := _adopt_references(payment, references):
-        _wake_parked_notices(session, learned)
+        defer(session, _wake_parked_notices, learned)
 
 
 def _adopt_references(payment: Payment, references: References) -> list[str]:
@@ -215,8 +218,9 @@ def _adopt_references(payment: Payment, references: References) -> list[str]:
     return list(learned.values())
 
 
-def _wake_parked_notices(session: Session, learned: list[str]) -> None:
+def _wake_parked_notices(session: Session, learned: Sequence[Sequence[str]]) -> None:
     """Make due now what waited for a payment by one of these ids: a failed refund must not wait out its back-off."""
+    ids = list(chain.from_iterable(learned))
     # Spelt out for the partial index, as in `jobs.queue`.
-    parked = select(Notice.id).where(Notice.state == literal_column("'parked'"), Notice.awaits.overlap(learned))
+    parked = select(Notice.id).where(Notice.state == literal_column("'parked'"), Notice.awaits.overlap(ids))
     jobs.bring_forward(session, jobs.Kind.APPLY_NOTICE, parked)

@@ -11,6 +11,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from payproc import jobs
+from payproc.database.engine import transaction_time
+from payproc.database.held import held_payments
 from payproc.database.models import Payment, PaymentEvent, ReviewKind, User
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.provenance import Provenance, Source
@@ -64,21 +66,24 @@ def payment_for(session: Session, act: Act, payment_id: str, *, user: User) -> P
 
 
 def locked(session: Session, payment_id: str) -> Payment:
-    """Return the payment under its row lock, freshly read.
+    """Return the payment under its row lock, freshly read when it was locked.
 
     Raises NotFound.
     """
-    payment = session.get(Payment, payment_id, with_for_update=True, populate_existing=True)
+    held = held_payments(session)
+    payment = held.get(payment_id)
     if payment is None:
-        raise NotFound(f"There is no payment {payment_id}.", code="payment_not_found", subject=payment_id)
+        payment = session.get(Payment, payment_id, with_for_update=True, populate_existing=True)
+        if payment is None:
+            raise NotFound(f"There is no payment {payment_id}.", code="payment_not_found", subject=payment_id)
+        held.add([payment])
     return payment
 
 
 def find_by_our_reference(session: Session, reference: str | None, *, method: PaymentMethod) -> Payment | None:
     """Find a provider's payment by our own reference. A missing or an empty one matches nothing."""
-    if not reference:
-        return None
-    return session.scalar(select(Payment).where(Payment.reference == reference, Payment.payment_method == method))
+    found = find_by(session, Payment.reference.key, reference) if reference else None
+    return found if found is not None and found.payment_method == method else None
 
 
 def find_named(session: Session, ours: Sequence[str], theirs: References, *, method: PaymentMethod) -> Payment | None:
@@ -94,12 +99,18 @@ def find_named(session: Session, ours: Sequence[str], theirs: References, *, met
 def find_by_reference(session: Session, references: References) -> Payment | None:
     """Find the payment a provider means, by any of the ids the provider gave it. Empty ids match nothing."""
     for reference, value in references.items():
-        if not value:
-            continue
-        found = session.scalar(select(Payment).where(getattr(Payment, reference) == value))
+        found = find_by(session, reference, value) if value else None
         if found is not None:
             return found
     return None
+
+
+def find_by(session: Session, column: str, value: str) -> Payment | None:
+    """Find the payment that has a value in a column in which no two have the same."""
+    held = held_payments(session)
+    if held.was_looked_for((column, value)):
+        return held.named((column, value))
+    return session.scalar(select(Payment).where(getattr(Payment, column) == value))
 
 
 def ended_at(session: Session, payment: Payment) -> datetime:
@@ -163,7 +174,7 @@ def move(session: Session, payment: Payment, fact: Fact, *, provenance: Provenan
     before = payment.status
     if cell.effect is Effect.MOVED:
         # Asked before the change: a query in between would flush a completed payment without its time.
-        now = session.scalars(select(func.now())).one()
+        now = transaction_time(session)
         payment.status = cell.to
         _stamp_payment(payment, now=now)
     _record_payment_event(
@@ -171,7 +182,6 @@ def move(session: Session, payment: Payment, fact: Fact, *, provenance: Provenan
     )
     if cell.effect is not Effect.MOVED:
         return False
-    session.flush()
     _follow_payment(session, payment, provenance=provenance)
     if cell.review:
         open_review(

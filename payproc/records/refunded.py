@@ -5,6 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from payproc.database.held import held_payments
 from payproc.database.models import Payment, Refund
 from payproc.domain.money import Money
 from payproc.domain.states import REFUND_RESERVING, RefundStatus
@@ -31,6 +32,8 @@ def is_full(session: Session, payment: Payment) -> bool:
 
 
 def _sum_of_refunds(session: Session, payment: Payment, statuses: Collection[RefundStatus]) -> Money:
+    if held_payments(session).has_no_refund(payment.id):
+        return Money.of(0, payment.currency)
     total = select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(
         Refund.payment_id == payment.id, Refund.currency == payment.currency, Refund.status.in_(statuses)
     )

@@ -6,10 +6,12 @@ grid in `states`, and append an event. Locks are taken payment first.
 
 from typing import assert_never
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from payproc import jobs
+from payproc.database.engine import transaction_time
+from payproc.database.held import held_payments
 from payproc.database.models import Payment, Refund, RefundEvent, ReviewKind, User
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance, Source
@@ -85,6 +87,7 @@ def add_made_elsewhere(
 
 def _write_refund(session: Session, refund: Refund, *, provenance: Provenance) -> None:
     session.add(refund)
+    held_payments(session).note_refunds([refund.payment_id])
     session.flush()
     _record_refund_event(session, refund, RefundFact.ASKED, effect=Effect.MOVED, provenance=provenance, before=None)
 
@@ -226,7 +229,7 @@ def _move_refund(
     before = refund.status
     refund.status = cell.to
     if cell.effect is Effect.MOVED and refund.status not in REFUND_OPEN:
-        refund.settled_at = session.scalars(select(func.now())).one()
+        refund.settled_at = transaction_time(session)
     _record_refund_event(session, refund, fact, effect=cell.effect, provenance=provenance, before=before, detail=detail)
     session.flush()
     if cell.review:

@@ -7,6 +7,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from payproc.database.engine import transaction_time
 from payproc.database.models import ReconciliationFinding, Review, ReviewKind
 from payproc.errors import Conflict, NotFound
 
@@ -92,13 +93,13 @@ def resolve(session: Session, review_id: str, *, resolution: str) -> Review:
     if review.resolved_at is not None:
         raise Conflict(f"Review {review_id} was resolved already.", code="review_resolved", subject=review_id)
     review.resolution = resolution
-    review.resolved_at = session.scalars(select(func.now())).one()
+    review.resolved_at = transaction_time(session)
     return review
 
 
 def close_finding(session: Session, finding: ReconciliationFinding, *, resolution: str) -> None:
     """Close a difference that reconciliation has found, and the question that it raised."""
-    finding.closed_at = session.scalars(select(func.now())).one()
+    finding.closed_at = transaction_time(session)
     close_if_open(session, ReviewKind.FINDING, finding.id, resolution=resolution)
 
 

@@ -1,20 +1,28 @@
-"""Apply what was accepted: effect and finish in one transaction, or wait, or give up and ask a person."""
+"""Apply what was accepted: effects and finishes in one transaction, or wait, or give up and ask a person."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import assert_never
 
-from sqlalchemy import Interval, cast, func, select
+import structlog
+from sqlalchemy import String, any_, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.application import Application
+from payproc.database.deferring import at_once, deferring
+from payproc.database.engine import note_transaction_time, transaction_time
+from payproc.database.held import hold_all
 from payproc.database.models import Notice as NoticeRow
 from payproc.database.models import NoticeState, Payment, ReviewKind
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.provenance import Provenance, Source
-from payproc.domain.references import References
 from payproc.domain.states import PaymentStatus
+from payproc.errors import PayprocError
 from payproc.flows import poll
+from payproc.flows.inbox.subjects import AboutPayment, ids_of, names_in, payment_of
 from payproc.providers.answers import Verdict
 from payproc.providers.notices import (
     DisputeNotice,
@@ -22,10 +30,11 @@ from payproc.providers.notices import (
     FraudWarning,
     Ignored,
     Notice,
+    ParsedNotice,
     Postponed,
     RefundNotice,
 )
-from payproc.records import disputes, outcomes, payments, remote_refunds
+from payproc.records import disputes, outcomes, remote_refunds
 from payproc.records.reviews import close_if_open, open_review
 from payproc.settings.types import ForeignNotices
 
@@ -33,37 +42,93 @@ _POSTPONED_FOR = timedelta(days=1)
 # The run over the money leaves out the last ten minutes; by then it sees even a payout made the moment it failed.
 _BOOKS_AFTER = timedelta(minutes=11)
 
-AnyNotice = Notice | RefundNotice | DisputeNotice | FraudWarning
+
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """A stored notice that is locked, and what it says."""
+
+    job: jobs.Claimed
+    row: NoticeRow
+    says: ParsedNotice
 
 
 def apply_notice(app: Application, job: jobs.Claimed) -> None:
     """Run a `notice.apply` job: effect and finish in one transaction."""
-    with app.database.transaction() as session:
-        row = session.get_one(NoticeRow, job.subject, with_for_update=True)
+    for trouble in apply_notices(app, [job]).values():
+        raise trouble
+
+
+def apply_notices(app: Application, claimed: Sequence[jobs.Claimed]) -> Mapping[str, PayprocError]:
+    """Run `notice.apply` jobs: the effects and ends of all of them in one transaction.
+
+    Returns those that cannot be read, by their jobs' ids: they change nothing, and hold up no other. Whatever else
+    fails is raised, and none of them has any effect.
+    """
+    with app.database.transaction() as session, deferring(session):
+        read, unreadable = _read_all(app, session, claimed)
+        # Notices, then payments, then orders, each in the order of their ids: as wherever several are locked.
+        about = [each.says for each in read if isinstance(each.says, AboutPayment)]
+        hold_all(session, (name for notice in about for name in names_in(notice)))
+        for each in read:
+            with structlog.contextvars.bound_contextvars(job=each.job.id, subject=each.row.id):
+                _apply(app, session, each)
+    return unreadable
+
+
+def _read_all(
+    app: Application, session: Session, claimed: Sequence[jobs.Claimed]
+) -> tuple[list[_Read], dict[str, PayprocError]]:
+    rows = _locked_notices(session, [job.subject for job in claimed])
+    read: list[_Read] = []
+    unreadable: dict[str, PayprocError] = {}
+    for job in claimed:
+        row = rows[job.subject]
         if row.state not in (NoticeState.NEW, NoticeState.PARKED):
             jobs.finish(session, job)
-            return
-        reading = app.provider(PaymentMethod(row.provider)).parse_stored(row.body)
-        match reading:
-            case Ignored():
-                _settle_notice(session, row, NoticeState.IGNORED, reason=reading.reason)
-                jobs.finish(session, job)
-            case Postponed():
-                _park_notice(session, job, row, reason=reading.reason, after=_POSTPONED_FOR)
-            case FailedPayout():
-                jobs.stage(session, jobs.Kind.RECONCILE_MONEY, row.id, due_at=row.received_at + _BOOKS_AFTER)
-                _settle_notice(session, row, NoticeState.APPLIED)
-                jobs.finish(session, job)
-            case Notice() | RefundNotice() | DisputeNotice() | FraudWarning():
-                _apply_to_its_payment(app, session, job, row=row, notice=reading)
-            case _:
-                assert_never(reading)
+            continue
+        try:
+            says = app.provider(PaymentMethod(row.provider)).parse_stored(row.body)
+        except PayprocError as trouble:
+            unreadable[job.id] = trouble
+        else:
+            read.append(_Read(job=job, row=row, says=says))
+    return read, unreadable
+
+
+def _locked_notices(session: Session, ids: Sequence[str]) -> dict[str, NoticeRow]:
+    wanted = NoticeRow.id == any_(literal(ids, ARRAY(String)))
+    rows = session.execute(select(NoticeRow, func.now()).where(wanted).order_by(NoticeRow.id).with_for_update()).all()
+    for _, now in rows:
+        note_transaction_time(session, now)
+    return {row.id: row for row, _ in rows}
+
+
+def _apply(app: Application, session: Session, read: _Read) -> None:
+    job, row, notice = read.job, read.row, read.says
+    match notice:
+        case Ignored():
+            _settle_notice(session, row, NoticeState.IGNORED, reason=notice.reason)
+            jobs.finish(session, job)
+        case Postponed():
+            _park_notice(session, job, row, reason=notice.reason, after=_POSTPONED_FOR)
+        case FailedPayout():
+            jobs.stage(session, jobs.Kind.RECONCILE_MONEY, row.id, due_at=row.received_at + _BOOKS_AFTER)
+            _settle_notice(session, row, NoticeState.APPLIED)
+            jobs.finish(session, job)
+        case Notice():
+            _apply_to_its_payment(app, session, job, row=row, notice=notice)
+        case RefundNotice() | DisputeNotice() | FraudWarning():
+            # These read what a notice before them may have booked or staged.
+            with at_once(session):
+                _apply_to_its_payment(app, session, job, row=row, notice=notice)
+        case _:
+            assert_never(notice)
 
 
 def _apply_to_its_payment(
-    app: Application, session: Session, job: jobs.Claimed, *, row: NoticeRow, notice: AnyNotice
+    app: Application, session: Session, job: jobs.Claimed, *, row: NoticeRow, notice: AboutPayment
 ) -> None:
-    payment = _payment_of(session, notice, method=PaymentMethod(row.provider))
+    payment = payment_of(session, notice, method=PaymentMethod(row.provider))
     if payment is None:
         _wait_for_payment(app, session, job, row=row, notice=notice)
         return
@@ -79,7 +144,7 @@ def _apply_to_its_payment(
 
 
 def _apply_to_payment(
-    app: Application, session: Session, payment: Payment, notice: AnyNotice, *, provenance: Provenance
+    app: Application, session: Session, payment: Payment, notice: AboutPayment, *, provenance: Provenance
 ) -> None:
     match notice:
         case Notice():
@@ -131,47 +196,17 @@ def _ask_whether_paid(session: Session, payment: Payment) -> None:
         poll.stage_now(session, payment)
 
 
-def _payment_of(session: Session, notice: AnyNotice, *, method: PaymentMethod) -> Payment | None:
-    references, payment_id = _ids_of(notice)
-    found = payments.find_by_reference(session, references)
-    if found is None and isinstance(notice, Notice):
-        found = payments.find_by_our_reference(session, notice.reference, method=method)
-    if found is None and payment_id:
-        # A notice may beat the answer that carries the provider's id. Ours was committed before the call.
-        found = session.get(Payment, payment_id)
-    # One provider's word never moves another's payment.
-    return found if found is not None and found.payment_method == method else None
-
-
-def _ids_of(notice: AnyNotice) -> tuple[References, str | None]:
-    match notice:
-        case Notice():
-            return notice.references, notice.payment_id
-        case RefundNotice():
-            return notice.refund.references, notice.refund.payment_id
-        case DisputeNotice():
-            return notice.dispute.references, notice.dispute.payment_id
-        case FraudWarning():
-            return notice.references, None
-        case _:
-            assert_never(notice)
-
-
 def _wait_for_payment(
-    app: Application, session: Session, job: jobs.Claimed, *, row: NoticeRow, notice: AnyNotice
+    app: Application, session: Session, job: jobs.Claimed, *, row: NoticeRow, notice: AboutPayment
 ) -> None:
     reason = "no payment of ours has these ids"
     if not notice.marked and isinstance(notice, Notice):
         # Everything that we have a customer pay bears our id: what does not is somebody else's, and never ours.
         _settle_foreign(app, session, job, row=row)
         return
-    waiting_since = func.coalesce(NoticeRow.replayed_at, NoticeRow.received_at)
-    age: timedelta = session.scalars(
-        select(cast(func.now() - waiting_since, Interval)).where(NoticeRow.id == row.id)
-    ).one()
-    left = app.settings.orphan_notice_after - age
+    left = app.settings.orphan_notice_after - (transaction_time(session) - (row.replayed_at or row.received_at))
     if left > timedelta(0):
-        references, _ = _ids_of(notice)
+        references, _ = ids_of(notice)
         # A payment that learns one of these meanwhile wakes it; one that has just done so does not see it yet, and the
         # first waits are short.
         row.awaits = [named for named in references.values() if named]
@@ -213,7 +248,7 @@ def _park_notice(session: Session, job: jobs.Claimed, row: NoticeRow, *, reason:
 def _settle_notice(session: Session, row: NoticeRow, state: NoticeState, *, reason: str | None = None) -> None:
     row.state = state
     row.reason = reason
-    row.settled_at = session.scalars(select(func.now())).one()
+    row.settled_at = transaction_time(session)
 
 
 def bury_notice(session: Session, notice_id: str, *, error: str) -> None:
@@ -229,6 +264,6 @@ def replay_notice(session: Session, notice_id: str) -> NoticeRow:
     row.state = NoticeState.NEW
     row.reason = None
     row.settled_at = None
-    row.replayed_at = session.scalars(select(func.now())).one()
+    row.replayed_at = transaction_time(session)
     jobs.stage(session, jobs.Kind.APPLY_NOTICE, row.id)
     return row

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from payproc.database.models import Account, Journal, JournalKind, LedgerEntry
+from payproc.database.models import Account, JournalKind
+from payproc.domain.ids import Prefix, new_id
 from payproc.domain.money import Money
 
 
@@ -30,37 +31,76 @@ def negated(money: Money) -> Money:
     return Money(amount_minor=-money.amount_minor, currency=money.currency)
 
 
-def book(
-    session: Session,
-    kind: JournalKind,
-    subject: str,
-    *,
-    provider: str,
-    payment_id: str | None,
-    evidence: str,
-    postings: Sequence[Posting],
-) -> str | None:
-    """Book a journal under `kind:subject`, once; return its id, or None where it was booked before or moves nothing."""
-    if not postings:
-        return None
-    journal_id: str | None = session.scalar(
-        insert(Journal)
-        .values(key=f"{kind}:{subject}", kind=kind, payment_id=payment_id, evidence=evidence)
-        .on_conflict_do_nothing(index_elements=[Journal.key])
-        .returning(Journal.id)
+@dataclass(frozen=True, kw_only=True)
+class NewJournal:
+    """A journal to be, under `kind:subject`; `payment_id` is what it is about, if that is a payment."""
+
+    kind: JournalKind
+    subject: str
+    provider: str
+    payment_id: str | None
+    evidence: str
+    postings: Sequence[Posting]
+
+    @property
+    def key(self) -> str:
+        """What it is booked under, once."""
+        return f"{self.kind}:{self.subject}"
+
+
+# Journals and their entries in one round trip, for any number of them. The entries of a key that was booked before find
+# no journal, and are left out with it. They are numbered as they are given.
+_BOOK = text("""
+    WITH booked AS (
+        INSERT INTO journals (id, key, kind, payment_id, evidence)
+        SELECT * FROM unnest(
+            CAST(:ids AS text[]), CAST(:keys AS text[]), CAST(:kinds AS text[]), CAST(:payments AS text[]),
+            CAST(:evidence AS text[])
+        )
+        ON CONFLICT (key) DO NOTHING
+        RETURNING id, key
+    ), entered AS (
+        INSERT INTO ledger_entries (journal_id, account, provider, currency, amount_minor)
+        SELECT journal, account, provider, currency, amount
+        FROM unnest(
+            CAST(:journals AS text[]), CAST(:accounts AS text[]), CAST(:providers AS text[]),
+            CAST(:currencies AS text[]), CAST(:amounts AS bigint[])
+        ) WITH ORDINALITY AS side (journal, account, provider, currency, amount, place)
+        JOIN booked ON booked.id = journal
+        ORDER BY place
     )
-    if journal_id is None:
-        return None
-    sides = [
+    SELECT key, id FROM booked
+""")
+
+
+def book_all(session: Session, journals: Sequence[NewJournal]) -> dict[str, str]:
+    """Book journals, each once for its key; return the ids of those that were not booked before, by their keys.
+
+    One that moves nothing is none.
+    """
+    moving = [(new_id(Prefix.JOURNAL), journal) for journal in journals if journal.postings]
+    if not moving:
+        return {}
+    session.flush()
+    sides = [(id_, journal.provider, posting) for id_, journal in moving for posting in journal.postings]
+    booked = session.execute(
+        _BOOK,
         {
-            "journal_id": journal_id,
-            "account": posting.account,
-            "provider": provider,
-            "currency": posting.money.currency.code,
-            "amount_minor": posting.money.amount_minor,
-        }
-        for posting in postings
-    ]
-    # One statement for all: rows of values would be compiled anew each time.
-    session.execute(insert(LedgerEntry), sides)
-    return journal_id
+            "ids": [id_ for id_, _ in moving],
+            "keys": [journal.key for _, journal in moving],
+            "kinds": [journal.kind.value for _, journal in moving],
+            "payments": [journal.payment_id for _, journal in moving],
+            "evidence": [journal.evidence for _, journal in moving],
+            "journals": [id_ for id_, _, _ in sides],
+            "accounts": [posting.account.value for _, _, posting in sides],
+            "providers": [provider for _, provider, _ in sides],
+            "currencies": [posting.money.currency.code for _, _, posting in sides],
+            "amounts": [posting.money.amount_minor for _, _, posting in sides],
+        },
+    )
+    return {row.key: row.id for row in booked}
+
+
+def book(session: Session, journal: NewJournal) -> str | None:
+    """Book a journal, once; return its id, or None where it was booked before or moves nothing."""
+    return book_all(session, [journal]).get(journal.key)

@@ -20,7 +20,7 @@ from payproc.domain.money import Money
 from payproc.errors import Conflict, InvalidRequest, NotFound
 from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act
-from payproc.records.ledger.booking import Posting, book, negated
+from payproc.records.ledger.booking import NewJournal, Posting, book, negated
 
 # What is booked of these, our own rows say: another status is another journal.
 _OF_OUR_ROWS = frozenset({JournalKind.SALE, JournalKind.SALE_UNDONE, JournalKind.REFUND, JournalKind.REFUND_UNDONE})
@@ -124,15 +124,15 @@ def approvable(session: Session, draft_id: str, *, by: User) -> LedgerDraft:
 def book_draft(session: Session, draft: LedgerDraft) -> str:
     """Book an adjustment or a reversal as it was drafted; return its journal. Raises Conflict where it was reversed."""
     subject = draft.id if draft.reverses is None else session.get_one(Journal, draft.reverses).key
-    journal_id = book(
-        session,
-        draft.kind,
-        subject,
+    journal = NewJournal(
+        kind=draft.kind,
+        subject=subject,
         provider=draft.provider,
         payment_id=draft.payment_id,
         evidence=draft.document,
         postings=[_read(written) for written in draft.postings],
     )
+    journal_id = book(session, journal)
     if journal_id is None:
         raise Conflict(f"{subject} was taken back already.", code="journal_reversed", subject=subject)
     return journal_id

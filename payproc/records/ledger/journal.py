@@ -9,18 +9,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import assert_never
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc.database import models
+from payproc.database.deferring import defer
 from payproc.database.models import Account, Journal, JournalKind, LedgerEntry, Payment, Refund
-from payproc.domain.money import Currency, Money
-from payproc.domain.settlement import LineKind, SettlementLine
-from payproc.records.ledger import matching
-from payproc.records.ledger.booking import Posting, book, moved, negated
+from payproc.domain.money import Money
+from payproc.domain.settlement import SettlementLine
+from payproc.records.ledger import matching, sides
+from payproc.records.ledger.booking import NewJournal, Posting, book, book_all, negated
 from payproc.records.ledger.matching import OwnJournal
 
 # How many rows of an export are in memory at once.
@@ -64,18 +64,22 @@ def record_sale(session: Session, payment: Payment) -> None:
 
     Once, even if it completes again; anew, where its sale was undone in between.
     """
-    postings = moved(payment.money, debit=Account.RECEIVABLE, credit=Account.SALES)
-    first = _record_own(session, JournalKind.SALE, payment, subject=payment.id, postings=postings)
-    if first is None and (undone := _times_undone(session, payment)):
-        _record_own(session, JournalKind.SALE, payment, subject=f"{payment.id}:{undone + 1}", postings=postings)
+    defer(session, _record_sales, payment)
+
+
+def _record_sales(session: Session, sold: Sequence[Payment]) -> None:
+    payments = list(dict.fromkeys(sold))
+    booked = _record_own(session, [_own(JournalKind.SALE, payment, subject=payment.id) for payment in payments])
+    for payment in payments:
+        if f"{JournalKind.SALE}:{payment.id}" not in booked and (undone := _times_undone(session, payment)):
+            _record_own(session, [_own(JournalKind.SALE, payment, subject=f"{payment.id}:{undone + 1}")])
 
 
 def record_sale_undone(session: Session, payment: Payment) -> str | None:
     """Book that a payment which counted as completed never was; return the journal. Its row is locked."""
-    postings = moved(payment.money, debit=Account.SALES, credit=Account.RECEIVABLE)
     before = _times_undone(session, payment)
-    subject = f"{payment.id}:{before + 1}" if before else payment.id
-    return _record_own(session, JournalKind.SALE_UNDONE, payment, subject=subject, postings=postings)
+    undone = _own(JournalKind.SALE_UNDONE, payment, subject=f"{payment.id}:{before + 1}" if before else payment.id)
+    return _record_own(session, [undone]).get(undone.journal.key)
 
 
 def _times_undone(session: Session, payment: Payment) -> int:
@@ -85,40 +89,57 @@ def _times_undone(session: Session, payment: Payment) -> int:
 
 def record_refund(session: Session, refund: Refund, payment: Payment) -> None:
     """Book, once, that a refund succeeded: the provider owes us that much less."""
-    postings = moved(refund.money, debit=Account.REFUNDS, credit=Account.RECEIVABLE)
-    _record_own(session, JournalKind.REFUND, payment, refund, subject=refund.id, postings=postings)
+    _record_own(session, [_own(JournalKind.REFUND, payment, refund, subject=refund.id)])
 
 
 def record_refund_undone(session: Session, refund: Refund, payment: Payment) -> None:
     """Book, once, that a refund which had succeeded came to nothing after all."""
-    postings = moved(refund.money, debit=Account.RECEIVABLE, credit=Account.REFUNDS)
-    _record_own(session, JournalKind.REFUND_UNDONE, payment, refund, subject=refund.id, postings=postings)
+    _record_own(session, [_own(JournalKind.REFUND_UNDONE, payment, refund, subject=refund.id)])
 
 
-def _record_own(
-    session: Session,
-    kind: JournalKind,
-    payment: Payment,
-    refund: Refund | None = None,
-    *,
-    subject: str,
-    postings: list[Posting],
-) -> str | None:
-    """Book what we know by ourselves, and let it meet the line that was booked before it."""
-    provider = payment.payment_method
+@dataclass(frozen=True, kw_only=True)
+class _Own:
+    """What we know by ourselves of a payment, or of a refund of it."""
+
+    journal: NewJournal
+    payment: Payment
+    refund: Refund | None
+
+
+def _own(kind: JournalKind, payment: Payment, refund: Refund | None = None, *, subject: str) -> _Own:
     evidence = payment.reference if refund is None else refund.provider_refund_id or refund.id
-    journal_id = book(
-        session, kind, subject, provider=provider, payment_id=payment.id, evidence=evidence, postings=postings
+    journal = NewJournal(
+        kind=kind,
+        subject=subject,
+        provider=payment.payment_method,
+        payment_id=payment.id,
+        evidence=evidence,
+        postings=sides.of_own(kind, (refund or payment).money),
     )
-    if journal_id is None:
-        return None
-    owed = next(posting.money for posting in postings if posting.account is Account.RECEIVABLE)
-    own = OwnJournal(id=journal_id, key=f"{kind}:{subject}", kind=kind, payment_id=payment.id, money=owed)
-    line = matching.waiting_line(session, own, payment, refund)
+    return _Own(journal=journal, payment=payment, refund=refund)
+
+
+def _record_own(session: Session, known: Sequence[_Own]) -> dict[str, str]:
+    """Book what we know by ourselves, and let it meet the lines that were booked before it.
+
+    Returns the journals that were not booked before, by their keys.
+    """
+    booked = book_all(session, [own.journal for own in known])
+    new = [own for own in known if own.journal.key in booked]
+    waits = matching.may_wait(session, [(own.payment, own.refund) for own in new])
+    for own in new if waits else ():
+        _meet_line(session, own, booked[own.journal.key])
+    return booked
+
+
+def _meet_line(session: Session, own: _Own, journal_id: str) -> None:
+    journal, payment = own.journal, own.payment
+    owed = next(posting.money for posting in journal.postings if posting.account is Account.RECEIVABLE)
+    ours = OwnJournal(id=journal_id, key=journal.key, kind=journal.kind, payment_id=payment.id, money=owed)
+    line = matching.waiting_line(session, ours, payment, own.refund)
     if line is not None:
-        _clear(session, provider, as_told(line), share=owed, payment_id=payment.id)
-        matching.join(session, provider, [line.line_id], [own])
-    return journal_id
+        _clear(session, journal.provider, as_told(line), share=owed, payment_id=payment.id)
+        matching.join(session, journal.provider, [line.line_id], [ours])
 
 
 def record_line(
@@ -149,14 +170,14 @@ def record_lines(
 ) -> Recorded:
     """Do the same with several lines that answer together; they are of one currency. It raises the same."""
     _check_kinds(lines, answers)
-    shares = _shares(lines, answers)
-    postings = [_line_postings(line, share=share) for line, share in zip(lines, shares, strict=True)]
+    shares = sides.shares(lines, answers)
+    postings = [sides.of_line(line, share=share) for line, share in zip(lines, shares, strict=True)]
     are_new = [_keep(session, provider, line, payment_id=payment_id) for line in lines]
     meets = bool(answers) and not _has_met(session, provider, lines, are_new)
     done = Recorded.KNOWN
-    for line, share, sides, is_new in zip(lines, shares, postings, are_new, strict=True):
+    for line, share, moves, is_new in zip(lines, shares, postings, are_new, strict=True):
         if is_new:
-            _book_line(session, JournalKind.LINE, provider, line, payment_id=payment_id, postings=sides)
+            _book_line(session, JournalKind.LINE, provider, line, payment_id=payment_id, postings=moves)
             done = Recorded.BOOKED
         elif share is not None and meets:
             _clear(session, provider, line, share=share, payment_id=payment_id)
@@ -171,30 +192,11 @@ def _has_met(session: Session, provider: str, lines: Sequence[SettlementLine], a
     return not all(are_new) and bool(matching.matches_of(session, provider, [line.id for line in lines]))
 
 
-def _line_postings(line: SettlementLine, *, share: Money | None) -> list[Posting]:
-    fee = moved(Money.of(line.fee, line.currency), debit=Account.FEES, credit=Account.RECEIVABLE)
-    return [*_gross_postings(line, share=share), *fee]
-
-
 def _check_kinds(lines: Sequence[SettlementLine], answers: Sequence[OwnJournal]) -> None:
     for line in lines:
         wrong = [own.key for own in answers if own.kind is not matching.ANSWERED.get(line.kind)]
         if wrong:
             raise ValueError(f"a {line.kind} line does not answer {wrong[0]}")
-
-
-def _shares(lines: Sequence[SettlementLine], answers: Sequence[OwnJournal]) -> list[Money | None]:
-    """Say how much of what we booked each line is for: of several the last is for what the others leave."""
-    if not answers:
-        return [None for _ in lines]
-    first, *others = (own.money for own in answers)
-    left = sum(others, start=first)
-    shares: list[Money | None] = []
-    for line in lines[:-1]:
-        share = Money.of(line.gross, line.currency)
-        shares.append(share)
-        left -= share
-    return [*shares, left]
 
 
 def _keep(session: Session, provider: str, line: SettlementLine, *, payment_id: str | None) -> bool:
@@ -243,50 +245,18 @@ def _book_line(
     postings: list[Posting],
 ) -> None:
     subject, evidence = f"{provider}:{line.id}", line.source or line.id
-    book(session, kind, subject, provider=provider, payment_id=payment_id, evidence=evidence, postings=postings)
+    journal = NewJournal(
+        kind=kind, subject=subject, provider=provider, payment_id=payment_id, evidence=evidence, postings=postings
+    )
+    book(session, journal)
 
 
 def _clear(session: Session, provider: str, line: SettlementLine, *, share: Money, payment_id: str | None) -> None:
     """Bring the books of a line that was booked alone to where they would be had ours come first."""
-    alone = _gross_postings(line, share=None)
+    alone = sides.gross(line, share=None)
     back = [Posting(account=posting.account, money=negated(posting.money)) for posting in alone]
-    postings = _summed([*back, *_gross_postings(line, share=share)])
+    postings = sides.summed([*back, *sides.gross(line, share=share)])
     _book_line(session, JournalKind.CLEARING, provider, line, payment_id=payment_id, postings=postings)
-
-
-def _summed(postings: list[Posting]) -> list[Posting]:
-    sums: dict[tuple[Account, Currency], Money] = {}
-    for posting in postings:
-        place = posting.account, posting.money.currency
-        sums[place] = sums[place] + posting.money if place in sums else posting.money
-    return [Posting(account=account, money=money) for (account, _), money in sums.items() if money.amount_minor]
-
-
-def _gross_postings(line: SettlementLine, *, share: Money | None) -> list[Posting]:
-    """Bring the receivable to where the line says it is, from where our books have it."""
-    gross, counter = Money.of(line.gross, line.currency), _counter(line.kind)
-    if share is None:
-        return moved(gross, debit=Account.RECEIVABLE, credit=counter)
-    if share.currency == gross.currency:
-        return moved(gross - share, debit=Account.RECEIVABLE, credit=counter)
-    return [
-        *moved(share, debit=Account.CONVERSION, credit=Account.RECEIVABLE),
-        *moved(gross, debit=Account.RECEIVABLE, credit=Account.CONVERSION),
-    ]
-
-
-def _counter(kind: LineKind) -> Account:
-    match kind:
-        case LineKind.CHARGE | LineKind.CHARGE_FAILURE | LineKind.REFUND | LineKind.REFUND_FAILURE | LineKind.OTHER:
-            return Account.SUSPENSE
-        case LineKind.DISPUTE:
-            return Account.DISPUTES
-        case LineKind.FEE:
-            return Account.FEES
-        case LineKind.PAYOUT:
-            return Account.PAYOUTS
-        case _:
-            assert_never(kind)
 
 
 def balances(session: Session, *, at: datetime | None = None) -> list[Balance]:

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, exists, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BindParameter, ColumnElement, String, any_, exists, literal, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
 from payproc.database.models import (
@@ -100,6 +101,31 @@ def is_unmatched() -> ColumnElement[bool]:
     """Say in a query of lines that nothing of ours has met them yet."""
     of_line = SettlementMatch.provider == SettlementLine.provider, SettlementMatch.line_id == SettlementLine.line_id
     return ~exists().where(*of_line)
+
+
+def may_wait(session: Session, booked: Sequence[tuple[Payment, Refund | None]]) -> bool:
+    """Whether the line of any of these may have been booked before it: for one, and for many, one look.
+
+    Asked as late as it can be: a line that is booked meanwhile, under an id that its payment has just learned, is met.
+    """
+    if not booked:
+        return False
+    named = [name for payment, refund in booked for name in _names(payment, refund)]
+    lines = select(SettlementLine.line_id).where(
+        SettlementLine.provider == any_(_array(payment.payment_method for payment, _ in booked)),
+        or_(SettlementLine.source == any_(_array(named)), SettlementLine.payment_source == any_(_array(named))),
+        is_unmatched(),
+    )
+    return session.scalar(lines.limit(1)) is not None
+
+
+def _names(payment: Payment, refund: Refund | None) -> Iterable[str]:
+    ids = [getattr(payment, reference) for reference in Reference] if refund is None else [refund.provider_refund_id]
+    return filter(None, ids)
+
+
+def _array(values: Iterable[str]) -> BindParameter[Any]:
+    return literal(sorted(set(values)), ARRAY(String))
 
 
 def waiting_line(session: Session, own: OwnJournal, payment: Payment, refund: Refund | None) -> SettlementLine | None:

@@ -1,0 +1,99 @@
+"""What a transaction holds of payments: the rows that it has locked, and what it has looked for among all.
+
+A lock lasts until the transaction ends, and nobody writes a payment or a refund of it without. So what was read once
+under it changes by this session's own hand alone, and is not read again.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from sqlalchemy import BindParameter, ColumnElement, String, any_, literal, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+
+from payproc.database.models import Order, Payment, Refund
+
+_HELD = "held"
+
+# A column of payments that names one of them, and a value.
+Name = tuple[str, str]
+
+
+class HeldPayments:
+    """The payments that one transaction has locked."""
+
+    def __init__(self) -> None:
+        # Strongly, for a session forgets what nobody holds and nothing has changed.
+        self._payments: dict[str, Payment] = {}
+        self._looked_for: set[Name] = set()
+        self._without_refunds: set[str] = set()
+
+    def add(self, payments: Iterable[Payment], *, looked_for: Iterable[Name] = ()) -> None:
+        """Keep what was locked, and the names by which all that have one were found."""
+        self._payments |= {payment.id: payment for payment in payments}
+        self._looked_for.update(looked_for)
+
+    def get(self, payment_id: str) -> Payment | None:
+        """Return a payment that is held."""
+        return self._payments.get(payment_id)
+
+    def was_looked_for(self, name: Name) -> bool:
+        """Whether every payment with this name is among those held.
+
+        Somebody may have given it to another since: its unique column refuses that, as it does after any other look.
+        """
+        return name in self._looked_for
+
+    def named(self, name: Name) -> Payment | None:
+        """Return the held payment that has a name now; it may have learned it in this transaction."""
+        column, value = name
+        return next((held for held in self._payments.values() if getattr(held, column) == value), None)
+
+    def has_no_refund(self, payment_id: str) -> bool:
+        """Whether a payment surely has none."""
+        return payment_id in self._without_refunds
+
+    def note_refunds(self, payment_ids: Collection[str], *, of: Collection[str] = ()) -> None:
+        """Learn which payments have refunds, and which of `of` have none."""
+        self._without_refunds = (self._without_refunds | set(of)) - set(payment_ids)
+
+
+def held_payments(session: Session) -> HeldPayments:
+    """Return what this session's transaction holds."""
+    found: HeldPayments = session.info.setdefault(_HELD, HeldPayments())
+    return found
+
+
+def hold_all(session: Session, names: Iterable[Name]) -> None:
+    """Lock every payment that has one of these names, and read what is asked of them next.
+
+    One statement, in the order of their ids, and their orders after them in the order of theirs: whoever else locks
+    several (a page of reconciliation) does the same, so that none waits for the other.
+    """
+    wanted = {name for name in names if name[1]}
+    if not wanted:
+        return
+    query = select(Payment).where(_has_one_of(wanted)).order_by(Payment.id).with_for_update()
+    found = session.scalars(query.execution_options(populate_existing=True)).all()
+    held = held_payments(session)
+    held.add(found, looked_for=wanted)
+    # Under the lock: whoever it was waited for may have written one.
+    ids = [payment.id for payment in found]
+    refunded = session.scalars(select(Refund.payment_id).where(Refund.payment_id == any_(_array(ids)))) if ids else ()
+    held.note_refunds(set(refunded), of=ids)
+    if orders := {payment.order_id for payment in found if payment.order_id}:
+        locked = select(Order.id).where(Order.id == any_(_array(orders))).order_by(Order.id).with_for_update()
+        session.execute(locked).all()
+
+
+def _has_one_of(names: Iterable[Name]) -> ColumnElement[bool]:
+    values: dict[str, set[str]] = defaultdict(set)
+    for column, value in names:
+        values[column].add(value)
+    # An array for each column: the same statement for any number of names, and an index for each.
+    return or_(*(getattr(Payment, column) == any_(_array(values[column])) for column in sorted(values)))
+
+
+def _array(values: Collection[str]) -> BindParameter[Any]:
+    return literal(sorted(values), ARRAY(String))
