@@ -1,9 +1,11 @@
 """Everything one process of payproc works with. `bootstrap` puts it together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from functools import cached_property
+from typing import Protocol
 
 from payproc.database.engine import Database
 from payproc.database.models import Payment
@@ -14,6 +16,20 @@ from payproc.providers.base import Provider
 from payproc.settings import Settings
 
 
+class Posting(Protocol):
+    """A connection by which mail leaves."""
+
+    def post(self, message: EmailMessage) -> None:
+        """Hand one mail over."""
+
+
+class Mailing(Protocol):
+    """The way mail leaves."""
+
+    def connection(self) -> AbstractContextManager[Posting]:
+        """Open a connection for several mails."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Application:
     """Settings, database, providers and the way mail leaves. Make it after a fork."""
@@ -21,7 +37,7 @@ class Application:
     settings: Settings
     database: Database
     providers: Mapping[PaymentMethod, Provider]
-    post: Callable[[EmailMessage], None]
+    mailer: Mailing
 
     @cached_property
     def payer_cipher(self) -> PayerCipher:

@@ -42,7 +42,7 @@ def application_from(settings: Settings, *, pools: Pools) -> Application:
         settings=settings,
         database=database,
         providers=registry.build(settings, on_change=circuit_status.CircuitStatusStore(database).record),
-        post=Mailer(settings.smtp_url).post,
+        mailer=Mailer(settings.smtp_url),
     )
 
 

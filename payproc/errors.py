@@ -19,8 +19,10 @@ PayprocError                        500  no
 ├── NoticeMalformed                 400  no     not a notice at all
 ├── BadSignature                    403  no     a notice we must not believe
 ├── LeaseLost                       500  no     another run has claimed this job: this one changes nothing
+├── NotReached                      500  again  the time of a message was over before this job of it was begun
 ├── MailUnavailable                 500  again  the mail server asks for patience with this mail
 │   └── MailTrouble                 500  again  no mail goes: the server is down, or does not take it from us
+│       └── ConnectionLost          500  again  there is no connection to it: nothing else need be tried on this one
 ├── MailRefused                     500  no     the mail server will never take this mail
 └── ProviderError                   500  no     something about a call to a provider
     ├── ProviderUnavailable         500  again  surely not executed

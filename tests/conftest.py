@@ -21,6 +21,7 @@ from sandbox.stack.servers import Postgres, start_postgres, stop_postgres
 from sandbox.stack.stale_processes import watched
 from tests.support.configuration import settings_of_a_test
 from tests.support.databases import DatabaseRing, create_database, migrate
+from tests.support.mailbox import Outgoing
 
 pytest_plugins = [
     "tests.support.world",
@@ -96,7 +97,9 @@ def posted() -> list[EmailMessage]:
 def app(settings: Settings, posted: list[EmailMessage]) -> Iterator[Application]:
     """An application over a clean database; when the test is over every invariant must hold."""
     database = Database(settings.database_url)
-    yield Application(settings=settings, database=database, providers=registry.build(settings), post=posted.append)
+    yield Application(
+        settings=settings, database=database, providers=registry.build(settings), mailer=Outgoing(posted.append)
+    )
     with database.transaction() as session:
         broken = broken_invariants(session)
     database.dispose()

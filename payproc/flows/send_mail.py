@@ -1,16 +1,24 @@
-"""The job that sends a staged mail, or withdraws it where it no longer holds."""
+"""The jobs that send staged mail, or withdraw it where it no longer holds."""
 
-from datetime import datetime, timedelta
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from email.message import EmailMessage
 
-from sqlalchemy import exists, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Row, String, any_, exists, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.database.models import Email, ReviewKind
+from payproc.database.deferring import deferring
+from payproc.database.engine import PASSING_TROUBLE, transaction_time
+from payproc.database.models import Email, Payment, ReviewKind, User
 from payproc.mail import relevance
 from payproc.mail.compose import compose
-from payproc.mail.smtp import MailRefused, MailTrouble
+from payproc.mail.smtp import ConnectionLost, MailRefused, MailTrouble, MailUnavailable
 from payproc.records.reviews import close_if_open, open_review
 
 # One server, one review, however many mails wait for it.
@@ -18,6 +26,23 @@ _SERVER = "mail server"
 # A server that is only started again is back by then.
 _SOON_BACK = timedelta(minutes=15)
 _LATELY = timedelta(hours=1)
+# What the server has taken and we have not noted goes out again if we die meanwhile, with the same Message-ID, by which
+# most of its readers show it once. To note each by itself costs as much as to send it. So a crash may repeat ten, or as
+# many as go in half a second where the server is slow.
+_MOST_UNNOTED = 10
+_UNNOTED_SECONDS = 0.5
+# Well within the time of a message: the last one that is begun may still take the server's four time-outs.
+_LONGEST_SECONDS = 8
+
+Failures = dict[str, Exception]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Composed:
+    """A mail that is ready to go, and its job."""
+
+    job: jobs.Claimed
+    message: EmailMessage
 
 
 def send_mail(app: Application, job: jobs.Claimed) -> None:
@@ -26,52 +51,159 @@ def send_mail(app: Application, job: jobs.Claimed) -> None:
     A crash between the server's "250" and our commit sends the mail again with the same Message-ID, by which mail
     systems know it for the same one: SMTP offers no better. Raises MailTrouble, MailUnavailable or MailRefused.
     """
-    with app.database.transaction() as session:
-        email = session.get_one(Email, job.subject)
-        if email.sent_at is not None or email.withdrawn_at is not None:
-            jobs.finish(session, job)
-            return
-        if not relevance.still_holds(session, email):
-            jobs.finish(session, job)
-            email.withdrawn_at = _now(session)
-            return
-        message = compose(session, email, settings=app.settings)
-    jobs.check_held(job)
+    for trouble in send_mails(app, [job]).values():
+        raise trouble
+
+
+def send_mails(app: Application, claimed: Sequence[jobs.Claimed]) -> Mapping[str, Exception]:
+    """Run `mail.send` jobs on one connection to the mail server.
+
+    Returns what kept those that did not go, by their jobs' ids: the server's word, a lost lease, or NotReached. What it
+    raises came before anything was sent.
+    """
+    failed: Failures = {}
+    composed = _compose_all(app, claimed, failed)
+    if composed:
+        _send_all(app, composed, failed)
+        _ask_once(app, claimed, failed)
+    return failed
+
+
+def _compose_all(app: Application, claimed: Sequence[jobs.Claimed], failed: Failures) -> list[_Composed]:
+    composed: list[_Composed] = []
+    with app.database.transaction() as session, deferring(session):
+        emails = {email.id: email for email in _wanted(session, claimed)}
+        # Held for as long as they are looked up: a session forgets what nobody holds.
+        beside = _payments_and_customers(session, emails.values())
+        for job in claimed:
+            email = emails[job.subject]
+            if email.sent_at is not None or email.withdrawn_at is not None:
+                jobs.finish(session, job)
+            elif not relevance.still_holds(session, email):
+                jobs.finish(session, job)
+                email.withdrawn_at = transaction_time(session)
+            else:
+                try:
+                    message = compose(session, email, settings=app.settings)
+                except MailRefused as refused:
+                    failed[job.id] = refused
+                else:
+                    composed.append(_Composed(job=job, message=message))
+        del beside
+    return composed
+
+
+def _wanted(session: Session, claimed: Sequence[jobs.Claimed]) -> Sequence[Email]:
+    return session.scalars(select(Email).where(_among(Email.id, [job.subject for job in claimed]))).all()
+
+
+def _payments_and_customers(session: Session, emails: Iterable[Email]) -> Sequence[Row[Payment, User]]:
+    wanted = [email.payment_id for email in emails if email.payment_id]
+    both = select(Payment, User).join(User, User.id == Payment.user_id)
+    return session.execute(both.where(_among(Payment.id, wanted))).all() if wanted else ()
+
+
+def _among(column: InstrumentedAttribute[str], values: Sequence[str]) -> ColumnElement[bool]:
+    return column == any_(literal(values, ARRAY(String)))
+
+
+def _send_all(app: Application, composed: Sequence[_Composed], failed: Failures) -> None:
+    unnoted: list[jobs.Claimed] = []
+    note_by = 0.0
     try:
-        app.post(message)
-    except MailTrouble as trouble:
-        _ask_once(app, job, trouble)
-        raise
-    with app.database.transaction() as session:
-        # First, for a run that lost its lease must not write: the one after it may have withdrawn the mail.
-        jobs.finish(session, job)
-        session.get_one(Email, job.subject).sent_at = _now(session)
-        if job.attempts > 1:
-            # Only what has waited can have waited for the server: the rest is spared a statement.
-            close_if_open(session, ReviewKind.MAIL_TROUBLE, _SERVER, resolution="Mail goes again.")
+        for job in _hand_over(app, composed, failed):
+            if not unnoted:
+                note_by = time.monotonic() + _UNNOTED_SECONDS
+            unnoted.append(job)
+            if len(unnoted) == _MOST_UNNOTED or time.monotonic() > note_by:
+                _note_sent(app, unnoted, failed)
+                unnoted = []
+    finally:
+        # Also where the time of the message is over: what has gone has gone.
+        _note_sent(app, unnoted, failed)
 
 
-def _ask_once(app: Application, job: jobs.Claimed, trouble: MailTrouble) -> None:
+def _hand_over(app: Application, composed: Sequence[_Composed], failed: Failures) -> Iterator[jobs.Claimed]:
+    """Hand mails over on one connection; find the jobs of those that the server has taken, each at once."""
+    waiting = deque(composed)
+    last = time.monotonic() + _LONGEST_SECONDS
+    try:
+        with app.mailer.connection() as server:
+            while waiting and time.monotonic() < last:
+                job = waiting[0].job
+                try:
+                    jobs.check_held(job)
+                    server.post(waiting[0].message)
+                except ConnectionLost:
+                    raise
+                except (MailRefused, MailUnavailable, jobs.LeaseLost) as trouble:
+                    # Of this mail. The server may take the others, and says so at once if not.
+                    failed[job.id] = trouble
+                else:
+                    yield job
+                waiting.popleft()
+    except ConnectionLost as lost:
+        # Each of them would wait for the same server, as long as a socket waits.
+        failed.update((each.job.id, lost) for each in waiting)
+    else:
+        late = jobs.NotReached("The mail server took its time with those before.")
+        failed.update((each.job.id, late) for each in waiting)
+
+
+def _note_sent(app: Application, sent: Sequence[jobs.Claimed], failed: Failures) -> None:
+    if not sent:
+        return
+    try:
+        with app.database.transaction() as session:
+            # First, for a run that lost its lease must not write: the one after it may have withdrawn the mail.
+            jobs.finish_all(session, sent)
+            this = _among(Email.id, [job.subject for job in sent])
+            session.execute(update(Email).where(this).values(sent_at=func.now()), execution_options=_UNSEEN)
+            if any(job.attempts > 1 for job in sent):
+                # Only what has waited can have waited for the server: the rest is spared a statement.
+                close_if_open(session, ReviewKind.MAIL_TROUBLE, _SERVER, resolution="Mail goes again.")
+    except jobs.LeaseLost as lost:
+        if len(sent) == 1:
+            failed[sent[0].id] = lost
+            return
+        # One is another run's by now. That the others went is noted all the same, or they would go again.
+        for job in sent:
+            _note_sent(app, [job], failed)
+    except PASSING_TROUBLE as trouble:
+        # They go again, later, as after a crash.
+        failed.update((job.id, trouble) for job in sent)
+
+
+# No session holds these rows.
+_UNSEEN = {"synchronize_session": False}
+
+
+def _ask_once(app: Application, claimed: Sequence[jobs.Claimed], failed: Failures) -> None:
     """Put the server before a person, once for all the mail that waits for it.
 
-    Raises MailRefused for a mail that met the trouble alone, for as long as patience lasts.
+    A mail that met the trouble alone, for as long as patience lasts, is refused.
     """
+    troubled = [(job, trouble) for job in claimed if isinstance(trouble := failed.get(job.id), MailTrouble)]
+    if not troubled:
+        return
+    with app.database.transaction() as session:
+        for job, trouble in troubled:
+            if refused := _ask_about(session, job, trouble):
+                failed[job.id] = refused
+
+
+def _ask_about(session: Session, job: jobs.Claimed, trouble: MailTrouble) -> MailRefused | None:
     patience = job.kind.policy.patience
     assert patience is not None
-    with app.database.transaction() as session:
-        waited = _now(session) - job.staged_at
-        if waited > patience and _others_went(session):
-            raise MailRefused(f"Other mail goes, and for {patience.days} days this did not: {trouble.message}")
-        if trouble.refused or waited > _SOON_BACK:
-            detail = f"{trouble.message} Every mail waits, and goes by itself once it is mended."
-            open_review(session, ReviewKind.MAIL_TROUBLE, _SERVER, detail=detail)
+    waited = transaction_time(session) - job.staged_at
+    if waited > patience and _others_went(session):
+        return MailRefused(f"Other mail goes, and for {patience.days} days this did not: {trouble.message}")
+    if trouble.refused or waited > _SOON_BACK:
+        detail = f"{trouble.message} Every mail waits, and goes by itself once it is mended."
+        open_review(session, ReviewKind.MAIL_TROUBLE, _SERVER, detail=detail)
+    return None
 
 
 def _others_went(session: Session) -> bool:
     lately = Email.sent_at > func.now() - _LATELY
     return session.scalars(select(exists().where(lately))).one()
-
-
-def _now(session: Session) -> datetime:
-    moment: datetime = session.scalars(select(func.now())).one()
-    return moment

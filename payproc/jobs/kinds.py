@@ -144,7 +144,9 @@ class Kind(StrEnum):
         "mail.send",
         "Hand mail to the mail server",
         handler="payproc.flows.send_mail:send_mail",
+        batch_handler="payproc.flows.send_mail:send_mails",
         queue=Queue.MAIL,
+        batch=20,  # they share one connection to the mail server
         patience=timedelta(days=3),  # with one mail; what holds all of them up is waited out
     )
     PRUNE = Policy(

@@ -1,4 +1,4 @@
-"""How mail leaves: one SMTP connection per mail, and whose trouble it is where it does not."""
+"""How mail leaves: on a connection that several may share, and whose trouble it is where it does not."""
 
 import re
 import smtplib
@@ -42,6 +42,10 @@ class MailTrouble(MailUnavailable):
         self.refused = refused
 
 
+class ConnectionLost(MailTrouble):
+    """There is no connection to the mail server, or none any more: nothing else need be tried on it."""
+
+
 class MailRefused(PayprocError):
     """This mail will never be taken."""
 
@@ -57,17 +61,15 @@ class Mailer:
     def __init__(self, url: str) -> None:
         self._url = urlsplit(url)
 
-    def post(self, message: EmailMessage) -> None:
-        """Hand one mail over. On return the server has taken responsibility for it.
-
-        Raises MailTrouble, MailUnavailable or MailRefused.
-        """
+    @contextmanager
+    def connection(self) -> Iterator["MailConnection"]:
+        """Open one connection, for as many mails as there are. Raises ConnectionLost where there is none to be had."""
         with _session_troubles():
             server = self._connect()
         try:
-            _hand_over(server, message)
+            yield MailConnection(server)
         finally:
-            # Not QUIT: the mail is the server's from its "250" on, and a bad goodbye must not unsend it.
+            # Not QUIT: a mail is the server's from its "250" on, and a bad goodbye must not unsend it.
             server.close()
 
     def _connect(self) -> smtplib.SMTP:
@@ -97,6 +99,21 @@ class Mailer:
             server.starttls(context=_opportune())
 
 
+class MailConnection:
+    """One connection to a mail server."""
+
+    def __init__(self, server: smtplib.SMTP) -> None:
+        self._server = server
+
+    def post(self, message: EmailMessage) -> None:
+        """Hand one mail over. On return the server has taken responsibility for it.
+
+        Raises MailTrouble, MailUnavailable or MailRefused: these are about this mail, and the next may be tried. After
+        ConnectionLost none need be.
+        """
+        _hand_over(self._server, message)
+
+
 def _verified() -> ssl.SSLContext:
     # smtplib checks no certificate unless it is handed a context that does.
     return ssl.create_default_context()
@@ -119,13 +136,13 @@ def _session_troubles() -> Iterator[None]:
     try:
         yield
     except smtplib.SMTPResponseException as refused:
-        raise _trouble(refused) from refused
+        raise ConnectionLost(_said(refused), refused=refused.smtp_code >= _PERMANENT_FROM) from refused
     except smtplib.SMTPServerDisconnected as down:
         raise _down(down) from down
     except (smtplib.SMTPException, ValueError) as unfit:
         # Our own library, before it has asked: no TLS or no login that both sides know, a host that can be none.
         sentence = f"The mail server cannot be used as it is set ({type(unfit).__name__})."
-        raise MailTrouble(sentence, refused=True) from unfit
+        raise ConnectionLost(sentence, refused=True) from unfit
     except OSError as down:
         raise _down(down) from down
 
@@ -167,14 +184,18 @@ def _is_final(about: bytes, detail: bytes) -> bool:
 
 
 def _trouble(refused: smtplib.SMTPResponseException) -> MailTrouble:
+    return MailTrouble(_said(refused), refused=refused.smtp_code >= _PERMANENT_FROM)
+
+
+def _said(refused: smtplib.SMTPResponseException) -> str:
     code = refused.smtp_code
     status = _STATUS.search(_octets(refused.smtp_error))
     named = f"{code} {status[0].decode()}" if status else str(code)
-    return MailTrouble(f"The mail server takes no mail of ours ({named}).", refused=code >= _PERMANENT_FROM)
+    return f"The mail server takes no mail of ours ({named})."
 
 
-def _down(error: OSError) -> MailTrouble:
-    return MailTrouble(f"The mail server did not answer ({type(error).__name__}).")
+def _down(error: OSError) -> ConnectionLost:
+    return ConnectionLost(f"The mail server did not answer ({type(error).__name__}).")
 
 
 def _octets(said: bytes | str) -> bytes:

@@ -446,7 +446,7 @@ _IN_TRANSACTION = "def f(app):\n    with app.database.transaction() as session:\
         (conftests_that_hold_more_than_fixtures, "tests/web/conftest.py", "class World: ..."),
         (conftests_that_hold_more_than_fixtures, "tests/web/conftest.py", "def key_of(user): ..."),
         (calls_out_with_a_transaction_open, "payproc/x.py", _IN_TRANSACTION + "provider.start(call)"),
-        (calls_out_with_a_transaction_open, "payproc/x.py", _IN_TRANSACTION + "x = app.post(message)"),
+        (calls_out_with_a_transaction_open, "payproc/x.py", _IN_TRANSACTION + "x = server.post(message)"),
         (calls_out_with_a_transaction_open, "payproc/x.py", "def f(session):\n    return provider.inquire(ref)"),
         (places_of_one_machine, "docs/x.md", "see " + "/wo" + "rk/notes"),
         (places_of_one_machine, "Makefile", "uv pip install --index" + "-url x"),

@@ -6,6 +6,7 @@ from email.policy import default
 from payproc.database.models import Payment, User
 from payproc.domain.states import PaymentStatus
 from payproc.mail.smtp import MailRefused, MailUnavailable
+from tests.support.mailbox import Outgoing
 from tests.support.world import World
 
 
@@ -24,7 +25,7 @@ def test_a_mail_server_that_is_down_delays_the_receipt_and_not_the_payment(
     def down(_: EmailMessage) -> None:
         raise MailUnavailable("down")
 
-    replace(world, app=replace(world.app, post=down)).drain()
+    replace(world, app=replace(world.app, mailer=Outgoing(down))).drain()
     assert world.status(payment.id) is PaymentStatus.COMPLETED
     assert posted == []
 
@@ -40,7 +41,7 @@ def test_a_mail_that_is_refused_for_good_goes_to_a_person(world: World) -> None:
     def refuse(_: EmailMessage) -> None:
         raise MailRefused("no such mailbox (550)")
 
-    replace(world, app=replace(world.app, post=refuse)).drain()
+    replace(world, app=replace(world.app, mailer=Outgoing(refuse))).drain()
     assert world.status(payment.id) is PaymentStatus.COMPLETED
     assert [review.kind for review in world.reviews()] == ["job_dead"]
 

@@ -1,6 +1,8 @@
 """What mails tell of, made without a gateway, and the work that sends them."""
 
 import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -43,6 +45,17 @@ NOON = datetime(2026, 8, 24, 12, tzinfo=UTC)
 OPERATORS = "operators@shop.pk"
 PERIOD = "2100-01-01T09:00:00+00:00"
 _NO_JOBS = "UPDATE jobs SET state = 'done' WHERE kind = 'payment.start'"
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A way mail leaves: each is handed to `post`, whatever connection it would have gone by."""
+
+    post: Callable[[EmailMessage], None]
+
+    @contextmanager
+    def connection(self) -> Iterator["Outgoing"]:
+        yield self
 
 
 @dataclass(frozen=True, kw_only=True)

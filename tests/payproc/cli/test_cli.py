@@ -43,6 +43,7 @@ from payproc.records.identity.users import authenticate, create_user
 from payproc.records.reviews import open_review
 from tests.support.configuration import settings_of_a_test
 from tests.support.databases import ROOT, create_database, drop_database
+from tests.support.mailbox import Outgoing
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def new_payment(database: Database, database_url: str) -> Payment:
     )
     configured = settings_of_a_test(database_url)
     providers = registry.build(configured)
-    app = Application(settings=configured, database=database, providers=providers, post=lambda _: None)
+    app = Application(settings=configured, database=database, providers=providers, mailer=Outgoing(lambda _: None))
     with database.transaction() as session:
         user = create_user(session, email="amina@example.com", name="Amina Khan", role=Role.CUSTOMER)
         return checkout.take_payment(app, session, request, user=user, method=STRIPE)

@@ -12,7 +12,7 @@ from payproc.jobs import Kind
 from payproc.mail.smtp import Mailer
 from payproc.operations import timeline
 from sandbox.gateway import RunningGateway
-from tests.support.mailbox import Mailbox
+from tests.support.mailbox import Mailbox, Outgoing
 
 
 def subjects(posted: list[EmailMessage]) -> list[str]:
@@ -110,7 +110,7 @@ def test_a_run_that_lost_its_lease_while_the_mail_server_thought_writes_nothing(
         with mailbox.app.database.transaction() as session:
             session.execute(text("UPDATE jobs SET lease_token = gen_random_uuid() WHERE kind = 'mail.send'"))
 
-    replace(mailbox, app=replace(mailbox.app, post=slow)).work()
+    replace(mailbox, app=replace(mailbox.app, mailer=Outgoing(slow))).work()
     assert [email.sent_at for email in mailbox.emails()] == [None]
     assert len(open_jobs(mailbox)) == 1
 
@@ -140,7 +140,7 @@ def test_an_address_that_is_none_is_put_before_a_person(
 def posting(mailbox: Mailbox, gateway: RunningGateway) -> Iterator[Mailbox]:
     """The merchant's mail goes to the sandbox's mail server."""
     requests.post(f"{gateway.base_url}/_sandbox/reset", timeout=5)
-    yield replace(mailbox, app=replace(mailbox.app, post=Mailer(f"smtp://127.0.0.1:{gateway.smtp_port}").post))
+    yield replace(mailbox, app=replace(mailbox.app, mailer=Mailer(f"smtp://127.0.0.1:{gateway.smtp_port}")))
     requests.delete(f"{gateway.base_url}/_sandbox/faults", timeout=5)
 
 

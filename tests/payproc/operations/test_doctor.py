@@ -21,7 +21,7 @@ from payproc.records import disputes, payments, refunds
 from payproc.records.identity.users import create_user
 from payproc.records.ledger import journal, matching
 from payproc.settings import Settings
-from tests.support.mailbox import Mailbox
+from tests.support.mailbox import Mailbox, Outgoing
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def pending(database: Database, settings: Settings) -> Payment:
         cancel_url="https://example.com/cart",
     )
     providers = registry.build(settings)
-    app = Application(settings=settings, database=database, providers=providers, post=lambda _: None)
+    app = Application(settings=settings, database=database, providers=providers, mailer=Outgoing(lambda _: None))
     with database.transaction() as session:
         user = create_user(session, email="amina@example.com", name="Amina Khan", role=Role.CUSTOMER)
         return checkout.take_payment(app, session, request, user=user, method=STRIPE)
@@ -348,7 +348,9 @@ def test_a_line_and_a_journal_that_met_and_do_not_agree_are_found(database: Data
 @pytest.fixture
 def refunded(database: Database, completed: Payment, settings: Settings) -> Refund:
     """A refund of 5.00 that went through."""
-    app = Application(settings=settings, database=database, providers=registry.build(settings), post=lambda _: None)
+    app = Application(
+        settings=settings, database=database, providers=registry.build(settings), mailer=Outgoing(lambda _: None)
+    )
     with database.transaction() as session:
         user = session.get_one(User, completed.user_id)
         made = request_refund.request_refund(app, session, completed.id, user=user, money=Money.of(500, "usd"))
@@ -458,7 +460,9 @@ def test_a_payment_called_refunded_of_which_something_is_left_is_found(
 
 
 def test_a_refund_that_nobody_works_on_is_found(database: Database, completed: Payment, settings: Settings) -> None:
-    app = Application(settings=settings, database=database, providers=registry.build(settings), post=lambda _: None)
+    app = Application(
+        settings=settings, database=database, providers=registry.build(settings), mailer=Outgoing(lambda _: None)
+    )
     with database.transaction() as session:
         user = session.get_one(User, completed.user_id)
         made = request_refund.request_refund(app, session, completed.id, user=user, money=None)
