@@ -1,0 +1,126 @@
+"""`make bench`: payproc beside the least that its work can be, and beside what the frameworks' documents show.
+
+All three are served by the same front over the same PostgreSQL (fsync on) and the same Redis, in turn, and sent the
+same bytes by wrk. `--only accept,get` measures some sections, and leaves docs/performance.md as it is. `--growth
+1000,1000000` measures what so many payments change; off unless asked for, as it takes minutes to seed a million.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from sandbox.stack.errors import StackFailed
+from sandbox.stack.ports import Ports
+from sandbox.stack.running import interrupt, prepared
+from tests.bench import contenders, load, report
+from tests.bench.load import CannotRun
+from tests.bench.mail_sink import MailSink
+from tests.bench.results import Results
+from tests.bench.sections import GROWING, HISTORY, ROWS, SECTIONS, Bench, Section, Services, growth_rows
+from tests.bench.work import Crossing
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--only", default="", help=f"some of {', '.join(_BY_NAME)}")
+    parser.add_argument("--growth", default="", help="sizes to grow to, such as 1000,1000000")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--webhooks", type=int, default=4000, help="how many become receipts in each round")
+    arguments = parser.parse_args()
+    arguments.growth = [int(each) for each in arguments.growth.split(",") if each]
+    arguments.only = [name for name in arguments.only.split(",") if name]
+    unknown = set(arguments.only) - set(_BY_NAME)
+    if unknown:
+        parser.error(f"there is no section {', '.join(sorted(unknown))}")
+    return arguments
+
+
+_BY_NAME = {each.name: each for each in SECTIONS}
+
+
+def _chosen(arguments: argparse.Namespace) -> Iterator[list[Section]]:
+    """Yield the sections that share their services."""
+    yield [_BY_NAME[name] for name in _BY_NAME if name in arguments.only or not arguments.only]
+    if arguments.growth:
+        yield [GROWING]
+
+
+@contextmanager
+def _services(directory: Path) -> Iterator[Services]:
+    ports = Ports.free()
+    with prepared(directory, ports, overrides=contenders.HABITS, tell=lambda _: None) as (site, children):
+        sink = MailSink(ports.smtp)
+        sink.start()
+        every = [contenders.limit(site), contenders.plain(site), contenders.payproc(site, children)]
+        try:
+            for each in every:
+                each.children.start([each.web], tell=lambda _: None)
+                contenders.seed_history(each, HISTORY)
+            crossing = Crossing(sink=sink, directory=directory, secret=site.secrets.stripe_webhook_secret)
+            yield Services(every=every, crossing=crossing, key=site.secrets.api_keys["customer"])
+        finally:
+            for each in every:
+                each.children.stop([name for name in each.children.names if name != "redis"])
+
+
+def _measure(arguments: argparse.Namespace, console: Console) -> Results:
+    results = Results()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        for sections in _chosen(arguments):
+            bar = progress.add_task("starting", total=None)
+            with tempfile.TemporaryDirectory(prefix="payproc-bench-") as directory, _services(Path(directory)) as found:
+                bench = Bench(
+                    services=found,
+                    directory=Path(directory),
+                    rounds=arguments.rounds,
+                    webhooks=arguments.webhooks,
+                    growth=arguments.growth,
+                    results=results,
+                    tell=partial(_tell, progress, bar),
+                )
+                progress.update(bar, total=sum(each.measurements(bench) for each in sections))
+                for section in sections:
+                    section.run(bench)
+    return results
+
+
+def _tell(progress: Progress, bar: TaskID, what: str) -> None:
+    progress.update(bar, description=what, advance=1)
+
+
+def main() -> int:
+    """Measure, print the table, and write it down where nothing was left out."""
+    arguments, console = _arguments(), Console(highlight=False)
+    signal.signal(signal.SIGTERM, interrupt)
+    began, load_before = time.monotonic(), os.getloadavg()[0]
+    try:
+        load.check_installed()
+        results = _measure(arguments, console)
+    except (CannotRun, StackFailed) as reason:
+        console.print(f"bench cannot run: {reason}", style="red", markup=False, soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    lines = list(results.lines([*ROWS, *growth_rows(arguments.growth)]))
+    took = time.monotonic() - began
+    said = report.circumstances(rounds=arguments.rounds, load_before=load_before, took_seconds=took)
+    text = f"{said}\n\n{report.table(lines)}"
+    console.print(text, soft_wrap=True, markup=False)
+    if not arguments.only:
+        report.write(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
