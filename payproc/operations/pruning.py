@@ -47,7 +47,7 @@ from payproc.database.models import (
 )
 
 # So few that no statement outlasts its time limit, nor holds up whoever wants one of the rows.
-_AT_ONCE = 1000
+AT_ONCE = 1000
 # Far below the soft limit of such a job; what is left then is its next turn's.
 _SECONDS = 20
 
@@ -138,7 +138,7 @@ def prune(app: Application, job: jobs.Claimed) -> None:
             jobs.resume_later(session, job)
 
 
-def forget(app: Application, *, at_once: int = _AT_ONCE, seconds: float = _SECONDS) -> bool:
+def forget(app: Application, *, at_once: int = AT_ONCE, seconds: float = _SECONDS) -> bool:
     """Forget what is over, `at_once` rows in a transaction, for so many `seconds`; return whether that was all."""
     last = time.monotonic() + seconds
     _abandon_runs(app)

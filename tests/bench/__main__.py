@@ -22,9 +22,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from sandbox.stack.errors import StackFailed
 from sandbox.stack.ports import Ports
 from sandbox.stack.running import interrupt, prepared
-from tests.bench import contenders, load, report
-from tests.bench.load import CannotRun
-from tests.bench.mail_sink import MailSink
+from tests.bench import contenders, report
+from tests.bench.client import load
+from tests.bench.client.load import CannotRun
+from tests.bench.client.mail_sink import MailSink
 from tests.bench.results import Results
 from tests.bench.sections import GROWING, HISTORY, ROWS, SECTIONS, Bench, Section, Services, growth_rows
 from tests.bench.work import Crossing
