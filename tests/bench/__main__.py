@@ -22,13 +22,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from sandbox.stack.errors import StackFailed
 from sandbox.stack.ports import Ports
 from sandbox.stack.running import interrupt, prepared
-from tests.bench import contenders, report
+from tests.bench import contenders
 from tests.bench.client import load
 from tests.bench.client.load import CannotRun
 from tests.bench.client.mail_sink import MailSink
-from tests.bench.results import Results
+from tests.bench.client.work import Crossing
+from tests.bench.results import Results, circumstances, table, write_down
 from tests.bench.sections import GROWING, HISTORY, ROWS, SECTIONS, Bench, Section, Services, growth_rows
-from tests.bench.work import Crossing
 
 
 def _arguments() -> argparse.Namespace:
@@ -113,13 +113,12 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    lines = list(results.lines([*ROWS, *growth_rows(arguments.growth)]))
     took = time.monotonic() - began
-    said = report.circumstances(rounds=arguments.rounds, load_before=load_before, took_seconds=took)
-    text = f"{said}\n\n{report.table(lines)}"
+    said = circumstances(rounds=arguments.rounds, load_before=load_before, took_seconds=took)
+    text = f"{said}\n\n{table([*results.lines([*ROWS, *growth_rows(arguments.growth)])])}"
     console.print(text, soft_wrap=True, markup=False)
     if not arguments.only:
-        report.write(text)
+        write_down(text)
     return 0
 
 

@@ -14,9 +14,9 @@ from sandbox.stack.children import Children
 from sandbox.stack.ports import Ports
 from sandbox.stack.processes import Answers, Process, Says, processes
 from sandbox.stack.site import Site
+from tests.bench import rows, seeding
 from tests.bench.memory import stack_memory
 from tests.bench.plain.models import Base
-from tests.bench.volume import rows, seeding
 
 _SCHEMA = Path(__file__).parent / "limit" / "schema.sql"
 _FRONT = (sys.executable, "-m", "gunicorn", "--config=web/front/config.py")

@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench import work
-from tests.bench.client import load, wire
+from tests.bench.client import load, wire, work
 from tests.bench.client.load import CannotRun, Load
+from tests.bench.client.work import Crossing
 from tests.bench.contenders import Contender, seed_history
 from tests.bench.results import Aim, Results, Row
-from tests.bench.work import Crossing
 
 SECONDS = 4
 # More than anybody accepts in that time: none is sent twice.

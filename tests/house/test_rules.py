@@ -224,7 +224,7 @@ def _misplaced(module: str, user: PurePosixPath) -> Iterator[str]:
     path = PurePosixPath(*module.split("."))
     if path.name == "conftest" or path.name.startswith("test_"):
         yield f"{module} is pytest's to import"
-    elif not module.startswith("tests.support") and not user.is_relative_to(path.parent):
+    elif not (module.startswith("tests.support") or user.is_relative_to(path.parent) or path.is_relative_to(user)):
         yield f"{module} is of another folder: what several share stands in tests/support/"
 
 
@@ -481,6 +481,7 @@ def test_the_rule_catches(rule: Rule, path: str, text: str) -> None:
         (excuses_without_a_reason, "payproc/x.py", "a = 'a # noqa in a text'"),
         (imports_between_tests, "tests/web/test_x.py", "from tests.support.world import World"),
         (imports_between_tests, "tests/web/console/test_x.py", "from tests.web.client import Client"),
+        (imports_between_tests, "tests/web/test_x.py", "from tests.web.console.client import Client"),
         (names_longer_than_a_sentence, "tests/x.py", f"def test_{'x' * 75}(): ..."),
         (patched_constants, "tests/x.py", "monkeypatch.setattr(app, 'post', posted.append)"),
         (conftests_that_hold_more_than_fixtures, "tests/web/conftest.py", "@pytest.fixture\ndef client(): ..."),

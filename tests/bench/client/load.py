@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 _SCRIPT = Path(__file__).with_name("requests.lua")
@@ -35,9 +35,10 @@ def run(url: str, requests: Path, *, connections: int, seconds: int) -> Load:
     """Send the requests of a file over and over."""
     with _wrk(url, requests, connections=connections, seconds=seconds, once=0) as client:
         output, errors = client.communicate()
-    if client.returncode != 0:
-        raise CannotRun(f"wrk: {(errors or output).strip().splitlines()[-1]}")
-    rate, p50, p99, failed = output.strip().splitlines()[-1].split()
+    *_, last = (errors or output).strip().splitlines() or ["it said nothing"]
+    if client.returncode != 0 or len(last.split()) != len(fields(Load)):
+        raise CannotRun(f"wrk: {last}")
+    rate, p50, p99, failed = last.split()
     return Load(rate=float(rate), p50=float(p50), p99=float(p99), errors=int(failed))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import stripe
 
-from tests.bench.volume import rows
+from tests.bench import rows
 
 # A real event is about two kilobytes.
 _PADDING = "x" * 1500

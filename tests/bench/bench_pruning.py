@@ -1,4 +1,4 @@
-"""How long pruning holds its locks, and what the front notices of it: `python -m tests.bench.volume.pruning`.
+"""How long pruning holds its locks, and what the front notices of it: `python -m tests.bench.bench_pruning`.
 
 So many rows of each kind are over, among others that are not. What is timed is a batch from the begin of its DELETE, so
 before it holds its first lock, to the answer to its COMMIT. Notices are accepted meanwhile, and as long before.
@@ -30,9 +30,9 @@ from sandbox.stack.ports import Ports
 from sandbox.stack.processes import processes
 from sandbox.stack.running import prepared
 from sandbox.stack.site import Site
+from tests.bench import seeding
 from tests.bench.client import load, wire
 from tests.bench.client.load import Load
-from tests.bench.volume import seeding
 
 _CONNECTIONS, _SECONDS = 8, 10
 # Ticks are as many as a month has: nothing else makes them.

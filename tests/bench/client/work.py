@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from tests.bench import rows
 from tests.bench.client import load, wire
 from tests.bench.client.load import CannotRun
 from tests.bench.client.mail_sink import MailSink
 from tests.bench.contenders import Contender, seed_open
-from tests.bench.volume import rows
 
 # Processes that have just begun import, connect and compile: that is nobody's sustained rate.
 _WARM_UP = 100

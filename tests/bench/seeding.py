@@ -1,7 +1,7 @@
 """Payments by the million, copied straight into the migrated tables.
 
 Every index, CHECK and UNIQUE holds while they come. `without_triggers` leaves out what is asked row by row (foreign
-keys, the sum of a journal), which these rows meet: tests/sandbox/test_bench_rows.py copies some with them.
+keys, the sum of a journal), which these rows meet: tests/bench/test_bench.py copies some with them.
 """
 
 from collections import defaultdict
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from psycopg import sql
 
-from tests.bench.volume.rows import COLUMNS, Begun, Paid
+from tests.bench.rows import COLUMNS, Begun, Paid
 
 _AT_ONCE = 5000
 # Less than the life of any notice or mail.
