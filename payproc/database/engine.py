@@ -122,21 +122,9 @@ class Database:
             yield session
 
     def single_statement(self, statement: str, parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401 (one SQL value)
-        """Run one statement as its own transaction and return its first value, or None.
-
-        In psycopg's parameter style. It must be harmless when run twice: a pooled connection that the server has
-        closed, or that writes no more, is noticed only by using it: then it is sent once more over a new one.
-        """
-        try:
-            return self._run_single(statement, parameters)
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-        return self._run_single(statement, parameters)
-
-    def _run_single(self, statement: str, parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401 (one SQL value)
-        with self._single.connect() as connection:
-            return connection.exec_driver_sql(statement, dict(parameters)).scalar()
+        """Return the first value of one statement that is its own transaction, or None, as `rows` does."""
+        found = self.rows(statement, parameters)
+        return found[0][0] if found else None
 
     def read(self, ask: Callable[[Session], Read]) -> Read:
         """Return what comes of a session that only reads, each of its statements by itself: no BEGIN and no COMMIT.
@@ -149,8 +137,9 @@ class Database:
     def rows(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Return the rows of one statement that is its own transaction, in psycopg's parameter style and types.
 
-        It must be harmless when run twice, as in `single_statement`. It passes SQLAlchemy by, whose own work is twice
-        that of such a statement. Raises what SQLAlchemy would, one of PASSING_TROUBLE among it.
+        It must be harmless when run twice: a pooled connection that the server has closed, or that writes no more, is
+        noticed only by using it; then it is sent once more over a new one. It passes SQLAlchemy by, whose own work is
+        twice that of such a statement. Raises what SQLAlchemy would, one of PASSING_TROUBLE among it.
         """
         return self._once_more(lambda: self._rows(statement, parameters))
 
