@@ -1,5 +1,7 @@
 """Links to the pay page: a payment's id, signed, so that nobody can count through other people's."""
 
+from functools import cache
+
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from payproc.errors import NotFound
@@ -11,7 +13,11 @@ _PURPOSE = "payproc pay page"
 
 
 def _signer() -> URLSafeSerializer:
-    secret = application().settings.secret_key.get_secret_value()
+    return _signer_with(application().settings.secret_key.get_secret_value())
+
+
+@cache
+def _signer_with(secret: str) -> URLSafeSerializer:
     return URLSafeSerializer(secret, salt=_PURPOSE)
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
@@ -10,7 +11,21 @@ from payproc.domain.reading import digits_of, is_line, moment_of
 from web.json import NumberText
 
 
-class Asked(BaseModel):
+class Described(BaseModel):
+    """What a request is read into. flask-openapi asks for its schema at every request, to see what is a list."""
+
+    @classmethod
+    def model_json_schema(cls, *arguments: Any, **more: Any) -> dict[str, Any]:  # noqa: ANN401 (pydantic's own shape)
+        """Return the schema; as it is asked for at a request, it is drawn once."""
+        return super().model_json_schema(*arguments, **more) if arguments or more else _schema_of(cls)
+
+
+@cache
+def _schema_of(model: type[Described]) -> dict[str, Any]:
+    return super(Described, model).model_json_schema()
+
+
+class Asked(Described):
     """Whatever a request says, in its address, its headers or its body.
 
     Every text is read here, before its field's own type sees it: what a type may look past, such as one of several that

@@ -1,9 +1,11 @@
 """What a request may say about itself."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from web.schemas.base import Described
 
 
-class StartHeader(BaseModel):
+class StartHeader(Described):
     """What may be said about the request itself."""
 
     idempotency_key: str | None = Field(
