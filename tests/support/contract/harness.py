@@ -11,12 +11,12 @@ import requests
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.money import Money
 from payproc.domain.settlement import RefundOutcome
+from payproc.errors import PayprocError
 from payproc.providers.answers import Outcome, PostForm, StartResult, Verdict
 from payproc.providers.base import FindingStarts, PostingForms, Provider, Refunding
-from payproc.providers.notices import Hint, Notice, Proven, RawNotice
+from payproc.providers.notices import Hint, Ignored, Notice, ParsedNotice, Proven, RawNotice
 from payproc.providers.requests import PaymentRef, PreparedCall, RefundRequest, StartMode, StartRequest, StoredCall
 from tests.support.contract.case import PATIENCE, Begun, Case, End, Operation
-from tests.support.contract.notices import read_notice
 from tests.support.contract.played import Played
 from tests.support.contract.scripted import Failure, ScriptedGateway, Seen
 
@@ -186,3 +186,18 @@ def post(form: PostForm) -> requests.Response:
 
 def overdue(ref: PaymentRef) -> PaymentRef:
     return replace(ref, overdue=True)
+
+
+def read_notice(provider: Provider, raw: RawNotice) -> ParsedNotice | Hint:
+    """What a delivery says on its whole way: a hint at once, anything proven from what may be kept of it."""
+    verified = provider.verify_notice(raw)
+    if isinstance(verified.notice, Hint | Ignored):
+        return verified.notice
+    try:
+        read = provider.parse_stored(verified.redacted)
+    except PayprocError as unreadable:
+        # By then the provider has been told that it arrived.
+        raise AssertionError("a delivery was accepted that cannot be read") from unreadable
+    assert not isinstance(read, Ignored), "a delivery was accepted that is ignored when it is read"
+    assert (verified.notice.key, verified.notice.kind) == (read.key, read.kind)
+    return read

@@ -10,8 +10,7 @@ from tests.support.contract.broken_providers import BelievesEverybody, BrokenCas
 from tests.support.contract.case import ENDS, End
 from tests.support.contract.cases import CASES, HINTING, PLAYED_WALLETS, SIGNING, of
 from tests.support.contract.drawn import AMOUNTS, often
-from tests.support.contract.harness import Harness
-from tests.support.contract.notices import read_notice
+from tests.support.contract.harness import Harness, read_notice
 from tests.support.contract.wallet_case import WalletCase
 from tests.support.waiting import wait_until
 

@@ -11,9 +11,8 @@ from payproc.providers.notices import Notice, Proven, RawNotice
 from tests.support.contract.broken_providers import BrokenCase, KeepsEverything, ShowsItsKey, StoresThePhone, found_out
 from tests.support.contract.case import ENDS, End
 from tests.support.contract.cases import CALLING, CASES, SIGNING, of
-from tests.support.contract.harness import Harness
+from tests.support.contract.harness import Harness, read_notice
 from tests.support.contract.leaks import described, leaked
-from tests.support.contract.notices import read_notice
 
 
 @of(SIGNING)

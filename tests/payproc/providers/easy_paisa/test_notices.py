@@ -13,7 +13,7 @@ from payproc.providers.easy_paisa.settings import Dialect
 from payproc.providers.notices import Hint, Ignored
 from tests.payproc.providers.easy_paisa.gateway import Gateway
 from tests.payproc.providers.easy_paisa.merchant import ACCOUNT, PHONE, REFERENCE, config, delivered, provider
-from tests.support.contract.notices import read_notice
+from tests.support.contract.harness import read_notice
 
 CONFIG = config(Dialect.HOSTED)
 PROVIDER = provider(CONFIG)

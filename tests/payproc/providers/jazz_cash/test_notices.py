@@ -16,7 +16,7 @@ from payproc.providers.jazz_cash.provider import JazzCashProvider
 from payproc.providers.jazz_cash.signature import SECURE_HASH, secure_hash, verified
 from payproc.providers.notices import Hint, Notice, Proven, RawNotice
 from payproc.providers.requests import StartRequest
-from tests.support.contract.notices import read_notice
+from tests.support.contract.harness import read_notice
 
 REFERENCE = "T20260901120000001"
 REAL = {"hosted-1.1", "hosted-2.0", "mwallet-1.1", "mwallet-2.0"}

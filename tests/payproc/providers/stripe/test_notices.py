@@ -17,7 +17,7 @@ from payproc.providers.stripe.notices import read
 from payproc.providers.stripe.provider import StripeProvider
 from payproc.providers.stripe.settings import StripeConfig
 from payproc.providers.transport.circuit_breakers import CircuitBreakers
-from tests.support.contract.notices import read_notice
+from tests.support.contract.harness import read_notice
 
 SECRET = "whsec_9fJ3kL7mN2pQ5rS8tV"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
