@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from flask import Flask, current_app, g, request
-from sqlalchemy.orm import Session
 
 from payproc.application import Application
 from payproc.database.models import User
@@ -65,11 +64,6 @@ def require_caller() -> None:
     app = application()
     keys = current_app.extensions["signing_keys"]
     admit(authenticate(app.database, credential.strip(), settings=app.settings, keys=keys))
-
-
-def current_user_in(session: Session) -> User:
-    """Return the user who was let in as a row of this session, which need not read it once more."""
-    return session.merge(current_user(), load=False)
 
 
 def current_user() -> User:

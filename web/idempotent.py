@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar, assert_never
 
 import structlog
 from flask import Response, request
@@ -17,8 +17,12 @@ from sqlalchemy.orm import Session
 
 from payproc.database.engine import PASSING_TROUBLE
 from payproc.database.models import Payment, Refund
+from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.payment_request import PaymentRequest
+from payproc.errors import Conflict, PayprocError
+from payproc.flows.checkout import draft_payment, has_begun, take_drafted, take_payment
 from payproc.records import idempotency
-from payproc.records.idempotency import Answer, Fresh, Replay, Resumed
+from payproc.records.idempotency import Answer, Fresh, NewKey, Replay, Resumed
 from web.auth import application, current_user
 from web.json import json_answer
 from web.request_log import about
@@ -43,6 +47,10 @@ class Claim(Generic[Row]):
 
     replay: Answer | None = None
     made: Row | None = None
+    # By a request that died before its answer.
+    resumed: bool = False
+    # Written down with what was made.
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,17 +77,65 @@ class IdempotentRequest:
         """
         if self.key is None:
             return Claim()
-        where = request.full_path if request.query_string else request.path
-        fingerprint = idempotency.fingerprint(request.method, where, request.get_json())
-        claimed = idempotency.claim(session, current_user(), self.key, fingerprint=fingerprint)
-        match claimed:
-            case Fresh():
-                return Claim()
-            case Resumed():
-                return Claim(made=session.get_one(kind, claimed.subject))
-            case Replay():
-                about(claimed.subject)
-                return Claim(replay=claimed.answer)
+        claimed = idempotency.claim(session, current_user(), self.key, fingerprint=_fingerprint())
+        return Claim() if isinstance(claimed, Fresh) else _claim_of(session, kind, claimed)
+
+    def take(
+        self, wanted: PaymentRequest, method: PaymentMethod, *, answered: Callable[[Payment], Answer]
+    ) -> Claim[Payment]:
+        """Take a payment and the key in one statement; or claim what came of the request that took the key first.
+
+        Raises what `claim` and `take_payment` do. Who asks for the same again is not told what is wrong with it by now.
+        """
+        if self.key is None:
+            return Claim(made=take_payment(application(), wanted, user=current_user(), method=method))
+        try:
+            claim = self._take(self.key, wanted, method, answered=answered)
+        except PayprocError:
+            claim = self._earlier(self.key)
+            if claim is None:
+                raise
+            return claim
+        claim = claim or self._earlier(self.key)
+        if claim is None:
+            # It was pruned just now: nobody repeats a request of days ago at this very moment, but who does may again.
+            raise Conflict("The Idempotency-Key was forgotten just now.", code="idempotency_key_in_use")
+        return claim
+
+    def _take(
+        self, key: str, wanted: PaymentRequest, method: PaymentMethod, *, answered: Callable[[Payment], Answer]
+    ) -> Claim[Payment] | None:
+        draft = draft_payment(application(), wanted, user=current_user(), method=method)
+        answer = None if self.waits_for(draft.payment) else answered(draft.payment)
+        new = NewKey(key=key, fingerprint=_fingerprint(), answer=answer)
+        taken = take_drafted(application(), draft, key=new)
+        return None if taken is None else Claim(made=taken, answer=answer)
+
+    def _earlier(self, key: str) -> Claim[Payment] | None:
+        with application().database.transaction() as session:
+            known = idempotency.known(session, current_user(), key, fingerprint=_fingerprint())
+            return None if known is None else _claim_of(session, Payment, known)
+
+    def waits_for(self, payment: Payment) -> bool:
+        """Tell whether the client wants to hear more of the payment than that it was taken."""
+        return self.wait > 0 and not has_begun(payment)
+
+    def answer(self, claim: Claim[Payment], *, answered: Callable[[Payment], Answer]) -> Answer:
+        """Return the answer to a payment that was taken, at once or after the wait, and remember it where it is not."""
+        payment = claim.made
+        assert payment is not None
+        about(payment.id)
+        if claim.answer is not None:
+            return claim.answer
+        answer = answered(payment)
+        if self.waits_for(payment):
+            with fallback_answer(), self.waited(Payment, payment.id, until=has_begun) as (session, payment):
+                answer = answered(payment)
+                self.remember(session, payment.id, answer)
+        elif claim.resumed:
+            with fallback_answer(), application().database.transaction() as session:
+                self.remember(session, payment.id, answer)
+        return answer
 
     def remember(self, session: Session, subject: str, answer: Answer | None) -> None:
         """Tie the key to what the request made, and to its answer unless another one is still to come."""
@@ -97,6 +153,22 @@ class IdempotentRequest:
                 _wait_slots.release()
         with application().database.transaction() as session:
             yield session, session.get_one(kind, subject)
+
+
+def _fingerprint() -> bytes:
+    where = request.full_path if request.query_string else request.path
+    return idempotency.fingerprint(request.method, where, request.get_json())
+
+
+def _claim_of(session: Session, kind: type[Row], claimed: Resumed | Replay) -> Claim[Row]:
+    match claimed:
+        case Resumed():
+            return Claim(made=session.get_one(kind, claimed.subject), resumed=True)
+        case Replay():
+            about(claimed.subject)
+            return Claim(replay=claimed.answer)
+        case _:
+            assert_never(claimed)
 
 
 @contextmanager

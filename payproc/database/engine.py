@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import psycopg
@@ -20,10 +20,6 @@ _AFTER_COMMIT = "after_commit"
 _BEGAN_AT = "began_at"
 _WAS_TAKEN = "was_taken"
 _ASKED_AT = "asked_at"
-
-# How long what a pooled session answers is believed to be of the server that writes. Who only reads learns of a
-# failover this much later; asking each time would double the round trips of whoever wants one row.
-TRUSTED_SECONDS = 1.0
 
 # What passes: a server that is away, busy or no longer the primary. Nothing of the transaction stands, unless it was
 # the commit that went unanswered; the same again, later, is right.
@@ -71,11 +67,16 @@ class Database:
     Make it after a fork: a socket shared between two processes mixes their answers.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10, statements: int = 0) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 10, statements: int = 0, trusted_for: timedelta = timedelta(seconds=1)
+    ) -> None:
         """Make two pools: of `pool_size` connections for transactions, and of `statements` for single ones.
 
-        Where the second is none, single statements share the first.
+        Where the second is none, single statements share the first. A pooled session whose server took writes is
+        `trusted_for` so long to answer questions with what stands: whoever only reads learns of a failover that much
+        later, and asking each time would double the round trips of who wants one row.
         """
+        self._trusted_seconds = trusted_for.total_seconds()
         options: dict[str, Any] = {
             # One that overflows is closed again as soon as it is returned: under load every other transaction would
             # begin with a new process of the server's.
@@ -134,14 +135,17 @@ class Database:
         """
         return self._once_more(lambda: self._read(ask))
 
-    def rows(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    def rows(self, statement: str, parameters: Mapping[str, Any], *, after: str | None = None) -> list[tuple[Any, ...]]:
         """Return the rows of one statement that is its own transaction, in psycopg's parameter style and types.
+
+        Where it has to see what came to stand while a lock was waited for, `after` takes that lock before it, in the
+        same transaction and the same round trip.
 
         It must be harmless when run twice: a pooled connection that the server has closed, or that writes no more, is
         noticed only by using it; then it is sent once more over a new one. It passes SQLAlchemy by, whose own work is
         twice that of such a statement. Raises what SQLAlchemy would, one of PASSING_TROUBLE among it.
         """
-        return self._once_more(lambda: self._rows(statement, parameters))
+        return self._once_more(lambda: self._rows(statement, parameters, after=after))
 
     def _once_more(self, ask: Callable[[], Read]) -> Read:
         try:
@@ -157,16 +161,23 @@ class Database:
         with self._single.connect() as connection, Session(connection, expire_on_commit=False) as session:
             pooled = connection.connection
             with _as_sqlalchemy(pooled):
-                _ask_again(pooled)
+                _ask_again(pooled, trusted_seconds=self._trusted_seconds)
             return ask(session)
 
-    def _rows(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    def _rows(self, statement: str, parameters: Mapping[str, Any], *, after: str | None) -> list[tuple[Any, ...]]:
         with _as_sqlalchemy(None):
             pooled = self._single.raw_connection()
         try:
             with _as_sqlalchemy(pooled), _autocommit(pooled) as connection:
-                _ask_again(pooled)
-                return connection.execute(statement.encode(), parameters).fetchall()
+                _ask_again(pooled, trusted_seconds=self._trusted_seconds)
+                if after is None:
+                    return connection.execute(statement.encode(), parameters).fetchall()
+                # What a pipeline brings is one transaction up to its end, and each statement of it sees what is
+                # committed when its own turn comes (PostgreSQL, "Pipeline Mode" of libpq; READ COMMITTED).
+                with connection.pipeline():
+                    connection.execute(after.encode(), parameters)
+                    cursor = connection.execute(statement.encode(), parameters)
+                return cursor.fetchall()
         finally:
             pooled.close()
 
@@ -228,14 +239,14 @@ def _give_out_what_can_write(
     entry.info[_ASKED_AT] = time.monotonic()
 
 
-def _ask_again(pooled: PoolProxiedConnection) -> None:
+def _ask_again(pooled: PoolProxiedConnection, *, trusted_seconds: float) -> None:
     """Ask a session of the second pool, outside a transaction, whether its server still writes; at most now and then.
 
     Raises psycopg's word for a server that does not. One that is used for the first time is not asked, as above.
     """
     now = time.monotonic()
     asked_at = pooled.info.setdefault(_ASKED_AT, now)
-    if asked_at is now or now - asked_at < TRUSTED_SECONDS:
+    if asked_at is now or now - asked_at < trusted_seconds:
         return
     connection = pooled.driver_connection
     assert isinstance(connection, psycopg.Connection)

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Column, Enum
 from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy.orm.attributes import manager_of_class
 
 from payproc.database.models.base import Base, UtcTime
 
@@ -16,7 +17,7 @@ class RowReader(Generic[Model]):
     """What a statement selects of a mapped class, and the object that comes of it: of no session."""
 
     def __init__(self, model: type[Model]) -> None:
-        self._model = model
+        self._manager = manager_of_class(model)
         mapped = [(each.key, each.columns[0]) for each in model.__mapper__.column_attrs]
         assert all(isinstance(column, Column) for _, column in mapped)
         self.columns = ", ".join(f"{model.__tablename__}.{column.name}" for _, column in mapped)
@@ -30,8 +31,9 @@ class RowReader(Generic[Model]):
         for name, read in self._types:
             if values[name] is not None:
                 values[name] = read(values[name])
-        made = self._model(**values)
-        # As if a session had read it and was closed.
+        # As if a session had read it and was closed. Its constructor would note each value as a change.
+        made: Model = self._manager.new_instance()
+        made.__dict__.update(values)
         make_transient_to_detached(made)
         return made
 

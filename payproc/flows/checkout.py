@@ -1,9 +1,10 @@
 """Take a payment in: write it down, and stage what carries it to its provider."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import assert_never
-
-from sqlalchemy.orm import Session
+from functools import cache
+from typing import Any, assert_never
 
 from payproc import jobs
 from payproc.application import Application
@@ -17,52 +18,120 @@ from payproc.domain.states import OPEN, PaymentStatus
 from payproc.errors import Conflict, InvalidRequest
 from payproc.flows import poll
 from payproc.flows.provider_requests import start_request
-from payproc.flows.push_quota import admit_push
+from payproc.flows.push_quota import COUNTED, PushQuota
 from payproc.flows.redirects import check_redirect
-from payproc.providers.answers import PostForm, StartResult
+from payproc.providers.answers import PostForm
 from payproc.providers.base import PostingForms
 from payproc.providers.requests import Payer, StartMode
 from payproc.records import outcomes, payments
+from payproc.records.idempotency import CLAIMED, NewKey
 from payproc.records.orders import payable_order
+from payproc.records.payments import Beside
 
 # The hosted pages of both wallets take a form for a day.
 _FORM_LIFE = timedelta(hours=24)
 
 
-def take_payment(
-    app: Application, session: Session, request: PaymentRequest, *, user: User, method: PaymentMethod
-) -> Payment:
-    """Write a payment down with the work that starts it; nobody is called here.
+def take_payment(app: Application, request: PaymentRequest, *, user: User, method: PaymentMethod) -> Payment:
+    """Write a payment down with the work that starts it, in one statement; nobody is called here.
 
     Raises InvalidRequest, Conflict or TooManyRequests, and then nothing is written.
     """
-    payment = _create_payment(app, session, request, user=user, method=method)
+    taken = take_drafted(app, draft_payment(app, request, user=user, method=method))
+    assert taken is not None, "only a key can be taken"
+    return taken
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A payment that may be written down: how long one can be paid for that has begun, and its first work."""
+
+    payment: Payment
+    begun_for: timedelta | None = None
+    first_job: Mapping[str, Any]
+    quota: PushQuota | None = None
+
+
+def take_drafted(app: Application, draft: Draft, *, key: NewKey | None = None) -> Payment | None:
+    """Write a draft down, under the key of its client's where there is one; None where that is taken.
+
+    Raises TooManyRequests. Where an error leaves open whether it was written, the same once more finds it.
+    """
+    payment = draft.payment
+    parameters = dict(draft.first_job)
+    if key is not None:
+        parameters |= key.parameters()
+    if draft.quota is not None:
+        parameters |= draft.quota.parameters()
+    rows = payments.add(
+        app.database,
+        payment,
+        provenance=Provenance(source=Source.API, evidence=payment.user_id),
+        begun_for=draft.begun_for,
+        beside=_beside(keyed=key is not None, pushed=draft.quota is not None),
+        parameters=parameters,
+    )
+    if draft.quota is not None:
+        draft.quota.check(rows)
+    return payment if rows else None
+
+
+@cache
+def _beside(*, keyed: bool, pushed: bool) -> Beside:
+    beside = COUNTED if pushed else Beside()
+    if keyed:
+        # What may not be rung takes no key either: the same again, later, is the first.
+        claimed = CLAIMED.format(where=beside.where)
+        beside = replace(
+            beside, parts_before=(*beside.parts_before, claimed), where="WHERE EXISTS (SELECT FROM claimed)"
+        )
+    return replace(beside, parts_after=(*beside.parts_after, jobs.STAGED))
+
+
+def draft_payment(app: Application, request: PaymentRequest, *, user: User, method: PaymentMethod) -> Draft:
+    """Return what a request asks for, of which nothing is written yet.
+
+    Raises InvalidRequest or Conflict.
+    """
     provider = app.provider(method)
+    payer = Payer(phone=normalised(request.phone) if request.phone else None, cnic=request.cnic)
+    payment = _new_payment(app, request, user=user, method=method, payer=payer)
+    asked = start_request(payment, user, payer=payer)
+    provider.check(asked)
     match provider.start_mode(payment.dialect):
         case StartMode.IDEMPOTENT:
-            jobs.stage(session, jobs.Kind.START_PAYMENT, payment.id, method=method)
+            work = jobs.first_job(jobs.Kind.START_PAYMENT, payment.id, method=method)
+            return Draft(payment=_waiting(app, payment, payer), first_job=work)
         case StartMode.SINGLE_SHOT:
-            _admit_push(app, session, payment, request)
-            jobs.stage(session, jobs.Kind.PUSH_PAYMENT, payment.id, method=method)
+            work = jobs.first_job(jobs.Kind.PUSH_PAYMENT, payment.id, method=method)
+            # A provider that pushes has refused by now what names no phone.
+            quota = PushQuota(payment, phone=payer.phone or "", address=request.address, settings=app.settings)
+            return Draft(payment=_waiting(app, payment, payer), first_job=work, quota=quota)
         case StartMode.FORM_POST:
-            _hand_out_form(app, session, payment)
+            payment.next_action = outcomes.stored_action(_drawn_form(app, payment, user))
+            work = poll.first_poll(app, payment, ends_in=_FORM_LIFE)
+            return Draft(payment=payment, begun_for=_FORM_LIFE, first_job=work)
         case mode:
             assert_never(mode)
+
+
+def _waiting(app: Application, payment: Payment, payer: Payer) -> Payment:
+    """Keep with a payment what its wallet is told when its work is done."""
+    payment.encrypted_payer = app.payer_cipher.encrypt(payer)
     return payment
 
 
-def _create_payment(
-    app: Application, session: Session, request: PaymentRequest, *, user: User, method: PaymentMethod
+def _new_payment(
+    app: Application, request: PaymentRequest, *, user: User, method: PaymentMethod, payer: Payer
 ) -> Payment:
     provider = app.provider(method)
     for field_name in ("success_url", "cancel_url"):
         url = getattr(request, field_name)
         if url is not None:
             check_redirect(url, field=field_name, settings=app.settings)
-    order = None if request.order_id is None else payable_order(session, request.order_id, user=user)
+    order = _order_of(app, request, user=user)
     usual = order.currency if order else app.settings.default_currency
     money = _price_of(order, offered=request.offered(usual_currency=usual), currency=request.currency)
-    payer = Payer(phone=normalised(request.phone) if request.phone else None, cnic=request.cnic)
     payment = Payment(
         user_id=user.id,
         order_id=order.id if order else None,
@@ -75,19 +144,19 @@ def _create_payment(
         description=request.description,
         meta=request.meta,
         phone=masked(payer.phone) if payer.phone else None,
-        encrypted_payer=app.payer_cipher.encrypt(payer),
         success_url=request.success_url,
         cancel_url=request.cancel_url,
     )
-    payments.add(session, payment, provenance=Provenance(source=Source.API, evidence=user.id))
-    provider.check(start_request(session, payment, payer=payer))
-    return payment
+    return payments.begin(payment)
 
 
-def _admit_push(app: Application, session: Session, payment: Payment, request: PaymentRequest) -> None:
-    # A provider that pushes has refused by now what names no phone.
-    phone = normalised(request.phone) if request.phone else ""
-    admit_push(session, payment, phone=phone, address=request.address, settings=app.settings)
+def _order_of(app: Application, request: PaymentRequest, *, user: User) -> Order | None:
+    order_id = request.order_id
+    if order_id is None:
+        return None
+    # Whether it is payable was never held by a lock: of two payments of one order the second asks a person.
+    with app.database.transaction() as session:
+        return payable_order(session, order_id, user=user)
 
 
 def _price_of(order: Order | None, *, offered: Money | None, currency: str | None) -> Money:
@@ -107,23 +176,13 @@ def _price_of(order: Order | None, *, offered: Money | None, currency: str | Non
     return due
 
 
-def _hand_out_form(app: Application, session: Session, payment: Payment) -> None:
-    result = StartResult(
-        next_action=_drawn_form(app, session, payment), references={}, expires_at=payment.created_at + _FORM_LIFE
-    )
-    outcomes.record_start(
-        session, payment.id, result, provenance=Provenance(source=Source.API, evidence=payment.user_id)
-    )
-    poll.stage_next(app, session, payment, polled=0)
-
-
 def has_begun(payment: Payment) -> bool:
     """Tell whether there is more to say of a payment than that it was taken."""
     return payment.next_action is not None or payment.status is not PaymentStatus.PENDING
 
 
-def payment_form(app: Application, session: Session, payment: Payment) -> PostForm:
-    """Draw the form with which the customer's browser begins this payment.
+def payment_form(app: Application, payment: Payment, user: User) -> PostForm:
+    """Draw the form with which the browser of the payment's user begins it.
 
     Raises Conflict where it has ended or begins in another way.
     """
@@ -133,11 +192,11 @@ def payment_form(app: Application, session: Session, payment: Payment) -> PostFo
             code="payment_ended",
             subject=payment.id,
         )
-    return _drawn_form(app, session, payment)
+    return _drawn_form(app, payment, user)
 
 
-def _drawn_form(app: Application, session: Session, payment: Payment) -> PostForm:
+def _drawn_form(app: Application, payment: Payment, user: User) -> PostForm:
     provider = app.provider_of(payment)
     if not isinstance(provider, PostingForms) or provider.start_mode(payment.dialect) is not StartMode.FORM_POST:
         raise Conflict(f"Payment {payment.id} begins without a form.", code="payment_has_no_form", subject=payment.id)
-    return provider.form(start_request(session, payment))
+    return provider.form(start_request(payment, user))

@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -119,6 +120,19 @@ def stage_next(app: Application, session: Session, payment: Payment, *, polled: 
         method=payment.payment_method,
         due_at=next_poll(now, polled=polled, end=end_of(payment), schedule=schedule),
         payload={"polled": polled} | ({} if named is None else {NAMED: named}),
+    )
+
+
+def first_poll(app: Application, payment: Payment, *, ends_in: timedelta) -> dict[str, Any]:
+    """Return the first question about a payment that has begun as it was made, for `jobs.STAGED`."""
+    now = datetime.now(UTC)
+    schedule = app.provider_of(payment).poll_schedule(payment.dialect)
+    return jobs.first_job(
+        jobs.Kind.INQUIRE_PAYMENT,
+        payment.id,
+        method=payment.payment_method,
+        due_at=next_poll(now, polled=0, end=now + ends_in, schedule=schedule),
+        payload={"polled": 0},
     )
 
 

@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy.orm import Session
-
 from payproc.application import Application
 from payproc.database.models import Payment, User
 from payproc.domain.references import Reference
@@ -39,10 +37,9 @@ def end_of(payment: Payment) -> datetime:
 
 
 def start_request(
-    session: Session, payment: Payment, *, payer: Payer | None = None, customer_id: str | None = None
+    payment: Payment, user: User, *, payer: Payer | None = None, customer_id: str | None = None
 ) -> StartRequest:
-    """Say what a provider is asked to begin; the same payment always gives the same request."""
-    user = session.get_one(User, payment.user_id)
+    """Say what a provider is asked to begin by the payment's user; the same payment always gives the same request."""
     return StartRequest(
         payment_id=payment.id,
         reference=payment.reference,

@@ -6,17 +6,16 @@ as it likes, and keeps everybody else waiting.
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Address, IPv6Network, ip_address
-
-from sqlalchemy import text
-from sqlalchemy.orm import Session
+from typing import Any
 
 from payproc.database.models import Payment
 from payproc.domain.states import OPEN
 from payproc.errors import TooManyRequests
+from payproc.records.payments import Beside
 from payproc.settings import Settings
 
 # Bound to its purpose: what else is made of SECRET_KEY must not be found by it.
@@ -26,22 +25,31 @@ _LEAST_WAIT = timedelta(seconds=5)
 _ONE_HOLDERS = 64
 
 # First: a count in the same statement would not see what was committed while it waited.
-_IN_TURN = text(
-    "SELECT pg_advisory_xact_lock(hashtextextended(holder, 0)) "
-    "FROM (SELECT unnest(CAST(:holders AS text[])) AS holder ORDER BY holder) AS taken"
-)
-_COUNT_AND_ADD = text("""
-WITH open AS (
+_IN_TURN = """
+SELECT pg_advisory_xact_lock(hashtextextended(holder, 0))
+FROM (SELECT unnest(%(holders)s::text[]) AS holder ORDER BY holder) AS taken
+"""
+_COUNTED = """open AS (
     SELECT holder, count(*) AS pushes, min(push_shares.created_at) AS oldest
     FROM push_shares JOIN payments ON payments.id = payment_id
-    WHERE holder = ANY(:holders) AND push_shares.created_at > now() - CAST(:rings_for AS interval)
-      AND payments.status = ANY(:open)
+    WHERE holder = ANY(%(holders)s) AND push_shares.created_at > now() - %(rings_for)s::interval
+      AND payments.status = ANY(%(open)s)
     GROUP BY holder
-), added AS (
-    INSERT INTO push_shares (holder, payment_id) SELECT unnest(CAST(:holders AS text[])), :payment_id
+), over AS (
+    SELECT holder, oldest FROM open JOIN unnest(%(holders)s::text[], %(most)s::int[]) AS share (holder, most)
+    USING (holder) WHERE pushes >= most
+)"""
+_ADDED = """shared AS (
+    INSERT INTO push_shares (holder, payment_id) SELECT unnest(%(holders)s::text[]), %(id)s FROM created
+)"""
+# What a payment is written down beside: nothing of it is, while as many are rung as may be.
+COUNTED = Beside(
+    parts_before=(_COUNTED,),
+    where="WHERE NOT EXISTS (SELECT FROM over)",
+    parts_after=(_ADDED,),
+    answers="UNION ALL SELECT NULL, holder, oldest FROM over",
+    lock=_IN_TURN,
 )
-SELECT holder, pushes, oldest FROM open
-""")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,24 +58,31 @@ class _Share:
     most: int
 
 
-def admit_push(session: Session, payment: Payment, *, phone: str, address: str | None, settings: Settings) -> None:
-    """Count a new payment's push for whom it is; a push is open as long as its payment, while it can ring anybody.
+class PushQuota:
+    """For whom a new payment's push counts; a push is open as long as its payment, while it can ring anybody."""
 
-    Costs two statements. Raises TooManyRequests, and then the caller's transaction must not stand.
-    """
-    session.flush()
-    shares = dict(_shares(payment, phone=phone, address=address, settings=settings))
-    holders = sorted(shares)
-    session.execute(_IN_TURN, {"holders": holders})
-    told = {
-        "holders": holders,
-        "payment_id": payment.id,
-        "rings_for": rings_for(settings),
-        "open": [status.value for status in OPEN],
-    }
-    for holder, pushes, oldest in session.execute(_COUNT_AND_ADD, told).all():
-        if pushes >= shares[holder].most:
-            raise _too_many(shares[holder], oldest, settings)
+    def __init__(self, payment: Payment, *, phone: str, address: str | None, settings: Settings) -> None:
+        self._shares = _shares(payment, phone=phone, address=address, settings=settings)
+        self._settings = settings
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of `COUNTED`."""
+        holders = sorted(self._shares)
+        return {
+            "holders": holders,
+            "most": [self._shares[holder].most for holder in holders],
+            "rings_for": rings_for(self._settings),
+            "open": [status.value for status in OPEN],
+        }
+
+    def check(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Read the rows that a statement beside `COUNTED` answers.
+
+        Raises TooManyRequests where the payment was not written down for it.
+        """
+        for made_at, holder, oldest in rows:
+            if made_at is None and holder is not None:
+                raise _too_many(self._shares[holder], oldest, self._settings)
 
 
 def rings_for(settings: Settings) -> timedelta:

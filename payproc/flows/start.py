@@ -143,7 +143,7 @@ def _record_start_attempt(
             payment=payment,
             payer=payer,
             prepare=lambda: provider.prepare_start(
-                start_request(session, payment, payer=payer, customer_id=customer_id)
+                start_request(payment, session.get_one(User, payment.user_id), payer=payer, customer_id=customer_id)
             ),
         )
 

@@ -31,11 +31,12 @@ from payproc.jobs.leases import (
     retry_later,
     secure,
 )
-from payproc.jobs.queue import READY, bring_forward, stage, stage_first, withdraw
+from payproc.jobs.queue import READY, STAGED, bring_forward, first_job, stage, stage_first, withdraw
 
 __all__ = [
     "MOST_CRASHES",
     "READY",
+    "STAGED",
     "USUAL_LIMITS",
     "Claimed",
     "Dispatched",
@@ -56,6 +57,7 @@ __all__ = [
     "dispatch",
     "finish",
     "finish_all",
+    "first_job",
     "looking",
     "moment",
     "provider_queue",

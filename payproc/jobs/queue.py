@@ -1,6 +1,7 @@
 """What waits: staged in the transaction that causes the work."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -87,6 +88,35 @@ def stage_first(session: Session, kind: Kind, subjects: Sequence[str]) -> None:
         ids = [new_id(Prefix.JOB) for _ in subjects]
         words = {"kind": kind.value, "queue": _queue(kind, None), "ids": ids, "subjects": list(subjects)}
         session.execute(_STAGE_FIRST, words)
+
+
+# A part of a statement that makes what the work is about, in `created`: then nothing of the kind can be open already.
+STAGED = """staged AS (
+    INSERT INTO jobs (id, kind, queue, subject, dedupe_key, payload, due_at)
+    SELECT %(job_id)s, %(job_kind)s, %(job_queue)s, %(job_subject)s, %(job_dedupe_key)s, %(job_payload)s,
+        coalesce(%(job_due_at)s, now())
+    FROM created
+)"""
+
+
+def first_job(
+    kind: Kind,
+    subject: str,
+    *,
+    method: PaymentMethod,
+    due_at: datetime | None = None,
+    payload: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the parameters of `STAGED`: the first work about something new, as `stage` would write it down."""
+    return {
+        "job_id": new_id(Prefix.JOB),
+        "job_kind": kind.value,
+        "job_queue": _queue(kind, method),
+        "job_subject": subject,
+        "job_dedupe_key": _dedupe_key(kind, subject),
+        "job_payload": json.dumps(payload or {}),
+        "job_due_at": due_at,
+    }
 
 
 def bring_forward(session: Session, kind: Kind, subjects: Select[str]) -> None:

@@ -7,10 +7,10 @@ other. A second request with the key waits on the unique index until the first h
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Interval, func, literal, select, update
+from sqlalchemy import ColumnElement, Interval, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -55,6 +55,38 @@ class Replay:
 Claimed = Fresh | Resumed | Replay
 
 
+@dataclass(frozen=True, kw_only=True)
+class NewKey:
+    """A key to be taken for what is about to be made under it, with its answer unless another one is still to come."""
+
+    key: str
+    fingerprint: bytes
+    answer: Answer | None
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of `CLAIMED` that are the key's own."""
+        answer = self.answer
+        return {
+            "key": self.key,
+            "key_fingerprint": self.fingerprint,
+            "key_lock": _LOCK,
+            "key_status": None if answer is None else answer.status,
+            "key_location": None if answer is None else answer.location,
+            "key_answer": None if answer is None else answer.body,
+        }
+
+
+# A part of a statement that makes what is asked for, `id` of `user_id`, unless the key is taken. As in `claim`, it
+# waits for whoever is taking the same one.
+CLAIMED = """claimed AS (
+    INSERT INTO idempotency_keys (user_id, key, fingerprint, locked_until, subject, status, location, answer)
+    SELECT %(user_id)s, %(key)s, %(key_fingerprint)s, now() + %(key_lock)s, %(id)s,
+        %(key_status)s, %(key_location)s, %(key_answer)s
+    {where}
+    ON CONFLICT DO NOTHING RETURNING key
+)"""
+
+
 def fingerprint(method: str, path: str, body: Any) -> bytes:  # noqa: ANN401 (parsed JSON)
     """Boil a request down to what must be the same: its order of keys and white space may differ."""
     canonical = json.dumps([method, path, body], sort_keys=True, separators=(",", ":"), default=str)
@@ -74,16 +106,28 @@ def claim(session: Session, user: User, key: str, *, fingerprint: bytes) -> Clai
 
     Raises IdempotencyKeyReused for another request, Conflict while the first is still being answered.
     """
-    lock = func.now() + literal(_LOCK, Interval)
     taken = session.scalar(
         insert(IdempotencyKey)
-        .values(user_id=user.id, key=key, fingerprint=fingerprint, locked_until=lock)
+        .values(user_id=user.id, key=key, fingerprint=fingerprint, locked_until=_locked_until())
         .on_conflict_do_nothing()
         .returning(IdempotencyKey.key)
     )
     if taken is not None:
         return Fresh()
     row = session.get_one(IdempotencyKey, (user.id, key), with_for_update=True, populate_existing=True)
+    return _found(session, row, fingerprint=fingerprint)
+
+
+def known(session: Session, user: User, key: str, *, fingerprint: bytes) -> Resumed | Replay | None:
+    """Return what came of the request that took the key; None where none has.
+
+    Raises as `claim` does.
+    """
+    row = session.get(IdempotencyKey, (user.id, key), with_for_update=True, populate_existing=True)
+    return None if row is None else _found(session, row, fingerprint=fingerprint)
+
+
+def _found(session: Session, row: IdempotencyKey, *, fingerprint: bytes) -> Resumed | Replay:
     if row.fingerprint != fingerprint:
         raise IdempotencyKeyReused("This Idempotency-Key was used for another request.")
     assert row.subject is not None  # written in the transaction that took the key
@@ -96,8 +140,12 @@ def claim(session: Session, user: User, key: str, *, fingerprint: bytes) -> Clai
             code="idempotency_key_in_use",
             subject=row.subject,
         )
-    row.locked_until = session.scalars(select(lock)).one()
+    row.locked_until = session.scalars(select(_locked_until())).one()
     return Resumed(subject=row.subject)
+
+
+def _locked_until() -> ColumnElement[datetime]:
+    return func.now() + literal(_LOCK, Interval)
 
 
 def remember(session: Session, user: User, key: str, *, subject: str, answer: Answer | None) -> None:

@@ -1,6 +1,7 @@
 """A line in the log for each move of a payment, a refund or a dispute: from, to, and who said so."""
 
-from typing import assert_never
+from collections.abc import Mapping
+from typing import Any, assert_never
 
 import structlog
 from sqlalchemy.orm import Session
@@ -17,13 +18,19 @@ def log_move(session: Session, event: PaymentEvent | RefundEvent | DisputeEvent,
 
     A process that dies in between loses the line and nothing else; the event is the record.
     """
-    if event.effect is not Effect.MOVED:
-        return
+    if event.effect is Effect.MOVED:
+        # The names of the job that moved it: by the commit of a batch another's may stand there.
+        names = structlog.contextvars.get_contextvars()
+        after_commit(session, lambda: log_committed(event, payment_id=payment_id, names=names))
+
+
+def log_committed(
+    event: PaymentEvent | RefundEvent | DisputeEvent, *, payment_id: str, names: Mapping[str, Any] | None = None
+) -> None:
+    """Log what an event moved that is committed already; `names` are those of whoever moved it, where it is not us."""
     said, ids = _subject(event, payment_id)
     line = {"from": event.from_status, "to": event.to_status, "source": event.source, "evidence": event.evidence}
-    # The names of the job that moved it: by the commit of a batch another's may stand there.
-    named = log.bind(**structlog.contextvars.get_contextvars())
-    after_commit(session, lambda: named.info(said, **ids, **line))
+    log.bind(**(names or {})).info(said, **ids, **line)
 
 
 def _subject(event: PaymentEvent | RefundEvent | DisputeEvent, payment_id: str) -> tuple[str, dict[str, str]]:

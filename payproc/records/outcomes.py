@@ -31,7 +31,7 @@ def record_start(session: Session, payment_id: str, result: StartResult, *, prov
     _adopt_references(payment, free)
     payment.expires_at = result.expires_at
     if payment.status in OPEN and result.next_action is not None:
-        payment.next_action = _stored_action(result.next_action)
+        payment.next_action = stored_action(result.next_action)
     # The wallet has been told: nobody needs to know the customer's phone any more.
     payment.encrypted_payer = None
     payments.move(session, payment, Fact.STARTED, provenance=provenance)
@@ -40,7 +40,7 @@ def record_start(session: Session, payment_id: str, result: StartResult, *, prov
     return payment
 
 
-def _stored_action(action: NextAction) -> dict[str, Any]:
+def stored_action(action: NextAction) -> dict[str, Any]:
     """Return what is kept of the customer's next step. A form's fields are drawn again: some of them are secrets."""
     match action:
         case Redirect():

@@ -4,16 +4,21 @@ Webhook, poll, API, operator and reconciliation all end in `move`: what a provid
 decided here through `apply_fact`. The row is locked, the grid in `states` is asked, and an event appended.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from payproc import jobs
-from payproc.database.engine import transaction_time
+from payproc.database.engine import Database, transaction_time
 from payproc.database.held import held_payments
 from payproc.database.models import Payment, PaymentEvent, ReviewKind, User
+from payproc.domain.ids import Prefix, new_id, new_reference
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.references import References
@@ -24,17 +29,104 @@ from payproc.records import refunded
 from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act
 from payproc.records.ledger import journal
-from payproc.records.moves import log_move
+from payproc.records.moves import log_committed, log_move
 from payproc.records.orders import follow_payments
 from payproc.records.reviews import open_review
 
 
-def add(session: Session, payment: Payment, *, provenance: Provenance) -> None:
-    """Write a new payment down; it begins as pending."""
+def begin(payment: Payment) -> Payment:
+    """Give a new payment its names, and its first status: it begins as pending. Nothing is written yet."""
+    payment.id, payment.reference = new_id(Prefix.PAYMENT), new_reference()
     payment.status = PaymentStatus.PENDING
-    session.add(payment)
-    session.flush()
-    _record_payment_event(session, payment, Fact.CREATED, effect=Effect.MOVED, provenance=provenance)
+    # Until the database's clock has said when.
+    payment.created_at = datetime.now(UTC)
+    return payment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What is written with a payment by the same statement: parts that come before its row, and after it.
+
+    Its row is made where `where` says so; the last of `parts_after` may add to what the statement `answers`.
+    """
+
+    parts_before: tuple[str, ...] = ()
+    where: str = ""
+    parts_after: tuple[str, ...] = ()
+    answers: str = ""
+    lock: str | None = None
+
+
+def add(
+    database: Database,
+    payment: Payment,
+    *,
+    provenance: Provenance,
+    begun_for: timedelta | None,
+    beside: Beside,
+    parameters: Mapping[str, Any],
+) -> list[tuple[Any, ...]]:
+    """Write a new payment down with its first events and what stands `beside` it, in one statement.
+
+    One that has `begun` can be paid for so long. Returns a row that begins with the time at which it was made (UTC), or
+    whatever rows of `beside` say why it was not. Harmless when run twice: the second run finds what the first has made.
+    """
+    effect = transition(payment.status, Fact.STARTED).effect
+    told = {name: getattr(payment, name) for name in _WRITTEN} | {
+        "next_action": None if payment.next_action is None else json.dumps(payment.next_action),
+        "meta": json.dumps(payment.meta),
+        "life": begun_for,
+        "events": 1 if begun_for is None else 2,
+        "effects": [Effect.MOVED.value, effect.value],
+        "source": provenance.source.value,
+        "evidence": provenance.evidence,
+    }
+    rows = database.rows(_insert(beside), {**told, **parameters}, after=beside.lock)
+    made = [row for row in rows if row[0] is not None]
+    if made:
+        _say_made(payment, made[0][0], life=begun_for, provenance=provenance)
+    return made or rows
+
+
+_WRITTEN = (
+    *("id", "user_id", "order_id", "status", "payment_method", "reference", "dialect", "environment", "live_mode"),
+    *("description", "phone", "encrypted_payer", "success_url", "cancel_url", "amount_minor", "currency"),
+)
+
+
+@cache
+def _insert(beside: Beside) -> str:
+    before = "".join(f"{part}, " for part in beside.parts_before)
+    after = "".join(f", {part}" for part in beside.parts_after)
+    # The last part finds what an earlier run of this very statement has made, whose answer was lost.
+    return f"""
+WITH {before}created AS (
+    INSERT INTO payments (
+        id, user_id, order_id, status, payment_method, reference, dialect, environment, live_mode, description, phone,
+        sealed_payer, success_url, cancel_url, amount_minor, currency, next_action, metadata, expires_at
+    )
+    SELECT %(id)s, %(user_id)s, %(order_id)s, %(status)s, %(payment_method)s, %(reference)s, %(dialect)s,
+        %(environment)s, %(live_mode)s, %(description)s, %(phone)s, %(encrypted_payer)s, %(success_url)s,
+        %(cancel_url)s, %(amount_minor)s, %(currency)s, %(next_action)s, %(meta)s, now() + %(life)s::interval
+    {beside.where}
+    ON CONFLICT (id) DO NOTHING RETURNING created_at
+), noted AS (
+    INSERT INTO payment_events (payment_id, fact, effect, from_status, to_status, source, evidence)
+    SELECT %(id)s, facts.fact, (%(effects)s::text[])[facts.number], facts.before, 'pending', %(source)s, %(evidence)s
+    FROM created, (VALUES (1, 'created', NULL), (2, 'started', 'pending')) AS facts (number, fact, before)
+    WHERE facts.number <= %(events)s ORDER BY facts.number
+){after}
+SELECT created_at, NULL::text, NULL::timestamptz FROM created
+UNION ALL SELECT created_at, NULL, NULL FROM payments WHERE id = %(id)s
+{beside.answers}
+"""  # noqa: S608 (parts of our own)
+
+
+def _say_made(payment: Payment, moment: datetime, *, life: timedelta | None, provenance: Provenance) -> None:
+    payment.created_at = payment.updated_at = moment.astimezone(UTC)
+    payment.expires_at = None if life is None else payment.created_at + life
+    event = _event(payment, Fact.CREATED, effect=Effect.MOVED, provenance=provenance)
+    log_committed(event, payment_id=payment.id)
 
 
 def visible_payment(session: Session, payment_id: str, *, user: User) -> Payment:
@@ -232,7 +324,21 @@ def _record_payment_event(
     before: PaymentStatus | None = None,
     detail: str | None = None,
 ) -> None:
-    event = PaymentEvent(
+    event = _event(payment, fact, effect=effect, provenance=provenance, before=before, detail=detail)
+    session.add(event)
+    log_move(session, event, payment_id=payment.id)
+
+
+def _event(
+    payment: Payment,
+    fact: Fact,
+    *,
+    effect: Effect,
+    provenance: Provenance,
+    before: PaymentStatus | None = None,
+    detail: str | None = None,
+) -> PaymentEvent:
+    return PaymentEvent(
         payment_id=payment.id,
         fact=fact,
         effect=effect,
@@ -242,5 +348,3 @@ def _record_payment_event(
         evidence=provenance.evidence,
         detail=detail,
     )
-    session.add(event)
-    log_move(session, event, payment_id=payment.id)

@@ -91,9 +91,8 @@ class Shop:
             "cancel_url": f"{self.wallet.url}/basket",
             "phone": None if method == STRIPE else PHONE,
         }
-        with self.app.database.transaction() as session:
-            request_ = PaymentRequest(**(wanted | changes))
-            return checkout.take_payment(self.app, session, request_, user=self.customer, method=method)
+        request_ = PaymentRequest(**(wanted | changes))
+        return checkout.take_payment(self.app, request_, user=self.customer, method=method)
 
     def by_form(self, **changes: Any) -> Payment:
         return self.take(JAZZ_CASH, **changes)

@@ -23,7 +23,7 @@ def heading(page: Page, text: str) -> None:
 
 def form_of(shop: Shop, payment: Payment) -> dict[str, list[str]]:
     with shop.app.database.transaction() as session:
-        drawn = checkout.payment_form(shop.app, session, session.get_one(Payment, payment.id))
+        drawn = checkout.payment_form(shop.app, session.get_one(Payment, payment.id), shop.customer)
     return {name: [value] for name, value in drawn.fields.items()}
 
 

@@ -79,7 +79,7 @@ class Mailbox:
                 cnic="345678",
                 order_id=bought.id if bought else None,
             )
-            payment = checkout.take_payment(self.app, session, request, user=self.customer, method=STRIPE)
+            payment = checkout.take_payment(self.app, request, user=self.customer, method=STRIPE)
             session.execute(text(_NO_JOBS))
             if not facts:
                 jobs.stage(session, jobs.Kind.INQUIRE_PAYMENT, payment.id, method=STRIPE, due_at=_FAR)

@@ -143,8 +143,7 @@ class WalletWorld(World):
         request = PaymentRequest(
             money=Money.of(amount_minor, "pkr"), description="Two mangoes", phone=phone, cnic="345678", **more
         )
-        with self.app.database.transaction() as session:
-            return checkout.take_payment(self.app, session, request, user=self.customer, method=method)
+        return checkout.take_payment(self.app, request, user=self.customer, method=method)
 
     def begin(self, method: PaymentMethod, **more: Any) -> Payment:
         """Take a payment and bring it to the wallet: by our push, or by the customer's browser."""
@@ -157,8 +156,7 @@ class WalletWorld(World):
 
     def post_form(self, payment: Payment) -> None:
         """Do what the customer's browser does with the form of the pay page, up to the wallet's own page."""
-        with self.app.database.transaction() as session:
-            form = checkout.payment_form(self.app, session, payment)
+        form = checkout.payment_form(self.app, payment, self.customer)
         answer = requests.post(form.url, data=dict(form.fields), timeout=5, allow_redirects=False)
         assert answer.ok, answer.text
 

@@ -54,8 +54,7 @@ class World:
             cancel_url="https://example.com/basket",
             **changes,
         )
-        with self.app.database.transaction() as session:
-            return take_payment(self.app, session, request, user=self.customer, method=STRIPE)
+        return take_payment(self.app, request, user=self.customer, method=STRIPE)
 
     def started(self, **changes: Any) -> Payment:
         """Post a checkout and let its session be made."""

@@ -25,8 +25,7 @@ def named(world: WalletWorld, gateway: str, naming: str) -> WalletWorld:
 
 
 def form_of(world: WalletWorld, payment: Payment) -> dict[str, str]:
-    with world.app.database.transaction() as session:
-        return dict(checkout.payment_form(world.app, session, payment).fields)
+    return dict(checkout.payment_form(world.app, payment, world.customer).fields)
 
 
 def notices(world: WalletWorld) -> list[dict[str, Any]]:

@@ -153,8 +153,7 @@ def test_a_payment_of_the_guides_dialect_is_not_moved_by_the_words_of_another(wa
 def test_a_digit_moved_across_the_guides_digest_is_found_out_by_asking(wallet_world: WalletWorld) -> None:
     world = wallet_world.speaking(jazz_cash_dialect="guide")
     payment = world.take(JAZZ_CASH)
-    with world.app.database.transaction() as session:
-        form = checkout.payment_form(world.app, session, payment)
+    form = checkout.payment_form(world.app, payment, world.customer)
     fields = dict(form.fields)
     auth, amount = fields["pp_auth_code"], fields["pp_amount"]
     tampered = fields | {"pp_auth_code": auth + amount[0], "pp_amount": amount[1:]}

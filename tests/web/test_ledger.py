@@ -29,8 +29,8 @@ def paid(app: Application, customer: User) -> Payment:
         success_url="https://example.com/thanks",
         cancel_url="https://example.com/basket",
     )
+    made = checkout.take_payment(app, request, user=customer, method=STRIPE)
     with app.database.transaction() as session:
-        made = checkout.take_payment(app, session, request, user=customer, method=STRIPE)
         return payments.apply_fact(
             session, made.id, Fact.PAID, provenance=Provenance(source=Source.OPERATOR, evidence="rev_1")
         )

@@ -35,8 +35,8 @@ def paid(app: Application, customer: User) -> Payment:
         success_url="https://example.com/thanks",
         cancel_url="https://example.com/basket",
     )
+    taken = checkout.take_payment(app, request, user=customer, method=STRIPE)
     with app.database.transaction() as session:
-        taken = checkout.take_payment(app, session, request, user=customer, method=STRIPE)
         return payments.apply_fact(session, taken.id, Fact.PAID, provenance=TOLD)
 
 
@@ -114,8 +114,7 @@ def test_what_is_not_completed_is_not_refunded(amina: Client, app: Application, 
         success_url="https://example.com/a",
         cancel_url="https://example.com/b",
     )
-    with app.database.transaction() as session:
-        waiting = checkout.take_payment(app, session, request, user=customer, method=STRIPE)
+    waiting = checkout.take_payment(app, request, user=customer, method=STRIPE)
     assert is_problem(amina.post(f"/refund/{waiting.id}", {}), 409, "payment_not_refundable")
 
 

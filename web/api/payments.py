@@ -8,7 +8,7 @@ from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import OPEN
 from payproc.errors import InvalidRequest
 from payproc.flows.cancel import request_cancel
-from payproc.flows.checkout import has_begun, take_payment
+from payproc.flows.checkout import has_begun
 from payproc.operations import lists
 from payproc.operations.decline_reasons import decline_reason
 from payproc.operations.refund_balances import RefundBalance, payment_with_balance, refund_balances
@@ -21,8 +21,8 @@ from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act
 from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, payment_location
-from web.auth import application, current_user, current_user_in, needs
-from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
+from web.auth import application, current_user, needs
+from web.idempotent import IdempotentRequest, respond, respond_again
 from web.json import json_answer, text_of
 from web.pay import links
 from web.schemas.headers import StartHeader
@@ -52,21 +52,15 @@ def checkout(header: StartHeader, body: CheckoutBody) -> Response:
     session's URL, or with `status` failed and why. `pay_url` is a page that leads the customer to it.
     `Idempotency-Key` makes a repeated request the same payment and the same answer for 72 hours.
     """
-    asked, wanted = IdempotentRequest.of(header), body.request()
-    with application().database.transaction() as session:
-        user = current_user_in(session)
-        claim = asked.claim(session, Payment)
-        if claim.replay is not None:
-            return respond_again(claim.replay)
-        payment = claim.made or take_payment(application(), session, wanted, user=user, method=STRIPE)
-        answer = _checkout_answer(payment, asked.wait)
-        waits = asked.wait > 0 and not has_begun(payment)
-        asked.remember(session, payment.id, None if waits else answer)
-    if waits:
-        with fallback_answer(), asked.waited(Payment, payment.id, until=has_begun) as (session, payment):
-            answer = _checkout_answer(payment, asked.wait)
-            asked.remember(session, payment.id, answer)
-    return respond(answer)
+    asked = IdempotentRequest.of(header)
+
+    def answered(payment: Payment) -> Answer:
+        return _checkout_answer(payment, asked.wait)
+
+    claim = asked.take(body.request(), STRIPE, answered=answered)
+    if claim.replay is not None:
+        return respond_again(claim.replay)
+    return respond(asked.answer(claim, answered=answered))
 
 
 def _checkout_answer(payment: Payment, wait: int) -> Answer:

@@ -5,20 +5,20 @@ from dataclasses import replace
 
 from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
-from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod, path_of
 from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.phones import normalised
 from payproc.errors import InvalidRequest
-from payproc.flows.checkout import has_begun, take_payment
+from payproc.flows.checkout import has_begun
+from payproc.operations.refund_balances import payment_with_balance
 from payproc.records.idempotency import Answer
 from payproc.records.identity.permissions import Act
 from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, payment_location
-from web.auth import application, current_user_in, needs
-from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
+from web.auth import application, current_user, needs
+from web.idempotent import IdempotentRequest, respond, respond_again
 from web.json import text_of
 from web.pay import links, page
 from web.schemas.headers import StartHeader
@@ -68,22 +68,21 @@ def _one_phone(body: WalletBody, query: WalletQuery) -> str | None:
 
 
 def _initiate(wanted: PaymentRequest, method: PaymentMethod, asked: IdempotentRequest) -> Response:
-    with application().database.transaction() as session:
-        user = current_user_in(session)
-        claim = asked.claim(session, Payment)
-        if claim.replay is not None:
-            shown = WalletAnswer.model_validate_json(claim.replay.body)
-            return respond_again(_with_form(session, claim.replay, shown))
-        payment = claim.made or take_payment(application(), session, wanted, user=user, method=method)
-        answer = _wallet_answer(payment, asked.wait)
-        waits = asked.wait > 0 and not has_begun(payment)
-        asked.remember(session, payment.id, None if waits else answer)
-        answer = _with_form(session, answer, _shown(payment))
-    if waits:
-        with fallback_answer(), asked.waited(Payment, payment.id, until=has_begun) as (session, payment):
-            answer = _wallet_answer(payment, asked.wait)
-            asked.remember(session, payment.id, answer)
-    return respond(answer)
+    def answered(payment: Payment) -> Answer:
+        return _wallet_answer(payment, asked.wait)
+
+    claim = asked.take(wanted, method, answered=answered)
+    if claim.replay is not None:
+        shown = WalletAnswer.model_validate_json(claim.replay.body)
+        return respond_again(_with_form(claim.replay, shown, _payment_of(shown)))
+    answer = asked.answer(claim, answered=answered)
+    payment = claim.made
+    return respond(answer if payment is None else _with_form(answer, _shown(payment), payment))
+
+
+def _payment_of(shown: WalletAnswer) -> Payment:
+    found, _ = payment_with_balance(application().database, shown.payment_id, user=current_user())
+    return found
 
 
 def _wallet_answer(payment: Payment, wait: int) -> Answer:
@@ -96,9 +95,9 @@ def _shown(payment: Payment) -> WalletAnswer:
     return WalletAnswer.of(payment, pay_url=links.url_of(payment.id))
 
 
-def _with_form(session: Session, answer: Answer, shown: WalletAnswer) -> Answer:
+def _with_form(answer: Answer, shown: WalletAnswer, payment: Payment) -> Answer:
     """Add the form to an answer, drawn anew: some of its fields are secrets that must not be stored with it."""
-    form = page.form_of(session, session.get_one(Payment, shown.payment_id))
+    form = page.form_of(payment, current_user())
     if form is None:
         return answer
     with_form = shown.model_copy(update={"form_url": form.url, "payload": dict(form.fields)})

@@ -109,12 +109,12 @@ def forward_page(form: PostForm, *, method: PaymentMethod) -> Response:
     return _page("forward.html", form=form, wallet=wallet, state=PageState.FORWARD)
 
 
-def form_of(session: Session, payment: Payment) -> PostForm | None:
+def form_of(payment: Payment, user: User) -> PostForm | None:
     """Draw the form that the customer's browser has to post; None where there is none, or it can be drawn no more."""
     if payment.next_action is None or payment.next_action["type"] != "post_form":
         return None
     try:
-        return checkout.payment_form(application(), session, payment)
+        return checkout.payment_form(application(), payment, user)
     except (Conflict, ProviderError):
         # It ended meanwhile, or the account it was made with is gone: an operator hears of that from the polls.
         return None
@@ -169,7 +169,7 @@ class _Behind:
 
 def _behind(session: Session, payment: Payment) -> _Behind:
     return _Behind(
-        form=form_of(session, payment),
+        form=form_of(payment, session.get_one(User, payment.user_id)),
         mismatch=has_open_mismatch(session, payment.id),
         steps=next_steps(session, payment.id),
     )

@@ -80,7 +80,7 @@ def new_payment(database: Database, database_url: str) -> Payment:
     app = Application(settings=configured, database=database, providers=providers, mailer=Outgoing(lambda _: None))
     with database.transaction() as session:
         user = create_user(session, email="amina@example.com", name="Amina Khan", role=Role.CUSTOMER)
-        return checkout.take_payment(app, session, request, user=user, method=STRIPE)
+    return checkout.take_payment(app, request, user=user, method=STRIPE)
 
 
 def run(*arguments: str) -> Result:

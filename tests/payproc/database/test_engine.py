@@ -1,17 +1,19 @@
 """What a session is worth: the server behind it may be gone, or may have been demoted and say nothing of it."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from payproc.database import engine
 from payproc.database.engine import Database
 from sandbox.stack.servers import Postgres
 from tests.support.databases import no_writes
+from tests.support.waiting import wait_until
 
 WRITE = "INSERT INTO ticks (kind, period_start) VALUES ('test', now()) ON CONFLICT DO NOTHING RETURNING kind"
 WHOSE = "SELECT pg_backend_pid()"
@@ -135,26 +137,30 @@ def test_rows_find_their_way_to_the_server_that_writes(pooled: Database) -> None
     assert pooled.rows(WRITE, {}) == [("test",)]
 
 
-def test_whoever_reads_leaves_a_server_that_was_demoted_within_a_second(
-    pooled: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old = whose_alone(pooled)
-    assert pooled.rows(DEMOTE, {}) == [("on",)]
-    monkeypatch.setattr(engine, "TRUSTED_SECONDS", 0.0)
-    assert pooled.read(lambda session: session.scalars(text(WHOSE)).one()) != old
-    assert whose_alone(pooled) != old
+@pytest.fixture(params=[0, 2], ids=["of one pool", "of two pools"])
+def untrusting(request: pytest.FixtureRequest, database_url: str) -> Iterator[Database]:
+    """One that asks a pooled session each time, as any does after a second."""
+    made = Database(database_url, statements=request.param, trusted_for=timedelta(0))
+    yield made
+    made.dispose()
+
+
+def test_whoever_reads_leaves_a_server_that_was_demoted(untrusting: Database) -> None:
+    old = whose_alone(untrusting)
+    assert untrusting.rows(DEMOTE, {}) == [("on",)]
+    assert untrusting.read(lambda session: session.scalars(text(WHOSE)).one()) != old
+    assert whose_alone(untrusting) != old
 
 
 def test_where_no_server_writes_rows_are_read_all_the_same(
-    pooled: Database, database_url: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+    untrusting: Database, database_url: str, postgres: Postgres
 ) -> None:
-    monkeypatch.setattr(engine, "TRUSTED_SECONDS", 0.0)
     with no_writes(postgres, database_url):
         for _ in range(3):
-            assert whose_alone(pooled)
-            assert pooled.read(lambda session: session.scalars(text("SELECT 1")).one()) == 1
+            assert whose_alone(untrusting)
+            assert untrusting.read(lambda session: session.scalars(text("SELECT 1")).one()) == 1
         with pytest.raises(OperationalError):
-            pooled.rows(WRITE, {})
+            untrusting.rows(WRITE, {})
 
 
 def test_a_server_that_is_away_is_trouble_that_passes_for_rows_too() -> None:
@@ -173,6 +179,28 @@ def test_a_transaction_is_one_again_after_rows_were_read_by_its_session(pooled: 
     assert pooled.rows("SELECT 1", {}) == [(1,)]
     with pytest.raises(ZeroDivisionError), pooled.transaction() as session:
         _fail_after_writing(session)
+    assert pooled.rows("SELECT count(*) FROM ticks", {}) == [(0,)]
+
+
+def test_a_lock_before_a_statement_is_held_to_its_end_and_no_longer(pooled: Database) -> None:
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 17"
+    assert pooled.rows(held, {}, after="SELECT pg_advisory_xact_lock(17)") == [(1,)]
+    assert pooled.rows(held, {}) == [(0,)]
+
+
+def test_a_statement_sees_what_was_committed_while_its_lock_was_waited_for(pooled: Database) -> None:
+    with ThreadPoolExecutor(1) as thread, pooled.transaction() as session:
+        session.execute(text("SELECT pg_advisory_xact_lock(17)"))
+        asked = thread.submit(pooled.rows, "SELECT count(*) FROM ticks", {}, after="SELECT pg_advisory_xact_lock(17)")
+        wait_until(lambda: session.scalar(text("SELECT true FROM pg_locks WHERE objid = 17 AND NOT granted")))
+        _write(session)
+        session.commit()
+        assert asked.result() == [(1,)]
+
+
+def test_what_fails_after_a_lock_undoes_it_and_leaves_the_session_good(pooled: Database) -> None:
+    with pytest.raises(IntegrityError):
+        pooled.rows("INSERT INTO ticks (kind, period_start) VALUES ('test', NULL)", {}, after=WRITE)
     assert pooled.rows("SELECT count(*) FROM ticks", {}) == [(0,)]
 
 

@@ -44,7 +44,7 @@ def pending(database: Database, settings: Settings) -> Payment:
     app = Application(settings=settings, database=database, providers=providers, mailer=Outgoing(lambda _: None))
     with database.transaction() as session:
         user = create_user(session, email="amina@example.com", name="Amina Khan", role=Role.CUSTOMER)
-        return checkout.take_payment(app, session, request, user=user, method=STRIPE)
+    return checkout.take_payment(app, request, user=user, method=STRIPE)
 
 
 @pytest.fixture

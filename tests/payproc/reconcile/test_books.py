@@ -201,8 +201,9 @@ def told(world: World, story: Story, tell: Callable[[Telling, list[Callable[[], 
         success_url="https://example.com/thanks",
         cancel_url="https://example.com/basket",
     )
+    taken = checkout.take_payment(world.app, request, user=world.customer, method=STRIPE)
     with contextlib.suppress(Undo), world.app.database.transaction() as session:
-        payment = checkout.take_payment(world.app, session, request, user=world.customer, method=STRIPE)
+        payment = session.get_one(Payment, taken.id)
         telling = Telling(world=world, session=session, payment=payment)
         tell(telling, list(story.facts(session, payment)))
         telling.read(story.shown, age=timedelta(days=60))

@@ -15,7 +15,7 @@ from payproc.errors import Conflict, IdempotencyKeyReused, InvalidRequest
 from payproc.flows import checkout
 from payproc.providers.stripe import STRIPE
 from payproc.records import idempotency
-from payproc.records.idempotency import Answer, Fresh, Replay, Resumed, check_key, fingerprint
+from payproc.records.idempotency import Answer, Fresh, NewKey, Replay, Resumed, check_key, fingerprint
 
 PRINT, OTHER = fingerprint("POST", "/checkout", {"amount": 1}), fingerprint("POST", "/checkout", {"amount": 2})
 ANSWER = Answer(status=202, location="/api/v1/payments/pay_1", body='{"payment_id": "pay_1"}')
@@ -27,17 +27,17 @@ def claim(app: Application, user: User, *, key: str = "key-1", said: bytes = PRI
 
 
 def check_out(app: Application, user: User, *, key: str = "key-1") -> str:
-    """Take the key and make its payment in one transaction, as the view does."""
+    """Take the key and make its payment in one statement, as the view does."""
     request = PaymentRequest(
         money=Money.of(1999, "usd"),
         description="Two chairs",
         success_url="https://example.com/thanks",
         cancel_url="https://example.com/cart",
     )
-    with app.database.transaction() as session:
-        assert idempotency.claim(session, user, key, fingerprint=PRINT) == Fresh()
-        payment = checkout.take_payment(app, session, request, user=user, method=STRIPE)
-        idempotency.remember(session, user, key, subject=payment.id, answer=None)
+    draft = checkout.draft_payment(app, request, user=user, method=STRIPE)
+    payment = checkout.take_drafted(app, draft, key=NewKey(key=key, fingerprint=PRINT, answer=None))
+    if payment is None:
+        raise Conflict("The key is taken.")
     return payment.id
 
 

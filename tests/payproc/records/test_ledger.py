@@ -56,18 +56,18 @@ class Books:
     customer: User
 
     def sell(self, money: Money) -> Payment:
+        made = self.take(money)
         with self.app.database.transaction() as session:
-            made = self.take(session, money)
             return payments.apply_fact(session, made.id, Fact.PAID, provenance=TOLD)
 
-    def take(self, session: Session, money: Money) -> Payment:
+    def take(self, money: Money) -> Payment:
         request = PaymentRequest(
             money=money,
             description="Two mangoes",
             success_url="https://example.com/thanks",
             cancel_url="https://example.com/basket",
         )
-        return checkout.take_payment(self.app, session, request, user=self.customer, method=STRIPE)
+        return checkout.take_payment(self.app, request, user=self.customer, method=STRIPE)
 
     def give_back(self, payment: Payment, amount_minor: int) -> Refund:
         with self.app.database.transaction() as session:

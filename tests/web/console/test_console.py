@@ -203,9 +203,8 @@ def test_a_finding_leads_to_the_timeline_of_its_payment(
     anonymous: FlaskClient, app: Application, staff: dict[str, str], customer: User, seeded: Seeded
 ) -> None:
     wanted: dict[str, Any] = {"success_url": "https://example.com/thanks", "cancel_url": "https://example.com/basket"}
-    with app.database.transaction() as session:
-        request = PaymentRequest(money=Money.of(1999, "usd"), description="Two mangoes", **wanted)
-        payment = checkout.take_payment(app, session, request, user=customer, method=STRIPE)
+    request = PaymentRequest(money=Money.of(1999, "usd"), description="Two mangoes", **wanted)
+    payment = checkout.take_payment(app, request, user=customer, method=STRIPE)
     seeded.finding(FindingKind.STUCK, opened_at=seeded.now, ours=payment.id, payment_id=payment.id)
     path = f"/console/payments/{payment.id}"
     assert f'href="{path}"' in show(anonymous, staff).text

@@ -124,8 +124,8 @@ def paid_payment(app: Application, owner: User) -> tuple[Payment, Refund]:
         success_url="https://example.com/thanks",
         cancel_url="https://example.com/basket",
     )
+    made = checkout.take_payment(app, wanted, user=owner, method=STRIPE)
     with app.database.transaction() as session:
-        made = checkout.take_payment(app, session, wanted, user=owner, method=STRIPE)
         told = Provenance(source=Source.OPERATOR, evidence="rev_1")
         payment = payments.apply_fact(session, made.id, Fact.PAID, provenance=told)
         refund = request_refund(app, session, payment.id, user=owner, money=Money.of(100, "usd"))

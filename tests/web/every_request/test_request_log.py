@@ -44,8 +44,7 @@ def payment(app: Application, customer: User) -> Payment:
         success_url="https://example.com/thanks",
         cancel_url="https://example.com/basket",
     )
-    with app.database.transaction() as session:
-        return checkout.take_payment(app, session, wanted, user=customer, method=STRIPE)
+    return checkout.take_payment(app, wanted, user=customer, method=STRIPE)
 
 
 def lines(log: LogCapture) -> list[dict[str, Any]]:

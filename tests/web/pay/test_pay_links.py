@@ -39,8 +39,7 @@ def settings(database_url: str) -> Settings:
 @pytest.fixture
 def payment(app: Application, customer: User) -> Payment:
     wanted = PaymentRequest(money=Money.of(125050, "pkr"), description="Two mangoes", phone="03451234567")
-    with app.database.transaction() as session:
-        return checkout.take_payment(app, session, wanted, user=customer, method=EASY_PAISA)
+    return checkout.take_payment(app, wanted, user=customer, method=EASY_PAISA)
 
 
 @pytest.fixture

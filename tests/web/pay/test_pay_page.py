@@ -81,9 +81,8 @@ class Till:
             "cancel_url": "https://example.com/basket",
             "phone": None if method == STRIPE else "03001234567",
         }
-        with self.app.database.transaction() as session:
-            request = PaymentRequest(**(wanted | changes))
-            return checkout.take_payment(self.app, session, request, user=self.customer, method=method)
+        request = PaymentRequest(**(wanted | changes))
+        return checkout.take_payment(self.app, request, user=self.customer, method=method)
 
     def begin(self, payment: Payment, action: NextAction, *, expires_at: datetime | None = None) -> Payment:
         result = StartResult(next_action=action, references={}, expires_at=expires_at)
