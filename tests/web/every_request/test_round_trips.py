@@ -55,7 +55,7 @@ def shop(app: Application, wire: Wire, world: World, customer: User) -> Iterator
     # Counted without the question, each second, whether the server still writes: a slow test would be asked it.
     database = Database(wire.url, pool_size=2, statements=2, trusted_for=timedelta(hours=1))
     settings = settings_type()(**told)
-    front = Application(settings=settings, database=database, providers=registry.build(settings), post=app.post)
+    front = Application(settings=settings, database=database, providers=registry.build(settings), mailer=app.mailer)
     flask_app = create_app(front)
     yield Shop(flask_app=flask_app, amina=Client(flask_app, key_of(app, customer)), world=world)
     database.dispose()
