@@ -27,12 +27,16 @@ class HeldPayments:
         # Strongly, for a session forgets what nobody holds and nothing has changed.
         self._payments: dict[str, Payment] = {}
         self._looked_for: set[Name] = set()
+        self._by_name: dict[Name, Payment] = {}
         self._without_refunds: set[str] = set()
 
     def add(self, payments: Iterable[Payment], *, looked_for: Iterable[Name] = ()) -> None:
         """Keep what was locked, and the names by which all that have one were found."""
-        self._payments |= {payment.id: payment for payment in payments}
-        self._looked_for.update(looked_for)
+        found, names = {payment.id: payment for payment in payments}, set(looked_for)
+        self._payments |= found
+        self._looked_for |= names
+        for column in {column for column, _ in names}:
+            self._by_name |= {(column, getattr(payment, column)): payment for payment in found.values()}
 
     def get(self, payment_id: str) -> Payment | None:
         """Return a payment that is held."""
@@ -45,10 +49,15 @@ class HeldPayments:
         """
         return name in self._looked_for
 
+    def learn(self, payment: Payment, name: Name) -> None:
+        """Take note that a payment has been given another name."""
+        self._by_name[name] = payment
+
     def named(self, name: Name) -> Payment | None:
         """Return the held payment that has a name now; it may have learned it in this transaction."""
         column, value = name
-        return next((held for held in self._payments.values() if getattr(held, column) == value), None)
+        found = self._by_name.get(name)
+        return found if found is not None and getattr(found, column) == value else None
 
     def has_no_refund(self, payment_id: str) -> bool:
         """Whether a payment surely has none."""

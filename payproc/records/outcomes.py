@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.database.deferring import defer
+from payproc.database.held import held_payments
 from payproc.database.models import Notice, Payment, ReviewKind
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance
@@ -28,7 +29,7 @@ def record_start(session: Session, payment_id: str, result: StartResult, *, prov
     payment = payments.locked(session, payment_id)
     # What another payment has already, a confused gateway says twice: neither is harmed by it.
     free = {name: id_ for name, id_ in result.references.items() if not _is_anothers(session, payment, name, id_)}
-    _adopt_references(payment, free)
+    _adopt_references(session, payment, free)
     payment.expires_at = result.expires_at
     if payment.status in OPEN and result.next_action is not None:
         payment.next_action = stored_action(result.next_action)
@@ -193,18 +194,18 @@ def accept_paid(
         payment.amount_minor, payment.currency = paid["amount_minor"], paid["currency"]
         for name, value in paid["references"].items():
             if not _is_anothers(session, payment, Reference(name), value):
-                setattr(payment, name, value)
+                _name(session, payment, Reference(name), value)
         payment.provider_receipt = payment.provider_receipt or paid["receipt"]
     close_if_open(session, ReviewKind.PAID_MISMATCH, payment_id, resolution=detail)
     return payments.apply_fact(session, payment_id, Fact.PAID, provenance=provenance, detail=detail)
 
 
 def _learn_references(session: Session, payment: Payment, references: References) -> None:
-    if learned := _adopt_references(payment, references):
+    if learned := _adopt_references(session, payment, references):
         defer(session, _wake_parked_notices, learned)
 
 
-def _adopt_references(payment: Payment, references: References) -> list[str]:
+def _adopt_references(session: Session, payment: Payment, references: References) -> list[str]:
     # First come, first kept: an id never changes, and a second one for the same thing is no correction. A charge is of
     # one try, and until one has paid the next may come.
     may_change = {name for name in references if name.is_of_the_last_try and payment.completed_at is None}
@@ -214,8 +215,13 @@ def _adopt_references(payment: Payment, references: References) -> list[str]:
         if value and value != (known := getattr(payment, name)) and (known is None or name in may_change)
     }
     for name, value in learned.items():
-        setattr(payment, name, value)
+        _name(session, payment, name, value)
     return list(learned.values())
+
+
+def _name(session: Session, payment: Payment, reference: Reference, value: str) -> None:
+    setattr(payment, reference, value)
+    held_payments(session).learn(payment, (reference, value))
 
 
 def _wake_parked_notices(session: Session, learned: Sequence[Sequence[str]]) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from payproc import jobs
+from payproc.database.deferring import write_deferred
 from payproc.database.engine import Database, transaction_time
 from payproc.database.held import held_payments
 from payproc.database.models import Payment, PaymentEvent, ReviewKind, User
@@ -29,7 +30,7 @@ from payproc.records import refunded
 from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act
 from payproc.records.ledger import journal
-from payproc.records.moves import log_committed, log_move
+from payproc.records.moves import append_payment_event, log_committed
 from payproc.records.orders import follow_payments
 from payproc.records.reviews import open_review
 
@@ -207,6 +208,7 @@ def find_by(session: Session, column: str, value: str) -> Payment | None:
 
 def ended_at(session: Session, payment: Payment) -> datetime:
     """Return when a payment that has ended came to its present status (UTC)."""
+    write_deferred(session)
     moves = select(func.max(PaymentEvent.at)).where(
         PaymentEvent.payment_id == payment.id, PaymentEvent.effect == Effect.MOVED
     )
@@ -324,9 +326,9 @@ def _record_payment_event(
     before: PaymentStatus | None = None,
     detail: str | None = None,
 ) -> None:
-    event = _event(payment, fact, effect=effect, provenance=provenance, before=before, detail=detail)
-    session.add(event)
-    log_move(session, event, payment_id=payment.id)
+    append_payment_event(
+        session, _event(payment, fact, effect=effect, provenance=provenance, before=before, detail=detail)
+    )
 
 
 def _event(

@@ -21,6 +21,7 @@ from payproc.domain.states import PaymentStatus
 from payproc.jobs import Kind
 from payproc.providers.stripe import STRIPE
 from tasks import runner
+from tasks.time_limit import TimeLimitReached
 from tests.support.waiting import wait_until
 from tests.support.world import World
 
@@ -228,6 +229,22 @@ def _waits_for_a_lock(world: World) -> bool:
     )
     with world.app.database.transaction() as session:
         return bool(session.scalar(waiting))
+
+
+def test_a_batch_that_takes_too_long_is_tried_one_by_one_the_next_time(world: World) -> None:
+    payments = open_payments(world, 3)
+    for payment in payments:
+        world.deliver(paid(payment))
+
+    def take_too_long(_: Session) -> None:
+        raise TimeLimitReached
+
+    run_disturbed(world, take_too_long)
+    left = [job for job in world.rows(Job) if job.kind == Kind.APPLY_NOTICE]
+    assert [(job.state, job.crashes, job.leased_until) for job in left] == [(JobState.READY, 1, None)] * 3
+    world.make_due()
+    world.drain()
+    assert all(is_completed_once(world, payment) for payment in payments)
 
 
 def test_an_effect_whose_commit_went_unheard_is_not_had_twice(world: World) -> None:

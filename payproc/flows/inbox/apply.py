@@ -6,13 +6,13 @@ from datetime import timedelta
 from typing import assert_never
 
 import structlog
-from sqlalchemy import String, any_, func, literal, select
+from sqlalchemy import String, any_, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.database.deferring import at_once, deferring
+from payproc.database.deferring import at_once, defer, deferring
 from payproc.database.engine import note_transaction_time, transaction_time
 from payproc.database.held import hold_all
 from payproc.database.models import Notice as NoticeRow
@@ -138,8 +138,7 @@ def _apply_to_its_payment(
         outcomes.note_mismatch(session, payment.id, problem, provenance=provenance)
     else:
         _apply_to_payment(app, session, payment, notice, provenance=provenance)
-    row.payment_id = payment.id
-    _settle_notice(session, row, NoticeState.APPLIED)
+    _settle_notice(session, row, NoticeState.APPLIED, payment_id=payment.id)
     jobs.finish(session, job)
 
 
@@ -245,10 +244,42 @@ def _park_notice(session: Session, job: jobs.Claimed, row: NoticeRow, *, reason:
     jobs.retry_later(session, job, error=reason, after=after)
 
 
-def _settle_notice(session: Session, row: NoticeRow, state: NoticeState, *, reason: str | None = None) -> None:
-    row.state = state
-    row.reason = reason
-    row.settled_at = transaction_time(session)
+@dataclass(frozen=True, kw_only=True)
+class _Settled:
+    """What became of a notice, and which payment it was about."""
+
+    notice_id: str
+    state: NoticeState
+    reason: str | None
+    payment_id: str | None
+
+
+def _settle_notice(
+    session: Session, row: NoticeRow, state: NoticeState, *, reason: str | None = None, payment_id: str | None = None
+) -> None:
+    settled = _Settled(notice_id=row.id, state=state, reason=reason, payment_id=payment_id or row.payment_id)
+    defer(session, _settle_all, settled)
+
+
+_SETTLE = text("""
+    UPDATE notices SET state = settled.state, reason = settled.reason, payment_id = settled.payment, settled_at = now()
+    FROM unnest(
+        CAST(:ids AS text[]), CAST(:states AS text[]), CAST(:reasons AS text[]), CAST(:payments AS text[])
+    ) AS settled (id, state, reason, payment)
+    WHERE notices.id = settled.id
+""")
+
+
+def _settle_all(session: Session, settled: Sequence[_Settled]) -> None:
+    session.execute(
+        _SETTLE,
+        {
+            "ids": [each.notice_id for each in settled],
+            "states": [each.state.value for each in settled],
+            "reasons": [each.reason for each in settled],
+            "payments": [each.payment_id for each in settled],
+        },
+    )
 
 
 def bury_notice(session: Session, notice_id: str, *, error: str) -> None:

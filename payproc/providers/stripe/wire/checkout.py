@@ -39,7 +39,7 @@ def text(value: object) -> str | None:
     """Return a text that a database can hold, or None: JSON also knows NUL and half a surrogate pair."""
     if not isinstance(value, str) or not value or "\0" in value:
         return None
-    return None if any("\ud800" <= letter <= "\udfff" for letter in value) else value
+    return value if value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value) else None
 
 
 def metadata(found: Json) -> Json:
