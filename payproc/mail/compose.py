@@ -43,6 +43,8 @@ _templates = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    # What is deployed does not change under a process: not a look at two files for each mail.
+    auto_reload=False,
 )
 _templates.filters |= {"text": as_text, "markup": _markup}
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
+from payproc.database.held import hold_all
 from payproc.database.models import Dispute, FindingKind, Payment, ReconciliationRun, Refund
 from payproc.domain.references import Reference
 from payproc.domain.settlement import RemoteDispute, RemoteRefund
@@ -75,14 +76,13 @@ def next_of_ours(
 
 
 def lock(session: Session, run: ReconciliationRun, payment_ids: Iterable[str]) -> None:
-    """Lock all payments that a page may move, in the order of their ids, before any of them is.
+    """Lock all payments that a page may move, and their orders, before any of them is moved.
 
-    Two runs, or a run and whoever pays an order twice, hold several: taken in another order, or after an order's row,
-    each would wait for the other. A dry run moves nothing.
+    Two runs, a run and a batch of notices, or a run and whoever pays an order twice, hold several. A dry run moves
+    nothing.
     """
     if not run.dry_run:
-        wanted = select(Payment.id).where(Payment.id.in_(set(payment_ids))).order_by(Payment.id).with_for_update()
-        session.execute(wanted).all()
+        hold_all(session, ((Payment.id.key, payment_id) for payment_id in payment_ids))
 
 
 def report_unreadable(session: Session, run: ReconciliationRun, unreadable: Iterable[Unreadable]) -> None:
