@@ -36,7 +36,10 @@ backlog = Backlog(celery)
 _BATCH = 200
 _BUSY_SECONDS = 0.025
 _IDLE_SECONDS = 0.25
+# Where work comes, and where none came for a while: a look is a tenth of a millisecond of two processes.
 _LOOK_SECONDS = 0.01
+_LAZY_LOOK_SECONDS = 0.02
+_WHILE_SECONDS = 10.0
 # After trouble: long enough not to hammer a server that is coming back, short enough that nobody notices.
 _TROUBLE_SECONDS = 1.0
 
@@ -128,6 +131,7 @@ class _Rounds:
     def __init__(self, app: Dispatching, stop: threading.Event) -> None:
         self._app, self._stop = app, stop
         self._unsent: UUID | None = None
+        self._found_at = time.monotonic()
 
     def next(self) -> None:
         if self._pass():
@@ -143,6 +147,8 @@ class _Rounds:
             _send_again(self._app, token)
         found = dispatch_due(self._app, token)
         self._unsent = None
+        if found:
+            self._found_at = time.monotonic()
         return found
 
     def _wait_for_work(self) -> None:
@@ -155,8 +161,10 @@ class _Rounds:
             held.add(queue)
 
     def _look(self, held: set[str], *, until: float) -> str | None:
+        is_quiet = time.monotonic() - self._found_at > _WHILE_SECONDS
+        pause = _LAZY_LOOK_SECONDS if is_quiet else _LOOK_SECONDS
         with jobs.looking(self._app.database) as look:
-            while not self._stop.wait(_LOOK_SECONDS) and time.monotonic() < until:
+            while not self._stop.wait(pause) and time.monotonic() < until:
                 if queue := look(held):
                     return queue
         return None

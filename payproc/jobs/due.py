@@ -43,7 +43,7 @@ class Dispatched:
 # From top to bottom: all that is leased, and how much of it waits in each queue; the queues and kinds of which
 # something waits unleased, by a jump along the index from one to the next; of each the oldest that are due, unless its
 # queue has enough; what was given up; of all these the oldest. Rows that wait for a full queue are not read, nor what
-# is due tomorrow: a look at them, forty times a second, would take all of a core.
+# is due tomorrow: a look at them, forty times a second, would take more than a core.
 #
 # What is dispatched and not begun is nobody's as soon as its lease is over.
 _DISPATCH = text("""

@@ -1,7 +1,8 @@
-"""The relay, when its commit goes unheard or its broker fails under its hands."""
+"""The relay: when its commit goes unheard or its broker fails under its hands, and how it looks for work."""
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,8 +13,11 @@ from kombu.exceptions import OperationalError as BrokerDown
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from payproc import jobs
 from payproc.application import Application
 from payproc.database.engine import Database
+from payproc.jobs import Kind
+from payproc.providers.jazz_cash import JAZZ_CASH
 from tasks import runner
 from tests.support.configuration import WEBHOOK_SECRET
 from tests.support.waiting import wait_until
@@ -94,3 +98,43 @@ def test_a_message_that_a_broker_dropped_is_sent_before_its_lease_is_over(world:
     relaying(world.app, send)
     wait_until(lambda: sum(ran) == 1, seconds=9, what="the start of what was leased")
     assert len(world.sessions_at_stripe()) == 1
+
+
+def test_what_is_staged_while_the_relay_idles_is_sent_without_waiting_for_its_next_pass(
+    world: World, relaying: Relaying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.relay._IDLE_SECONDS", 60)
+    ran: list[int] = []
+    first_pass, lengths = threading.Event(), dict[str, int]()
+    relaying(world.app, working(world, ran))
+    monkeypatch.setattr("tasks.relay.backlog.lengths", lambda: first_pass.set() or lengths)
+    # One that finds something, so that what follows is the relay's idling.
+    world.checkout()
+    wait_until(lambda: sum(ran) == 1, what="the first")
+    wait_until(first_pass.is_set, what="the pass that finds nothing")
+    world.checkout()
+    wait_until(lambda: sum(ran) == 2, what="the second")
+
+
+def test_what_waits_for_a_queue_that_has_enough_neither_busies_the_relay_nor_slows_other_work(
+    world: World, relaying: Relaying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes, sent = list[float](), list[str]()
+
+    def lengths() -> dict[str, int]:
+        passes.append(time.monotonic())
+        return {"provider.stripe": 5}
+
+    relaying(world.app, lambda kind, **_: sent.append(kind))
+    monkeypatch.setattr("tasks.relay.backlog.lengths", lengths)
+    wait_until(lambda: len(passes) > 2, what="the relay")
+    world.checkout()
+    begun = len(passes), time.monotonic()
+    wait_until(lambda: time.monotonic() - begun[1] > 1, what="a second")
+    # Four that come anyway, and each time one to find that nothing goes there; a relay that looks a hundred times a
+    # second could make a hundred.
+    assert len(passes) - begun[0] <= 12
+    monkeypatch.setattr("tasks.relay._IDLE_SECONDS", 60)
+    with world.app.database.transaction() as session:
+        jobs.stage(session, Kind.CANCEL_PAYMENT, "pay_1", method=JAZZ_CASH)
+    wait_until(lambda: sent == [Kind.CANCEL_PAYMENT], what="the work of another queue")
