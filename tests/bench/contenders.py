@@ -20,9 +20,8 @@ from tests.bench.plain.models import Base
 
 _SCHEMA = Path(__file__).parent / "limit" / "schema.sql"
 _FRONT = (sys.executable, "-m", "gunicorn", "--config=web/front/config.py")
-# Simulated providers are nobody's load, and the clock would start work of its own in the middle of a measurement.
-_LEFT_OUT = frozenset({"web", "gateway", "beat", "flower"})
-_NOT_OURS = frozenset({"gateway"})
+# The clock would start work of its own in the middle of a measurement.
+_CLOCK = frozenset({"beat", "flower"})
 # As in production: a stack of the sandbox is less patient. And the wallet's page that a browser posts to.
 HABITS = {"RING_LEASE": "10s", "RETRY_BASE": "5s", "JAZZ_CASH_DIALECT": "hosted-1.1"}
 
@@ -35,28 +34,23 @@ class Contender:
     url: str
     database: str  # as psycopg is told
     web: Process
-    workers: Sequence[Process]
-    others: Sequence[Process]  # of the whole stack, which no request needs
+    workers: Sequence[Process]  # behind the front, for what a webhook brings
+    behind: Sequence[Process]  # all that runs behind the front
     children: Children
 
     @contextmanager
-    def working(self) -> Iterator[None]:
-        """Run the workers for as long as the block takes."""
-        names = [each.name for each in self.workers]
+    def running(self, processes: Sequence[Process]) -> Iterator[None]:
+        """Run what stands behind the front, or some of it, for as long as the block takes."""
         try:
-            self.children.start(self.workers, tell=_silent)
+            self.children.start(processes, tell=_silent)
             yield
         finally:
-            self.children.stop([name for name in names if name in self.children.names])
+            self.children.stop([each.name for each in processes if each.name in self.children.names])
 
     def memory(self) -> int:
-        """Return the bytes that the whole service holds, PostgreSQL and Redis apart; its workers run."""
-        running = [self.web, *self.workers, *self.others]
-        self.children.start(self.others, tell=_silent)
-        try:
-            return sum(stack_memory(self.children.pid(each.name) for each in running).values())
-        finally:
-            self.children.stop([each.name for each in self.others])
+        """Return the bytes that its running processes hold; PostgreSQL and Redis are nobody's."""
+        names = [self.web.name, *(each.name for each in self.behind)]
+        return sum(stack_memory(self.children.pid(name) for name in names).values())
 
     def connect(self) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(self.database)
@@ -68,14 +62,14 @@ def _silent(_: str) -> None:
 
 def payproc(site: Site, children: Children) -> Contender:
     """Return payproc as `make up` runs it."""
-    every = [each for each in processes(site) if each.name not in _NOT_OURS]
+    behind = [each for each in processes(site) if each.name not in ("web", "gateway")]
     return Contender(
         name="payproc",
         url=site.web_url,
         database=_psycopg_url(site.database_url),
-        web=next(each for each in every if each.name == "web"),
-        workers=[each for each in every if each.name not in _LEFT_OUT],
-        others=[each for each in every if each.name in _LEFT_OUT - {"web"}],
+        web=next(each for each in processes(site) if each.name == "web"),
+        workers=[each for each in behind if each.name not in _CLOCK],
+        behind=behind,
         children=children,
     )
 
@@ -109,6 +103,7 @@ def _other(site: Site, name: str, url: str, *, app: str, workers: tuple[str, ...
         "BROKER_URL": site.broker_url.removesuffix("/0") + "/1",
         "SMTP_PORT": str(site.ports.smtp),
     }
+    behind = [Process(name=f"{name}-worker", command=workers, up=Says(" ready."))] if workers else []
     return Contender(
         name=name,
         url=f"http://127.0.0.1:{port}",
@@ -118,8 +113,8 @@ def _other(site: Site, name: str, url: str, *, app: str, workers: tuple[str, ...
             command=(*_FRONT, "--bind", f"127.0.0.1:{port}", app),
             up=Answers(f"http://127.0.0.1:{port}/healthz"),
         ),
-        workers=[Process(name=f"{name}-worker", command=workers, up=Says(" ready."))] if workers else [],
-        others=(),
+        workers=behind,
+        behind=behind,
         children=Children(replace(site, overrides={**site.overrides, **told})),
     )
 

@@ -39,7 +39,7 @@ class Crossing:
     def rate(self, contender: Contender, numbers: range) -> float:
         """Return how many a second are completed and receipted, from the first webhook to the last receipt."""
         seed_open(contender, numbers)
-        with contender.working():
+        with contender.running(contender.workers):
             self._send(contender, numbers[:_WARM_UP])
             began = time.monotonic()
             self._send(contender, numbers[_WARM_UP:])
@@ -52,7 +52,7 @@ class Crossing:
         seed_open(contender, numbers)
         warm_up, alone = numbers[:_WARM_UP], numbers[_WARM_UP:]
         client = http.client.HTTPConnection(urlsplit(contender.url).netloc, timeout=10)
-        with contender.working(), psycopg.connect(contender.database, autocommit=True) as database:
+        with contender.running(contender.workers), psycopg.connect(contender.database, autocommit=True) as database:
             self._send(contender, warm_up)
             found = [self._latency(client, database, number) for number in alone]
         client.close()
@@ -74,7 +74,7 @@ class Crossing:
     def memory(self, contender: Contender, numbers: range) -> int:
         """Return the bytes that a contender holds once it has worked."""
         seed_open(contender, numbers)
-        with contender.working():
+        with contender.running(contender.behind):
             self._send(contender, numbers)
             return contender.memory()
 
