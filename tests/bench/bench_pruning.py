@@ -105,7 +105,7 @@ def _application(site: Site) -> Application:
 def _seed(site: Site, count: int, console: Console) -> None:
     with psycopg.connect(site.database_url.replace("+psycopg", "", 1)) as connection:
         seeding.without_triggers(connection)
-        seeding.seed_history(connection, range(max(count // 10, 1)))
+        seeding.seed_history(connection, range(max(count // 50, 1)))
         for statement in _OVER:
             began = time.monotonic()
             connection.execute(statement, {"rows": count})

@@ -20,10 +20,10 @@ from tests.bench.contenders import Contender, seed_open
 # Processes that have just begun import, connect and compile: that is nobody's sustained rate.
 _WARM_UP = 100
 _CONNECTIONS = 8
-_LEAST_RATE = 15
 _LOOK_EVERY_SECONDS = 0.005
 _LOOK_AT_STATUS_EVERY_SECONDS = 0.001
-_COMPLETED_WITHIN_SECONDS = 30
+# Of silence: on a busy machine all takes long.
+_GIVE_UP_AFTER_SECONDS = 60
 _STATUS = "SELECT status FROM payments WHERE id = %s"
 _LEFT = "SELECT count(*) FROM payments WHERE id BETWEEN %s AND %s AND status <> 'completed'"
 
@@ -66,8 +66,8 @@ class Crossing:
         client.getresponse().read()
         accepted = time.monotonic()
         while database.execute(_STATUS, [rows.payment_id(number)], prepare=True).fetchone() != ("completed",):
-            if time.monotonic() - accepted > _COMPLETED_WITHIN_SECONDS:
-                raise CannotRun(f"a payment was not completed within {_COMPLETED_WITHIN_SECONDS} s of its webhook")
+            if time.monotonic() - accepted > _GIVE_UP_AFTER_SECONDS:
+                raise CannotRun(f"a payment was not completed within {_GIVE_UP_AFTER_SECONDS} s of its webhook")
             time.sleep(_LOOK_AT_STATUS_EVERY_SECONDS)
         return (time.monotonic() - accepted) * 1000
 
@@ -81,12 +81,17 @@ class Crossing:
     def _send(self, contender: Contender, numbers: range) -> None:
         wire.write_events(self._file, map(wire.paid_event, numbers), secret=self.secret)
         wanted = self.sink.received + len(numbers)
-        end = time.monotonic() + 10 + len(numbers) / _LEAST_RATE
         with load.sent_once(contender.url, self._file, connections=_CONNECTIONS):
-            while self.sink.received < wanted and time.monotonic() < end:
-                time.sleep(_LOOK_EVERY_SECONDS)
-        if self.sink.received < wanted:
-            raise CannotRun(f"{contender.name}: {wanted - self.sink.received} of {len(numbers)} receipts never came")
+            self._wait_for(wanted, contender)
+
+    def _wait_for(self, wanted: int, contender: Contender) -> None:
+        seen, at = self.sink.received, time.monotonic()
+        while self.sink.received < wanted:
+            time.sleep(_LOOK_EVERY_SECONDS)
+            if self.sink.received > seen:
+                seen, at = self.sink.received, time.monotonic()
+            if time.monotonic() - at > _GIVE_UP_AFTER_SECONDS:
+                raise CannotRun(f"{contender.name}: {wanted - seen} receipts never came")
 
     @property
     def _file(self) -> Path:
