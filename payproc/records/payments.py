@@ -271,9 +271,8 @@ def move(session: Session, payment: Payment, fact: Fact, *, provenance: Provenan
         now = transaction_time(session)
         payment.status = cell.to
         _stamp_payment(payment, now=now)
-    _record_payment_event(
-        session, payment, fact, effect=cell.effect, provenance=provenance, before=before, detail=detail
-    )
+    event = _event(payment, fact, effect=cell.effect, provenance=provenance, before=before, detail=detail)
+    append_payment_event(session, event)
     if cell.effect is not Effect.MOVED:
         return False
     _follow_payment(session, payment, provenance=provenance)
@@ -314,21 +313,6 @@ def _follow_payment(session: Session, payment: Payment, *, provenance: Provenanc
         outbox.stage_failure(session, payment)
     if payment.order_id:
         follow_payments(session, payment.order_id)
-
-
-def _record_payment_event(
-    session: Session,
-    payment: Payment,
-    fact: Fact,
-    *,
-    effect: Effect,
-    provenance: Provenance,
-    before: PaymentStatus | None = None,
-    detail: str | None = None,
-) -> None:
-    append_payment_event(
-        session, _event(payment, fact, effect=effect, provenance=provenance, before=before, detail=detail)
-    )
 
 
 def _event(
