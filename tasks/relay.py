@@ -112,10 +112,10 @@ def _send(batch: list[Dispatched]) -> None:
     celery.send_task(kind.value, args=[arguments], queue=queue, ignore_result=True)
 
 
-def run(app: Dispatching, stop: threading.Event) -> None:
-    """Dispatch until told to stop."""
+def run(app: Dispatching, stop: threading.Event, *, idle_seconds: float = _IDLE_SECONDS) -> None:
+    """Dispatch until told to stop; a pass comes `idle_seconds` after one that found nothing, whatever looks say."""
     log.info("relay started")
-    rounds = _Rounds(app, stop)
+    rounds = _Rounds(app, stop, idle_seconds=idle_seconds)
     while not stop.is_set():
         try:
             rounds.next()
@@ -128,8 +128,8 @@ def run(app: Dispatching, stop: threading.Event) -> None:
 class _Rounds:
     """A pass, and a pause: short while there was work; else until there is some, or a quarter of a second is over."""
 
-    def __init__(self, app: Dispatching, stop: threading.Event) -> None:
-        self._app, self._stop = app, stop
+    def __init__(self, app: Dispatching, stop: threading.Event, *, idle_seconds: float) -> None:
+        self._app, self._stop, self._idle_seconds = app, stop, idle_seconds
         self._unsent: UUID | None = None
         self._found_at = time.monotonic()
 
@@ -152,7 +152,7 @@ class _Rounds:
         return found
 
     def _wait_for_work(self) -> None:
-        end, held = time.monotonic() + _IDLE_SECONDS, set[str]()
+        end, held = time.monotonic() + self._idle_seconds, set[str]()
         while queue := self._look(held, until=end):
             if self._pass():
                 return

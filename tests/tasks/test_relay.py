@@ -23,7 +23,7 @@ from tests.support.configuration import WEBHOOK_SECRET
 from tests.support.waiting import wait_until
 from tests.support.world import World
 
-Relaying = Callable[[Application, Callable[..., None]], None]
+Relaying = Callable[..., None]
 
 
 @pytest.fixture
@@ -39,10 +39,12 @@ def relaying(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relaying
 
     stop, running = threading.Event(), contextlib.ExitStack()
 
-    def begin(app: Application, send: Callable[..., None]) -> None:
+    def begin(
+        app: Application, send: Callable[..., None], *, lengths: Callable[[], dict[str, int]] = dict, **more: float
+    ) -> None:
         monkeypatch.setattr("tasks.relay.celery.send_task", send)
-        monkeypatch.setattr("tasks.relay.backlog.lengths", dict)
-        thread = threading.Thread(target=relay.run, args=(app, stop))
+        monkeypatch.setattr("tasks.relay.backlog.lengths", lengths)
+        thread = threading.Thread(target=relay.run, args=(app, stop), kwargs=more)
         running.callback(app.database.dispose)
         running.callback(thread.join)
         thread.start()
@@ -100,41 +102,43 @@ def test_a_message_that_a_broker_dropped_is_sent_before_its_lease_is_over(world:
     assert len(world.sessions_at_stripe()) == 1
 
 
-def test_what_is_staged_while_the_relay_idles_is_sent_without_waiting_for_its_next_pass(
-    world: World, relaying: Relaying, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tasks.relay._IDLE_SECONDS", 60)
-    ran: list[int] = []
-    first_pass, lengths = threading.Event(), dict[str, int]()
-    relaying(world.app, working(world, ran))
-    monkeypatch.setattr("tasks.relay.backlog.lengths", lambda: first_pass.set() or lengths)
-    # One that finds something, so that what follows is the relay's idling.
+class Passes:
+    """How often the relay went through all that may be due; it hears that a list is too long, if one is."""
+
+    def __init__(self, **too_long: int) -> None:
+        self.seen = 0
+        self._too_long = too_long
+
+    def __call__(self) -> dict[str, int]:
+        self.seen += 1
+        return self._too_long
+
+
+def test_what_is_staged_while_the_relay_idles_waits_for_no_pass(world: World, relaying: Relaying) -> None:
+    ran, passes = list[int](), Passes()
+    relaying(world.app, working(world, ran), lengths=passes, idle_seconds=60)
+    wait_until(lambda: passes.seen, what="the pass that finds nothing")
     world.checkout()
-    wait_until(lambda: sum(ran) == 1, what="the first")
-    wait_until(first_pass.is_set, what="the pass that finds nothing")
+    wait_until(lambda: sum(ran) == 1, what="its start")
+
+
+def test_work_of_a_queue_with_too_long_a_list_does_not_busy_the_relay(world: World, relaying: Relaying) -> None:
+    passes = Passes(**{"provider.stripe": 5})
+    relaying(world.app, lambda *_, **__: None, lengths=passes)
     world.checkout()
-    wait_until(lambda: sum(ran) == 2, what="the second")
+    wait_until(lambda: passes.seen, what="the relay")
+    first, begun = passes.seen, time.monotonic()
+    wait_until(lambda: time.monotonic() > begun + 1, what="a second")
+    # Four that come anyway, and each time one to find that nothing goes there; it looks a hundred times.
+    assert passes.seen - first <= 12
 
 
-def test_what_waits_for_a_queue_that_has_enough_neither_busies_the_relay_nor_slows_other_work(
-    world: World, relaying: Relaying, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    passes, sent = list[float](), list[str]()
-
-    def lengths() -> dict[str, int]:
-        passes.append(time.monotonic())
-        return {"provider.stripe": 5}
-
-    relaying(world.app, lambda kind, **_: sent.append(kind))
-    monkeypatch.setattr("tasks.relay.backlog.lengths", lengths)
-    wait_until(lambda: len(passes) > 2, what="the relay")
+def test_work_of_another_queue_is_looked_for_meanwhile(world: World, relaying: Relaying) -> None:
+    sent, passes = list[str](), Passes(**{"provider.stripe": 5})
+    relaying(world.app, lambda kind, **_: sent.append(kind), lengths=passes, idle_seconds=60)
+    wait_until(lambda: passes.seen, what="the pass that finds nothing")
     world.checkout()
-    begun = len(passes), time.monotonic()
-    wait_until(lambda: time.monotonic() - begun[1] > 1, what="a second")
-    # Four that come anyway, and each time one to find that nothing goes there; a relay that looks a hundred times a
-    # second could make a hundred.
-    assert len(passes) - begun[0] <= 12
-    monkeypatch.setattr("tasks.relay._IDLE_SECONDS", 60)
+    wait_until(lambda: passes.seen == 2, what="the pass that a look asked for")
     with world.app.database.transaction() as session:
         jobs.stage(session, Kind.CANCEL_PAYMENT, "pay_1", method=JAZZ_CASH)
     wait_until(lambda: sent == [Kind.CANCEL_PAYMENT], what="the work of another queue")
