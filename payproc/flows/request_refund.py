@@ -4,7 +4,7 @@ The money is reserved under the payment's row lock: what has been given back, is
 exceeds what was paid.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -34,30 +34,38 @@ def request_refund(
     payments.payment_for(session, Act.REFUND_PAYMENT, payment_id, user=user)
     payment = payments.locked(session, payment_id)
     mode = refund_mode_of(app, payment)
-    _check_refundable(app, session, payment)
+    # Under the payment's lock, so that nothing of it changes before the refund is written down. The database's clock
+    # stamped the completion, and only it can say how long ago that was.
+    now, reserved, disputed = session.execute(
+        select(func.now(), refunded.sum_reserved(payment).scalar_subquery(), disputes.is_in_the_way(payment))
+    ).one()
+    _check_refundable(app, payment, now=now)
+    if disputed:
+        _refuse_beside_dispute(session, payment)
     _check_alone(session, payment, mode)
-    left = payment.money - refunded.reserved(session, payment)
+    left = payment.money - Money.of(int(reserved), payment.currency)
     wanted = money or left
     _check_covered(payment, wanted, left=left)
     status = _first_status(app, user, mode)
     return refunds.begin(session, payment, wanted, status=status, mode=mode, user=user, reason=reason)
 
 
-def _check_refundable(app: Application, session: Session, payment: Payment) -> None:
+def _check_refundable(app: Application, payment: Payment, *, now: datetime) -> None:
     if payment.status is not PaymentStatus.COMPLETED or payment.completed_at is None:
         raise Conflict(
             f"Payment {payment.id} is {payment.status}; only a completed payment can be refunded.",
             code="payment_not_refundable",
             subject=payment.id,
         )
-    # The database's clock stamped the completion, and only it can say how long ago that was.
-    age = session.scalars(select(func.now())).one() - payment.completed_at
-    if age > timedelta(days=app.settings.refund_window_days):
+    if now - payment.completed_at > timedelta(days=app.settings.refund_window_days):
         raise Conflict(
             f"Payment {payment.id} was completed more than {app.settings.refund_window_days} days ago.",
             code="refund_window_over",
             subject=payment.id,
         )
+
+
+def _refuse_beside_dispute(session: Session, payment: Payment) -> None:
     if (dispute := disputes.dispute_in_the_way(session, payment)) is not None:
         raise Conflict(
             f"Payment {payment.id} is disputed ({dispute.provider_dispute_id}, {dispute.status}): a refund beside the "

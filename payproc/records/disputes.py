@@ -7,7 +7,7 @@ refunds meanwhile; the merchant answers in the provider's dashboard.
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import Exists, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from payproc.database.engine import transaction_time
@@ -51,6 +51,11 @@ def dispute_in_the_way(session: Session, payment: Payment) -> Dispute | None:
     """Return a dispute of the payment beside which nothing of it can be given back."""
     of_payment = select(Dispute).where(Dispute.payment_id == payment.id, text(BARS_REFUNDS))
     return session.scalar(of_payment.order_by(Dispute.created_at, Dispute.id).limit(1))
+
+
+def is_in_the_way(payment: Payment) -> Exists:
+    """Return the question whether there is such a dispute, to be asked with others."""
+    return select(Dispute.id).where(Dispute.payment_id == payment.id, text(BARS_REFUNDS)).exists()
 
 
 def refunds_barred(session: Session, payment_ids: Collection[str]) -> set[str]:

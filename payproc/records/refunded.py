@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from payproc.database.held import held_payments
@@ -31,10 +31,18 @@ def is_full(session: Session, payment: Payment) -> bool:
     return amount(session, payment).amount_minor >= payment.amount_minor
 
 
+def sum_reserved(payment: Payment) -> Select[int]:
+    """Return the question for what `reserved` returns, in minor units, to be asked with others."""
+    return _sum(payment, REFUND_RESERVING)
+
+
 def _sum_of_refunds(session: Session, payment: Payment, statuses: Collection[RefundStatus]) -> Money:
     if held_payments(session).has_no_refund(payment.id):
         return Money.of(0, payment.currency)
-    total = select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(
+    return Money.of(int(session.scalars(_sum(payment, statuses)).one()), payment.currency)
+
+
+def _sum(payment: Payment, statuses: Collection[RefundStatus]) -> Select[int]:
+    return select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(
         Refund.payment_id == payment.id, Refund.currency == payment.currency, Refund.status.in_(statuses)
     )
-    return Money.of(int(session.scalars(total).one()), payment.currency)
