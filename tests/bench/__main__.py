@@ -74,8 +74,7 @@ def _services(directory: Path) -> Iterator[Services]:
                 each.children.stop([name for name in each.children.names if name != "redis"])
 
 
-def _measure(arguments: argparse.Namespace, console: Console) -> Results:
-    results = Results()
+def _measure(arguments: argparse.Namespace, console: Console, results: Results) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         for sections in _chosen(arguments):
@@ -93,7 +92,6 @@ def _measure(arguments: argparse.Namespace, console: Console) -> Results:
                 progress.update(bar, total=sum(each.measurements(bench) for each in sections))
                 for section in sections:
                     section.run(bench)
-    return results
 
 
 def _tell(progress: Progress, bar: TaskID, what: str) -> None:
@@ -104,22 +102,30 @@ def main() -> int:
     """Measure, print the table, and write it down where nothing was left out."""
     arguments, console = _arguments(), Console(highlight=False)
     signal.signal(signal.SIGTERM, interrupt)
-    began, load_before = time.monotonic(), os.getloadavg()[0]
+    began, load_before, results = time.monotonic(), os.getloadavg()[0], Results()
+    failed = _attempt(arguments, console, results)
+    if results.figures:
+        took = time.monotonic() - began
+        said = circumstances(rounds=arguments.rounds, load_before=load_before, took_seconds=took)
+        text = f"{said}\n\n{table([*results.lines([*ROWS, *growth_rows(arguments.growth)])])}"
+        console.print(text, soft_wrap=True, markup=False)
+        if not failed and not arguments.only:
+            write_down(text)
+    if failed:
+        console.print(failed, style="red", markup=False, soft_wrap=True)
+    return 1 if failed else 0
+
+
+def _attempt(arguments: argparse.Namespace, console: Console, results: Results) -> str | None:
+    """Measure, or say in a line why the rest cannot be."""
     try:
         load.check_installed()
-        results = _measure(arguments, console)
+        _measure(arguments, console, results)
     except (CannotRun, StackFailed) as reason:
-        console.print(f"bench cannot run: {reason}", style="red", markup=False, soft_wrap=True)
-        return 1
+        return f"bench cannot go on: {reason}"
     except KeyboardInterrupt:
-        return 130
-    took = time.monotonic() - began
-    said = circumstances(rounds=arguments.rounds, load_before=load_before, took_seconds=took)
-    text = f"{said}\n\n{table([*results.lines([*ROWS, *growth_rows(arguments.growth)])])}"
-    console.print(text, soft_wrap=True, markup=False)
-    if not arguments.only:
-        write_down(text)
-    return 0
+        return "bench was ended"
+    return None
 
 
 if __name__ == "__main__":

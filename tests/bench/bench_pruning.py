@@ -37,6 +37,7 @@ from tests.bench.client.load import Load
 _CONNECTIONS, _SECONDS = 8, 10
 # Ticks are as many as a month has: nothing else makes them.
 _EVENTS = 40_000
+_LONGEST_SECONDS = 0.05
 _OVER = (
     """
     INSERT INTO jobs (id, kind, queue, subject, dedupe_key, state, attempts, created_at, finished_at)
@@ -81,9 +82,11 @@ class Watch:
         listened = ((Engine, "before_cursor_execute", self._begin), (Session, "after_commit", self._end))
         for each in listened:
             event.listen(*each)
-        yield
-        for each in listened:
-            event.remove(*each)
+        try:
+            yield
+        finally:
+            for each in listened:
+                event.remove(*each)
 
     def _begin(self, *told: Any) -> None:
         # Connection, cursor, statement, and what it is told.
@@ -128,26 +131,39 @@ def _prune(app: Application, at_once: int, enough: threading.Event) -> None:
 
 def measure(site: Site, console: Console, *, at_once: int) -> None:
     """Accept notices by themselves, then while rows are pruned; print what each took."""
-    app, watch, done = _application(site), Watch(), threading.Event()
+    app, watch = _application(site), Watch()
     before = _accepted(site)
     console.print(f"accepting alone:   {before.rate:8,.0f}/s  p50 {before.p50:6.1f} ms  p99 {before.p99:6.1f} ms")
     began = time.monotonic()
-    with watch.watching():
-        pruner = threading.Thread(target=_prune, args=(app, at_once, done))
-        pruner.start()
-        while not done.is_set():
+    try:
+        with watch.watching():
+            _accept_while_pruning(site, app, console, at_once=at_once)
+    finally:
+        console.print(f"pruned for {time.monotonic() - began:.0f} s")
+        for table, seconds in watch.seconds.items():
+            _print_batches(console, table, seconds)
+
+
+def _accept_while_pruning(site: Site, app: Application, console: Console, *, at_once: int) -> None:
+    enough = threading.Event()
+    pruner = threading.Thread(target=_prune, args=(app, at_once, enough))
+    pruner.start()
+    try:
+        while not enough.is_set():
             meanwhile = _accepted(site)
             console.print(
                 f"while it is pruned:{meanwhile.rate:8,.0f}/s  p50 {meanwhile.p50:6.1f} ms  p99 {meanwhile.p99:6.1f} ms"
             )
+    finally:
+        enough.set()
         pruner.join()
-    console.print(f"pruned in {time.monotonic() - began:.0f} s")
-    for table, seconds in watch.seconds.items():
-        longest, usual = max(seconds) * 1000, median(seconds) * 1000
-        over = sum(each > 0.05 for each in seconds)
-        console.print(
-            f"{table:18} {len(seconds):6,} batches, {usual:6.1f} ms, {longest:6.1f} ms at most, {over} above 50 ms"
-        )
+
+
+def _print_batches(console: Console, table: str, seconds: list[float]) -> None:
+    usual, longest = median(seconds) * 1000, max(seconds) * 1000
+    over = sum(each > _LONGEST_SECONDS for each in seconds)
+    said = f"{len(seconds):6,} batches, {usual:6.1f} ms, {longest:6.1f} ms at most, {over} above 50 ms"
+    console.print(f"{table:24} {said}", soft_wrap=True)
 
 
 def main() -> None:
