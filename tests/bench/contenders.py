@@ -62,14 +62,14 @@ def _silent(_: str) -> None:
 
 def payproc(site: Site, children: Children) -> Contender:
     """Return payproc as `make up` runs it."""
-    behind = [each for each in processes(site) if each.name not in ("web", "gateway")]
+    before = {"web", "gateway"}
     return Contender(
         name="payproc",
         url=site.web_url,
         database=_psycopg_url(site.database_url),
         web=next(each for each in processes(site) if each.name == "web"),
-        workers=[each for each in behind if each.name not in _CLOCK],
-        behind=behind,
+        workers=processes(site, without=before | _CLOCK),
+        behind=processes(site, without=before),
         children=children,
     )
 

@@ -130,6 +130,9 @@ def environment_reads(source: Source) -> Iterator[str]:
         return
     for node in ast.walk(source.tree):
         match node:
+            # WSGI's own, which has a request's headers in it.
+            case ast.Attribute(value=ast.Name(id="request"), attr="environ"):
+                continue
             case ast.Attribute(attr="environ" | "environb" | "getenv"):
                 yield _at(node, ast.unparse(node))
             case ast.ImportFrom(module="os", names=names) if {"environ", "getenv"} & {name.name for name in names}:
@@ -480,6 +483,7 @@ def test_the_rule_catches(rule: Rule, path: str, text: str) -> None:
         (floats_near_money, "web/api/payments.py", "_LOOK_EVERY_SECONDS = 0.05"),
         (floats_near_money, "web/schemas/payments.py", "amount: int = Field(examples=[19.99])"),
         (environment_reads, "payproc/settings/__init__.py", "x = os.environ['A']"),
+        (environment_reads, "web/x.py", "x = request.environ['HTTP_A']"),
         (status_writes, "payproc/records/payments.py", "payment.status = cell.to"),
         (status_writes, "payproc/records/payments.py", "SQL = 'INSERT INTO payments VALUES (1)'"),
         (status_writes, "payproc/records/orders.py", "order.status = found"),
