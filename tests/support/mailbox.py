@@ -70,16 +70,17 @@ class Mailbox:
         money = Money.of(125050, "pkr")
         with self.app.database.transaction() as session:
             bought = create_order(session, self.customer, reference=order, money=money) if order else None
-            request = PaymentRequest(
-                money=money,
-                description=description,
-                success_url="https://example.com/thanks",
-                cancel_url="https://example.com/basket",
-                phone="03001234567",
-                cnic="345678",
-                order_id=bought.id if bought else None,
-            )
-            payment = checkout.take_payment(self.app, request, user=self.customer, method=STRIPE)
+        request = PaymentRequest(
+            money=money,
+            description=description,
+            success_url="https://example.com/thanks",
+            cancel_url="https://example.com/basket",
+            phone="03001234567",
+            cnic="345678",
+            order_id=bought.id if bought else None,
+        )
+        payment = checkout.take_payment(self.app, request, user=self.customer, method=STRIPE)
+        with self.app.database.transaction() as session:
             session.execute(text(_NO_JOBS))
             if not facts:
                 jobs.stage(session, jobs.Kind.INQUIRE_PAYMENT, payment.id, method=STRIPE, due_at=_FAR)
