@@ -63,7 +63,7 @@ def _name(process: psutil.Process) -> str:
     if "tasks.together" in words:
         return str(process.name())
     if "worker" in words:
-        return f"worker {words[words.index('-n') + 1].partition('@')[0]}"
+        return f"worker {words[words.index('-n') + 1].partition('@')[0]}" if "-n" in words else "worker"
     known = {
         "gunicorn": "web",
         "tasks.relay": "relay",
