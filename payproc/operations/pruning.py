@@ -23,7 +23,6 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -164,11 +163,14 @@ def _abandon_runs(app: Application) -> None:
 
 def _forget_some(app: Application, life: Life, *, at_once: int) -> bool:
     """Forget the oldest of what is over; return whether there may be more."""
-    keys = tuple_(*life.table.__table__.primary_key)
+    keys = life.table.__table__.primary_key
     with app.database.transaction() as session:
         now: datetime = session.scalars(select(func.now())).one()
         before = now - getattr(app.settings, life.setting)
-        gone = delete(life.table).where(keys.in_(_oldest(life, before=before, limit=at_once)))
+        # Found once, before anything is deleted. As a subquery PostgreSQL may ask it anew for each row of the table,
+        # and what is gone by then it passes over: then all goes at once, whatever the limit.
+        oldest = _oldest(life, before=before, limit=at_once).cte("oldest").prefix_with("MATERIALIZED")
+        gone = delete(life.table).where(*(key == oldest.c[key.name] for key in keys))
         removed = session.execute(gone.execution_options(synchronize_session=False))
         assert isinstance(removed, CursorResult)
         if removed.rowcount:
@@ -184,8 +186,6 @@ def _oldest(life: Life, *, before: datetime, limit: int) -> Select[Any]:
         .limit(limit)
         # What somebody holds is looked at again in an hour.
         .with_for_update(of=life.table, skip_locked=True)
-        # Else what it deletes from would be looked for in the row that is deleted.
-        .correlate(None)
     )
 
 

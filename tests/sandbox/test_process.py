@@ -1,18 +1,9 @@
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import requests
-
-from tests.support.waiting import wait_until
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def answers(url: str) -> bool:
@@ -23,12 +14,15 @@ def answers(url: str) -> bool:
 
 
 def test_the_gateway_runs_as_a_process_and_stops_when_told(tmp_path: Path) -> None:
-    port = free_port()
     state = tmp_path / "new" / "gateway.sqlite"
-    ports = ["--port", str(port), "--smtp-port", str(free_port())]
-    command = [sys.executable, "-m", "sandbox.gateway", *ports, "--state", str(state)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), seconds=10)
+    # Ports of its own choice: one that was free a moment ago may be another test's by now.
+    command = [sys.executable, "-m", "sandbox.gateway", "--port", "0", "--smtp-port", "0", "--state", str(state)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if "Gateways at" in line)
+        url = said.partition("Gateways at ")[2].partition(",")[0]
+        assert answers(f"{url}/healthz")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        _, errors = process.communicate(timeout=10)
+        assert process.returncode == 0, errors
     assert state.exists()
