@@ -5,13 +5,12 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from alembic import command
 from alembic.config import Config
 from psycopg import sql
-from sqlalchemy import Engine, event, make_url
+from sqlalchemy import make_url
 
 from sandbox.stack.servers import Postgres
 
@@ -111,18 +110,3 @@ def no_writes(postgres: Postgres, url: str) -> Iterator[None]:
         finally:
             # The sessions of these minutes stay as they were begun.
             server.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Every statement that this process sends meanwhile; BEGIN and COMMIT never come alone here."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        sent.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
