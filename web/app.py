@@ -16,6 +16,7 @@ from payproc.providers.stripe import STRIPE
 from payproc.records.identity.jwks import SigningKeys
 from web import docs, errors, request_log
 from web.api import disputes, health, ledger, metrics, notices, payments, reconciliation, refunds, wallets
+from web.api.intake import Intake
 from web.auth import application
 from web.console import site as console
 from web.json import ExactJson
@@ -52,6 +53,10 @@ def create_app(core: Application) -> Flask:
     if hops:
         # How many proxies stand before us is the merchant's word: any client can write X-Forwarded-For.
         web.wsgi_app = ProxyFix(web.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]  # Flask's own way to wrap it
+    intake = Intake(core, web.wsgi_app)
+    web.wsgi_app = intake  # type: ignore[method-assign]  # as above
+    # The front asks for it by this name.
+    web.extensions["intake"] = intake
     web.extensions["payproc"] = core
     keys_url = core.settings.jwt_jwks_url
     web.extensions["signing_keys"] = SigningKeys(keys_url) if keys_url else None

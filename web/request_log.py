@@ -46,20 +46,30 @@ def _begin() -> None:
 
 
 def _end(response: Response) -> Response:
-    log.info(
-        "request",
+    log_answer(
         method=request.method,
-        path=_path(),
+        path=request.path,
         status=response.status_code,
-        ms=round((time.perf_counter() - g.began) * 1000, 1) if "began" in g else None,
+        began=g.began if "began" in g else None,
         user=g.caller.user.id if "caller" in g else None,
     )
     return response
 
 
-def _path() -> str:
-    # By its looks and not by its route: an address with a letter too many, or asked with another method, has none.
-    return _CAPABILITY.sub("…", request.path)
+def log_answer(
+    *, method: str, path: str, status: int, began: float | None, user: str | None = None, **ids: str | None
+) -> None:
+    """Log one request; `began` is by `time.perf_counter`, in seconds."""
+    log.info(
+        "request",
+        method=method,
+        # By its looks and not by its route: an address with a letter too many, or asked with another method, has none.
+        path=_CAPABILITY.sub("…", path),
+        status=status,
+        ms=None if began is None else round((time.perf_counter() - began) * 1000, 1),
+        user=user,
+        **{name: value for name, value in ids.items() if value is not None},
+    )
 
 
 def _forget(_error: BaseException | None) -> None:

@@ -1,7 +1,7 @@
 """The engine, the session, and the only place that commits."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 Read = TypeVar("Read")
+Parameters = Mapping[str, Any] | Sequence[Any]
 
 _AFTER_COMMIT = "after_commit"
 _BEGAN_AT = "began_at"
@@ -135,7 +136,7 @@ class Database:
         """
         return self._once_more(lambda: self._read(ask))
 
-    def rows(self, statement: str, parameters: Mapping[str, Any], *, after: str | None = None) -> list[tuple[Any, ...]]:
+    def rows(self, statement: str, parameters: Parameters, *, after: str | None = None) -> list[tuple[Any, ...]]:
         """Return the rows of one statement that is its own transaction, in psycopg's parameter style and types.
 
         Where it has to see what came to stand while a lock was waited for, `after` takes that lock before it, in the
@@ -164,7 +165,7 @@ class Database:
                 _ask_again(pooled, trusted_seconds=self._trusted_seconds)
             return ask(session)
 
-    def _rows(self, statement: str, parameters: Mapping[str, Any], *, after: str | None) -> list[tuple[Any, ...]]:
+    def _rows(self, statement: str, parameters: Parameters, *, after: str | None) -> list[tuple[Any, ...]]:
         with _as_sqlalchemy(None):
             pooled = self._single.raw_connection()
         try:

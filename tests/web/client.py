@@ -1,6 +1,8 @@
 """Somebody with an API key, what a checkout says, and what an error looks like."""
 
+from collections.abc import Iterable
 from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Flask
 from werkzeug.test import TestResponse
@@ -36,6 +38,18 @@ class Client:
 
     def post_text(self, path: str, text: str | bytes, *, media_type: str = "application/json") -> TestResponse:
         return self._client.post(PREFIX + path, data=text, content_type=media_type, headers=self._auth)
+
+
+def brought(flask_app: Flask) -> Flask:
+    """Have the notice of each request taken before it is carried out, as the front does."""
+    carried_out, intake = flask_app.wsgi_app, flask_app.extensions["intake"]
+
+    def one(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        intake.take([environ])
+        return carried_out(environ, start_response)
+
+    flask_app.wsgi_app = one  # type: ignore[method-assign]  # Flask's own way to wrap it
+    return flask_app
 
 
 def checkout_body(**changes: Any) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import stripe
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
@@ -13,7 +15,7 @@ from payproc.application import Application
 from payproc.database.engine import Database
 from payproc.database.models import Notice
 from tests.support.configuration import WEBHOOK_SECRET
-from tests.web.client import PREFIX, is_problem
+from tests.web.client import PREFIX, brought, is_problem
 from web.app import create_app
 
 EVENT = {
@@ -23,6 +25,12 @@ EVENT = {
     "livemode": False,
     "data": {"object": {"id": "cs_1", "object": "checkout.session", "status": "complete", "payment_status": "paid"}},
 }
+
+
+@pytest.fixture(params=["by itself", "brought by the front"])
+def flask_app(app: Application, request: pytest.FixtureRequest) -> Flask:
+    made = create_app(app)
+    return made if request.param == "by itself" else brought(made)
 
 
 def send(
@@ -102,8 +110,9 @@ def test_a_body_over_a_mebibyte_is_413(anonymous: FlaskClient) -> None:
     assert send(anonymous, "x" * (1024 * 1024 + 1), header="t=1,v1=00").status_code == 413
 
 
-def test_nothing_stored_is_never_answered_200(app: Application) -> None:
+@pytest.mark.parametrize("arrive", [lambda made: made, brought], ids=["by itself", "brought by the front"])
+def test_nothing_stored_is_never_answered_200(app: Application, arrive: Callable[[Flask], Flask]) -> None:
     unreachable = Database("postgresql+psycopg://nobody@127.0.0.1:9/none")
-    client = create_app(replace(app, database=unreachable)).test_client()
+    client = arrive(create_app(replace(app, database=unreachable))).test_client()
     assert is_problem(send(client, EVENT), 503, "storage_unavailable")
     assert stored(app) == []

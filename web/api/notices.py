@@ -1,9 +1,6 @@
 """Webhooks and returning browsers: verify, store once, answer, work later. No broker and no session of a user."""
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import structlog
 from flask import Response, redirect, request
@@ -16,23 +13,21 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from payproc.domain.payment_methods import PaymentMethod, path_of
 from payproc.errors import BadSignature, NoticeMalformed
-from payproc.flows.inbox.accept import accept_notice
+from payproc.flows.inbox.accept import Accepted, accept_notice
 from payproc.flows.inbox.returns import CameBack, take_return
 from payproc.flows.push_quota import holder_of
 from payproc.providers.notices import RawNotice
 from payproc.providers.stripe import STRIPE
 from web.api.blueprints import problems
+from web.api.intake import TAKEN, answer_to, raw_notice
 from web.api.locations import PAYMENTS
 from web.auth import application
-from web.json import json_answer, text_of
+from web.json import json_answer
 from web.pay import links, page
 from web.request_log import about
 from web.schemas.notices import ReceivedAnswer
 
 log = structlog.get_logger()
-
-_RECEIVED = text_of(ReceivedAnswer())
-_HEADER = "HTTP_"
 
 View = Callable[[], AnyResponse]
 
@@ -97,16 +92,24 @@ def _notify(method: PaymentMethod, cap: HintCap) -> View:
         """
         raw = _raw()
         try:
-            accepted = accept_notice(application(), method, raw, admits_hint=cap.admits)
+            accepted = _accepted(method, raw, cap)
         except (BadSignature, NoticeMalformed) as refused:
             log.warning(
                 "notice refused", provider=method, code=refused.code, reason=refused.message, bytes=len(raw.body)
             )
             raise
         about(accepted.notice_id)
-        return json_answer(_RECEIVED if accepted.answer is None else json.dumps(dict(accepted.answer)))
+        return json_answer(answer_to(accepted))
 
     return notify
+
+
+def _accepted(method: PaymentMethod, raw: RawNotice, cap: HintCap) -> Accepted:
+    match request.environ.get(TAKEN):
+        case Exception() as refused:
+            raise refused
+        case _:
+            return accept_notice(application(), method, raw, admits_hint=cap.admits)
 
 
 def _return(method: PaymentMethod, cap: HintCap) -> View:
@@ -124,19 +127,5 @@ def _return(method: PaymentMethod, cap: HintCap) -> View:
     return returned
 
 
-def _headers(environ: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    # As WSGI has them: werkzeug's own way through all of them was a tenth of what accepting a notice took.
-    for name, value in environ.items():
-        if name.startswith(_HEADER):
-            yield name.removeprefix(_HEADER).replace("_", "-").lower(), value
-    yield "content-type", environ.get("CONTENT_TYPE", "")
-
-
 def _raw() -> RawNotice:
-    return RawNotice(
-        # The bytes themselves: a signature covers nothing that was parsed and written again.
-        body=request.get_data(cache=False),
-        headers=dict(_headers(request.environ)),
-        query=request.query_string.decode("latin-1"),
-        received_at=datetime.now(UTC),
-    )
+    return raw_notice(request.environ, request.get_data(cache=False))

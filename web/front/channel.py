@@ -70,6 +70,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
         self._asked_before = False
         # A thread is about to hand its answer to the kernel.
         self._is_sending = False
+        # The answer that is under way, where it was prepared.
+        self._prepared: Answer | None = None
         super().__init__(server, *rest, **named)
 
     def _begin(self) -> None:
@@ -160,6 +162,12 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
             self.total_outbufs_len += len(data)
         return len(data)
 
+    def request_environ(self) -> dict[str, Any]:
+        """Return the WSGI environment of the request that has come whole, in which `service` carries it out."""
+        self._prepared = Answer(self, self.requests[0])
+        environ: dict[str, Any] = self._prepared.get_environment()
+        return environ
+
     def service(self) -> None:
         """Carry out the request that has come whole, in a lane's thread. What the peer is slow to take, the loop sends.
 
@@ -198,7 +206,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
             self.handle_close()
 
     def _carry_out(self, request: Any) -> bool:  # noqa: ANN401 (waitress' own)
-        task = (Refusal if request.error else Answer)(self, request)
+        task = self._prepared or (Refusal if request.error else Answer)(self, request)
+        self._prepared = None
         # Whoever has gone gets no answer; what a provider tells us counts, whether or not it waits for our thanks.
         if not self.connected and self.lane is not Lane.NOTICES:
             return True

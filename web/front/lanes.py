@@ -3,9 +3,11 @@
 import queue
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import StrEnum
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import structlog
 
@@ -48,6 +50,9 @@ def lane_of(path: str, *, prefer: str = "") -> Lane:
 class Servable(Protocol):
     """A connection whose request has come whole."""
 
+    def request_environ(self) -> dict[str, Any]:
+        """Return the request as WSGI has it."""
+
     def service(self) -> None:
         """Carry the request out and answer it."""
 
@@ -55,8 +60,12 @@ class Servable(Protocol):
 class Crew:
     """The threads of a lane, and what waits for them."""
 
-    def __init__(self, lane: Lane, *, threads: int) -> None:
+    def __init__(
+        self, lane: Lane, *, threads: int, most: int = 1, prepare: Callable[[Sequence[Servable]], None] | None = None
+    ) -> None:
+        """Start the threads; each takes as many as wait, at most so many, has them prepared and carries them out."""
         self._waiting: queue.SimpleQueue[Servable] = queue.SimpleQueue()
+        self._most, self._prepare = most, prepare
         for number in range(threads):
             # They end with the process, which first waits for the requests: nothing of a request is lost.
             threading.Thread(target=self._work, name=f"{lane}-{number}", daemon=True).start()
@@ -66,12 +75,23 @@ class Crew:
         self._waiting.put(servable)
 
     def _work(self) -> None:
-        for servable in self._endless():
-            try:
-                servable.service()
-            except Exception as defect:
-                log.exception("a defect in the front", **logs.described(defect))
-
-    def _endless(self) -> Iterator[Servable]:
         while True:
-            yield self._waiting.get()
+            taken = self._next()
+            if self._prepare is not None:
+                _guarded(partial(self._prepare, taken))
+            for servable in taken:
+                _guarded(servable.service)
+
+    def _next(self) -> list[Servable]:
+        taken = [self._waiting.get()]
+        with suppress(queue.Empty):
+            while len(taken) < self._most:
+                taken.append(self._waiting.get_nowait())
+        return taken
+
+
+def _guarded(step: Callable[[], None]) -> None:
+    try:
+        step()
+    except Exception as defect:
+        log.exception("a defect in the front", **logs.described(defect))

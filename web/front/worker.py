@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Sequence
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -9,16 +11,18 @@ from gunicorn.errors import AppImportError
 from gunicorn.workers.base import Worker
 
 from web.front.connections import Connections
-from web.front.lanes import Crew, Lane
+from web.front.lanes import Crew, Lane, Servable
 from web.front.limits import Limits, raise_descriptors
 from web.front.server import Server
 
 if TYPE_CHECKING:
     from payproc.application import Application
+    from web.api.intake import Intake
 
 # Beside those of Lane.REQUESTS (config.py). Two of the three may wait (web/idempotent.py); the third says "202" to all
-# others who would like to.
-_THREADS = {Lane.NOTICES: 4, Lane.LIVENESS: 1, Lane.FILES: 1, Lane.WAITS: 3}
+# others who would like to. While the notices of one thread are being stored, the other takes those that come.
+_THREADS = {Lane.NOTICES: 2, Lane.LIVENESS: 1, Lane.FILES: 1, Lane.WAITS: 3}
+_ONE_BY_ONE: frozenset[Lane] = frozenset(Lane) - {Lane.NOTICES}
 _SWEEP_SECONDS = 1.0
 # While it stops, requests end at any moment.
 _LAST_TURNS_SECONDS = 0.05
@@ -71,7 +75,16 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn ships no types
         )
 
     def _crews(self) -> dict[Lane, Crew]:
-        return {lane: Crew(lane, threads=_THREADS.get(lane, self.cfg.threads)) for lane in Lane}
+        crews = {lane: Crew(lane, threads=_THREADS.get(lane, self.cfg.threads)) for lane in _ONE_BY_ONE}
+        return crews | {Lane.NOTICES: self._notices()}
+
+    def _notices(self) -> Crew:
+        # What waits is kept together, where the application knows how.
+        intake: Intake | None = self.wsgi.extensions.get("intake")
+        threads = _THREADS[Lane.NOTICES]
+        if intake is None:
+            return Crew(Lane.NOTICES, threads=threads)
+        return Crew(Lane.NOTICES, threads=threads, most=intake.most, prepare=partial(_take, intake))
 
     def _sweep(self, now: float) -> None:
         self.notify()
@@ -90,3 +103,7 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn ships no types
 def _settings_of(app: Any) -> Any:  # noqa: ANN401 (whatever the command named)
     core: Application = app.extensions["payproc"]
     return core.settings
+
+
+def _take(intake: "Intake", channels: Sequence[Servable]) -> None:
+    intake.take([channel.request_environ() for channel in channels])

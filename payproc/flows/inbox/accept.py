@@ -2,42 +2,29 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import assert_never
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.application import Application
+from payproc.database.engine import PASSING_TROUBLE
 from payproc.database.models import Notice as NoticeRow
 from payproc.database.models import NoticeState
-from payproc.domain.ids import Prefix, new_id
 from payproc.domain.payment_methods import PaymentMethod
+from payproc.errors import BadSignature, NoticeMalformed
 from payproc.flows.inbox import hints
+from payproc.flows.inbox.storing import NewNotice, store_notices
 from payproc.providers.listing import RemoteEvent
 from payproc.providers.notices import Hint, Ignored, Proven, RawNotice
 
 # What helps to tell where a delivery came from; never cookies or authorization.
 _KEPT_HEADERS = ("stripe-signature", "content-type", "user-agent")
-
-# One statement is atomic by itself: notice and job in one round trip, without BEGIN and COMMIT. This is the hot path
-# (docs/performance.md has the figures).
-_STORE = """
-WITH stored AS (
-    INSERT INTO notices (id, provider, key, kind, body, headers, state, reason, settled_at)
-    VALUES (%(id)s, %(provider)s, %(key)s, %(kind)s, %(body)s, %(headers)s::jsonb, %(state)s::text, %(reason)s::text,
-            CASE WHEN %(state)s::text = 'ignored' THEN now() END)
-    ON CONFLICT (provider, key) DO NOTHING
-    RETURNING id
-), staged AS (
-    INSERT INTO jobs (id, kind, queue, subject, dedupe_key)
-    SELECT %(job)s::text, 'notice.apply', 'notices', id, 'notice.apply:' || id
-    FROM stored WHERE %(state)s::text <> 'ignored'
-)
-SELECT id FROM stored
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +38,29 @@ class Accepted:
     notice_id: str | None
     proven: bool
     answer: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """What a provider delivered."""
+
+    method: PaymentMethod
+    raw: RawNotice
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Brought:
+    """A delivery that is the provider's own, as it is kept and as it was understood."""
+
+    new: NewNotice
+    notice: Proven | Ignored
+
+    def accepted(self, stored: AbstractSet[str]) -> Accepted:
+        return Accepted(
+            notice_id=self.new.id if self.new.id in stored else None,
+            proven=isinstance(self.notice, Proven),
+            answer=self.notice.answer if isinstance(self.notice, Proven) else None,
+        )
 
 
 def accept_notice(
@@ -69,30 +79,52 @@ def accept_notice(
                 hints.take_hint(app, method, hint, body=verified.redacted, received_at=raw.received_at)
             return Accepted(notice_id=None, proven=False, answer=hint.answer)
         case Proven() | Ignored() as notice:
-            parameters = _statement_parameters(method, raw, notice, verified.redacted)
-            stored: str | None = app.database.single_statement(_STORE, parameters)
-            if isinstance(notice, Ignored):
-                return Accepted(notice_id=stored, proven=False)
-            return Accepted(notice_id=stored, proven=True, answer=notice.answer)
+            brought = _brought(method, raw, notice, verified.redacted)
+            return brought.accepted(store_notices(app.database, [brought.new]))
         case _:
             assert_never(verified.notice)
 
 
-def _statement_parameters(
-    method: PaymentMethod, raw: RawNotice, notice: Proven | Ignored, body: bytes
-) -> dict[str, Any]:
-    reason = notice.reason if isinstance(notice, Ignored) else None
-    return {
-        "id": new_id(Prefix.NOTICE),
-        "job": new_id(Prefix.JOB),
-        "provider": method,
-        "key": notice.key,
-        "kind": notice.kind,
-        "body": body,
-        "headers": json.dumps({name: raw.headers[name] for name in _KEPT_HEADERS if name in raw.headers}),
-        "state": (NoticeState.NEW if reason is None else NoticeState.IGNORED).value,
-        "reason": reason,
-    }
+def accept_notices(
+    app: Application, deliveries: Sequence[tuple[PaymentMethod, RawNotice]]
+) -> Sequence[Accepted | Exception | None]:
+    """Verify deliveries, and keep by one statement those that are the provider's own: at most MOST_AT_ONCE.
+
+    Returns of each what `accept_notice` would return or raise; None where it has to be asked: of a hint, and of all
+    that were to be kept where one of them cannot be.
+    """
+    verified = [_verified(app, method, raw) for method, raw in deliveries]
+    brought = [each for each in verified if isinstance(each, _Brought)]
+    try:
+        stored = store_notices(app.database, [each.new for each in brought]) if brought else frozenset[str]()
+    except PASSING_TROUBLE as trouble:
+        # The server's doing: to ask it once for each would keep those waiting who come after them.
+        return [trouble if isinstance(each, _Brought) else each for each in verified]
+    except DBAPIError:
+        return [None if isinstance(each, _Brought) else each for each in verified]
+    return [each.accepted(stored) if isinstance(each, _Brought) else each for each in verified]
+
+
+def _verified(app: Application, method: PaymentMethod, raw: RawNotice) -> _Brought | Exception | None:
+    try:
+        verified = app.provider(method).verify_notice(raw)
+    except (BadSignature, NoticeMalformed) as refused:
+        return refused
+    if isinstance(verified.notice, Hint):
+        return None
+    return _brought(method, raw, verified.notice, verified.redacted)
+
+
+def _brought(method: PaymentMethod, raw: RawNotice, notice: Proven | Ignored, body: bytes) -> _Brought:
+    new = NewNotice(
+        provider=method,
+        key=notice.key,
+        kind=notice.kind,
+        body=body,
+        headers=json.dumps({name: raw.headers[name] for name in _KEPT_HEADERS if name in raw.headers}),
+        reason=notice.reason if isinstance(notice, Ignored) else None,
+    )
+    return _Brought(new=new, notice=notice)
 
 
 def keep_listed(app: Application, session: Session, method: PaymentMethod, event: RemoteEvent) -> bool:

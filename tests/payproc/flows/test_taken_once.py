@@ -1,12 +1,11 @@
 """A payment is taken by one statement, which is sent again where its connection was lost: it must not take two."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from payproc.database.engine import Database
+from payproc.database.engine import Database, Parameters
 from payproc.database.models import IdempotencyKey, Job, Payment, PaymentEvent, PushShare
 from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
@@ -30,7 +29,7 @@ class Deaf(Database):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def rows(self, statement: str, parameters: Mapping[str, Any], *, after: str | None = None) -> list[tuple[Any, ...]]:
+    def rows(self, statement: str, parameters: Parameters, *, after: str | None = None) -> list[tuple[Any, ...]]:
         self._database.rows(statement, parameters, after=after)
         return self._database.rows(statement, parameters, after=after)
 
