@@ -39,7 +39,8 @@ def check(**_: Any) -> None:  # noqa: ANN401 (Celery's signal arguments)
 
 
 @task_prerun.connect
-def _own_time_limit(**_: Any) -> None:  # noqa: ANN401 (Celery's signal arguments)
+def own_time_limit(**_: Any) -> None:  # noqa: ANN401 (Celery's signal arguments)
+    """Have a task's soft time limit raise ours."""
     # At each task: the pool sets its own handler after a process has been prepared.
     raise_as_ours()
 

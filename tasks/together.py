@@ -1,4 +1,4 @@
-"""`python -m tasks.together relay "worker -n notices@%h -Q notices -c 2" …`: processes forked from one.
+"""`python -m tasks.together relay "worker -n notices@%h -Q notices --pool alone" …`: processes forked from one.
 
 Each argument is the relay, or what `celery -A tasks.tasks` would be told. What all of them import is read once and
 shared, which is most of what each holds. Each is a process of its own all the same: it dies alone and is started again.
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import structlog
+from celery.concurrency import ALIASES
 from celery.signals import worker_init
 from sqlalchemy.orm import configure_mappers
 
@@ -29,13 +30,13 @@ from tasks.tasks import app
 
 log = structlog.get_logger()
 
-# Whatever ends at once does so again.
+# Whatever fails at once does so again.
 _PAUSE_SECONDS = 1.0
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 # What Celery's workers import as they begin.
 _LATE = (
     *("celery.app.amqp", "celery.app.control", "celery.app.events", "celery.app.log", "celery.apps.worker"),
-    *("celery.bin.celery", "celery.concurrency.prefork", "celery.concurrency.thread", "celery.worker.autoscale"),
+    *("celery.bin.celery", "billiard.pool", "celery.concurrency.thread", "celery.worker.autoscale", "tasks.alone"),
     *("celery.worker.components", "celery.worker.consumer", "celery.worker.consumer.delayed_delivery"),
     *("celery.worker.loops", "celery.worker.pidbox", "celery.worker.strategy", "kombu.transport.redis"),
 )
@@ -57,10 +58,12 @@ class Together:
             self._start(command)
         while self._running:
             pid, status = os.wait()
-            command = self._running.pop(pid)
+            command, code = self._running.pop(pid), os.waitstatus_to_exitcode(status)
             if not self._stopping:
-                log.warning("ended; it is started again", command=command, code=os.waitstatus_to_exitcode(status))
-                time.sleep(_PAUSE_SECONDS)
+                # Without an error it has done as many tasks as one process does.
+                if code:
+                    log.warning("ended; it is started again", command=command, code=code)
+                    time.sleep(_PAUSE_SECONDS)
                 self._start(command)
 
     def _start(self, command: str) -> None:
@@ -100,6 +103,8 @@ def _title(command: str) -> str:
 
 def _prepare() -> None:
     """Have in memory what each will need, in pages that stay as they are."""
+    # Before Celery's command line reads which pools there are.
+    ALIASES["alone"] = "tasks.alone:TaskPool"
     for name in _LATE:
         import_module(name)
     settings = load_settings()

@@ -3,7 +3,7 @@
 import shlex
 import socket
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import requests
@@ -67,27 +67,56 @@ def redis(site: Site) -> Process:
 def processes(site: Site, *, without: Collection[str] = ()) -> tuple[Process, ...]:
     """Return everything that runs above PostgreSQL and Redis; behind the front all is forked from one process."""
     first = [each for each in (_gateway(site), _web(site)) if each.name not in without]
-    behind = [each for each in _behind_the_front(site) if each.name not in without]
+    workers = [each for worker in _WORKERS for each in _alone(worker)]
+    behind = [each for each in _behind_the_front(site, workers) if each.name not in without]
     return (*first, _together(behind))
 
 
 def processes_apart(site: Site) -> tuple[Process, ...]:
     """Return the same, each started by itself, to be killed and started again by its name."""
-    return (_gateway(site), _web(site), *_behind_the_front(site))
+    return (_gateway(site), _web(site), *_behind_the_front(site, map(_with_children, _WORKERS)))
 
 
-def _behind_the_front(site: Site) -> tuple[Process, ...]:
+@dataclass(frozen=True, kw_only=True)
+class _Worker:
+    name: str
+    queues: str
+    threads: int = 0
+    processes: int = 1
+
+
+_WORKERS = (
+    # A queue group a worker: a sick provider holds up neither the notices nor the mail.
+    _Worker(name="notices", queues="notices"),
+    _Worker(name="stripe", queues="provider.stripe,push.stripe", processes=2),
+    # Threads: gateways take their time, and a push waits for its customer. Dozens may wait at once.
+    _Worker(name="jazz-cash", queues="provider.jazz_cash", threads=32),
+    _Worker(name="easy-paisa", queues="provider.easy_paisa", threads=32),
+    _Worker(name="pushes", queues="push.jazz_cash,push.easy_paisa", threads=64),
+    _Worker(name="mail", queues="mail,clock"),
+    _Worker(name="reconcile", queues="reconcile,invariants"),
+)
+
+
+def _with_children(worker: _Worker) -> Process:
+    """Let Celery's own process have the work done by others, which it watches."""
+    if worker.threads:
+        return _worker(worker, name=worker.name, pool=("--pool", "threads", "-c", str(worker.threads)))
+    return _worker(worker, name=worker.name, pool=("--pool", "prefork", "-c", str(worker.processes)))
+
+
+def _alone(worker: _Worker) -> Sequence[Process]:
+    """Let each process do its work itself: whoever forked it watches it (tasks/together.py)."""
+    if worker.threads:
+        return [_with_children(worker)]
+    names = [worker.name, *(f"{worker.name}-{number}" for number in range(2, worker.processes + 1))]
+    return [_worker(worker, name=name, pool=("--pool", "alone", "-c", "1")) for name in names]
+
+
+def _behind_the_front(site: Site, workers: Iterable[Process]) -> tuple[Process, ...]:
     return (
         Process(name="relay", command=(sys.executable, "-m", "tasks.relay"), up=Says("relay started")),
-        # A queue group a worker: a sick provider holds up neither the notices nor the mail.
-        _worker("notices", queues="notices", concurrency=1),
-        _worker("stripe", queues="provider.stripe,push.stripe", concurrency=2),
-        # Threads: gateways take their time, and a push waits for its customer. Dozens may wait at once.
-        _worker("jazz-cash", queues="provider.jazz_cash", concurrency=32, pool="threads"),
-        _worker("easy-paisa", queues="provider.easy_paisa", concurrency=32, pool="threads"),
-        _worker("pushes", queues="push.jazz_cash,push.easy_paisa", concurrency=64, pool="threads"),
-        _worker("mail", queues="mail,clock", concurrency=1),
-        _worker("reconcile", queues="reconcile,invariants", concurrency=1),
+        *workers,
         Process(
             name="beat",
             command=(*_CELERY, "tasks.app", "beat", "--schedule", str(site.directory / "beat-schedule"), *_LOUD),
@@ -138,12 +167,12 @@ def _web(site: Site) -> Process:
     )
 
 
-def _worker(name: str, *, queues: str, concurrency: int, pool: str = "prefork") -> Process:
+def _worker(worker: _Worker, *, name: str, pool: tuple[str, ...]) -> Process:
     return Process(
         name=f"worker-{name}",
         command=(
             *(*_CELERY, "tasks.tasks", "worker"),
-            *("-n", f"{name}@%h", "-Q", queues, "-c", str(concurrency), "--pool", pool),
+            *("-n", f"{name}@%h", "-Q", worker.queues, *pool),
             *("--without-mingle", "--without-gossip", *_LOUD),
         ),
         up=Says(f"{name}@{socket.gethostname()} ready."),

@@ -2,28 +2,31 @@
 
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 import pytest
+from celery import Celery
 
+from payproc.jobs import Kind
 from sandbox.stack.children import Children
 from sandbox.stack.ports import Ports
-from sandbox.stack.processes import processes
+from sandbox.stack.processes import Process, processes
 from sandbox.stack.running import prepared
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.processes
 
 LEFT_OUT = ("gateway", "web", "flower", "worker-jazz-cash", "worker-easy-paisa", "worker-pushes", "worker-reconcile")
-NAMES = {"relay", "notices", "stripe", "mail", "beat"}
+NAMES = {"relay", "notices", "stripe", "stripe-2", "mail", "beat"}
 
 
 @dataclass(frozen=True)
 class Group:
     children: Children
     log: Path
+    broker: str
 
     def pids(self) -> dict[str, int]:
         """Whoever was forked from the first, by its name."""
@@ -31,6 +34,12 @@ class Group:
 
     def kill(self, name: str) -> None:
         psutil.Process(self.pids()[name]).kill()
+
+    def tick(self) -> None:
+        """Send what beat sends, to the worker of the clock's queue."""
+        with Celery(broker=self.broker, set_as_current=False) as celery:
+            celery.config_from_object("celeryconfig")
+            celery.send_task("clock.tick", args=[Kind.DIGEST.value])
 
 
 def _unheard(_: str) -> None:
@@ -40,8 +49,14 @@ def _unheard(_: str) -> None:
 @pytest.fixture
 def group(place: Path) -> Iterator[Group]:
     with prepared(place / "var", Ports.free(), overrides={}, tell=_unheard) as (site, children):
-        children.start(processes(site, without=LEFT_OUT), tell=_unheard)
-        yield Group(children, site.log("tasks"))
+        children.start([_short_lived(each, "mail@") for each in processes(site, without=LEFT_OUT)], tell=_unheard)
+        yield Group(children, site.log("tasks"), broker=site.broker_url)
+
+
+def _short_lived(process: Process, name: str) -> Process:
+    """Let one of the workers give up its place after its first task, as after its thousandth."""
+    command = [f"{word} --max-tasks-per-child 1" if name in word else word for word in process.command]
+    return replace(process, command=tuple(command))
 
 
 def test_each_has_its_name_dies_alone_and_is_started_again(group: Group) -> None:
@@ -54,6 +69,17 @@ def test_each_has_its_name_dies_alone_and_is_started_again(group: Group) -> None
         name: pid for name, pid in before.items() if name != "notices"
     }
     wait_until(lambda: group.log.read_text().count("notices@") >= 2, what="its first words")
+
+
+def test_who_has_done_enough_is_followed_by_another_at_once(group: Group) -> None:
+    before = group.pids()["mail"]
+    group.tick()
+    wait_until(lambda: group.pids().get("mail", before) != before, what="another worker")
+    assert "it is started again" not in group.log.read_text()
+
+
+def test_each_of_them_does_its_work_itself(group: Group) -> None:
+    assert [psutil.Process(pid).children() for pid in group.pids().values()] == [[] for _ in NAMES]
 
 
 def test_all_stop_when_the_first_is_told_to(group: Group) -> None:
