@@ -32,7 +32,7 @@ class Mailing(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """Settings, database, providers and the way mail leaves. Make it after a fork."""
+    """Settings, database, providers and the way mail leaves. Use it after a fork only."""
 
     settings: Settings
     database: Database

@@ -36,7 +36,7 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 (any setting, b
 
 
 def application_from(settings: Settings, *, pools: Pools) -> Application:
-    """Put an application together; nothing is connected until it is used. Do it after a fork."""
+    """Put an application together; nothing is connected until it is used, so a fork may use its parent's."""
     database = Database(settings.database_url, pool_size=pools.transactions, statements=pools.statements)
     return Application(
         settings=settings,

@@ -16,20 +16,28 @@ from tasks.app import or_exit
 from tasks.time_limit import raise_as_ours
 
 _making = threading.Lock()
+_inherited: list[Application] = []
 
 
 @functools.cache
 def _application_of(_pid: int) -> Application:
+    if _inherited:
+        return _inherited[0]
     found = load_settings()
     logs.configure(found)
     return application_from(found, pools=worker_pools(found))
 
 
 def application() -> Application:
-    """Return this process's application. A fork has another number, so it makes its own and shares no socket."""
+    """Return this process's application: it makes its own, or uses what it inherited, and shares no socket."""
     # A cache does not wait for a first caller: thirty threads would make thirty applications, each with its pool.
     with _making:
         return _application_of(os.getpid())
+
+
+def bequeath(made: Application) -> None:
+    """Have each process that is forked from this one use what is put together here, and connected to nothing yet."""
+    _inherited[:] = [made]
 
 
 @worker_init.connect

@@ -172,16 +172,26 @@ class _Rounds:
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
     try:
         found = settings.servers()
         check_room(found)
     except SettingsInvalid as invalid:
         sys.exit("payproc relay cannot start:\n" + "\n".join(f"  {problem}" for problem in invalid.problems))
     logs.configure(found)
-    run(Relay(settings=found, database=Database(found.database_url, pool_size=1, statements=1)), stop)
+    serve(relay_of(found))
+
+
+def relay_of(found: Servers) -> Relay:
+    """Return what a relay works with; nothing is connected until it is used."""
+    return Relay(settings=found, database=Database(found.database_url, pool_size=1, statements=1))
+
+
+def serve(app: Dispatching) -> None:
+    """Run until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    run(app, stop)
 
 
 if __name__ == "__main__":

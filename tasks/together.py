@@ -6,15 +6,17 @@ shared, which is most of what each holds. Each is a process of its own all the s
 
 import gc
 import os
+import platform
 import shlex
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import structlog
 from celery.concurrency import ALIASES
@@ -22,31 +24,36 @@ from celery.signals import worker_init
 from sqlalchemy.orm import configure_mappers
 
 from payproc.bootstrap import application_from, load_settings
+from payproc.database.engine import PASSING_TROUBLE, Database
 from payproc.operations import logs
+from payproc.settings import Settings
 from payproc.settings.connections import worker_pools
 from tasks import relay
-from tasks.process import check
+from tasks.process import bequeath, check
 from tasks.tasks import app
 
 log = structlog.get_logger()
 
+Start = Callable[[], object]
+
 # Whatever fails at once does so again.
 _PAUSE_SECONDS = 1.0
 _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-# What Celery's workers import as they begin.
+# What Celery's workers and beat import as they begin.
 _LATE = (
-    *("celery.app.amqp", "celery.app.control", "celery.app.events", "celery.app.log", "celery.apps.worker"),
-    *("celery.bin.celery", "billiard.pool", "celery.concurrency.thread", "celery.worker.autoscale", "tasks.alone"),
-    *("celery.worker.components", "celery.worker.consumer", "celery.worker.consumer.delayed_delivery"),
-    *("celery.worker.loops", "celery.worker.pidbox", "celery.worker.strategy", "kombu.transport.redis"),
+    *("billiard.pool", "celery.app.amqp", "celery.app.control", "celery.app.events", "celery.app.log"),
+    *("celery.apps.beat", "celery.apps.worker", "celery.bin.celery", "celery.concurrency.thread"),
+    *("celery.worker.autoscale", "celery.worker.components", "celery.worker.consumer"),
+    *("celery.worker.consumer.delayed_delivery", "celery.worker.loops", "celery.worker.pidbox"),
+    *("celery.worker.strategy", "kombu.transport.redis", "tasks.alone"),
 )
 
 
 class Together:
-    """One process is forked for each of `commands`, and another where it has ended."""
+    """One process is forked for each of the commands, which `starts` names, and another where it has ended."""
 
-    def __init__(self, commands: Sequence[str]) -> None:
-        self._commands = commands
+    def __init__(self, starts: Mapping[str, Start]) -> None:
+        self._starts = starts
         self._running: dict[int, str] = {}
         self._stopping = False
 
@@ -54,7 +61,7 @@ class Together:
         """Return when all have been told to stop, and have."""
         for number in _STOPS:
             signal.signal(number, self._pass_on)
-        for command in self._commands:
+        for command in self._starts:
             self._start(command)
         while self._running:
             pid, status = os.wait()
@@ -72,7 +79,7 @@ class Together:
         if not self._stopping:
             pid = os.fork()
             if pid == 0:
-                _become(command)
+                _become(command, self._starts[command])
             self._running[pid] = command
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
 
@@ -82,17 +89,14 @@ class Together:
             os.kill(pid, number)
 
 
-def _become(command: str) -> NoReturn:
+def _become(command: str, start: Start) -> NoReturn:
     with suppress(OSError):
         # All have the same command line; so ps and top tell them apart.
         Path("/proc/self/comm").write_text(_title(command))
     for number in _STOPS:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
-    if command == "relay":
-        relay.main()
-        sys.exit()
-    app.start(shlex.split(command))
+    start()
     sys.exit()
 
 
@@ -101,29 +105,90 @@ def _title(command: str) -> str:
     return words[words.index("-n") + 1].partition("@")[0] if "-n" in words else words[0]
 
 
-def _prepare() -> None:
-    """Have in memory what each will need, in pages that stay as they are."""
+class _Told:
+    """Stands where Celery's command line makes a worker, or beat, and starts it: it keeps what that is told."""
+
+    exitcode = 0
+
+    def __init__(self, kept: dict[str, Any], /, **told: Any) -> None:  # noqa: ANN401 (Celery's options)
+        kept.update(told)
+
+    def start(self) -> None:
+        """Do nothing."""
+
+    run = start
+
+
+def _start_of(command: str, settings: Settings) -> Start:
+    """Return what a command comes to: what is read and put together here, no process does for itself."""
+    if command == "relay":
+        made = relay.relay_of(settings)
+        _connect_once(made.database)
+        return partial(relay.serve, made)
+    words = shlex.split(command)
+    match words[0]:
+        case "worker":
+            return partial(_work, **_told("Worker", words))
+        case "beat":
+            return partial(_tick, **_told("Beat", words))
+        case _:
+            return partial(app.start, words)
+
+
+def _told(program: str, words: list[str]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    setattr(app, program, partial(_Told, kept))
+    app.start(words)
+    delattr(app, program)
+    return kept
+
+
+def _work(**told: Any) -> None:  # noqa: ANN401 (Celery's options)
+    worker = app.Worker(**told)
+    worker.start()
+    sys.exit(worker.exitcode)
+
+
+def _tick(**told: Any) -> None:  # noqa: ANN401 (Celery's options)
+    app.Beat(**told).run()
+
+
+def _connect_once(database: Database) -> None:
+    """Have the driver and the dialect know their server. Whoever is forked opens connections of its own."""
+    with suppress(*PASSING_TROUBLE):
+        database.room()
+    database.dispose()
+
+
+def _prepared(commands: list[str]) -> dict[str, Start]:
+    """Have in memory what each will need, in pages that stay as they are; return what each command comes to."""
     # Before Celery's command line reads which pools there are.
     ALIASES["alone"] = "tasks.alone:TaskPool"
     for name in _LATE:
         import_module(name)
     settings = load_settings()
     logs.configure(settings)
-    # Nobody's: what it imports and puts together for good is there for those that each process makes for itself.
-    application_from(settings, pools=worker_pools(settings))
+    made = application_from(settings, pools=worker_pools(settings))
+    _connect_once(made.database)
+    bequeath(made)
     configure_mappers()
     app.finalize()
+    app.loader.init_worker()
+    # Celery's banner asks for both.
+    assert app.backend
+    platform.platform()
+    starts = {command: _start_of(command, settings) for command in commands}
     # A collection writes into every object that it looks at, and a page that is written is shared no more.
     gc.collect()
     gc.freeze()
+    return starts
 
 
 def main() -> None:
     """Run until SIGTERM, SIGINT or SIGQUIT, which go on to each process."""
     check()
     worker_init.disconnect(check)
-    _prepare()
-    Together(sys.argv[1:]).run()
+    Together(_prepared(sys.argv[1:])).run()
 
 
 if __name__ == "__main__":

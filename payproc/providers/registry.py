@@ -23,7 +23,7 @@ PROVIDERS: dict[PaymentMethod, Registration[Any]] = {
 
 
 def build(settings: Settings, *, on_change: OnChange = ignore_change) -> Mapping[PaymentMethod, Provider]:
-    """Make every provider that is set up. Do it after a fork: their HTTP sessions hold sockets.
+    """Make every provider that is set up. Call none before a fork: their HTTP sessions hold sockets from then on.
 
     `on_change` hears when a provider's circuit breaker opens or closes.
     """
