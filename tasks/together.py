@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import structlog
+from celery.bin.base import CLIContext
 from celery.concurrency import ALIASES
 from celery.signals import worker_init
+from click import Context, Group
 from sqlalchemy.orm import configure_mappers
 
 from payproc.bootstrap import application_from, load_settings
@@ -42,11 +44,15 @@ _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 # What Celery's workers and beat import as they begin.
 _LATE = (
     *("billiard.pool", "celery.app.amqp", "celery.app.control", "celery.app.events", "celery.app.log"),
-    *("celery.apps.beat", "celery.apps.worker", "celery.bin.celery", "celery.concurrency.thread"),
+    *("celery.apps.beat", "celery.apps.worker", "celery.concurrency.thread"),
     *("celery.worker.autoscale", "celery.worker.components", "celery.worker.consumer"),
     *("celery.worker.consumer.delayed_delivery", "celery.worker.loops", "celery.worker.pidbox"),
     *("celery.worker.strategy", "kombu.transport.redis", "tasks.alone"),
 )
+
+
+# Celery's own command line would load every command there is, and a shell for them.
+_COMMANDS = {"worker": "celery.bin.worker", "beat": "celery.bin.beat", "flower": "flower.command"}
 
 
 class Together:
@@ -132,15 +138,22 @@ def _start_of(command: str, settings: Settings) -> Start:
         case "beat":
             return partial(_tick, **_told("Beat", words))
         case _:
-            return partial(app.start, words)
+            return partial(_run, words)
 
 
 def _told(program: str, words: list[str]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     setattr(app, program, partial(_Told, kept))
-    app.start(words)
+    _run(words)
     delattr(app, program)
     return kept
+
+
+def _run(words: list[str]) -> None:
+    name, *options = words
+    celery = Context(Group("celery"), obj=CLIContext(app=app, no_color=False, workdir=None))
+    command = getattr(import_module(_COMMANDS[name]), name)
+    command.main(options, prog_name=name, parent=celery, standalone_mode=False)
 
 
 def _work(**told: Any) -> None:  # noqa: ANN401 (Celery's options)
