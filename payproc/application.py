@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from email.message import EmailMessage
 from functools import cached_property
 from typing import Protocol
 
@@ -16,10 +15,19 @@ from payproc.providers.base import Provider
 from payproc.settings import Settings
 
 
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """A mail as it leaves: octets in lines that end as the wire's do, headers first."""
+
+    sender: str
+    recipient: str
+    content: bytes
+
+
 class Posting(Protocol):
     """A connection by which mail leaves."""
 
-    def post(self, message: EmailMessage) -> None:
+    def post(self, letter: Letter) -> None:
         """Hand one mail over."""
 
 

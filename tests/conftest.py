@@ -21,7 +21,7 @@ from sandbox.stack.servers import Postgres, start_postgres, stop_postgres
 from sandbox.stack.stale_processes import watched
 from tests.support.configuration import settings_of_a_test
 from tests.support.databases import DatabaseRing, create_database, migrate
-from tests.support.mailbox import Outgoing
+from tests.support.mailbox import Outgoing, parsed
 
 pytest_plugins = [
     "tests.support.world",
@@ -89,7 +89,7 @@ def settings(database_url: str) -> Settings:
 
 @pytest.fixture
 def posted() -> list[EmailMessage]:
-    """Mail that left the building."""
+    """Mail that left the building, as its reader has it."""
     return []
 
 
@@ -97,9 +97,8 @@ def posted() -> list[EmailMessage]:
 def app(settings: Settings, posted: list[EmailMessage]) -> Iterator[Application]:
     """An application over a clean database; when the test is over every invariant must hold."""
     database = Database(settings.database_url)
-    yield Application(
-        settings=settings, database=database, providers=registry.build(settings), mailer=Outgoing(posted.append)
-    )
+    mailer = Outgoing(lambda letter: posted.append(parsed(letter)))
+    yield Application(settings=settings, database=database, providers=registry.build(settings), mailer=mailer)
     with database.transaction() as session:
         broken = broken_invariants(session)
     database.dispose()

@@ -5,14 +5,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from email.message import EmailMessage
 
 from sqlalchemy import ColumnElement, Row, String, any_, exists, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from payproc import jobs
-from payproc.application import Application
+from payproc.application import Application, Letter
 from payproc.database.deferring import deferring
 from payproc.database.engine import PASSING_TROUBLE, transaction_time
 from payproc.database.models import Email, Payment, ReviewKind, User
@@ -42,7 +41,7 @@ class _Composed:
     """A mail that is ready to go, and its job."""
 
     job: jobs.Claimed
-    message: EmailMessage
+    letter: Letter
 
 
 def send_mail(app: Application, job: jobs.Claimed) -> None:
@@ -84,11 +83,11 @@ def _compose_all(app: Application, claimed: Sequence[jobs.Claimed], failed: Fail
                 email.withdrawn_at = transaction_time(session)
             else:
                 try:
-                    message = compose(session, email, settings=app.settings)
+                    letter = compose(session, email, settings=app.settings)
                 except MailRefused as refused:
                     failed[job.id] = refused
                 else:
-                    composed.append(_Composed(job=job, message=message))
+                    composed.append(_Composed(job=job, letter=letter))
         del beside
     return composed
 
@@ -133,7 +132,7 @@ def _hand_over(app: Application, composed: Sequence[_Composed], failed: Failures
                 job = waiting[0].job
                 try:
                     jobs.check_held(job)
-                    server.post(waiting[0].message)
+                    server.post(waiting[0].letter)
                 except ConnectionLost:
                     raise
                 except (MailRefused, MailUnavailable, jobs.LeaseLost) as trouble:

@@ -2,15 +2,12 @@
 
 The standard library decodes what it is given before it folds it: a name such as `=?utf-8?q?x=0D=0ASubject:_Hello?=`
 holds no line break until then, and a header and a body of its writer's choosing afterwards. So what is not plain is
-encoded here, nothing is decoded or folded on the way out, and the finished mail is read once more as its reader will.
+encoded here, nothing is decoded or folded on the way out, and each line is looked at once more before it leaves.
 """
 
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from email.message import EmailMessage
-from email.parser import Parser
-from email.policy import EmailPolicy, default
 
 from payproc.domain.phrases import one_line, shortened
 from payproc.mail.smtp import MailRefused
@@ -27,24 +24,10 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9 '-]*")
 _ATOM = r"[^\x00-\x20\x7f()<>@,;:\\\".\[\]]+"
 _ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_ATOM}(?:\.{_ATOM})*")
 _LONGEST_ADDRESS = 254
-# What Python's readers, and ours, would decode.
+# What Python's readers, and ours, would decode; and a line of what we encode.
 _ENCODED = "=?"
-
-
-class _Verbatim(EmailPolicy):
-    def header_store_parse(self, name: str, value: str) -> tuple[str, str]:
-        return name, value
-
-    def header_fetch_parse(self, name: str, value: str) -> str:
-        # Whoever writes a mail down asks each part forty times for its type, and each answer would be parsed anew.
-        if name.lower().startswith("content-"):
-            return value
-        read: str = super().header_fetch_parse(name, value)
-        return read
-
-
-# `utf8`: an address may need it. All else is plain by then, and without it newer releases would fold it anew.
-_VERBATIM = _Verbatim(linesep="\r\n", refold_source="none", utf8=True)
+_WORD = re.compile(r"=\?utf-8\?B\?[A-Za-z0-9+/]+={0,2}\?=")
+_FOLD = "\r\n "
 
 
 def display_name(name: str) -> str:
@@ -62,7 +45,7 @@ def mailbox(name: str, address: str) -> str:
     shown = display_name(name)
     if not shown:
         return f"<{address}>"
-    return f"{shown if _PLAIN_NAME.fullmatch(shown) else _encoded(shown)}\r\n <{address}>"
+    return f"{shown if _PLAIN_NAME.fullmatch(shown) else _encoded(shown)}{_FOLD}<{address}>"
 
 
 def text(name: str, words: str) -> str:
@@ -71,26 +54,21 @@ def text(name: str, words: str) -> str:
     return words if fits and _PLAIN_TEXT.fullmatch(words) and _ENCODED not in words else _encoded(words)
 
 
-def with_headers(headers: Mapping[str, str]) -> EmailMessage:
-    """Begin a mail whose headers leave as they stand here."""
-    message = EmailMessage(policy=_VERBATIM)
-    for name, value in headers.items():
-        message[name] = value
-    return message
+def block(headers: Mapping[str, str]) -> bytes:
+    """Write headers as they leave.
 
-
-def check(message: EmailMessage, *, names: tuple[str, ...], recipient: str) -> None:
-    """Read the finished mail as its reader will: these headers and no others, and one recipient.
-
-    Raises MailRefused.
+    Raises MailRefused where one would not be read as it is written: as one header, and as these words.
     """
-    # No further than the blank line where they end: what a body says is no header, and to read it took longer than to
-    # write it.
-    head = message.as_bytes().decode()
-    read = Parser(EmailMessage, policy=default).parsestr(head, headersonly=True)
-    addressed = [address.addr_spec for address in read["To"].addresses]
-    if tuple(read.keys()) != names or addressed != [recipient]:
-        raise MailRefused("The mail would say something else than we wrote.")
+    for value in headers.values():
+        first, *others = value.split(_FOLD)
+        if not (_is_read_as_it_is(first) and all(line and _is_read_as_it_is(line) for line in others)):
+            raise MailRefused("The mail would say something else than we wrote.")
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+
+
+def _is_read_as_it_is(line: str) -> bool:
+    # Neither the end of a line nor any other sign that cannot be seen, and no word that a reader would decode but ours.
+    return line.isprintable() and (_ENCODED not in line or _WORD.fullmatch(line) is not None)
 
 
 def _is_address(address: str) -> bool:
@@ -106,4 +84,4 @@ def _encoded(words: str) -> str:
         if len(pieces[-1]) + len(octets) > _OCTETS_OF_A_WORD:
             pieces.append(b"")
         pieces[-1] += octets
-    return "\r\n ".join(f"=?utf-8?B?{b64encode(piece).decode()}?=" for piece in pieces)
+    return _FOLD.join(f"=?utf-8?B?{b64encode(piece).decode()}?=" for piece in pieces)

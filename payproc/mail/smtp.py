@@ -5,10 +5,11 @@ import smtplib
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
+from payproc.application import Letter
 from payproc.errors import PayprocError
+from payproc.mail.handover import hand_over
 
 _TIMEOUT_SECONDS = 10
 _PERMANENT_FROM = 500
@@ -105,13 +106,14 @@ class MailConnection:
     def __init__(self, server: smtplib.SMTP) -> None:
         self._server = server
 
-    def post(self, message: EmailMessage) -> None:
+    def post(self, letter: Letter) -> None:
         """Hand one mail over. On return the server has taken responsibility for it.
 
         Raises MailTrouble, MailUnavailable or MailRefused: these are about this mail, and the next may be tried. After
         ConnectionLost none need be.
         """
-        _hand_over(self._server, message)
+        with _troubles_of_one_mail():
+            hand_over(self._server, letter)
 
 
 def _verified() -> ssl.SSLContext:
@@ -147,11 +149,10 @@ def _session_troubles() -> Iterator[None]:
         raise _down(down) from down
 
 
-def _hand_over(server: smtplib.SMTP, message: EmailMessage) -> None:
-    [sender], [recipient] = (message[name].addresses for name in ("From", "To"))
-    options = () if recipient.addr_spec.isascii() else ("SMTPUTF8",)
+@contextmanager
+def _troubles_of_one_mail() -> Iterator[None]:
     try:
-        server.sendmail(sender.addr_spec, [recipient.addr_spec], message.as_bytes(), mail_options=options)
+        yield
     except smtplib.SMTPRecipientsRefused as refused:
         [(code, said)] = refused.recipients.values()
         raise _of_one_mail(code, said, plain=_NO_MAILBOX) from refused

@@ -3,6 +3,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 
+from payproc.application import Letter
 from payproc.database.models import Payment, User
 from payproc.domain.states import PaymentStatus
 from payproc.mail.smtp import MailRefused, MailUnavailable
@@ -22,7 +23,7 @@ def test_a_mail_server_that_is_down_delays_the_receipt_and_not_the_payment(
 ) -> None:
     payment = paid(world)
 
-    def down(_: EmailMessage) -> None:
+    def down(_: Letter) -> None:
         raise MailUnavailable("down")
 
     replace(world, app=replace(world.app, mailer=Outgoing(down))).drain()
@@ -38,7 +39,7 @@ def test_a_mail_server_that_is_down_delays_the_receipt_and_not_the_payment(
 def test_a_mail_that_is_refused_for_good_goes_to_a_person(world: World) -> None:
     payment = paid(world)
 
-    def refuse(_: EmailMessage) -> None:
+    def refuse(_: Letter) -> None:
         raise MailRefused("no such mailbox (550)")
 
     replace(world, app=replace(world.app, mailer=Outgoing(refuse))).drain()

@@ -12,7 +12,7 @@ from email.policy import default
 from sqlalchemy import select, text, update
 
 from payproc import jobs
-from payproc.application import Application
+from payproc.application import Application, Letter
 from payproc.database.models import (
     Dispute,
     Email,
@@ -51,7 +51,7 @@ _NO_JOBS = "UPDATE jobs SET state = 'done' WHERE kind = 'payment.start'"
 class Outgoing:
     """A way mail leaves: each is handed to `post`, whatever connection it would have gone by."""
 
-    post: Callable[[EmailMessage], None]
+    post: Callable[[Letter], None]
 
     @contextmanager
     def connection(self) -> Iterator["Outgoing"]:
@@ -196,10 +196,12 @@ class Mailbox:
 
     def read(self, kind: EmailKind) -> EmailMessage:
         """Compose the first mail of a kind and read it as a mail reader would: from its bytes."""
+        return parsed(self.composed(kind))
+
+    def composed(self, kind: EmailKind) -> Letter:
         email = self.emails(kind)[0]
         with self.app.database.transaction() as session:
-            composed = compose.compose(session, email, settings=self.app.settings)
-        return parsed(composed)
+            return compose.compose(session, email, settings=self.app.settings)
 
     def payment_of(self, kind: EmailKind) -> Payment:
         """Return the payment that the first mail of a kind is about."""
@@ -214,9 +216,9 @@ class Mailbox:
 _FAR = datetime(2100, 1, 1, tzinfo=UTC)
 
 
-def parsed(message: EmailMessage) -> EmailMessage:
+def parsed(letter: Letter) -> EmailMessage:
     """Read a mail from what goes over the wire."""
-    found = message_from_bytes(message.as_bytes(), policy=default)
+    found = message_from_bytes(letter.content, policy=default)
     assert isinstance(found, EmailMessage)
     return found
 

@@ -7,7 +7,7 @@ from payproc.database.models import EmailKind, ReviewKind
 from payproc.jobs import Kind
 from payproc.mail.digest import LISTED
 from payproc.operations import clock
-from tests.support.mailbox import Mailbox, parsed, part
+from tests.support.mailbox import Mailbox, part
 
 HOUR = timedelta(hours=1)
 # Past every review that a test opens, by more than the longest transaction.
@@ -28,7 +28,7 @@ def opened_at(mailbox: Mailbox, subject: str, at: datetime) -> None:
 
 
 def read(posted: list[EmailMessage]) -> list[str]:
-    return [part(parsed(message), "plain") for message in posted]
+    return [part(message, "plain") for message in posted]
 
 
 def test_two_clocks_send_one_digest(mailbox: Mailbox, posted: list[EmailMessage]) -> None:

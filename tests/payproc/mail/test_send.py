@@ -6,6 +6,7 @@ import pytest
 import requests
 from sqlalchemy import select, text
 
+from payproc.application import Letter
 from payproc.database.models import EmailKind, Job, JobState, Payment, Review, ReviewKind
 from payproc.domain.states import DisputeStatus, Fact, RefundStatus
 from payproc.jobs import Kind
@@ -106,7 +107,7 @@ def test_a_digest_whose_questions_were_answered_is_withdrawn(mailbox: Mailbox, p
 def test_a_run_that_lost_its_lease_while_the_mail_server_thought_writes_nothing(mailbox: Mailbox) -> None:
     mailbox.payment(Fact.PAID)
 
-    def slow(_: EmailMessage) -> None:
+    def slow(_: Letter) -> None:
         with mailbox.app.database.transaction() as session:
             session.execute(text("UPDATE jobs SET lease_token = gen_random_uuid() WHERE kind = 'mail.send'"))
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from email.message import EmailMessage
 from typing import Self
 
 import pytest
@@ -15,7 +14,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from payproc import jobs
-from payproc.application import Posting
+from payproc.application import Letter, Posting
 from payproc.database.engine import Database
 from payproc.database.models import Email, Job, JobState, ReviewKind
 from payproc.domain.states import Fact
@@ -74,10 +73,10 @@ class Watched:
         self.connections += 1
         with self.mailer.connection() as server:
 
-            def post(message: EmailMessage) -> None:
+            def post(letter: Letter) -> None:
                 self.handed += 1
                 self.before(self.handed)
-                server.post(message)
+                server.post(letter)
 
             yield Outgoing(post)
 

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -13,16 +12,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from payproc.application import Letter
 from payproc.errors import PayprocError
-from payproc.mail.headers import mailbox, with_headers
 from payproc.mail.smtp import ConnectionLost, Mailer, MailRefused, MailTrouble, MailUnavailable
 from sandbox.faults.orders import Faults
 from sandbox.mail.catcher import Mailbox, MailCatcher
 from sandbox.store import Store
 
+# To one of them a mail's commands are sent at once (RFC 2920).
+ONE_BY_ONE = b"250-hello\r\n250 AUTH PLAIN"
+AT_ONCE = b"250-hello\r\n250-PIPELINING\r\n250 AUTH PLAIN"
+BOTH = pytest.mark.parametrize("ehlo", [ONE_BY_ONE, AT_ONCE], ids=["one by one", "at once"])
 REPLIES = {
     b"HELLO": b"220 here",
-    b"EHLO": b"250-hello\r\n250 AUTH PLAIN",
+    b"EHLO": ONE_BY_ONE,
     b"AUTH": b"235 welcome",
     b"MAIL": b"250 ok",
     b"RCPT": b"250 ok",
@@ -34,7 +37,10 @@ REPLIES = {
 
 
 class ScriptedServer(socketserver.ThreadingTCPServer):
-    """A mail server that answers each command as it is told, and says goodbye badly. `commands` is what it heard."""
+    """A mail server that answers each command as it is told, and says goodbye badly.
+
+    `commands` and `text` are what it heard. Where it `waits` it says nothing to a mail before it has all its commands.
+    """
 
     daemon_threads = True
 
@@ -42,25 +48,29 @@ class ScriptedServer(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Scripted)
         self.replies = {**REPLIES, **replies}
         self.commands: list[bytes] = []
+        self.text = b""
+        self.waits = False
 
 
 class _Scripted(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         assert isinstance(self.server, ScriptedServer)
-        replies, in_text = self.server.replies, False
-        self._say(replies[b"HELLO"])
+        replies, in_text, unsaid = self.server.replies, False, b""
+        self.wfile.write(replies[b"HELLO"] + b"\r\n")
         for line in self.rfile:
             command = line[:4].upper()
             if not in_text:
                 self.server.commands.append(line.rstrip())
-                self._say(replies[command])
-                in_text = command == b"DATA" and replies[command].startswith(b"354")
+                said = replies.get(line.rstrip(), replies[command])
+                unsaid += said + b"\r\n"
+                in_text = command == b"DATA" and said.startswith(b"354")
             elif line == b".\r\n":
-                self._say(replies[b"TEXT"])
-                in_text = False
-
-    def _say(self, reply: bytes) -> None:
-        self.wfile.write(reply + b"\r\n")
+                unsaid, in_text = replies[b"TEXT"] + b"\r\n", False
+            else:
+                self.server.text += line
+            if not (self.server.waits and command in (b"MAIL", b"RCPT")):
+                self.wfile.write(unsaid)
+                unsaid = b""
 
 
 @contextmanager
@@ -75,15 +85,18 @@ def server(**replies: bytes) -> Iterator[ScriptedServer]:
             thread.join()
 
 
-def mail(to: str = "amina@example.com") -> EmailMessage:
-    message = with_headers({"From": mailbox("", "shop@example.com"), "To": mailbox("Amina Khan", to)})
-    message.set_content("thank you")
-    return message
+def mail(to: str = "amina@example.com", *, text: str = "thank you") -> Letter:
+    content = f"From: <shop@example.com>\r\nTo: <{to}>\r\n\r\n{text}\r\n".encode()
+    return Letter(sender="shop@example.com", recipient=to, content=content)
 
 
-def post(url: str, message: EmailMessage) -> None:
+def post(url: str, letter: Letter) -> None:
     with Mailer(url).connection() as server:
-        server.post(message)
+        server.post(letter)
+
+
+def url(running: ScriptedServer) -> str:
+    return f"smtp://127.0.0.1:{running.server_address[1]}"
 
 
 def meets(running: ScriptedServer, *, login: str = "") -> type[PayprocError] | None:
@@ -94,9 +107,69 @@ def meets(running: ScriptedServer, *, login: str = "") -> type[PayprocError] | N
     return None
 
 
-def test_a_mail_that_was_taken_is_sent_whatever_the_goodbye() -> None:
-    with server() as running:
+def meet(running: ScriptedServer, *letters: Letter) -> list[type[PayprocError] | None]:
+    """What becomes of letters on one connection."""
+    found: list[type[PayprocError] | None] = []
+    with Mailer(url(running)).connection() as server:
+        for letter in letters:
+            try:
+                server.post(letter)
+            except PayprocError as error:
+                found.append(type(error))
+            else:
+                found.append(None)
+    return found
+
+
+@BOTH
+def test_a_mail_that_was_taken_is_sent_whatever_the_goodbye(ehlo: bytes) -> None:
+    with server(EHLO=ehlo) as running:
         assert meets(running) is None
+        assert running.commands[1:] == [b"mail FROM:<shop@example.com>", b"rcpt TO:<amina@example.com>", b"data"]
+
+
+def test_a_mails_commands_are_sent_at_once_where_that_is_offered() -> None:
+    with server(EHLO=AT_ONCE) as running:
+        running.waits = True
+        assert meet(running, mail(), mail()) == [None, None]
+
+
+@BOTH
+def test_a_line_that_is_a_dot_does_not_end_a_mail(ehlo: bytes) -> None:
+    with server(EHLO=ehlo) as running:
+        assert meet(running, mail(text="one\r\n.\r\n..two\r\n.")) == [None]
+        assert running.text.endswith(b"\r\n\r\none\r\n..\r\n...two\r\n..\r\n")
+
+
+@BOTH
+def test_a_size_that_the_server_wants_to_know_is_told(ehlo: bytes) -> None:
+    with server(EHLO=ehlo.replace(b"AUTH PLAIN", b"SIZE 1000000")) as running:
+        assert meet(running, mail()) == [None]
+        assert running.commands[1] == f"mail FROM:<shop@example.com> size={len(mail().content)}".encode()
+
+
+@BOTH
+@pytest.mark.parametrize("said", [b"550 5.1.1 No such user", b"450 4.2.0 Greylisted"])
+def test_a_recipient_who_is_refused_leaves_the_connection_to_the_next_mail(ehlo: bytes, said: bytes) -> None:
+    # This server says "go on" to DATA all the same: what goes on must be nobody's mail.
+    with server(EHLO=ehlo, **{"rcpt TO:<nobody@example.com>": said}) as running:
+        found = meet(running, mail(), mail("nobody@example.com", text="for nobody"), mail())
+        assert found == [None, MailRefused if said.startswith(b"5") else MailUnavailable, None]
+        assert b"for nobody" not in running.text
+
+
+@BOTH
+@pytest.mark.parametrize("said", [b"421 4.3.2 Closing", b"what did you say"])
+def test_a_server_that_hangs_up_or_babbles_in_the_middle_is_asked_nothing_more(ehlo: bytes, said: bytes) -> None:
+    # After what is no reply nobody would know which of its words is about which mail.
+    with server(EHLO=ehlo, **{"rcpt TO:<nobody@example.com>": said}) as running:
+        assert meet(running, mail("nobody@example.com"), mail()) == [MailUnavailable, ConnectionLost]
+        assert running.text == b""
+
+
+def test_an_address_that_would_be_a_command_is_not_sent() -> None:
+    with server(EHLO=AT_ONCE) as running:
+        assert meet(running, mail("x@example.com>\r\nrcpt TO:<y@example.com"), mail()) == [MailRefused, None]
         assert running.commands[1:] == [b"mail FROM:<shop@example.com>", b"rcpt TO:<amina@example.com>", b"data"]
 
 
@@ -129,8 +202,11 @@ def test_a_server_that_is_not_there_is_trouble_for_every_mail() -> None:
     ],
     ids=lambda replies: next(f"{name} {said.decode()[:20]}" for name, said in replies.items()),
 )
-def test_a_no_to_login_sender_session_or_quota_is_no_refusal_of_the_mail(replies: dict[str, bytes]) -> None:
-    with server(**replies) as running, pytest.raises(MailTrouble) as trouble:
+@BOTH
+def test_a_no_to_login_sender_session_or_quota_is_no_refusal_of_the_mail(
+    ehlo: bytes, replies: dict[str, bytes]
+) -> None:
+    with server(**{"EHLO": ehlo, **replies}) as running, pytest.raises(MailTrouble) as trouble:
         post(f"smtp://127.0.0.1:{running.server_address[1]}", mail())
     assert trouble.value.refused
 
@@ -148,20 +224,23 @@ def test_a_no_to_login_sender_session_or_quota_is_no_refusal_of_the_mail(replies
     ],
     ids=lambda replies: next(f"{name} {said.decode()[:20]}" for name, said in replies.items()),
 )
-def test_a_no_to_the_mailbox_or_the_message_is_final(replies: dict[str, bytes]) -> None:
-    with server(**replies) as running:
+@BOTH
+def test_a_no_to_the_mailbox_or_the_message_is_final(ehlo: bytes, replies: dict[str, bytes]) -> None:
+    with server(EHLO=ehlo, **replies) as running:
         assert meets(running) is MailRefused
 
 
 @pytest.mark.parametrize("replies", [{"RCPT": b"450 4.2.0 Greylisted"}, {"TEXT": b"451 4.3.0 Try again later"}])
-def test_a_later_said_of_one_mail_is_of_that_mail_alone(replies: dict[str, bytes]) -> None:
-    with server(**replies) as running:
+@BOTH
+def test_a_later_said_of_one_mail_is_of_that_mail_alone(ehlo: bytes, replies: dict[str, bytes]) -> None:
+    with server(EHLO=ehlo, **replies) as running:
         assert meets(running) is MailUnavailable
 
 
 @pytest.mark.parametrize("replies", [{"HELLO": b"421 4.3.2 Busy"}, {"MAIL": b"451 4.7.1 Too fast"}])
-def test_a_later_said_of_the_session_passes_by_itself(replies: dict[str, bytes]) -> None:
-    with server(**replies) as running, pytest.raises(MailTrouble) as trouble:
+@BOTH
+def test_a_later_said_of_the_session_passes_by_itself(ehlo: bytes, replies: dict[str, bytes]) -> None:
+    with server(EHLO=ehlo, **replies) as running, pytest.raises(MailTrouble) as trouble:
         post(f"smtp://127.0.0.1:{running.server_address[1]}", mail())
     assert not trouble.value.refused
 
