@@ -7,8 +7,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, String, Uuid, case, column, false, func, literal, null, select, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.orm import Session
 
 from payproc.database.deferring import defer
@@ -22,19 +21,6 @@ from payproc.jobs.kinds import Kind
 MOST_CRASHES = 5
 _LONGEST_RETRY = timedelta(minutes=10)
 _TAKEN_OVER = "Another run has claimed this job."
-# What a run needs to know of its job.
-_CLAIMED = (
-    Job.id,
-    Job.kind,
-    Job.queue,
-    Job.subject,
-    Job.lease_token,
-    Job.payload,
-    Job.attempts,
-    Job.crashes,
-    Job.created_at,
-    Job.started_at,
-)
 
 
 class LeaseLost(PayprocError):
@@ -66,6 +52,32 @@ class Claimed:
     hold: Hold
 
 
+# The jobs that are still held under these tokens, locked in the order of their ids, as whoever takes several does: a
+# worker that finishes a message and one that claims the same jobs after it would each wait for the other. Written out,
+# for the builder of statements took longer over it than PostgreSQL; as arrays, which is one statement for any number.
+_HELD = """ANY (ARRAY (
+    SELECT jobs.id FROM jobs
+    JOIN unnest(CAST(:ids AS text[]), CAST(:tokens AS uuid[])) AS held (id, token)
+        ON jobs.id = held.id AND jobs.lease_token = held.token
+    WHERE jobs.state = 'ready' ORDER BY jobs.id FOR UPDATE OF jobs {}
+))"""
+_WAITING_FOR_THEM, _PAST_LOCKED = _HELD.format(""), _HELD.format("SKIP LOCKED")
+_CLAIMED = "RETURNING id, kind, queue, subject, payload, attempts, strikes AS crashes, created_at, started_at"
+_CLAIM = text(f"""
+    UPDATE jobs SET attempts = attempts + 1, strikes = strikes + CASE WHEN started_at IS NULL THEN 0 ELSE 1 END,
+        started_at = now(), leased_until = now() + :lease, lease_token = :token
+    WHERE id = {_WAITING_FOR_THEM} {_CLAIMED}
+""")  # noqa: S608 (our own words)
+_CLAIM_AGAIN = text(f"UPDATE jobs SET leased_until = now() + :lease WHERE id = {_WAITING_FOR_THEM} {_CLAIMED}")  # noqa: S608
+_RENEW = text(f"UPDATE jobs SET leased_until = now() + :lease WHERE id = {_PAST_LOCKED} RETURNING id")  # noqa: S608
+_FINISH = text(f"""
+    UPDATE jobs SET state = CASE WHEN wanted_again THEN 'ready' ELSE 'done' END,
+        finished_at = CASE WHEN wanted_again THEN NULL ELSE now() END,
+        wanted_again = false, leased_until = NULL, lease_token = NULL, started_at = NULL
+    WHERE id = {_WAITING_FOR_THEM} RETURNING id
+""")  # noqa: S608
+
+
 def claim(session: Session, dispatched: Sequence[tuple[str, UUID]], *, token: UUID, lease: timedelta) -> list[Claimed]:
     """Claim the jobs whose message's token is still good, and count the start before anything can go wrong.
 
@@ -73,61 +85,25 @@ def claim(session: Session, dispatched: Sequence[tuple[str, UUID]], *, token: UU
     then. A start that was never reported (its worker died) counts as a crash of the job.
     """
     asked_at = moment()
-    rows = session.execute(
-        update(Job)
-        .where(Job.id.in_(_held_rows(dispatched)))
-        .values(
-            attempts=Job.attempts + 1,
-            crashes=Job.crashes + case((Job.started_at.is_not(None), 1), else_=0),
-            started_at=func.now(),
-            leased_until=func.now() + lease,
-            lease_token=token,
-        )
-        .returning(*_CLAIMED)
-        # No session holds these rows (nor those below): looking for them there cost a tenth of an inquiry.
-        .execution_options(synchronize_session=False)
-    ).all()
+    rows = session.execute(_CLAIM, {**_named(dispatched), "token": token, "lease": lease}).all()
     if len(rows) < len(dispatched):
-        held = _held_rows([(job_id, token) for job_id, _ in dispatched])
-        again = update(Job).where(Job.id.in_(held)).values(leased_until=func.now() + lease)
-        rows = session.execute(again.returning(*_CLAIMED).execution_options(synchronize_session=False)).all()
+        held = _named([(job_id, token) for job_id, _ in dispatched])
+        rows = session.execute(_CLAIM_AGAIN, {**held, "lease": lease}).all()
     places = {job_id: place for place, (job_id, _) in enumerate(dispatched)}
-    found = [_claimed(row, Hold(lease, asked_at=asked_at)) for row in rows]
+    found = [_claimed(row, token, Hold(lease, asked_at=asked_at)) for row in rows]
     return sorted(found, key=lambda job: places[job.id])
 
 
-def _held_rows(tokens: Sequence[tuple[str, UUID]], *, skip_locked: bool = False) -> Select[str]:
-    """Lock the jobs that are still held under these tokens.
-
-    In the order of their ids, whoever takes several: a worker that finishes a message and one that claims the same jobs
-    after it would each wait for the other. As arrays, which is one statement for any number of them: fifty pairs of
-    `id = … AND token = …` were compiled anew for each length, and planned anew each time.
-    """
-    ids = literal([job_id for job_id, _ in tokens], ARRAY(String))
-    named = func.unnest(ids, literal([token for _, token in tokens], ARRAY(Uuid)))
-    held = named.table_valued(column("id", String), column("token", Uuid), name="held").render_derived()
-    return (
-        select(Job.id)
-        .join(held, (Job.id == held.c.id) & (Job.lease_token == held.c.token))
-        .where(Job.state == JobState.READY)
-        .order_by(Job.id)
-        .with_for_update(of=Job, skip_locked=skip_locked)
-    )
+def _named(tokens: Sequence[tuple[str, UUID]]) -> dict[str, Any]:
+    return {"ids": [job_id for job_id, _ in tokens], "tokens": [token for _, token in tokens]}
 
 
 def renew(session: Session, held: Sequence[Claimed], *, lease: timedelta) -> None:
     """Hold on to jobs that are still run, for another `lease`; those that have ended, or are another's, stay so."""
     asked_at = moment()
     # What is locked is ending this moment, and wants no lease: its end must not wait for this, nor this for it.
-    rows = _held_rows([(job.id, job.token) for job in held], skip_locked=True)
-    renewed = session.scalars(
-        update(Job)
-        .where(Job.id.in_(rows))
-        .values(leased_until=func.now() + lease)
-        .returning(Job.id)
-        .execution_options(synchronize_session=False)
-    )
-    still_ours = frozenset(renewed)
+    named = _named([(job.id, job.token) for job in held])
+    still_ours = frozenset(session.scalars(_RENEW, {**named, "lease": lease}))
     for job in held:
         if job.id in still_ours:
             after_commit(session, partial(job.hold.prolong, asked_at=asked_at))
@@ -162,15 +138,13 @@ def check_held(job: Claimed) -> None:
         raise LeaseLost("Too little of the lease is left to send anything.", subject=job.id)
 
 
-def _claimed(job: Row[Any], hold: Hold) -> Claimed:
-    assert job.lease_token is not None
-    assert job.started_at is not None
+def _claimed(job: Row[Any], token: UUID, hold: Hold) -> Claimed:
     return Claimed(
         id=job.id,
         kind=Kind(job.kind),
         queue=job.queue,
         subject=job.subject,
-        token=job.lease_token,
+        token=token,
         payload=job.payload,
         attempts=job.attempts,
         crashes=job.crashes,
@@ -192,21 +166,8 @@ def finish_all(session: Session, done: Sequence[Claimed]) -> None:
     """Mark several jobs done by one statement. Raises LeaseLost when another run has claimed one of them."""
     # For every job ends here. The same work may be staged again in this transaction: its insert must find the row
     # closed.
-    again = Job.rerun
-    finished = session.scalars(
-        update(Job)
-        .where(Job.id.in_(_held_rows([(job.id, job.token) for job in done])))
-        .values(
-            state=case((again, JobState.READY.value), else_=JobState.DONE.value),
-            finished_at=case((again, null()), else_=func.now()),
-            rerun=false(),
-            leased_until=None,
-            lease_token=None,
-            started_at=None,
-        )
-        .returning(Job.id)
-        .execution_options(synchronize_session=False)
-    ).all()
+    session.flush()
+    finished = session.scalars(_FINISH, _named([(job.id, job.token) for job in done])).all()
     if lost := {job.id for job in done}.difference(finished):
         raise LeaseLost(_TAKEN_OVER, subject=min(lost))
 
