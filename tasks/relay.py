@@ -131,7 +131,7 @@ class _Rounds:
     def __init__(self, app: Dispatching, stop: threading.Event, *, idle_seconds: float) -> None:
         self._app, self._stop, self._idle_seconds = app, stop, idle_seconds
         self._unsent: UUID | None = None
-        self._found_at = time.monotonic()
+        self._found_at, self._sent_at = time.monotonic(), float("-inf")
 
     def next(self) -> None:
         if self._pass():
@@ -148,7 +148,7 @@ class _Rounds:
         found = dispatch_due(self._app, token)
         self._unsent = None
         if found:
-            self._found_at = time.monotonic()
+            self._found_at = self._sent_at = time.monotonic()
         return found
 
     def _wait_for_work(self) -> None:
@@ -156,6 +156,10 @@ class _Rounds:
         while queue := self._look(held, until=end):
             if self._pass():
                 return
+            if time.monotonic() - self._sent_at < jobs.JUST_NOW.total_seconds():
+                # It may be kept back for a fuller message.
+                self._stop.wait(_BUSY_SECONDS)
+                continue
             # It has enough, or its list is too long, or another relay was faster. Asked about again at once it would
             # say the same, over and over.
             held.add(queue)

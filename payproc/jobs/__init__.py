@@ -8,7 +8,7 @@ a lease runs out and the row is due again.
 All durations are measured by the database's clock: hosts disagree, the database does not disagree with itself.
 """
 
-from payproc.jobs.due import Dispatched, dispatch, looking, recall
+from payproc.jobs.due import JUST_NOW, Dispatched, dispatch, looking, recall
 from payproc.jobs.hold import moment
 from payproc.jobs.kinds import USUAL_LIMITS, Kind, Policy, Queue, Turn, provider_queue, push_queue
 from payproc.jobs.leases import (
@@ -34,6 +34,7 @@ from payproc.jobs.leases import (
 from payproc.jobs.queue import READY, STAGED, bring_forward, first_job, stage, stage_first, withdraw
 
 __all__ = [
+    "JUST_NOW",
     "MOST_CRASHES",
     "READY",
     "STAGED",

@@ -22,6 +22,10 @@ _A_MESSAGE = max(kind.policy.batch for kind in Kind if kind.policy.turn is Turn.
 # their share.
 _ENOUGH = {Turn.FIRST: 1000, Turn.LATER: _A_MESSAGE}
 _MOST_LATER_AT_ONCE = 2 * _A_MESSAGE
+# Whose jobs share what a message costs. While a message of theirs that was sent just now is not begun its worker is
+# busy: another would not be begun sooner, and would hold few. One that was lost keeps nobody waiting for long.
+_SHARING = [kind for kind in Kind if kind.policy.turn is Turn.FIRST and kind.policy.batch > 1]
+JUST_NOW = timedelta(milliseconds=200)
 # While the server was away no worker could renew a lease. Each notices within a second that it is back, and has this
 # long for what it had begun before.
 _TIME_TO_RENEW = timedelta(seconds=5)
@@ -40,17 +44,17 @@ class Dispatched:
     crashes: int
 
 
-# From top to bottom: all that is leased, and how much of it waits in each queue; the queues and kinds of which
-# something waits unleased, by a jump along the index from one to the next; of each the oldest that are due, unless its
-# queue has enough; what was given up; of all these the oldest. Rows that wait for a full queue are not read, nor what
-# is due tomorrow: a look at them, forty times a second, would take more than a core.
+# From top to bottom: all that is leased, and how much of it waits in each queue; the queues that get no more; the queues
+# and kinds of which something waits unleased, by a jump along the index from one to the next; of each the oldest that
+# are due, unless its queue has enough; what was given up; of all these the oldest. Rows that wait for a full queue are
+# not read, nor what is due tomorrow: a look at them, forty times a second, would take more than a core.
 #
 # What is dispatched and not begun is nobody's as soon as its lease is over.
 _DISPATCH = text("""
 WITH RECURSIVE leased AS MATERIALIZED (
     SELECT id, queue, kind, leased_until, started_at FROM jobs WHERE state = 'ready' AND leased_until IS NOT NULL
 ), waiting AS MATERIALIZED (
-    SELECT queue, kind = ANY (:later) AS is_later, count(*) AS jobs
+    SELECT queue, kind = ANY (:later) AS is_later, count(*) AS jobs, max(leased_until) AS last_until
     FROM leased WHERE leased_until >= now() AND started_at IS NULL
     GROUP BY 1, 2
 ), held AS MATERIALIZED (
@@ -58,6 +62,18 @@ WITH RECURSIVE leased AS MATERIALIZED (
     UNION ALL
     SELECT queue, is_later FROM unnest(:queues, :lengths) AS list (queue, length), unnest('{t,f}'::bool[]) AS is_later
     WHERE length > coalesce((SELECT sum(jobs) FROM waiting WHERE waiting.queue = list.queue), 0)
+    UNION ALL
+    SELECT waiting.queue, false
+    FROM waiting JOIN unnest(:sharing_queues, :sharing_kinds, :batches) AS sharing (queue, kind, batch)
+        ON sharing.queue = waiting.queue
+    WHERE NOT is_later AND last_until > now() + :lease - :just_now AND batch > (
+        SELECT count(*) FROM (
+            SELECT FROM jobs
+            WHERE state = 'ready' AND leased_until IS NULL AND due_at <= now()
+                AND jobs.queue = sharing.queue AND jobs.kind = sharing.kind
+            LIMIT sharing.batch
+        ) AS due
+    )
 ), sorts AS (
     (
         SELECT queue, kind, due_at FROM jobs WHERE state = 'ready' AND leased_until IS NULL
@@ -103,6 +119,10 @@ RETURNING id, kind, queue, subject, lease_token, leased_until, strikes AS crashe
 """).bindparams(
     bindparam("known", [kind.value for kind in Kind], ARRAY(String)),
     bindparam("later", _KINDS[Turn.LATER], ARRAY(String)),
+    bindparam("sharing_queues", [kind.policy.queue for kind in _SHARING], ARRAY(String)),
+    bindparam("sharing_kinds", [kind.value for kind in _SHARING], ARRAY(String)),
+    bindparam("batches", [kind.policy.batch for kind in _SHARING], ARRAY(Integer)),
+    bindparam("just_now", JUST_NOW, Interval),
     bindparam("enough_first", _ENOUGH[Turn.FIRST]),
     bindparam("enough_later", _ENOUGH[Turn.LATER]),
     bindparam("most_later", type_=Integer),

@@ -146,7 +146,7 @@ class Kind(StrEnum):
         handler="payproc.flows.send_mail:send_mail",
         batch_handler="payproc.flows.send_mail:send_mails",
         queue=Queue.MAIL,
-        batch=20,  # they share one connection to the mail server
+        batch=50,  # they share a claim and one connection to the mail server; that of a slow one ends sooner
         patience=timedelta(days=3),  # with one mail; what holds all of them up is waited out
     )
     PRUNE = Policy(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from kombu.exceptions import OperationalError as BrokerDown
@@ -142,3 +142,29 @@ def test_work_of_another_queue_is_looked_for_meanwhile(world: World, relaying: R
     with world.app.database.transaction() as session:
         jobs.stage(session, Kind.CANCEL_PAYMENT, "pay_1", method=JAZZ_CASH)
     wait_until(lambda: sent == [Kind.CANCEL_PAYMENT], what="the work of another queue")
+
+
+def test_what_was_kept_back_for_a_fuller_message_goes_once_its_worker_begins(world: World, relaying: Relaying) -> None:
+    sent: list[list[dict[str, Any]]] = []
+
+    def stage(subject: str) -> None:
+        with world.app.database.transaction() as session:
+            jobs.stage(session, Kind.APPLY_NOTICE, subject)
+
+    def begin() -> None:
+        tokens = [(job["job"], UUID(job["ring"])) for job in sent[0]]
+        with world.app.database.transaction() as session:
+            jobs.claim(session, tokens, token=uuid4(), lease=world.app.settings.work_lease)
+
+    busy = threading.Timer(0.1, begin)
+
+    def send(_kind: str, *, args: list[list[dict[str, Any]]], **_: Any) -> None:
+        sent.append(args[0])
+        if len(sent) == 1:
+            stage("ntc_2")
+            busy.start()
+
+    relaying(world.app, send, idle_seconds=60)
+    stage("ntc_1")
+    wait_until(lambda: len(sent) == 2, what="the second message")
+    busy.join()

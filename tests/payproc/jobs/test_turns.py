@@ -91,6 +91,55 @@ def test_nothing_is_sent_for_into_a_list_that_is_longer_than_what_is_leased(data
     assert len(dispatch(database, messages={"provider.stripe": 10})) == 1, "ten leased, and their ten messages"
 
 
+def begin(database: Database, sent: list[Dispatched]) -> None:
+    with database.transaction() as session:
+        jobs.claim(session, [(each.job_id, each.token) for each in sent], token=uuid4(), lease=MINUTE)
+
+
+def notices(database: Database, *names: str) -> None:
+    with database.transaction() as session:
+        for name in names:
+            jobs.stage(session, Kind.APPLY_NOTICE, name)
+
+
+def test_notices_wait_for_a_fuller_message_while_one_that_was_just_sent_is_not_begun(database: Database) -> None:
+    notices(database, "ntc_1")
+    first = dispatch(database)
+    notices(database, "ntc_2")
+    assert dispatch(database) == []
+    begin(database, first)
+    notices(database, "ntc_3")
+    assert [each.subject for each in dispatch(database)] == ["ntc_2", "ntc_3"]
+
+
+def test_a_full_message_of_notices_waits_for_none(database: Database) -> None:
+    notices(database, "ntc_1")
+    assert len(dispatch(database)) == 1
+    many(database, Kind.APPLY_NOTICE, Kind.APPLY_NOTICE.policy.batch, queue="notices")
+    assert len(dispatch(database)) == Kind.APPLY_NOTICE.policy.batch
+
+
+def test_a_message_that_nobody_begins_keeps_others_waiting_for_a_moment_only(database: Database) -> None:
+    notices(database, "ntc_1")
+    dispatch(database)
+    notices(database, "ntc_2")
+    with database.transaction() as session:
+        passed = text("UPDATE jobs SET leased_until = leased_until - CAST(:by AS interval) WHERE subject = 'ntc_1'")
+        session.execute(passed, {"by": jobs.JUST_NOW})
+    assert [each.subject for each in dispatch(database)] == ["ntc_2"]
+
+
+def test_other_work_waits_for_no_message(database: Database) -> None:
+    notices(database, "ntc_1")
+    many(database, Kind.START_PAYMENT, 1)
+    dispatch(database)
+    notices(database, "ntc_2")
+    with database.transaction() as session:
+        jobs.stage(session, Kind.START_PAYMENT, "pay_new", method=STRIPE)
+        jobs.stage(session, Kind.SEND_MAIL, "eml_1")
+    assert {each.kind for each in dispatch(database)} == {Kind.START_PAYMENT, Kind.SEND_MAIL}
+
+
 def test_what_is_sent_says_until_when_its_message_is_good(database: Database) -> None:
     with database.transaction() as session:
         jobs.stage(session, Kind.START_PAYMENT, "pay_1", method=STRIPE)
