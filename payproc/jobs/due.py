@@ -44,10 +44,10 @@ class Dispatched:
     crashes: int
 
 
-# From top to bottom: all that is leased, and how much of it waits in each queue; the queues that get no more; the queues
-# and kinds of which something waits unleased, by a jump along the index from one to the next; of each the oldest that
-# are due, unless its queue has enough; what was given up; of all these the oldest. Rows that wait for a full queue are
-# not read, nor what is due tomorrow: a look at them, forty times a second, would take more than a core.
+# From top to bottom: all that is leased, and how much of it waits in each queue; the queues that get no more; those
+# queues and kinds of which something waits unleased, by a jump along the index from one to the next; of each the oldest
+# that are due, unless its queue has enough; what was given up; of all these the oldest. Rows that wait for a full queue
+# are not read, nor what is due tomorrow: a look at them, forty times a second, would take more than a core.
 #
 # What is dispatched and not begun is nobody's as soon as its lease is over.
 _DISPATCH = text("""
