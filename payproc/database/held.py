@@ -8,11 +8,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, String, any_, literal, or_, select
+from sqlalchemy import BindParameter, ColumnElement, String, any_, literal, or_, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from payproc.database.models import Order, Payment, Refund
+from payproc.database.models import Payment
 
 _HELD = "held"
 
@@ -89,11 +89,13 @@ def hold_all(session: Session, names: Iterable[Name]) -> None:
     held.add(found, looked_for=wanted)
     # Under the lock: whoever it was waited for may have written one.
     ids = [payment.id for payment in found]
-    refunded = session.scalars(select(Refund.payment_id).where(Refund.payment_id == any_(_array(ids)))) if ids else ()
-    held.note_refunds(set(refunded), of=ids)
+    held.note_refunds(set(session.scalars(_REFUNDED, {"ids": ids})) if ids else (), of=ids)
     if orders := {payment.order_id for payment in found if payment.order_id}:
-        locked = select(Order.id).where(Order.id == any_(_array(orders))).order_by(Order.id).with_for_update()
-        session.execute(locked).all()
+        session.execute(_LOCK_ORDERS, {"ids": sorted(orders)})
+
+
+_REFUNDED = text("SELECT payment_id FROM refunds WHERE payment_id = ANY (CAST(:ids AS text[]))")
+_LOCK_ORDERS = text("SELECT id FROM orders WHERE id = ANY (CAST(:ids AS text[])) ORDER BY id FOR UPDATE")
 
 
 def _has_one_of(names: Iterable[Name]) -> ColumnElement[bool]:

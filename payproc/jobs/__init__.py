@@ -31,7 +31,7 @@ from payproc.jobs.leases import (
     retry_later,
     secure,
 )
-from payproc.jobs.queue import READY, STAGED, bring_forward, first_job, stage, stage_first, withdraw
+from payproc.jobs.queue import READY, STAGED, bringing_forward, first_job, stage, stage_first, withdraw
 
 __all__ = [
     "JUST_NOW",
@@ -49,7 +49,7 @@ __all__ = [
     "Turn",
     "await_turn",
     "backoff",
-    "bring_forward",
+    "bringing_forward",
     "bury",
     "bury_by_hand",
     "check_held",

@@ -5,23 +5,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    Select,
-    String,
-    any_,
-    func,
-    literal,
-    literal_column,
-    or_,
-    select,
-    text,
-    update,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import TextClause, func, literal, literal_column, or_, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc.database.deferring import defer, write_deferred
-from payproc.database.models import Job, JobState
+from payproc.database.models import Job
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.jobs.kinds import Kind, Queue
@@ -119,15 +108,25 @@ def first_job(
     }
 
 
-def bring_forward(session: Session, kind: Kind, subjects: Select[str]) -> None:
-    """Make the work about these subjects due now; what has begun looks for itself."""
-    waiting = select(Job.id).where(Job.kind == kind, Job.subject.in_(subjects), READY, Job.started_at.is_(None))
-    session.execute(
-        update(Job)
-        .where(Job.id.in_(_free(waiting)))
-        .values(due_at=func.least(Job.due_at, func.now()))
-        .execution_options(synchronize_session=False)
-    )
+# Of the jobs that wait those that nobody else holds this moment, locked. Whoever holds one sends it or begins it, and
+# it looks for itself then. To wait for them, with other rows of jobs locked, could mean that each waits for the other.
+_FREE = """ANY (ARRAY (
+    SELECT id FROM jobs WHERE {} AND state = 'ready' AND started_at IS NULL
+    ORDER BY id FOR UPDATE SKIP LOCKED
+))"""
+_BRING_FORWARD = f"UPDATE jobs SET due_at = least(due_at, now()) WHERE id = {_FREE}"  # noqa: S608 (our own words)
+_WITHDRAW = text(f"""
+    UPDATE jobs SET state = 'done', finished_at = now(), leased_until = NULL, lease_token = NULL
+    WHERE id = {_FREE.format("dedupe_key = ANY (CAST(:keys AS text[]))")}
+""")  # noqa: S608 (our own words)
+
+
+def bringing_forward(kind: Kind, subjects: str) -> TextClause:
+    """Return the statement that makes the work about these subjects, a query of ours, due now.
+
+    What has begun looks for itself.
+    """
+    return text(_BRING_FORWARD.format(f"kind = '{kind}' AND subject IN ({subjects})"))
 
 
 def withdraw(session: Session, kind: Kind, subject: str) -> None:
@@ -136,24 +135,8 @@ def withdraw(session: Session, kind: Kind, subject: str) -> None:
 
 
 def _withdraw_all(session: Session, keys: Sequence[str]) -> None:
-    waiting = select(Job.id).where(
-        Job.dedupe_key == any_(literal(keys, ARRAY(String))), READY, Job.started_at.is_(None)
-    )
-    session.execute(
-        update(Job)
-        .where(Job.id.in_(_free(waiting)))
-        .values(state=JobState.DONE, finished_at=func.now(), leased_until=None, lease_token=None)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _free(waiting: Select[str]) -> Select[str]:
-    """Lock those of some jobs that wait which nobody else holds this moment.
-
-    Whoever holds one sends it or begins it, and it looks for itself then. To wait for them, with other rows of jobs
-    locked, could mean that each waits for the other.
-    """
-    return waiting.order_by(Job.id).with_for_update(skip_locked=True)
+    session.flush()
+    session.execute(_WITHDRAW, {"keys": list(keys)})
 
 
 def _queue(kind: Kind, method: PaymentMethod | None) -> str:

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any, assert_never
 
-from sqlalchemy import literal_column, select
 from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.database.deferring import defer
 from payproc.database.held import held_payments
-from payproc.database.models import Notice, Payment, ReviewKind
+from payproc.database.models import Payment, ReviewKind
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance
 from payproc.domain.references import Reference, References
@@ -224,9 +223,13 @@ def _name(session: Session, payment: Payment, reference: Reference, value: str) 
     held_payments(session).learn(payment, (reference, value))
 
 
+_WAKE_PARKED = jobs.bringing_forward(
+    jobs.Kind.APPLY_NOTICE, "SELECT id FROM notices WHERE state = 'parked' AND awaits && CAST(:ids AS varchar[])"
+)
+
+
 def _wake_parked_notices(session: Session, learned: Sequence[Sequence[str]]) -> None:
     """Make due now what waited for a payment by one of these ids: a failed refund must not wait out its back-off."""
-    ids = list(chain.from_iterable(learned))
-    # Spelt out for the partial index, as in `jobs.queue`.
-    parked = select(Notice.id).where(Notice.state == literal_column("'parked'"), Notice.awaits.overlap(ids))
-    jobs.bring_forward(session, jobs.Kind.APPLY_NOTICE, parked)
+    # One of this very batch may have begun to wait.
+    session.flush()
+    session.execute(_WAKE_PARKED, {"ids": list(chain.from_iterable(learned))})
