@@ -31,7 +31,7 @@ from payproc.jobs.leases import (
     retry_later,
     secure,
 )
-from payproc.jobs.queue import READY, STAGED, bringing_forward, first_job, stage, stage_first, withdraw
+from payproc.jobs.queue import READY, STAGED, bringing_forward, first_job, stage, staging_first, withdraw
 
 __all__ = [
     "JUST_NOW",
@@ -70,6 +70,6 @@ __all__ = [
     "retry_later",
     "secure",
     "stage",
-    "stage_first",
+    "staging_first",
     "withdraw",
 ]

@@ -61,22 +61,15 @@ def stage(
     )
 
 
-_STAGE_FIRST = text("""
-    INSERT INTO jobs (id, kind, queue, subject, dedupe_key)
-    SELECT id, CAST(:kind AS text), :queue, subject, CAST(:kind AS text) || ':' || subject
-    FROM unnest(CAST(:ids AS text[]), CAST(:subjects AS text[])) AS staged (id, subject)
-""")
+def staging_first(kind: Kind) -> str:
+    """Return the end of a statement that makes what work is about, as `created (id, job)`: the work, due now.
 
-
-def stage_first(session: Session, kind: Kind, subjects: Sequence[str]) -> None:
-    """Write down, by one statement, work that is due now about what this transaction has made: none of it can be open.
-
-    Only for kinds whose queue is the same for all of them.
+    None of it can be open. Only for kinds whose queue is the same for all of them.
     """
-    if subjects:
-        ids = [new_id(Prefix.JOB) for _ in subjects]
-        words = {"kind": kind.value, "queue": _queue(kind, None), "ids": ids, "subjects": list(subjects)}
-        session.execute(_STAGE_FIRST, words)
+    return f"""
+        INSERT INTO jobs (id, kind, queue, subject, dedupe_key)
+        SELECT job, '{kind}', '{_queue(kind, None)}', id, '{kind}:' || id FROM created ORDER BY id
+    """  # noqa: S608 (our own words)
 
 
 # A part of a statement that makes what the work is about, in `created`: then nothing of the kind can be open already.

@@ -57,30 +57,37 @@ def stage_finding(session: Session, finding_id: str, *, operator_mail: str) -> N
     _stage(session, EmailKind.FINDING, None, about=finding_id, recipient=operator_mail)
 
 
-_STAGE = text("""
-    INSERT INTO emails (id, payment_id, kind, recipient)
-    SELECT wanted.id, payments.id, wanted.kind, users.email
-    FROM unnest(
-        CAST(:ids AS text[]), CAST(:kinds AS text[]), CAST(:payments AS text[])
-    ) AS wanted (id, kind, payment_id)
-    JOIN payments ON payments.id = wanted.payment_id
-    JOIN users ON users.id = payments.user_id
-    ON CONFLICT (payment_id, kind, about) DO NOTHING
-    RETURNING id
-""")
+_STAGE = text(f"""
+    WITH wanted AS (
+        SELECT * FROM unnest(
+            CAST(:ids AS text[]), CAST(:kinds AS text[]), CAST(:payments AS text[]), CAST(:jobs AS text[])
+        ) AS wanted (id, kind, payment_id, job)
+    ), staged AS (
+        INSERT INTO emails (id, payment_id, kind, recipient)
+        SELECT wanted.id, payments.id, wanted.kind, users.email
+        FROM wanted
+        JOIN payments ON payments.id = wanted.payment_id
+        JOIN users ON users.id = payments.user_id
+        ON CONFLICT (payment_id, kind, about) DO NOTHING
+        RETURNING id
+    ), created AS (
+        SELECT id, job FROM staged JOIN wanted USING (id)
+    )
+    {jobs.staging_first(jobs.Kind.SEND_MAIL)}
+""")  # noqa: S608 (our own words)
 
 
 def _stage_all(session: Session, wanted: Sequence[tuple[EmailKind, Payment]]) -> None:
     session.flush()
-    staged = session.scalars(
+    session.execute(
         _STAGE,
         {
             "ids": [new_id(Prefix.EMAIL) for _ in wanted],
             "kinds": [kind.value for kind, _ in wanted],
             "payments": [payment.id for _, payment in wanted],
+            "jobs": [new_id(Prefix.JOB) for _ in wanted],
         },
-    ).all()
-    jobs.stage_first(session, jobs.Kind.SEND_MAIL, sorted(staged))
+    )
 
 
 def _stage_for_customer(session: Session, kind: EmailKind, payment: Payment, *, about: str = "") -> bool:

@@ -19,7 +19,7 @@ from tests.support.world import World
 
 # A claim is a ping, BEGIN, the statement and COMMIT; a batch of notices is applied by what is listed below.
 CLAIM = 4
-APPLY = 16
+APPLY = 15
 SEND = 5 + 5  # composed in one transaction, noted in another
 
 
