@@ -37,7 +37,7 @@ _BATCH = 200
 _BUSY_SECONDS = 0.025
 _IDLE_SECONDS = 0.25
 # Where work comes, and where none came for a while: a look is a tenth of a millisecond of two processes.
-_LOOK_SECONDS = 0.01
+_LOOK_SECONDS = 0.005
 _LAZY_LOOK_SECONDS = 0.02
 _WHILE_SECONDS = 10.0
 # After trouble: long enough not to hammer a server that is coming back, short enough that nobody notices.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Row, String, any_, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, Row, String, any_, exists, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -156,8 +156,7 @@ def _note_sent(app: Application, sent: Sequence[jobs.Claimed], failed: Failures)
         with app.database.transaction() as session:
             # First, for a run that lost its lease must not write: the one after it may have withdrawn the mail.
             jobs.finish_all(session, sent)
-            this = _among(Email.id, [job.subject for job in sent])
-            session.execute(update(Email).where(this).values(sent_at=func.now()), execution_options=_UNSEEN)
+            session.execute(_NOTE_SENT, {"ids": [job.subject for job in sent]})
             if any(job.attempts > 1 for job in sent):
                 # Only what has waited can have waited for the server: the rest is spared a statement.
                 close_if_open(session, ReviewKind.MAIL_TROUBLE, _SERVER, resolution="Mail goes again.")
@@ -173,8 +172,7 @@ def _note_sent(app: Application, sent: Sequence[jobs.Claimed], failed: Failures)
         failed.update((job.id, trouble) for job in sent)
 
 
-# No session holds these rows.
-_UNSEEN = {"synchronize_session": False}
+_NOTE_SENT = text("UPDATE emails SET sent_at = now() WHERE id = ANY (CAST(:ids AS text[]))")
 
 
 def _ask_once(app: Application, claimed: Sequence[jobs.Claimed], failed: Failures) -> None:
