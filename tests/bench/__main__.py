@@ -2,7 +2,8 @@
 
 All three are served by the same front over the same PostgreSQL (fsync on) and the same Redis, in turn, and sent the
 same bytes by wrk. `--only accept,get` measures some sections, and leaves docs/performance.md as it is. `--growth
-1000,1000000` measures what so many payments change; off unless asked for, as it takes minutes to seed a million.
+1000,1000000` measures what so many payments change; off unless asked for, as it takes minutes to seed a million. With
+`--only growth` it measures nothing else.
 """
 
 import argparse
@@ -33,25 +34,29 @@ from tests.bench.sections import GROWING, HISTORY, ROWS, SECTIONS, Bench, Sectio
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", default="", help=f"some of {', '.join(_BY_NAME)}")
+    parser.add_argument("--only", default="", help=f"some of {', '.join(_NAMES)}")
     parser.add_argument("--growth", default="", help="sizes to grow to, such as 1000,1000000")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--webhooks", type=int, default=4000, help="how many become receipts in each round")
     arguments = parser.parse_args()
     arguments.growth = [int(each) for each in arguments.growth.split(",") if each]
     arguments.only = [name for name in arguments.only.split(",") if name]
-    unknown = set(arguments.only) - set(_BY_NAME)
+    unknown = set(arguments.only) - {*_NAMES}
     if unknown:
         parser.error(f"there is no section {', '.join(sorted(unknown))}")
+    if GROWING.name in arguments.only and not arguments.growth:
+        parser.error("growth needs the sizes to grow to")
     return arguments
 
 
-_BY_NAME = {each.name: each for each in SECTIONS}
+# Growing by itself is `--only growth --growth 1000,1000000`.
+_NAMES = [each.name for each in (*SECTIONS, GROWING)]
 
 
 def _chosen(arguments: argparse.Namespace) -> Iterator[list[Section]]:
     """Yield the sections that share their services."""
-    yield [_BY_NAME[name] for name in _BY_NAME if name in arguments.only or not arguments.only]
+    if some := [each for each in SECTIONS if each.name in arguments.only or not arguments.only]:
+        yield some
     if arguments.growth:
         yield [GROWING]
 

@@ -31,6 +31,8 @@ def test_seeded_payments_meet_every_constraint_and_every_invariant(app: Applicat
             table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 (our own names)
             for table in rows.COLUMNS
         }
+        left_out = connection.execute("SELECT count(*) FROM pg_index WHERE NOT (indisready AND indisvalid)").fetchone()
+    assert left_out == (0,)
     # The fixture asks the invariants when the test is over; keys and the sum of a journal were asked row by row.
     assert {table: found[0] for table, found in counted.items() if found} == {
         "payments": 45,
