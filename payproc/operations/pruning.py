@@ -6,15 +6,20 @@ What is about money stays; what only helped to do the work has a life, which is 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
-    CursorResult,
+    FromClause,
+    Integer,
     Interval,
     Select,
+    Table,
     and_,
+    any_,
+    bindparam,
     delete,
     exists,
     func,
@@ -26,7 +31,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from payproc import jobs
 from payproc.application import Application
@@ -45,9 +50,10 @@ from payproc.database.models import (
     Watermark,
 )
 
-# So few that PostgreSQL fetches each by its key. For a thousand it would rather read a table of up to 70 MB from end to
-# end, with all of them locked: 70 to 110 ms for 150,000 mails or jobs, where 250 take 1 ms (docs/performance.md).
-AT_ONCE = 250
+# The most rows of a batch, and how many the first has. One row more is some 10 µs more of a lock.
+AT_ONCE, _AT_FIRST, _LEAST = 250, 50, 10
+# Nobody shall wait 50 ms for a row that goes: a batch that took half of it makes the next one half as large.
+_HELD_TOO_LONG = timedelta(milliseconds=25)
 # Far below the soft limit of such a job; what is left then is its next turn's.
 _SECONDS = 20
 
@@ -138,15 +144,30 @@ def prune(app: Application, job: jobs.Claimed) -> None:
             jobs.resume_later(session, job)
 
 
-def forget(app: Application, *, at_once: int = AT_ONCE, seconds: float = _SECONDS) -> bool:
-    """Forget what is over, `at_once` rows in a transaction, for so many `seconds`; return whether that was all."""
+def forget(
+    app: Application, *, lives: Sequence[Life] = LIVES, at_once: int = AT_ONCE, seconds: float = _SECONDS
+) -> bool:
+    """Forget what is over, `at_once` rows in a batch at most, for so many `seconds`; return whether that was all."""
     last = time.monotonic() + seconds
     _abandon_runs(app)
-    for life in LIVES:
-        while _forget_some(app, life, at_once=at_once):
+    size = min(_AT_FIRST, at_once)
+    for life in lives:
+        after = _BEFORE_ALL
+        while True:
+            batch = _forget_some(app, life, after=after, limit=size)
+            if batch.removed < size:
+                break
             if time.monotonic() > last:
                 return False
+            after, size = batch.newest, next_size(size, held=batch.held, most=at_once)
     return True
+
+
+def next_size(size: int, *, held: timedelta, most: int = AT_ONCE) -> int:
+    """Return how many rows follow a batch of `size` that was `held` so long: half as many, or an eighth more."""
+    if held > _HELD_TOO_LONG:
+        return max(size // 2, min(_LEAST, size))
+    return min(size + max(size // 8, 1), most)
 
 
 def _abandon_runs(app: Application) -> None:
@@ -161,36 +182,69 @@ def _abandon_runs(app: Application) -> None:
         )
 
 
-def _forget_some(app: Application, life: Life, *, at_once: int) -> bool:
-    """Forget the oldest of what is over; return whether there may be more."""
-    keys = life.table.__table__.primary_key
-    with app.database.transaction() as session:
-        now: datetime = session.scalars(select(func.now())).one()
-        before = now - getattr(app.settings, life.setting)
-        # Found once, before anything is deleted. As a subquery PostgreSQL may ask it anew for each row of the table,
-        # and what is gone by then it passes over: then all goes at once, whatever the limit.
-        oldest = _oldest(life, before=before, limit=at_once).cte("oldest").prefix_with("MATERIALIZED")
-        gone = delete(life.table).where(*(key == oldest.c[key.name] for key in keys))
-        removed = session.execute(gone.execution_options(synchronize_session=False))
-        assert isinstance(removed, CursorResult)
-        if removed.rowcount:
-            _note_forgotten(session, life.setting, before)
-        return removed.rowcount == at_once
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
-def _oldest(life: Life, *, before: datetime, limit: int) -> Select[Any]:
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """What has just been forgotten: how many rows, the time of the newest, and how long they were locked at most."""
+
+    removed: int
+    newest: datetime
+    held: timedelta
+
+
+def _forget_some(app: Application, life: Life, *, after: datetime, limit: int) -> _Batch:
+    """Forget the oldest of what is over, from `after` on."""
+    statement = _forgetting(life, getattr(app.settings, life.setting), after=after, limit=limit)
+    # A transaction of its own, so its rows are locked for as long as the server takes to find and delete them, and for
+    # no answer of ours. It may be lost in between: what is gone then is gone by right.
+    with app.database.autocommit() as session:
+        session.connection()
+        began = time.monotonic()
+        removed, newest = session.execute(statement).one()
+        held = timedelta(seconds=time.monotonic() - began)
+    return _Batch(removed=removed, newest=newest or after, held=held)
+
+
+def _forgetting(life: Life, kept_for: timedelta, *, after: datetime, limit: int) -> Select[Any]:
+    """Return the statement that forgets the oldest; it counts them, and says how far it has come."""
+    table = life.table.__table__
+    assert isinstance(table, Table)
+    before = func.now() - literal(kept_for, Interval)
+    oldest = _oldest(life, after=after, before=before, limit=limit).cte("oldest").prefix_with("MATERIALIZED")
+    # By where they lie, as an array: a row that is locked stays there. Joined to the table, as any other key would be,
+    # PostgreSQL may find it quicker to read the table from end to end with all of them locked, or ask anew for each row
+    # of it, and then all goes at once, whatever the limit.
+    places = func.array(select(oldest.c.place).scalar_subquery())
+    gone = delete(table).where(_place_in(table) == any_(places)).returning(literal_column("1").label("row")).cte("gone")
+    counted = select(func.count()).select_from(gone).scalar_subquery()
+    newest = select(func.max(oldest.c.since)).scalar_subquery()
+    return select(counted, newest).add_cte(_noted(life.setting, before, gone))
+
+
+def _oldest(life: Life, *, after: datetime, before: ColumnElement[Any], limit: int) -> Select[Any]:
     return (
-        select(*life.table.__table__.primary_key)
-        .where(life.over, life.since < before)
+        select(_place_in(life.table.__table__).label("place"), life.since.label("since"))
+        # What was forgotten just now still has its place in the index, and is not looked at again.
+        .where(life.over, life.since >= after, life.since < before)
         .order_by(life.since)
-        .limit(limit)
+        # Spelt out: of an unknown limit PostgreSQL expects a tenth of the table, and would rather sort all of it.
+        .limit(bindparam("limit", limit, Integer, literal_execute=True))
         # What somebody holds is looked at again in an hour.
         .with_for_update(of=life.table, skip_locked=True)
     )
 
 
-def _note_forgotten(session: Session, name: str, before: datetime) -> None:
+def _place_in(table: FromClause) -> ColumnElement[Any]:
+    return literal_column(f"{table}.ctid")
+
+
+def _noted(name: str, before: ColumnElement[Any], gone: CTE) -> CTE:
     # The invariants ask: what is older may be gone by right.
-    row = insert(Watermark).values(name=name, at=before)
+    marked = select(literal(name), before).where(exists(select(gone)))
+    row = insert(Watermark).from_select([Watermark.name, Watermark.at], marked)
     latest = {"at": func.greatest(Watermark.at, row.excluded.at)}
-    session.execute(row.on_conflict_do_update(index_elements=[Watermark.name], set_=latest))
+    return (
+        row.on_conflict_do_update(index_elements=[Watermark.name], set_=latest).returning(Watermark.name).cte("noted")
+    )
