@@ -122,6 +122,26 @@ def bringing_forward(kind: Kind, subjects: str) -> TextClause:
     return text(_BRING_FORWARD.format(f"kind = '{kind}' AND subject IN ({subjects})"))
 
 
+# By the indexes of what is unleased and of what is leased: of what is ready, a million may be polls of next week. The
+# first of them in the order of an index, or PostgreSQL might look for any one from the table's beginning.
+_OPEN = text("""
+    SELECT EXISTS (
+        (
+            SELECT FROM jobs WHERE state = 'ready' AND leased_until IS NULL AND queue = :queue AND kind = :kind
+            ORDER BY queue, kind, due_at LIMIT 1
+        )
+        UNION ALL
+        SELECT FROM jobs WHERE state = 'ready' AND leased_until IS NOT NULL AND queue = :queue AND kind = :kind
+    )
+""")
+
+
+def is_open(session: Session, kind: Kind) -> bool:
+    """Whether there is work of a kind whose queue is always the same, to be done or under way."""
+    found: bool = session.execute(_OPEN, {"queue": _queue(kind, None), "kind": kind.value}).scalar_one()
+    return found
+
+
 def withdraw(session: Session, kind: Kind, subject: str) -> None:
     """Close work that is no longer wanted and has not begun; what runs already finds that out by itself."""
     defer(session, _withdraw_all, _dedupe_key(kind, subject))

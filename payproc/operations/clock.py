@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 import structlog
 from psycopg.errors import QueryCanceled
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.database.models import Job, ReviewKind, Tick, Watermark
+from payproc.database.models import ReviewKind, Tick, Watermark
 from payproc.mail import outbox
 from payproc.mail.digest import open_reviews
 from payproc.operations import doctor
@@ -36,7 +36,7 @@ def tick(session: Session, kind: jobs.Kind, *, now: datetime) -> bool:
     after an outage one look is due, not one for each period that nobody took.
     """
     assert kind.policy.clock is not None, f"{kind} has no period"
-    if session.scalar(select(Job.id).where(Job.kind == kind, jobs.READY).limit(1)) is not None:
+    if jobs.is_open(session, kind):
         return False
     period = kind.policy.clock.period.total_seconds()
     start = datetime.fromtimestamp(now.timestamp() // period * period, UTC)

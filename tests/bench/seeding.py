@@ -42,14 +42,15 @@ def seed_history(connection: Connection, numbers: range, *, tell: Tell = lambda 
     with _indexed_at_the_end(connection):
         for first in range(numbers.start, numbers.stop, _AT_ONCE):
             some = range(first, min(first + _AT_ONCE, numbers.stop))
-            _copy(connection, Paid, some, at=began + first * step)
+            _copy(connection, Paid, some, at=lambda number: began + number * step)
             tell(len(some))
     analyze(connection)
 
 
 def seed_open(connection: Connection, numbers: range) -> None:
     """Copy payments whose customers are about to pay."""
-    _copy(connection, Begun, numbers, at=datetime.now(UTC))
+    now = datetime.now(UTC)
+    _copy(connection, Begun, numbers, at=lambda _: now)
 
 
 def analyze(connection: Connection) -> None:
@@ -80,14 +81,16 @@ def _outside_transactions(connection: Connection) -> Iterator[None]:
         connection.autocommit = before
 
 
-def _copy(connection: Connection, kind: type[Begun], numbers: range, *, at: datetime) -> None:
+def _copy(connection: Connection, kind: type[Begun], numbers: range, *, at: Callable[[int], datetime]) -> None:
     lines: defaultdict[str, list[str]] = defaultdict(list)
     user_id, email = _customer(connection)
     now = datetime.now(UTC)
     for number in numbers:
         # No two polls are due at the same moment.
         due_at = now + timedelta(seconds=3600 + number * 7919 % _AHEAD_SECONDS)
-        payment = kind(number=number, at=at.isoformat(), due_at=due_at.isoformat(), user_id=user_id, email=email)
+        payment = kind(
+            number=number, at=at(number).isoformat(), due_at=due_at.isoformat(), user_id=user_id, email=email
+        )
         for table, line in payment.lines():
             lines[table].append(line)
     for table in _TABLES:

@@ -73,6 +73,8 @@ class Tick(Base):
     period_start: Mapped[datetime] = mapped_column(primary_key=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
+    __table_args__ = (Index("ix_ticks_created_at", "created_at"),)
+
 
 class Watermark(Base):
     """How far something that goes on in pieces has come: what was forgotten, what was checked."""

@@ -38,7 +38,7 @@ class Notice(Base):
     reason: Mapped[str | None]
     # While it is parked for a payment that we do not know: the provider's ids, any of which would name it.
     awaits: Mapped[list[str] | None] = mapped_column(ARRAY(String))
-    payment_id: Mapped[str | None] = mapped_column(ForeignKey("payments.id"), index=True)
+    payment_id: Mapped[str | None] = mapped_column(ForeignKey("payments.id"))
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
     # Set when an operator has it applied again: its patience starts anew.
     replayed_at: Mapped[datetime | None]
@@ -46,6 +46,8 @@ class Notice(Base):
 
     __table_args__ = (
         UniqueConstraint("provider", "key"),
+        # Whose a notice is, is learnt when it is applied: accepting one writes nothing here.
+        Index("ix_notices_payment_id", "payment_id", postgresql_where=text("payment_id IS NOT NULL")),
         Index("ix_notices_awaits", "awaits", postgresql_using="gin", postgresql_where=text("state = 'parked'")),
         Index("ix_notices_settled_at", "settled_at", postgresql_where=text("settled_at IS NOT NULL")),
         Index("ix_notices_unsettled", "received_at", postgresql_where=text("state IN ('new', 'parked')")),

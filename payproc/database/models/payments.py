@@ -75,12 +75,14 @@ class Payment(Amounted, Base):
         # The list of a user's payments, newest first; and the same for everyone's.
         Index("ix_payments_user_id_created_at", "user_id", "created_at", "id"),
         Index("ix_payments_created_at", "created_at", "id"),
-        # Those that have not ended, which are few: for figures, invariants and reconciliation.
+        # Those of a status that not nearly all have: for lists of them, and for figures and invariants of the open.
         Index(
-            "ix_payments_open",
-            "payment_method",
+            "ix_payments_not_completed",
             "status",
-            postgresql_where=text("status IN ('pending', 'processing')"),
+            "created_at",
+            "id",
+            postgresql_where=text("status <> 'completed'"),
+            postgresql_include=["payment_method"],
         ),
     )
 

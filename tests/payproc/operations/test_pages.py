@@ -1,0 +1,128 @@
+"""What is asked beside the hot paths reads a few pages, however large the tables are.
+
+What is read in proportion to a table shows as hundreds of pages, whatever else goes on on the machine.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import Engine, event
+
+from payproc.application import Application
+from payproc.database.models import User
+from payproc.domain.states import PaymentStatus
+from payproc.jobs import Kind
+from payproc.operations import clock, health, lists, pruning
+from payproc.operations.lists import Filter
+from payproc.operations.pruning import Life
+from tests.bench import seeding
+
+MANY = 20_000
+# Of eight kilobytes each. The smallest of the tables that are asked has ten times as many.
+FEW = 60
+# Found, locked, deleted.
+A_ROW = 6
+
+
+_NAMED = re.compile(r"%\((\w+)\)s")
+
+
+class _LookedAt(Exception):
+    pass
+
+
+def pages_read(marker: str, act: Callable[[], object]) -> int:
+    """Count the pages that a statement touches, planned before its parameters are known, as a prepared one may be.
+
+    Lets `act` go as far as its first statement that contains `marker`; what that does is taken back.
+    """
+    pages: list[int] = []
+
+    def explain(_: Any, cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        if marker in statement:
+            pages.append(_explained(cursor.connection, statement, parameters))
+            raise _LookedAt
+
+    event.listen(Engine, "before_cursor_execute", explain)
+    try:
+        with suppress(_LookedAt):
+            act()
+    finally:
+        event.remove(Engine, "before_cursor_execute", explain)
+    [found] = pages
+    return found
+
+
+def _explained(connection: psycopg.Connection[Any], statement: str, parameters: dict[str, Any]) -> int:
+    names = list(dict.fromkeys(_NAMED.findall(statement)))
+    # psycopg would say what they are.
+    typed = {name: "::interval" if isinstance(parameters[name], timedelta) else "" for name in names}
+    numbered = _NAMED.sub(lambda name: f"${names.index(name[1]) + 1}{typed[name[1]]}", statement)
+    told = sql.SQL(", ").join(sql.Literal(parameters[name]) for name in names)
+    values = sql.SQL("({})").format(told) if names else sql.SQL("")
+    with connection.transaction(force_rollback=True):
+        connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        connection.execute(f"PREPARE looked_at AS {numbered}".encode())
+        try:
+            asked = sql.SQL("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE looked_at {}").format(values)
+            plan = connection.execute(asked).fetchone()
+        finally:
+            connection.execute("DEALLOCATE looked_at")
+    assert plan is not None
+    found = plan[0] if isinstance(plan[0], list) else json.loads(plan[0])
+    top = found[0]["Plan"]
+    return int(top["Shared Hit Blocks"]) + int(top["Shared Read Blocks"])
+
+
+@pytest.fixture
+def grown(app: Application, customer: User) -> Application:
+    """Many payments that were paid in the last year, and work that lies ahead of each."""
+    assert customer.id
+    with psycopg.connect(app.settings.database_url.replace("+psycopg", "")) as connection:
+        seeding.without_triggers(connection)
+        seeding.seed_history(connection, range(MANY))
+    return app
+
+
+def tick(app: Application, kind: Kind) -> None:
+    with app.database.transaction() as session:
+        clock.tick(session, kind, now=datetime.now(UTC))
+
+
+def page(app: Application, user: User, *, status: PaymentStatus | None = None) -> None:
+    with app.database.transaction() as session:
+        lists.page_of_payments(session, Filter(status=status), user=user, limit=20)
+
+
+def figures(app: Application) -> None:
+    with app.database.transaction() as session:
+        health.payments_by_status(session)
+        health.backlog(session)
+
+
+def test_what_is_asked_reads_a_few_pages(grown: Application, customer: User, operator: User) -> None:
+    read = {
+        "a tick": pages_read("EXISTS", lambda: tick(grown, Kind.PRUNE)),
+        "open payments": pages_read("payment_method", lambda: figures(grown)),
+        "the backlog": pages_read("FROM reviews", lambda: figures(grown)),
+        "a page of all": pages_read("ORDER BY", lambda: page(grown, operator)),
+        "a customer's page": pages_read("ORDER BY", lambda: page(grown, customer)),
+        "a page of the failed": pages_read("ORDER BY", lambda: page(grown, operator, status=PaymentStatus.FAILED)),
+        "a page of the open": pages_read("ORDER BY", lambda: page(grown, operator, status=PaymentStatus.PENDING)),
+    }
+    assert {what: pages for what, pages in read.items() if pages > FEW} == {}
+
+
+def test_a_batch_of_what_is_forgotten_reads_little_beside_its_rows(grown: Application) -> None:
+    def batch_of(life: Life) -> int:
+        return pages_read("DELETE", lambda: pruning.forget(grown, lives=[life], at_once=10))
+
+    batches = {f"{life.table.__tablename__} {life.setting}": batch_of(life) for life in pruning.LIVES}
+    assert {what: pages for what, pages in batches.items() if pages > FEW + 10 * A_ROW} == {}
