@@ -1,7 +1,8 @@
 """How long pruning holds its locks, and what the front notices of it: `python -m tests.bench.bench_pruning`.
 
-So many rows of each kind are over, among others that are not. What is timed is a batch from the begin of its DELETE, so
-before it holds its first lock, to the answer to its COMMIT. Notices are accepted meanwhile, and as long before.
+So many rows of each kind are over, among others that are not. A batch is one statement and its own transaction: what is
+timed goes from before its first lock to the answer to it, which comes after its commit. Notices are accepted meanwhile,
+and as long before.
 """
 
 import argparse
@@ -20,7 +21,6 @@ from typing import Any
 import psycopg
 from rich.console import Console
 from sqlalchemy import Engine, event
-from sqlalchemy.orm import Session
 
 from payproc.application import Application
 from payproc.bootstrap import application_from, load_settings
@@ -79,7 +79,7 @@ class Watch:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        listened = ((Engine, "before_cursor_execute", self._begin), (Session, "after_commit", self._end))
+        listened = ((Engine, "before_cursor_execute", self._begin), (Engine, "after_cursor_execute", self._end))
         for each in listened:
             event.listen(*each)
         try:
@@ -90,10 +90,10 @@ class Watch:
 
     def _begin(self, *told: Any) -> None:
         # Connection, cursor, statement, and what it is told.
-        if found := re.match(r"DELETE FROM (\w+)", told[2]):
+        if found := re.search(r"DELETE FROM (\w+)", told[2]):
             self._began = found[1], time.perf_counter()
 
-    def _end(self, _: object) -> None:
+    def _end(self, *_: Any) -> None:
         if self._began:
             table, began = self._began
             self.seconds[table].append(time.perf_counter() - began)
@@ -170,7 +170,7 @@ def main() -> None:
     """Seed once and prune once."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="of each kind that are over")
-    parser.add_argument("--at-once", type=int, default=pruning.AT_ONCE, help="rows in a batch")
+    parser.add_argument("--at-once", type=int, default=pruning.AT_ONCE, help="rows in a batch, at most")
     arguments, console = parser.parse_args(), Console(highlight=False)
     load.check_installed()
     with (

@@ -205,6 +205,25 @@ def test_what_is_forgotten_goes_a_few_rows_at_a_time(world: World) -> None:
         assert list(session.scalars(text("SELECT deleted FROM deletions ORDER BY number"))) == [2, 2, 1]
 
 
+@pytest.mark.parametrize(
+    ("size", "milliseconds", "following"),
+    [(200, 26, 100), (200, 25, 225), (240, 1, 250), (250, 1, 250), (11, 40, 10), (10, 40, 10), (3, 40, 3), (1, 1, 2)],
+)
+def test_a_batch_that_held_its_rows_for_long_makes_the_next_one_half_as_large(
+    size: int, milliseconds: int, following: int
+) -> None:
+    assert pruning.next_size(size, held=timedelta(milliseconds=milliseconds), most=250) == following
+
+
+@pytest.mark.parametrize("microseconds_a_row", [20, 200, 2000])
+def test_on_a_slow_machine_batches_soon_hold_their_rows_for_half_of_what_they_may(microseconds_a_row: int) -> None:
+    size, held = 250, []
+    for _ in range(40):
+        held.append(timedelta(microseconds=size * microseconds_a_row))
+        size = pruning.next_size(size, held=held[-1])
+    assert max(held[6:]) < timedelta(milliseconds=30)
+
+
 def test_a_long_pruning_stops_and_says_that_there_is_more(world: World) -> None:
     for number in range(3):
         dead = "INSERT INTO ticks (kind, period_start, created_at) VALUES (:kind, now(), now() - interval '40 days')"
