@@ -202,7 +202,7 @@ def _forget_some(app: Application, life: Life, *, after: datetime, limit: int) -
     with app.database.autocommit() as session:
         session.connection()
         began = time.monotonic()
-        removed, newest = session.execute(statement).one()
+        removed, newest, _ = session.execute(statement).one()
         held = timedelta(seconds=time.monotonic() - began)
     return _Batch(removed=removed, newest=newest or after, held=held)
 
@@ -220,7 +220,10 @@ def _forgetting(life: Life, kept_for: timedelta, *, after: datetime, limit: int)
     gone = delete(table).where(_place_in(table) == any_(places)).returning(literal_column("1").label("row")).cte("gone")
     counted = select(func.count()).select_from(gone).scalar_subquery()
     newest = select(func.max(oldest.c.since)).scalar_subquery()
-    return select(counted, newest).add_cte(_noted(life.setting, before, gone))
+    # Locks last until the commit is on the disk, unless it may get there later. After a crash what is gone may be back,
+    # and its watermark with it: it goes again.
+    unhurried = func.set_config("synchronous_commit", "off", true())
+    return select(counted, newest, unhurried).add_cte(_noted(life.setting, before, gone))
 
 
 def _oldest(life: Life, *, after: datetime, before: ColumnElement[Any], limit: int) -> Select[Any]:
