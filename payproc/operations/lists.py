@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import literal_column, select, tuple_
+from sqlalchemy import bindparam, select, tuple_
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment, User
@@ -43,14 +43,15 @@ def page_of_payments(session: Session, wanted: Filter, *, user: User, limit: int
     owner = wanted.user_id if permissions.reaches_all(Act.SEE_PAYMENT, user=user) else user.id
     for column, value in (
         (Payment.user_id, owner),
-        (Payment.payment_method, wanted.payment_method),
         (Payment.order_id, wanted.order_id),
     ):
         if value is not None:
             query = query.where(column == value)
-    if wanted.status is not None:
-        # Spelt out for the partial index: a parameter is not known to be other than completed.
-        query = query.where(Payment.status == literal_column(f"'{wanted.status}'"))
+    for column, value in ((Payment.status, wanted.status), (Payment.payment_method, wanted.payment_method)):
+        if value is not None:
+            # Spelt out: of a parameter PostgreSQL knows neither that it is not 'completed', as the partial index asks,
+            # nor that few have it.
+            query = query.where(column == bindparam(column.key, value, column.type, literal_execute=True))
     if wanted.created_from is not None:
         query = query.where(Payment.created_at >= wanted.created_from)
     if wanted.created_to is not None:

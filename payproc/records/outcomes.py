@@ -223,8 +223,10 @@ def _name(session: Session, payment: Payment, reference: Reference, value: str) 
     held_payments(session).learn(payment, (reference, value))
 
 
+# Whatever their state: of one that is no longer parked nothing waits. Asked for the parked alone, PostgreSQL may go
+# through all that are not settled, and a flood makes them many.
 _WAKE_PARKED = jobs.bringing_forward(
-    jobs.Kind.APPLY_NOTICE, "SELECT id FROM notices WHERE state = 'parked' AND awaits && CAST(:ids AS varchar[])"
+    jobs.Kind.APPLY_NOTICE, "SELECT id FROM notices WHERE awaits && CAST(:ids AS varchar[])"
 )
 
 

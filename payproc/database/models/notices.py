@@ -48,7 +48,14 @@ class Notice(Base):
         UniqueConstraint("provider", "key"),
         # Whose a notice is, is learnt when it is applied: accepting one writes nothing here.
         Index("ix_notices_payment_id", "payment_id", postgresql_where=text("payment_id IS NOT NULL")),
-        Index("ix_notices_awaits", "awaits", postgresql_using="gin", postgresql_where=text("state = 'parked'")),
+        # Written at once: a list of what is still to be put in would be read by everybody who looks.
+        Index(
+            "ix_notices_awaits",
+            "awaits",
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+            postgresql_where=text("awaits IS NOT NULL"),
+        ),
         Index("ix_notices_settled_at", "settled_at", postgresql_where=text("settled_at IS NOT NULL")),
         Index("ix_notices_unsettled", "received_at", postgresql_where=text("state IN ('new', 'parked')")),
     )

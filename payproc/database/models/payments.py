@@ -75,6 +75,8 @@ class Payment(Amounted, Base):
         # The list of a user's payments, newest first; and the same for everyone's.
         Index("ix_payments_user_id_created_at", "user_id", "created_at", "id"),
         Index("ix_payments_created_at", "created_at", "id"),
+        # Of a method that few take.
+        Index("ix_payments_payment_method_created_at", "payment_method", "created_at", "id"),
         # Those of a status that not nearly all have: for lists of them, and for figures and invariants of the open.
         Index(
             "ix_payments_not_completed",

@@ -8,12 +8,13 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
 
 from payproc.application import Application
 from payproc.database.models import User
@@ -22,7 +23,9 @@ from payproc.jobs import Kind
 from payproc.operations import clock, health, lists, pruning
 from payproc.operations.lists import Filter
 from payproc.operations.pruning import Life
+from payproc.providers.easy_paisa import EASY_PAISA
 from tests.bench import seeding
+from tests.support.world import World
 
 MANY = 20_000
 # Of eight kilobytes each. The smallest of the tables that are asked has ten times as many.
@@ -56,8 +59,7 @@ def pages_read(marker: str, act: Callable[[], object]) -> int:
             act()
     finally:
         event.remove(Engine, "before_cursor_execute", explain)
-    [found] = pages
-    return found
+    return pages[0]
 
 
 def _explained(connection: psycopg.Connection[Any], statement: str, parameters: dict[str, Any]) -> int:
@@ -91,14 +93,22 @@ def grown(app: Application, customer: User) -> Application:
     return app
 
 
+# Stored, and their jobs behind them.
+_FLOOD = """
+INSERT INTO notices (id, provider, key, kind, body, headers, state)
+SELECT 'ntc_flood' || n, 'stripe', 'evt_flood' || n, 'checkout.session.completed', '{}', '{}', 'new'
+FROM generate_series(1, :count) n
+"""
+
+
 def tick(app: Application, kind: Kind) -> None:
     with app.database.transaction() as session:
         clock.tick(session, kind, now=datetime.now(UTC))
 
 
-def page(app: Application, user: User, *, status: PaymentStatus | None = None) -> None:
+def page(app: Application, user: User, wanted: Filter = Filter()) -> None:  # noqa: B008 (frozen)
     with app.database.transaction() as session:
-        lists.page_of_payments(session, Filter(status=status), user=user, limit=20)
+        lists.page_of_payments(session, wanted, user=user, limit=20)
 
 
 def figures(app: Application) -> None:
@@ -108,16 +118,31 @@ def figures(app: Application) -> None:
 
 
 def test_what_is_asked_reads_a_few_pages(grown: Application, customer: User, operator: User) -> None:
+    filters = {
+        "failed": Filter(status=PaymentStatus.FAILED),
+        "open": Filter(status=PaymentStatus.PENDING),
+        "a wallet's": Filter(payment_method=EASY_PAISA),
+    }
     read = {
         "a tick": pages_read("EXISTS", lambda: tick(grown, Kind.PRUNE)),
         "open payments": pages_read("payment_method", lambda: figures(grown)),
         "the backlog": pages_read("FROM reviews", lambda: figures(grown)),
         "a page of all": pages_read("ORDER BY", lambda: page(grown, operator)),
         "a customer's page": pages_read("ORDER BY", lambda: page(grown, customer)),
-        "a page of the failed": pages_read("ORDER BY", lambda: page(grown, operator, status=PaymentStatus.FAILED)),
-        "a page of the open": pages_read("ORDER BY", lambda: page(grown, operator, status=PaymentStatus.PENDING)),
-    }
+    } | {what: pages_read("ORDER BY", partial(page, grown, operator, each)) for what, each in filters.items()}
     assert {what: pages for what, pages in read.items() if pages > FEW} == {}
+
+
+def test_applying_a_notice_reads_none_of_those_that_wait(grown: Application, world: World) -> None:
+    payment = world.started()
+    world.act(payment, "pay")
+    with grown.database.transaction() as session:
+        session.execute(text(_FLOOD), {"count": MANY})
+    with grown.database.autocommit() as session:
+        session.execute(text("VACUUM ANALYZE notices"))
+    world.deliver_all(payment)
+    assert pages_read("awaits &&", world.drain_once) < FEW
+    world.drain()
 
 
 def test_a_batch_of_what_is_forgotten_reads_little_beside_its_rows(grown: Application) -> None:
