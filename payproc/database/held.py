@@ -6,9 +6,9 @@ under it changes by this session's own hand alone, and is not read again.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from typing import Any
+from functools import cache
 
-from sqlalchemy import BindParameter, ColumnElement, String, any_, literal, or_, select, text
+from sqlalchemy import Select, String, any_, bindparam, or_, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -83,8 +83,11 @@ def hold_all(session: Session, names: Iterable[Name]) -> None:
     wanted = {name for name in names if name[1]}
     if not wanted:
         return
-    query = select(Payment).where(_has_one_of(wanted)).order_by(Payment.id).with_for_update()
-    found = session.scalars(query.execution_options(populate_existing=True)).all()
+    values: dict[str, set[str]] = defaultdict(set)
+    for column, value in wanted:
+        values[column].add(value)
+    query = _locking(tuple(sorted(values)))
+    found = session.scalars(query, {column: sorted(named) for column, named in values.items()}).all()
     held = held_payments(session)
     held.add(found, looked_for=wanted)
     # Under the lock: whoever it was waited for may have written one.
@@ -98,13 +101,10 @@ _REFUNDED = text("SELECT payment_id FROM refunds WHERE payment_id = ANY (CAST(:i
 _LOCK_ORDERS = text("SELECT id FROM orders WHERE id = ANY (CAST(:ids AS text[])) ORDER BY id FOR UPDATE")
 
 
-def _has_one_of(names: Iterable[Name]) -> ColumnElement[bool]:
-    values: dict[str, set[str]] = defaultdict(set)
-    for column, value in names:
-        values[column].add(value)
-    # An array for each column: the same statement for any number of names, and an index for each.
-    return or_(*(getattr(Payment, column) == any_(_array(values[column])) for column in sorted(values)))
-
-
-def _array(values: Collection[str]) -> BindParameter[Any]:
-    return literal(sorted(values), ARRAY(String))
+@cache
+def _locking(columns: tuple[str, ...]) -> Select[Payment]:
+    # An array for each column: the same statement for any number of names, and an index for each. Put together once:
+    # each time it took longer than to ask.
+    named = or_(*(getattr(Payment, each) == any_(bindparam(each, type_=ARRAY(String))) for each in columns))
+    query = select(Payment).where(named).order_by(Payment.id).with_for_update()
+    return query.execution_options(populate_existing=True)

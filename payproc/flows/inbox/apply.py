@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import assert_never
 
 import structlog
-from sqlalchemy import String, any_, func, literal, select, text
+from sqlalchemy import String, any_, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -95,9 +95,16 @@ def _read_all(
     return read, unreadable
 
 
+_LOCK_NOTICES = (
+    select(NoticeRow, func.now())
+    .where(NoticeRow.id == any_(bindparam("ids", type_=ARRAY(String))))
+    .order_by(NoticeRow.id)
+    .with_for_update()
+)
+
+
 def _locked_notices(session: Session, ids: Sequence[str]) -> dict[str, NoticeRow]:
-    wanted = NoticeRow.id == any_(literal(ids, ARRAY(String)))
-    rows = session.execute(select(NoticeRow, func.now()).where(wanted).order_by(NoticeRow.id).with_for_update()).all()
+    rows = session.execute(_LOCK_NOTICES, {"ids": ids}).all()
     for _, now in rows:
         note_transaction_time(session, now)
     return {row.id: row for row, _ in rows}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, String, any_, exists, literal, or_, select
+from sqlalchemy import BindParameter, ColumnElement, String, any_, bindparam, exists, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
@@ -103,6 +103,19 @@ def is_unmatched() -> ColumnElement[bool]:
     return ~exists().where(*of_line)
 
 
+_NAMED = any_(bindparam("named", type_=ARRAY(String)))
+# Put together once: for each sale it took longer than to ask.
+_WAITING = (
+    select(SettlementLine.line_id)
+    .where(
+        SettlementLine.provider == any_(bindparam("providers", type_=ARRAY(String))),
+        or_(SettlementLine.source == _NAMED, SettlementLine.payment_source == _NAMED),
+        is_unmatched(),
+    )
+    .limit(1)
+)
+
+
 def may_wait(session: Session, booked: Sequence[tuple[Payment, Refund | None]]) -> bool:
     """Whether the line of any of these may have been booked before it: for one, and for many, one look.
 
@@ -110,13 +123,9 @@ def may_wait(session: Session, booked: Sequence[tuple[Payment, Refund | None]]) 
     """
     if not booked:
         return False
-    named = [name for payment, refund in booked for name in _names(payment, refund)]
-    lines = select(SettlementLine.line_id).where(
-        SettlementLine.provider == any_(_array(payment.payment_method for payment, _ in booked)),
-        or_(SettlementLine.source == any_(_array(named)), SettlementLine.payment_source == any_(_array(named))),
-        is_unmatched(),
-    )
-    return session.scalar(lines.limit(1)) is not None
+    named = {name for payment, refund in booked for name in _names(payment, refund)}
+    providers = {payment.payment_method for payment, _ in booked}
+    return session.scalar(_WAITING, {"providers": sorted(providers), "named": sorted(named)}) is not None
 
 
 def _names(payment: Payment, refund: Refund | None) -> Iterable[str]:
