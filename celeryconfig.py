@@ -31,6 +31,8 @@ worker_max_tasks_per_child = 1000
 worker_soft_shutdown_timeout = 0
 worker_send_task_events = True
 worker_hijack_root_logger = False
+# What we log is a line already. Through Celery's own logger it would be formatted twice, and be no JSON any more.
+worker_redirect_stdouts = False
 # What was sent and not begun stands in its row; to say so to Flower as well took two fifths of sending a message.
 task_send_sent_event = False
 task_track_started = True
