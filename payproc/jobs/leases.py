@@ -68,14 +68,14 @@ _CLAIM = text(f"""
         started_at = now(), leased_until = now() + :lease, lease_token = :token
     WHERE id = {_WAITING_FOR_THEM} {_CLAIMED}
 """)  # noqa: S608 (our own words)
-_CLAIM_AGAIN = text(f"UPDATE jobs SET leased_until = now() + :lease WHERE id = {_WAITING_FOR_THEM} {_CLAIMED}")  # noqa: S608
-_RENEW = text(f"UPDATE jobs SET leased_until = now() + :lease WHERE id = {_PAST_LOCKED} RETURNING id")  # noqa: S608
+_CLAIM_AGAIN = text(f"UPDATE jobs SET leased_until = now() + :lease WHERE id = {_WAITING_FOR_THEM} {_CLAIMED}")  # noqa: S608 (our own words)
+_RENEW = text(f"UPDATE jobs SET leased_until = now() + :lease WHERE id = {_PAST_LOCKED} RETURNING id")  # noqa: S608 (our own words)
 _FINISH = text(f"""
     UPDATE jobs SET state = CASE WHEN wanted_again THEN 'ready' ELSE 'done' END,
         finished_at = CASE WHEN wanted_again THEN NULL ELSE now() END,
         wanted_again = false, leased_until = NULL, lease_token = NULL, started_at = NULL
     WHERE id = {_WAITING_FOR_THEM} RETURNING id
-""")  # noqa: S608
+""")  # noqa: S608 (our own words)
 
 
 def claim(session: Session, dispatched: Sequence[tuple[str, UUID]], *, token: UUID, lease: timedelta) -> list[Claimed]:
