@@ -11,6 +11,8 @@ from kombu.exceptions import OperationalError as BrokerDown
 
 # A list grows only by what is leased, so that it need not be measured at every pass of a busy relay.
 _GOOD_FOR_SECONDS = 0.25
+# A worker that has nothing else to do has fetched what was sent so long ago.
+_FETCHED_AFTER_SECONDS = 0.05
 _NEVER = float("-inf")
 
 
@@ -26,15 +28,24 @@ class Backlog:
         self._lengths: Mapping[str, int] = {}
         self._asked_at = _NEVER
         self._may_have_grown = True
+        self._settles_at: float | None = None
 
     def grows(self) -> None:
         """Hear that messages are sent."""
         self._may_have_grown = True
+        self._settles_at = time.monotonic() + _FETCHED_AFTER_SECONDS
+
+    def settles(self) -> None:
+        """Ask, once, while nobody waits, or whoever comes next would wait for it. Raises BrokerDown."""
+        if self._settles_at is not None and time.monotonic() > self._settles_at:
+            self._settles_at = None
+            self._ask()
 
     def lengths(self) -> Mapping[str, int]:
         """Return how many messages wait in each queue where there are any. Raises BrokerDown."""
-        if self._is_known():
-            return self._lengths
+        return self._lengths if self._is_known() else self._ask()
+
+    def _ask(self) -> Mapping[str, int]:
         connection = self._connection = self._connection or self._celery.connection_for_write()
         try:
             # Left to itself it would try a hundred times.

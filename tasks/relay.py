@@ -171,6 +171,7 @@ class _Rounds:
             while not self._stop.wait(pause) and time.monotonic() < until:
                 if queue := look(held):
                     return queue
+                backlog.settles()
         return None
 
 

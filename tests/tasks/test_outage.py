@@ -161,3 +161,26 @@ def test_what_is_stale_is_dropped_without_a_transaction_and_all_is_sent_for_anew
     wait_until(started, what="the start of all")
     counted.dispose()
     assert len(world.sessions_at_stripe()) == STARTS
+
+
+def test_whoever_comes_when_all_is_fetched_waits_for_no_measuring_of_lists(
+    world: World, relay: ModuleType, redis: Redis
+) -> None:
+    def times_measured() -> int:
+        return int(redis.info("commandstats").get("cmdstat_llen", {}).get("calls", 0))
+
+    world.checkout()
+    relay.dispatch_due(world.app)
+    assert len(taken(redis)) == 1
+    before = times_measured()
+
+    def measured() -> bool:
+        relay.backlog.settles()
+        return times_measured() > before
+
+    wait_until(measured, what="a look at the lists")
+    after = times_measured()
+    relay.backlog.settles()
+    world.checkout()
+    assert relay.dispatch_due(world.app) == 1
+    assert times_measured() == after
