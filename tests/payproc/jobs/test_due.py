@@ -58,7 +58,15 @@ class _LookedAt(Exception):
 
 
 def read_by_a_pass(database: Database) -> int:
-    """How many pages PostgreSQL touches for a pass; what the pass does is taken back."""
+    """How many pages PostgreSQL touches for a pass."""
+    # The first after a vacuum looks for room for the row that it writes, where earlier tests of this copy have left
+    # some: that is no search for what is due.
+    _read_by_one(database)
+    return _read_by_one(database)
+
+
+def _read_by_one(database: Database) -> int:
+    """Make a pass, count, and take back what it did."""
     pages: list[int] = []
 
     def explained(
