@@ -41,14 +41,6 @@ class Accepted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Delivery:
-    """What a provider delivered."""
-
-    method: PaymentMethod
-    raw: RawNotice
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Brought:
     """A delivery that is the provider's own, as it is kept and as it was understood."""
 
