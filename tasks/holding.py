@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import TypeVar
 
 import structlog
-from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.database.engine import PASSING_TROUBLE, Database
@@ -61,16 +60,15 @@ def _renew(
             pause = min(every, _TRY_AGAIN_SECONDS)
 
 
-def persistently(database: Database, act: Callable[[Session], Result], *, longest: timedelta) -> Result:
-    """Do something in a transaction, and again where the database is away, for `longest` at most.
+def persistently(act: Callable[[], Result], *, longest: timedelta) -> Result:
+    """Do something in a transaction of its own, and again where the database is away, for `longest` at most.
 
     It must be right to do it twice: a commit whose answer was lost may stand. Raises one of PASSING_TROUBLE.
     """
     last = time.monotonic() + longest.total_seconds()
     while True:
         try:
-            with database.transaction() as session:
-                return act(session)
+            return act()
         except PASSING_TROUBLE as trouble:
             if time.monotonic() > last:
                 raise

@@ -22,7 +22,6 @@ from pkgutil import resolve_name
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -84,13 +83,13 @@ def run(
 def _claimed(app: Application, dispatched: Sequence[tuple[str, UUID]]) -> list[Claimed]:
     token, asked_at = uuid4(), moment()
 
-    def claim(session: Session) -> tuple[list[Claimed], datetime]:
-        claimed = jobs.claim(session, dispatched, token=token, lease=app.settings.work_lease)
+    def claim() -> tuple[list[Claimed], datetime]:
+        claimed = jobs.claim(app.database, dispatched, token=token, lease=app.settings.work_lease)
         # Whoever gets nothing asks for the time, so that the next stale message costs no transaction.
-        return claimed, claimed[0].started_at if claimed else session.scalars(select(func.now())).one()
+        return claimed, claimed[0].started_at if claimed else app.database.single_statement("SELECT now()", {})
 
     # Longer than its dispatch no message is good, so that asking on would claim nothing.
-    claimed, told = persistently(app.database, claim, longest=app.settings.ring_lease)
+    claimed, told = persistently(claim, longest=app.settings.ring_lease)
     # A claim found after a lost answer began earlier. So the clock is heard as late, and fewer are dropped.
     _clock.hear(told, asked_at=moment() if claimed else asked_at)
     return claimed
@@ -275,10 +274,14 @@ def _give_up(app: Application, job: Claimed, error: str) -> None:
 
 
 def _settle(app: Application, job: Claimed, note: Callable[[Session], None]) -> None:
+    def settle() -> None:
+        with app.database.transaction() as session:
+            note(session)
+
     # Tried again while the database is away. What cannot be noted at all ends with its lease, and by itself: whatever
     # else came with the same message has been claimed as well, and nobody else will run it.
     try:
-        persistently(app.database, note, longest=timedelta(seconds=job.kind.policy.limits.hard))
+        persistently(settle, longest=timedelta(seconds=job.kind.policy.limits.hard))
     except jobs.LeaseLost:
         log.warning("another run of this job took over before its failure was noted")
     except SQLAlchemyError as trouble:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
@@ -74,8 +75,9 @@ class Database:
         """Make two pools: of `pool_size` connections for transactions, and of `statements` for single ones.
 
         Where the second is none, single statements share the first. A pooled session whose server took writes is
-        `trusted_for` so long to answer questions with what stands: whoever only reads learns of a failover that much
-        later, and asking each time would double the round trips of who wants one row.
+        `trusted_for` so long to be there and to answer with what stands. Whoever only reads learns of a failover that
+        much later; whoever writes then is refused, as where it comes between two of its statements, and tries again.
+        Asking each time would double the round trips of who wants one row.
         """
         self._trusted_seconds = trusted_for.total_seconds()
         options: dict[str, Any] = {
@@ -94,7 +96,7 @@ class Database:
             },
         }
         self._engine: Engine = create_engine(url, pool_size=pool_size, **options)
-        event.listen(self._engine, "checkout", _give_out_what_can_write)
+        event.listen(self._engine, "checkout", partial(_give_out_what_can_write, trusted_seconds=self._trusted_seconds))
         event.listen(self._engine, "handle_error", _judge)
         self._single: Engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         if statements:
@@ -218,15 +220,22 @@ class Database:
 
 
 def _give_out_what_can_write(
-    connection: psycopg.Connection[tuple[object, ...]], entry: ConnectionPoolEntry, _proxy: object
+    connection: psycopg.Connection[tuple[object, ...]],
+    entry: ConnectionPoolEntry,
+    _proxy: object,
+    *,
+    trusted_seconds: float,
 ) -> None:
-    """Ask a pooled session whether it can write; where one cannot, none of the pool is used again.
+    """Ask a pooled session now and then whether it can write; where one cannot, none of the pool is used again.
 
     After a failover the old server may go on answering questions for as long as anybody asks, with what it knew then.
     A new session is not asked: where no server takes writes, reading goes on.
     """
+    now = time.monotonic()
     if not entry.info.get(_WAS_TAKEN):
         entry.info[_WAS_TAKEN] = True
+        return
+    if now - entry.info.get(_ASKED_AT, float("-inf")) < trusted_seconds:
         return
     try:
         # Outside a transaction, or the question would begin one: two more round trips.
@@ -238,7 +247,7 @@ def _give_out_what_can_write(
     if answer != ("off",):
         raise InvalidatePoolError
     # Single statements may share this pool.
-    entry.info[_ASKED_AT] = time.monotonic()
+    entry.info[_ASKED_AT] = now
 
 
 def _ask_again(pooled: PoolProxiedConnection, *, trusted_seconds: float) -> None:

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from payproc.database.deferring import defer
-from payproc.database.engine import after_commit, transaction_time
+from payproc.database.engine import Database, after_commit, transaction_time
 from payproc.database.models import Job, JobState
 from payproc.errors import PayprocError
 from payproc.jobs.hold import Hold, moment
@@ -57,18 +57,21 @@ class Claimed:
 # for the builder of statements took longer over it than PostgreSQL; as arrays, which is one statement for any number.
 _HELD = """ANY (ARRAY (
     SELECT jobs.id FROM jobs
-    JOIN unnest(CAST(:ids AS text[]), CAST(:tokens AS uuid[])) AS held (id, token)
+    JOIN unnest(CAST({ids} AS text[]), CAST({tokens} AS uuid[])) AS held (id, token)
         ON jobs.id = held.id AND jobs.lease_token = held.token
-    WHERE jobs.state = 'ready' ORDER BY jobs.id FOR UPDATE OF jobs {}
+    WHERE jobs.state = 'ready' ORDER BY jobs.id FOR UPDATE OF jobs {past}
 ))"""
-_WAITING_FOR_THEM, _PAST_LOCKED = _HELD.format(""), _HELD.format("SKIP LOCKED")
-_CLAIMED = "RETURNING id, kind, queue, subject, payload, attempts, strikes AS crashes, created_at, started_at"
-_CLAIM = text(f"""
+_WAITING_FOR_THEM = _HELD.format(ids=":ids", tokens=":tokens", past="")
+_PAST_LOCKED = _HELD.format(ids=":ids", tokens=":tokens", past="SKIP LOCKED")
+# A claim is a transaction of its own, and passes SQLAlchemy by: whoever waits for one thing waits for this first.
+_TO_CLAIM = _HELD.format(ids="%(ids)s", tokens="%(tokens)s", past="")
+_CLAIMED = "RETURNING id, kind, queue, subject, payload, attempts, strikes, created_at, started_at"
+_CLAIM = f"""
     UPDATE jobs SET attempts = attempts + 1, strikes = strikes + CASE WHEN started_at IS NULL THEN 0 ELSE 1 END,
-        started_at = now(), leased_until = now() + :lease, lease_token = :token
-    WHERE id = {_WAITING_FOR_THEM} {_CLAIMED}
-""")  # noqa: S608 (our own words)
-_CLAIM_AGAIN = text(f"UPDATE jobs SET leased_until = now() + :lease WHERE id = {_WAITING_FOR_THEM} {_CLAIMED}")  # noqa: S608 (our own words)
+        started_at = now(), leased_until = now() + %(lease)s, lease_token = %(token)s
+    WHERE id = {_TO_CLAIM} {_CLAIMED}
+"""  # noqa: S608 (our own words)
+_CLAIM_AGAIN = f"UPDATE jobs SET leased_until = now() + %(lease)s WHERE id = {_TO_CLAIM} {_CLAIMED}"  # noqa: S608 (our own words)
 _RENEW = text(f"UPDATE jobs SET leased_until = now() + :lease WHERE id = {_PAST_LOCKED} RETURNING id")  # noqa: S608 (our own words)
 _FINISH = text(f"""
     UPDATE jobs SET state = CASE WHEN wanted_again THEN 'ready' ELSE 'done' END,
@@ -78,17 +81,20 @@ _FINISH = text(f"""
 """)  # noqa: S608 (our own words)
 
 
-def claim(session: Session, dispatched: Sequence[tuple[str, UUID]], *, token: UUID, lease: timedelta) -> list[Claimed]:
+def claim(
+    database: Database, dispatched: Sequence[tuple[str, UUID]], *, token: UUID, lease: timedelta
+) -> list[Claimed]:
     """Claim the jobs whose message's token is still good, and count the start before anything can go wrong.
 
-    `token` is the run's own. Asked again under it, after a commit whose answer was lost, this returns what was claimed
-    then. A start that was never reported (its worker died) counts as a crash of the job.
+    It is a transaction of its own. `token` is the run's: asked again under it, after an answer that was lost, this
+    returns what was claimed then. A start that was never reported (its worker died) counts as a crash of the job.
+    Raises one of PASSING_TROUBLE.
     """
     asked_at = moment()
-    rows = session.execute(_CLAIM, {**_named(dispatched), "token": token, "lease": lease}).all()
+    rows = database.rows(_CLAIM, {**_named(dispatched), "token": token, "lease": lease})
     if len(rows) < len(dispatched):
         held = _named([(job_id, token) for job_id, _ in dispatched])
-        rows = session.execute(_CLAIM_AGAIN, {**held, "lease": lease}).all()
+        rows = database.rows(_CLAIM_AGAIN, {**held, "lease": lease})
     places = {job_id: place for place, (job_id, _) in enumerate(dispatched)}
     found = [_claimed(row, token, Hold(lease, asked_at=asked_at)) for row in rows]
     return sorted(found, key=lambda job: places[job.id])
@@ -138,18 +144,19 @@ def check_held(job: Claimed) -> None:
         raise LeaseLost("Too little of the lease is left to send anything.", subject=job.id)
 
 
-def _claimed(job: Row[Any], token: UUID, hold: Hold) -> Claimed:
+def _claimed(row: tuple[Any, ...], token: UUID, hold: Hold) -> Claimed:
+    job_id, kind, queue, subject, payload, attempts, crashes, staged_at, started_at = row
     return Claimed(
-        id=job.id,
-        kind=Kind(job.kind),
-        queue=job.queue,
-        subject=job.subject,
+        id=job_id,
+        kind=Kind(kind),
+        queue=queue,
+        subject=subject,
         token=token,
-        payload=job.payload,
-        attempts=job.attempts,
-        crashes=job.crashes,
-        staged_at=job.created_at,
-        started_at=job.started_at,
+        payload=payload,
+        attempts=attempts,
+        crashes=crashes,
+        staged_at=staged_at,
+        started_at=started_at,
         hold=hold,
     )
 

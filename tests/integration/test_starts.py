@@ -198,8 +198,8 @@ def test_a_start_that_another_run_took_over_changes_nothing(world: World) -> Non
     payment = world.checkout()
     with world.app.database.transaction() as session:
         [dispatched] = jobs.dispatch(session, limit=10, lease=world.app.settings.ring_lease)
-        messages = [(dispatched.job_id, dispatched.token)]
-        [claimed] = jobs.claim(session, messages, token=uuid4(), lease=world.app.settings.work_lease)
+    messages = [(dispatched.job_id, dispatched.token)]
+    [claimed] = jobs.claim(world.app.database, messages, token=uuid4(), lease=world.app.settings.work_lease)
     world.make_due()
     world.drain()
     settled = world.payment(payment.id)
@@ -231,8 +231,9 @@ def test_a_customer_written_down_in_words_stripe_refuses_is_made_without_them(wo
     words = {"email": "nobody@nowhere", "name": "A" * 328, "metadata": {"user_id": world.customer.id}}
     with world.app.database.transaction() as session:
         [dispatched] = jobs.dispatch(session, limit=10, lease=world.app.settings.ring_lease)
-        messages = [(dispatched.job_id, dispatched.token)]
-        [claimed] = jobs.claim(session, messages, token=uuid4(), lease=world.app.settings.work_lease)
+    messages = [(dispatched.job_id, dispatched.token)]
+    [claimed] = jobs.claim(world.app.database, messages, token=uuid4(), lease=world.app.settings.work_lease)
+    with world.app.database.transaction() as session:
         provider_calls.record_attempt(
             session,
             Operation.CREATE_CUSTOMER,

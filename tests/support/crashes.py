@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
-from payproc.database.engine import Database
+from payproc.database.engine import Database, Parameters
 from tests.support.world import World
 
 
@@ -23,13 +24,26 @@ class DyingDatabase(Database):
         self.commits_left = commit
         self._after = after
 
+    def rows(self, statement: str, parameters: Parameters, *, after: str | None = None) -> list[tuple[Any, ...]]:
+        # What has not committed might as well not have been sent.
+        self._come_to_a_commit()
+        found = super().rows(statement, parameters, after=after)
+        self._be_past_it()
+        return found
+
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         with super().transaction() as session:
             yield session
-            self.commits_left -= 1
-            if self.commits_left == 0 and not self._after:
-                raise Crash
+            self._come_to_a_commit()
+        self._be_past_it()
+
+    def _come_to_a_commit(self) -> None:
+        self.commits_left -= 1
+        if self.commits_left == 0 and not self._after:
+            raise Crash
+
+    def _be_past_it(self) -> None:
         if self.commits_left == 0:
             raise Crash
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
@@ -11,7 +12,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from payproc import jobs
-from payproc.database.engine import Database
+from payproc.database.engine import Database, Parameters
 from payproc.database.models import Job, JobState
 from payproc.domain.states import PaymentStatus
 from tasks import holding, runner
@@ -23,7 +24,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class Troubled(Database):
-    """A database that is in trouble for some of its transactions, counted from 1."""
+    """A database that is in trouble for some of its transactions, counted from 1; rows asked for are one as well."""
 
     def __init__(self, url: str, *, troubled: range) -> None:
         super().__init__(url, pool_size=2)
@@ -39,6 +40,14 @@ class Troubled(Database):
             return
         with super().transaction() as session:
             yield session
+
+    def rows(self, statement: str, parameters: Parameters, *, after: str | None = None) -> list[tuple[Any, ...]]:
+        self.opened += 1
+        if self.opened not in self._troubled:
+            return super().rows(statement, parameters, after=after)
+        with self.in_trouble():
+            return super().rows(statement, parameters, after=after)
+        raise AssertionError("a database in trouble raises")
 
     @contextmanager
     def in_trouble(self) -> Iterator[Session]:
@@ -166,9 +175,7 @@ def claimed(world: World, *, lease: timedelta) -> jobs.Claimed:
     with world.app.database.transaction() as session:
         messages = [(job.job_id, job.token) for job in jobs.dispatch(session, limit=10, lease=MINUTE)]
     return holding.persistently(
-        world.app.database,
-        lambda session: jobs.claim(session, messages, token=messages[0][1], lease=lease)[0],
-        longest=MINUTE,
+        lambda: jobs.claim(world.app.database, messages, token=messages[0][1], lease=lease)[0], longest=MINUTE
     )
 
 

@@ -153,8 +153,7 @@ def test_what_was_kept_back_for_a_fuller_message_goes_once_its_worker_begins(wor
 
     def begin() -> None:
         tokens = [(job["job"], UUID(job["ring"])) for job in sent[0]]
-        with world.app.database.transaction() as session:
-            jobs.claim(session, tokens, token=uuid4(), lease=world.app.settings.work_lease)
+        jobs.claim(world.app.database, tokens, token=uuid4(), lease=world.app.settings.work_lease)
 
     busy = threading.Timer(0.1, begin)
 

@@ -17,10 +17,10 @@ from tests.support.configuration import settings_of_a_test
 from tests.support.round_trips import Wire
 from tests.support.world import World
 
-# A claim is a ping, BEGIN, the statement and COMMIT; a batch of notices is applied by what is listed below.
-CLAIM = 4
-APPLY = 15
-SEND = 5 + 5  # composed in one transaction, noted in another
+# A claim is its statement; a batch of notices is applied between BEGIN and COMMIT.
+CLAIM = 1
+APPLY = 14
+SEND = 4 + 4  # composed in one transaction, noted in another
 
 
 @pytest.fixture

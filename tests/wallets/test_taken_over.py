@@ -53,7 +53,7 @@ def claimed(world: WalletWorld, subject: str, *, lease: timedelta = LEASE) -> Cl
     """Begin the one job about this, as a worker that nobody sees alive again."""
     with world.app.database.transaction() as session:
         messages = [(each.job_id, each.token) for each in jobs.dispatch(session, limit=10, lease=lease)]
-        found = jobs.claim(session, messages, token=uuid4(), lease=lease)
+    found = jobs.claim(world.app.database, messages, token=uuid4(), lease=lease)
     [job] = [each for each in found if each.subject == subject]
     return job
 

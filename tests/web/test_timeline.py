@@ -34,8 +34,9 @@ def worked_on(app: Application, payment_id: str, admin: User) -> str:
     told = Provenance(source=Source.OPERATOR, evidence=admin.id)
     with app.database.transaction() as session:
         [dispatched] = jobs.dispatch(session, limit=10, lease=app.settings.ring_lease)
-        messages = [(dispatched.job_id, dispatched.token)]
-        [claimed] = jobs.claim(session, messages, token=uuid4(), lease=app.settings.work_lease)
+    messages = [(dispatched.job_id, dispatched.token)]
+    [claimed] = jobs.claim(app.database, messages, token=uuid4(), lease=app.settings.work_lease)
+    with app.database.transaction() as session:
         session.execute(update(Job).values(last_error="connection refused by 10.0.0.7"))
         attempt = provider_calls.record_attempt(
             session,

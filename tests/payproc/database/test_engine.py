@@ -20,9 +20,13 @@ WHOSE = "SELECT pg_backend_pid()"
 DEMOTE = "SELECT set_config('default_transaction_read_only', 'on', false)"
 
 
+NOT_FOR_A_MOMENT = timedelta(0)
+
+
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    made = Database(database_url)
+    """One that asks a pooled session each time whether it writes."""
+    made = Database(database_url, trusted_for=NOT_FOR_A_MOMENT)
     yield made
     made.dispose()
 
@@ -58,6 +62,33 @@ def test_a_pooled_session_that_was_demoted_is_not_given_out_again(database: Data
     with database.transaction() as session:
         assert session.scalar(text(WRITE)) == "test"
         assert session.scalars(text(WHOSE)).one() != old
+
+
+def test_a_session_that_was_asked_just_now_is_trusted_and_let_go_where_it_proves_wrong(database_url: str) -> None:
+    trusting = Database(database_url)
+    whose(trusting)
+    old = demote_pooled(trusting)
+    with pytest.raises(OperationalError) as error, trusting.transaction() as session:
+        session.execute(text(WRITE))
+    assert error.value.connection_invalidated
+    with trusting.transaction() as session:
+        assert session.scalar(text(WRITE)) == "test"
+        assert session.scalars(text(WHOSE)).one() != old
+    trusting.dispose()
+
+
+def test_a_session_that_was_ended_while_it_was_trusted_is_trouble_that_passes(
+    database: Database, database_url: str
+) -> None:
+    trusting = Database(database_url)
+    whose(trusting)
+    old = whose(trusting)
+    end_session(database, old)
+    with pytest.raises(OperationalError) as error:
+        whose(trusting)
+    assert error.value.connection_invalidated
+    assert whose(trusting) != old
+    trusting.dispose()
 
 
 def test_one_demoted_session_condemns_the_others_beside_it(database: Database) -> None:
@@ -140,7 +171,7 @@ def test_rows_find_their_way_to_the_server_that_writes(pooled: Database) -> None
 @pytest.fixture(params=[0, 2], ids=["of one pool", "of two pools"])
 def untrusting(request: pytest.FixtureRequest, database_url: str) -> Iterator[Database]:
     """One that asks a pooled session each time, as any does after a second."""
-    made = Database(database_url, statements=request.param, trusted_for=timedelta(0))
+    made = Database(database_url, statements=request.param, trusted_for=NOT_FOR_A_MOMENT)
     yield made
     made.dispose()
 

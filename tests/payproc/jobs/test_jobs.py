@@ -37,8 +37,7 @@ def dispatch(database: Database, *, limit: int = 10, lease: timedelta = MINUTE) 
 
 
 def claim(database: Database, dispatched: list[Dispatched], *, lease: timedelta = MINUTE) -> list[Claimed]:
-    with database.transaction() as session:
-        return jobs.claim(session, [(one.job_id, one.token) for one in dispatched], token=uuid4(), lease=lease)
+    return jobs.claim(database, [(one.job_id, one.token) for one in dispatched], token=uuid4(), lease=lease)
 
 
 def claimed(database: Database, *, lease: timedelta = MINUTE) -> Claimed:
@@ -181,16 +180,14 @@ def test_a_message_delivered_to_two_workers_at_once_is_claimed_by_one(database: 
 def test_a_stale_token_claims_nothing(database: Database) -> None:
     stage(database)
     [dispatched] = dispatch(database)
-    with database.transaction() as session:
-        assert jobs.claim(session, [(dispatched.job_id, uuid4())], token=uuid4(), lease=MINUTE) == []
+    assert jobs.claim(database, [(dispatched.job_id, uuid4())], token=uuid4(), lease=MINUTE) == []
     assert only_job(database).attempts == 0
 
 
 def test_no_message_at_all_claims_nothing(database: Database) -> None:
     stage(database)
     dispatch(database)
-    with database.transaction() as session:
-        assert jobs.claim(session, [], token=uuid4(), lease=MINUTE) == []
+    assert jobs.claim(database, [], token=uuid4(), lease=MINUTE) == []
     assert only_job(database).attempts == 0
 
 
@@ -368,11 +365,9 @@ def test_a_claim_whose_answer_was_lost_is_repeated_and_counts_once(database: Dat
     stage(database)
     messages, token = [(one.job_id, one.token) for one in dispatch(database)], uuid4()
     for _ in range(3):
-        with database.transaction() as session:
-            [job] = jobs.claim(session, messages, token=token, lease=MINUTE)
+        [job] = jobs.claim(database, messages, token=token, lease=MINUTE)
         assert (job.token, job.attempts, job.crashes) == (token, 1, 0)
-    with database.transaction() as session:
-        assert jobs.claim(session, messages, token=uuid4(), lease=MINUTE) == [], "another run has its own token"
+    assert jobs.claim(database, messages, token=uuid4(), lease=MINUTE) == [], "another run has its own token"
 
 
 def test_a_job_that_is_run_is_held_by_renewing_its_lease(database: Database) -> None:

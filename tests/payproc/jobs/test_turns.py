@@ -92,8 +92,7 @@ def test_nothing_is_sent_for_into_a_list_that_is_longer_than_what_is_leased(data
 
 
 def begin(database: Database, sent: list[Dispatched]) -> None:
-    with database.transaction() as session:
-        jobs.claim(session, [(each.job_id, each.token) for each in sent], token=uuid4(), lease=MINUTE)
+    jobs.claim(database, [(each.job_id, each.token) for each in sent], token=uuid4(), lease=MINUTE)
 
 
 def notices(database: Database, *names: str) -> None:
