@@ -37,7 +37,7 @@ _BATCH = 200
 _BUSY_SECONDS = 0.025
 _IDLE_SECONDS = 0.25
 # Where work comes, and where none came for a while: a look is a tenth of a millisecond of two processes.
-_LOOK_SECONDS = 0.005
+_LOOK_SECONDS = 0.003
 _LAZY_LOOK_SECONDS = 0.02
 _WHILE_SECONDS = 10.0
 # After trouble: long enough not to hammer a server that is coming back, short enough that nobody notices.
@@ -70,17 +70,15 @@ def dispatch_due(app: Dispatching, token: UUID | None = None) -> int:
     Raises BrokerDown or SQLAlchemyError: then some may be leased whose messages were not sent.
     """
     messages = backlog.lengths()
-    with app.database.autocommit() as session:
-        dispatched = jobs.dispatch(session, limit=_BATCH, lease=app.settings.ring_lease, token=token, messages=messages)
+    lease = app.settings.ring_lease
+    dispatched = jobs.dispatch(app.database, limit=_BATCH, lease=lease, token=token, messages=messages)
     _send_all(dispatched)
     return len(dispatched)
 
 
 def _send_again(app: Dispatching, token: UUID) -> None:
     # A message that did go out is there twice then, and starts its job once.
-    with app.database.autocommit() as session:
-        leased = jobs.recall(session, token)
-    _send_all(leased)
+    _send_all(jobs.recall(app.database, token))
 
 
 def _send_all(dispatched: Iterable[Dispatched]) -> None:

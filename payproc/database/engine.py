@@ -149,7 +149,25 @@ class Database:
         noticed only by using it; then it is sent once more over a new one. It passes SQLAlchemy by, whose own work is
         twice that of such a statement. Raises what SQLAlchemy would, one of PASSING_TROUBLE among it.
         """
-        return self._once_more(lambda: self._rows(statement, parameters, after=after))
+        return self._once_more(lambda: self.rows_once(statement, parameters, after=after))
+
+    def rows_once(self, statement: str, parameters: Parameters, *, after: str | None = None) -> list[tuple[Any, ...]]:
+        """Return what `rows` does, of a statement that must not be run twice: a lost answer is raised."""
+        with _as_sqlalchemy(None):
+            pooled = self._single.raw_connection()
+        try:
+            with _as_sqlalchemy(pooled), _autocommit(pooled) as connection:
+                _ask_again(pooled, trusted_seconds=self._trusted_seconds)
+                if after is None:
+                    return connection.execute(statement.encode(), parameters).fetchall()
+                # What a pipeline brings is one transaction up to its end, and each statement of it sees what is
+                # committed when its own turn comes (PostgreSQL, "Pipeline Mode" of libpq; READ COMMITTED).
+                with connection.pipeline():
+                    connection.execute(after.encode(), parameters)
+                    cursor = connection.execute(statement.encode(), parameters)
+                return cursor.fetchall()
+        finally:
+            pooled.close()
 
     def _once_more(self, ask: Callable[[], Read]) -> Read:
         try:
@@ -167,23 +185,6 @@ class Database:
             with _as_sqlalchemy(pooled):
                 _ask_again(pooled, trusted_seconds=self._trusted_seconds)
             return ask(session)
-
-    def _rows(self, statement: str, parameters: Parameters, *, after: str | None) -> list[tuple[Any, ...]]:
-        with _as_sqlalchemy(None):
-            pooled = self._single.raw_connection()
-        try:
-            with _as_sqlalchemy(pooled), _autocommit(pooled) as connection:
-                _ask_again(pooled, trusted_seconds=self._trusted_seconds)
-                if after is None:
-                    return connection.execute(statement.encode(), parameters).fetchall()
-                # What a pipeline brings is one transaction up to its end, and each statement of it sees what is
-                # committed when its own turn comes (PostgreSQL, "Pipeline Mode" of libpq; READ COMMITTED).
-                with connection.pipeline():
-                    connection.execute(after.encode(), parameters)
-                    cursor = connection.execute(statement.encode(), parameters)
-                return cursor.fetchall()
-        finally:
-            pooled.close()
 
     @contextmanager
     def asking(self, question: str) -> Iterator[Callable[..., Any]]:

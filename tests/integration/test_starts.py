@@ -196,8 +196,7 @@ def test_a_key_stripe_may_have_forgotten_is_not_trusted_but_looked_behind(world:
 
 def test_a_start_that_another_run_took_over_changes_nothing(world: World) -> None:
     payment = world.checkout()
-    with world.app.database.transaction() as session:
-        [dispatched] = jobs.dispatch(session, limit=10, lease=world.app.settings.ring_lease)
+    [dispatched] = jobs.dispatch(world.app.database, limit=10, lease=world.app.settings.ring_lease)
     messages = [(dispatched.job_id, dispatched.token)]
     [claimed] = jobs.claim(world.app.database, messages, token=uuid4(), lease=world.app.settings.work_lease)
     world.make_due()
@@ -229,8 +228,7 @@ def test_a_start_that_cannot_reach_stripe_for_a_day_goes_to_a_person(world: Worl
 def test_a_customer_written_down_in_words_stripe_refuses_is_made_without_them(world: World) -> None:
     payment = world.checkout()
     words = {"email": "nobody@nowhere", "name": "A" * 328, "metadata": {"user_id": world.customer.id}}
-    with world.app.database.transaction() as session:
-        [dispatched] = jobs.dispatch(session, limit=10, lease=world.app.settings.ring_lease)
+    [dispatched] = jobs.dispatch(world.app.database, limit=10, lease=world.app.settings.ring_lease)
     messages = [(dispatched.job_id, dispatched.token)]
     [claimed] = jobs.claim(world.app.database, messages, token=uuid4(), lease=world.app.settings.work_lease)
     with world.app.database.transaction() as session:

@@ -24,10 +24,10 @@ class DyingDatabase(Database):
         self.commits_left = commit
         self._after = after
 
-    def rows(self, statement: str, parameters: Parameters, *, after: str | None = None) -> list[tuple[Any, ...]]:
+    def rows_once(self, statement: str, parameters: Parameters, *, after: str | None = None) -> list[tuple[Any, ...]]:
         # What has not committed might as well not have been sent.
         self._come_to_a_commit()
-        found = super().rows(statement, parameters, after=after)
+        found = super().rows_once(statement, parameters, after=after)
         self._be_past_it()
         return found
 

@@ -185,8 +185,7 @@ class Mailbox:
             runner.run(self.app, [(job.job_id, job.token) for job in dispatched])
 
     def _due(self) -> list[jobs.Dispatched]:
-        with self.app.database.transaction() as session:
-            return jobs.dispatch(session, limit=100, lease=timedelta(seconds=20))
+        return jobs.dispatch(self.app.database, limit=100, lease=timedelta(seconds=20))
 
     def emails(self, *kinds: EmailKind) -> list[Email]:
         """Every mail, or those of some kinds, in the order in which they were staged."""

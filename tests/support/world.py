@@ -68,8 +68,7 @@ class World:
             pass
 
     def drain_once(self) -> int:
-        with self.app.database.transaction() as session:
-            dispatched = jobs.dispatch(session, limit=100, lease=timedelta(seconds=20))
+        dispatched = jobs.dispatch(self.app.database, limit=100, lease=timedelta(seconds=20))
         return runner.run(self.app, [(job.job_id, job.token) for job in dispatched]) if dispatched else 0
 
     def make_due(self) -> None:

@@ -58,8 +58,7 @@ def open_payments(world: World, count: int) -> list[Payment]:
 
 
 def message(world: World) -> list[tuple[str, UUID]]:
-    with world.app.database.transaction() as session:
-        found = jobs.dispatch(session, limit=100, lease=MINUTE)
+    found = jobs.dispatch(world.app.database, limit=100, lease=MINUTE)
     assert {job.kind for job in found} == {Kind.APPLY_NOTICE}
     return [(job.job_id, job.token) for job in found]
 

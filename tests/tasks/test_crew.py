@@ -41,8 +41,7 @@ def polls(world: WalletWorld, *, of: int, messages: int) -> list[Message]:
     for _ in range(of * messages):
         world.begin(JAZZ_CASH, phone=NEVER)
     world.make_due()
-    with world.app.database.transaction() as session:
-        sent = [(job.job_id, job.token) for job in jobs.dispatch(session, limit=of * messages, lease=MINUTE)]
+    sent = [(job.job_id, job.token) for job in jobs.dispatch(world.app.database, limit=of * messages, lease=MINUTE)]
     return [sent[first : first + of] for first in range(0, len(sent), of)]
 
 

@@ -41,12 +41,12 @@ class Troubled(Database):
         with super().transaction() as session:
             yield session
 
-    def rows(self, statement: str, parameters: Parameters, *, after: str | None = None) -> list[tuple[Any, ...]]:
+    def rows_once(self, statement: str, parameters: Parameters, *, after: str | None = None) -> list[tuple[Any, ...]]:
         self.opened += 1
         if self.opened not in self._troubled:
-            return super().rows(statement, parameters, after=after)
+            return super().rows_once(statement, parameters, after=after)
         with self.in_trouble():
-            return super().rows(statement, parameters, after=after)
+            return super().rows_once(statement, parameters, after=after)
         raise AssertionError("a database in trouble raises")
 
     @contextmanager
@@ -88,8 +88,7 @@ class Broken(Troubled):
 
 def run_over(world: World, database: Database) -> int:
     """Do what is due once, over another database; only the worker's own transactions are counted."""
-    with world.app.database.transaction() as session:
-        messages = [(job.job_id, job.token) for job in jobs.dispatch(session, limit=10, lease=MINUTE)]
+    messages = [(job.job_id, job.token) for job in jobs.dispatch(world.app.database, limit=10, lease=MINUTE)]
     try:
         return runner.run(replace(world.app, database=database), messages)
     finally:
@@ -151,8 +150,7 @@ def test_an_effect_that_was_committed_unheard_is_not_had_twice(world: World) -> 
     payment = world.started()
     world.act(payment, "pay")
     world.deliver_all(payment)
-    with world.app.database.transaction() as session:
-        messages = [(job.job_id, job.token) for job in jobs.dispatch(session, limit=10, lease=MINUTE)]
+    messages = [(job.job_id, job.token) for job in jobs.dispatch(world.app.database, limit=10, lease=MINUTE)]
     database = Forgetful(world.app.settings.database_url, troubled=range(2, 3))
     runner.run(replace(world.app, database=database), messages)
     database.dispose()
@@ -172,8 +170,7 @@ def left(world: World) -> timedelta:
 
 def claimed(world: World, *, lease: timedelta) -> jobs.Claimed:
     world.checkout()
-    with world.app.database.transaction() as session:
-        messages = [(job.job_id, job.token) for job in jobs.dispatch(session, limit=10, lease=MINUTE)]
+    messages = [(job.job_id, job.token) for job in jobs.dispatch(world.app.database, limit=10, lease=MINUTE)]
     return holding.persistently(
         lambda: jobs.claim(world.app.database, messages, token=messages[0][1], lease=lease)[0], longest=MINUTE
     )

@@ -11,11 +11,10 @@ from uuid import UUID, uuid4
 import pytest
 from kombu.exceptions import OperationalError as BrokerDown
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.database.engine import Database
+from payproc.database.engine import Database, Parameters
 from payproc.jobs import Kind
 from payproc.providers.jazz_cash import JAZZ_CASH
 from tasks import runner
@@ -61,13 +60,12 @@ class UnheardOnce(Database):
         super().__init__(url, pool_size=1)
         self._heard = False
 
-    @contextlib.contextmanager
-    def autocommit(self) -> Iterator[Session]:
-        with super().autocommit() as session:
-            yield session
+    def rows_once(self, statement: str, parameters: Parameters, *, after: str | None = None) -> list[tuple[Any, ...]]:
+        found = super().rows_once(statement, parameters, after=after)
         if not self._heard:
             self._heard = True
             raise OperationalError("COMMIT", {}, ConnectionResetError())
+        return found
 
 
 def working(world: World, ran: list[int]) -> Callable[..., None]:

@@ -50,8 +50,7 @@ def paid(world: World, count: int) -> None:
 
 
 def message(world: World) -> list[tuple[str, UUID]]:
-    with world.app.database.transaction() as session:
-        found = jobs.dispatch(session, limit=100, lease=timedelta(seconds=20))
+    found = jobs.dispatch(world.app.database, limit=100, lease=timedelta(seconds=20))
     return [(job.job_id, job.token) for job in found]
 
 

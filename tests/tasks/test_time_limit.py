@@ -40,8 +40,7 @@ def job_of(world: World, payment: Payment) -> Job:
 def run_out_of_time(world: World, payments: list[Payment]) -> None:
     """Run the polls of these payments in one message, whose time is over while Stripe is asked about the first."""
     order = {payment.id: place for place, payment in enumerate(payments)}
-    with world.app.database.transaction() as session:
-        sent = jobs.dispatch(session, limit=10, lease=world.app.settings.work_lease)
+    sent = jobs.dispatch(world.app.database, limit=10, lease=world.app.settings.work_lease)
     sent.sort(key=lambda each: order[each.subject])
 
     def end() -> None:

@@ -51,8 +51,7 @@ def world(wallet_world: WalletWorld) -> WalletWorld:
 
 def claimed(world: WalletWorld, subject: str, *, lease: timedelta = LEASE) -> Claimed:
     """Begin the one job about this, as a worker that nobody sees alive again."""
-    with world.app.database.transaction() as session:
-        messages = [(each.job_id, each.token) for each in jobs.dispatch(session, limit=10, lease=lease)]
+    messages = [(each.job_id, each.token) for each in jobs.dispatch(world.app.database, limit=10, lease=lease)]
     found = jobs.claim(world.app.database, messages, token=uuid4(), lease=lease)
     [job] = [each for each in found if each.subject == subject]
     return job

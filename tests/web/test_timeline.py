@@ -32,8 +32,7 @@ def payment_id(amina: Client) -> str:
 def worked_on(app: Application, payment_id: str, admin: User) -> str:
     """A payment about which operators, workers and providers have left their notes."""
     told = Provenance(source=Source.OPERATOR, evidence=admin.id)
-    with app.database.transaction() as session:
-        [dispatched] = jobs.dispatch(session, limit=10, lease=app.settings.ring_lease)
+    [dispatched] = jobs.dispatch(app.database, limit=10, lease=app.settings.ring_lease)
     messages = [(dispatched.job_id, dispatched.token)]
     [claimed] = jobs.claim(app.database, messages, token=uuid4(), lease=app.settings.work_lease)
     with app.database.transaction() as session:

@@ -41,8 +41,7 @@ def many(database: Database, kind: Kind, count: int, *, queue: str = "provider.s
 
 
 def dispatch(database: Database, **more: object) -> list[Dispatched]:
-    with database.transaction() as session:
-        return jobs.dispatch(session, limit=RELAYS_LIMIT, lease=MINUTE, **more)  # type: ignore[arg-type]  # a test's own words
+    return jobs.dispatch(database, limit=RELAYS_LIMIT, lease=MINUTE, **more)  # type: ignore[arg-type]  # a test's own words
 
 
 def everything(database: Database, *, passes: int = 20) -> Counter[Kind]:
@@ -144,7 +143,6 @@ def test_what_is_sent_says_until_when_its_message_is_good(database: Database) ->
         jobs.stage(session, Kind.START_PAYMENT, "pay_1", method=STRIPE)
     token = uuid4()
     [sent] = dispatch(database, token=token)
-    with database.transaction() as session:
-        [again] = jobs.recall(session, token)
+    [again] = jobs.recall(database, token)
     assert again.until == sent.until
     assert timedelta(seconds=50) < sent.until - datetime.now(UTC) <= MINUTE

@@ -37,8 +37,7 @@ def ten(mailbox: Mailbox) -> Mailbox:
 
 def send(mailbox: Mailbox) -> None:
     """Run what is due as one message, once."""
-    with mailbox.app.database.transaction() as session:
-        found = jobs.dispatch(session, limit=100, lease=timedelta(seconds=20))
+    found = jobs.dispatch(mailbox.app.database, limit=100, lease=timedelta(seconds=20))
     runner.run(mailbox.app, [(job.job_id, job.token) for job in found])
 
 
