@@ -12,6 +12,7 @@ from sqlalchemy import Select, String, any_, bindparam, or_, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
+from payproc.database.engine import rows_within
 from payproc.database.models import Payment
 
 _HELD = "held"
@@ -92,12 +93,13 @@ def hold_all(session: Session, names: Iterable[Name]) -> None:
     held.add(found, looked_for=wanted)
     # Under the lock: whoever it was waited for may have written one.
     ids = [payment.id for payment in found]
-    held.note_refunds(set(session.scalars(_REFUNDED, {"ids": ids})) if ids else (), of=ids)
+    refunded = rows_within(session, _REFUNDED, {"ids": ids}) if ids else ()
+    held.note_refunds({payment_id for (payment_id,) in refunded}, of=ids)
     if orders := {payment.order_id for payment in found if payment.order_id}:
         session.execute(_LOCK_ORDERS, {"ids": sorted(orders)})
 
 
-_REFUNDED = text("SELECT payment_id FROM refunds WHERE payment_id = ANY (CAST(:ids AS text[]))")
+_REFUNDED = "SELECT payment_id FROM refunds WHERE payment_id = ANY (%(ids)s)"
 _LOCK_ORDERS = text("SELECT id FROM orders WHERE id = ANY (CAST(:ids AS text[])) ORDER BY id FOR UPDATE")
 
 

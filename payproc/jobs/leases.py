@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from payproc.database.deferring import defer
-from payproc.database.engine import Database, after_commit, transaction_time
+from payproc.database.engine import Database, after_commit, rows_within, transaction_time
 from payproc.database.models import Job, JobState
 from payproc.errors import PayprocError
 from payproc.jobs.hold import Hold, moment
@@ -57,28 +57,25 @@ class Claimed:
 # for the builder of statements took longer over it than PostgreSQL; as arrays, which is one statement for any number.
 _HELD = """ANY (ARRAY (
     SELECT jobs.id FROM jobs
-    JOIN unnest(CAST({ids} AS text[]), CAST({tokens} AS uuid[])) AS held (id, token)
+    JOIN unnest(CAST(%(ids)s AS text[]), CAST(%(tokens)s AS uuid[])) AS held (id, token)
         ON jobs.id = held.id AND jobs.lease_token = held.token
-    WHERE jobs.state = 'ready' ORDER BY jobs.id FOR UPDATE OF jobs {past}
+    WHERE jobs.state = 'ready' ORDER BY jobs.id FOR UPDATE OF jobs {}
 ))"""
-_WAITING_FOR_THEM = _HELD.format(ids=":ids", tokens=":tokens", past="")
-_PAST_LOCKED = _HELD.format(ids=":ids", tokens=":tokens", past="SKIP LOCKED")
-# A claim is a transaction of its own, and passes SQLAlchemy by: whoever waits for one thing waits for this first.
-_TO_CLAIM = _HELD.format(ids="%(ids)s", tokens="%(tokens)s", past="")
+_WAITING_FOR_THEM, _PAST_LOCKED = _HELD.format(""), _HELD.format("SKIP LOCKED")
 _CLAIMED = "RETURNING id, kind, queue, subject, payload, attempts, strikes, created_at, started_at"
 _CLAIM = f"""
     UPDATE jobs SET attempts = attempts + 1, strikes = strikes + CASE WHEN started_at IS NULL THEN 0 ELSE 1 END,
         started_at = now(), leased_until = now() + %(lease)s, lease_token = %(token)s
-    WHERE id = {_TO_CLAIM} {_CLAIMED}
+    WHERE id = {_WAITING_FOR_THEM} {_CLAIMED}
 """  # noqa: S608 (our own words)
-_CLAIM_AGAIN = f"UPDATE jobs SET leased_until = now() + %(lease)s WHERE id = {_TO_CLAIM} {_CLAIMED}"  # noqa: S608 (our own words)
-_RENEW = text(f"UPDATE jobs SET leased_until = now() + :lease WHERE id = {_PAST_LOCKED} RETURNING id")  # noqa: S608 (our own words)
-_FINISH = text(f"""
+_CLAIM_AGAIN = f"UPDATE jobs SET leased_until = now() + %(lease)s WHERE id = {_WAITING_FOR_THEM} {_CLAIMED}"  # noqa: S608 (our own words)
+_RENEW = f"UPDATE jobs SET leased_until = now() + %(lease)s WHERE id = {_PAST_LOCKED} RETURNING id"  # noqa: S608 (our own words)
+_FINISH = f"""
     UPDATE jobs SET state = CASE WHEN wanted_again THEN 'ready' ELSE 'done' END,
         finished_at = CASE WHEN wanted_again THEN NULL ELSE now() END,
         wanted_again = false, leased_until = NULL, lease_token = NULL, started_at = NULL
     WHERE id = {_WAITING_FOR_THEM} RETURNING id
-""")  # noqa: S608 (our own words)
+"""  # noqa: S608 (our own words)
 
 
 def claim(
@@ -109,7 +106,7 @@ def renew(session: Session, held: Sequence[Claimed], *, lease: timedelta) -> Non
     asked_at = moment()
     # What is locked is ending this moment, and wants no lease: its end must not wait for this, nor this for it.
     named = _named([(job.id, job.token) for job in held])
-    still_ours = frozenset(session.scalars(_RENEW, {**named, "lease": lease}))
+    still_ours = {job_id for (job_id,) in rows_within(session, _RENEW, {**named, "lease": lease})}
     for job in held:
         if job.id in still_ours:
             after_commit(session, partial(job.hold.prolong, asked_at=asked_at))
@@ -173,9 +170,8 @@ def finish_all(session: Session, done: Sequence[Claimed]) -> None:
     """Mark several jobs done by one statement. Raises LeaseLost when another run has claimed one of them."""
     # For every job ends here. The same work may be staged again in this transaction: its insert must find the row
     # closed.
-    session.flush()
-    finished = session.scalars(_FINISH, _named([(job.id, job.token) for job in done])).all()
-    if lost := {job.id for job in done}.difference(finished):
+    finished = rows_within(session, _FINISH, _named([(job.id, job.token) for job in done]))
+    if lost := {job.id for job in done}.difference(job_id for (job_id,) in finished):
         raise LeaseLost(_TAKEN_OVER, subject=min(lost))
 
 

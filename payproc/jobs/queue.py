@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import TextClause, func, literal, literal_column, or_, text
+from sqlalchemy import func, literal, literal_column, or_, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc.database.deferring import defer, write_deferred
+from payproc.database.engine import rows_within
 from payproc.database.models import Job
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.payment_methods import PaymentMethod
@@ -108,18 +109,18 @@ _FREE = """ANY (ARRAY (
     ORDER BY id FOR UPDATE SKIP LOCKED
 ))"""
 _BRING_FORWARD = f"UPDATE jobs SET due_at = least(due_at, now()) WHERE id = {_FREE}"  # noqa: S608 (our own words)
-_WITHDRAW = text(f"""
+_WITHDRAW = f"""
     UPDATE jobs SET state = 'done', finished_at = now(), leased_until = NULL, lease_token = NULL
-    WHERE id = {_FREE.format("dedupe_key = ANY (CAST(:keys AS text[]))")}
-""")  # noqa: S608 (our own words)
+    WHERE id = {_FREE.format("dedupe_key = ANY (CAST(%(keys)s AS text[]))")}
+"""  # noqa: S608 (our own words)
 
 
-def bringing_forward(kind: Kind, subjects: str) -> TextClause:
-    """Return the statement that makes the work about these subjects, a query of ours, due now.
+def bringing_forward(kind: Kind, subjects: str) -> str:
+    """Return the statement, for `rows_within`, that makes the work about these subjects, a query of ours, due now.
 
     What has begun looks for itself.
     """
-    return text(_BRING_FORWARD.format(f"kind = '{kind}' AND subject IN ({subjects})"))
+    return _BRING_FORWARD.format(f"kind = '{kind}' AND subject IN ({subjects})")
 
 
 # By the indexes of what is unleased and of what is leased: of what is ready, a million may be polls of next week. The
@@ -148,8 +149,7 @@ def withdraw(session: Session, kind: Kind, subject: str) -> None:
 
 
 def _withdraw_all(session: Session, keys: Sequence[str]) -> None:
-    session.flush()
-    session.execute(_WITHDRAW, {"keys": list(keys)})
+    rows_within(session, _WITHDRAW, {"keys": list(keys)})
 
 
 def _queue(kind: Kind, method: PaymentMethod | None) -> str:

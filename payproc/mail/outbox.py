@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.database.deferring import defer
+from payproc.database.engine import rows_within
 from payproc.database.models import Dispute, Email, EmailKind, Payment, Refund, User
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.states import DisputeStatus
@@ -57,10 +57,10 @@ def stage_finding(session: Session, finding_id: str, *, operator_mail: str) -> N
     _stage(session, EmailKind.FINDING, None, about=finding_id, recipient=operator_mail)
 
 
-_STAGE = text(f"""
+_STAGE = f"""
     WITH wanted AS (
         SELECT * FROM unnest(
-            CAST(:ids AS text[]), CAST(:kinds AS text[]), CAST(:payments AS text[]), CAST(:jobs AS text[])
+            CAST(%(ids)s AS text[]), CAST(%(kinds)s AS text[]), CAST(%(payments)s AS text[]), CAST(%(jobs)s AS text[])
         ) AS wanted (id, kind, payment_id, job)
     ), staged AS (
         INSERT INTO emails (id, payment_id, kind, recipient)
@@ -74,12 +74,12 @@ _STAGE = text(f"""
         SELECT id, job FROM staged JOIN wanted USING (id)
     )
     {jobs.staging_first(jobs.Kind.SEND_MAIL)}
-""")  # noqa: S608 (our own words)
+"""  # noqa: S608 (our own words)
 
 
 def _stage_all(session: Session, wanted: Sequence[tuple[EmailKind, Payment]]) -> None:
-    session.flush()
-    session.execute(
+    rows_within(
+        session,
         _STAGE,
         {
             "ids": [new_id(Prefix.EMAIL) for _ in wanted],

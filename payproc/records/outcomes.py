@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.database.deferring import defer
+from payproc.database.engine import rows_within
 from payproc.database.held import held_payments
 from payproc.database.models import Payment, ReviewKind
 from payproc.domain.money import Money
@@ -226,12 +227,11 @@ def _name(session: Session, payment: Payment, reference: Reference, value: str) 
 # Whatever their state: of one that is no longer parked nothing waits. Asked for the parked alone, PostgreSQL may go
 # through all that are not settled, and a flood makes them many.
 _WAKE_PARKED = jobs.bringing_forward(
-    jobs.Kind.APPLY_NOTICE, "SELECT id FROM notices WHERE awaits && CAST(:ids AS varchar[])"
+    jobs.Kind.APPLY_NOTICE, "SELECT id FROM notices WHERE awaits && CAST(%(ids)s AS varchar[])"
 )
 
 
 def _wake_parked_notices(session: Session, learned: Sequence[Sequence[str]]) -> None:
     """Make due now what waited for a payment by one of these ids: a failed refund must not wait out its back-off."""
-    # One of this very batch may have begun to wait.
-    session.flush()
-    session.execute(_WAKE_PARKED, {"ids": list(chain.from_iterable(learned))})
+    # One of this very batch may have begun to wait, and is written by now.
+    rows_within(session, _WAKE_PARKED, {"ids": list(chain.from_iterable(learned))})

@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import assert_never
 
 import structlog
-from sqlalchemy import String, any_, bindparam, func, select, text
+from sqlalchemy import String, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.application import Application
 from payproc.database.deferring import at_once, defer, deferring
-from payproc.database.engine import note_transaction_time, transaction_time
+from payproc.database.engine import note_transaction_time, rows_within, transaction_time
 from payproc.database.held import hold_all
 from payproc.database.models import Notice as NoticeRow
 from payproc.database.models import NoticeState, Payment, ReviewKind
@@ -268,17 +268,18 @@ def _settle_notice(
     defer(session, _settle_all, settled)
 
 
-_SETTLE = text("""
+_SETTLE = """
     UPDATE notices SET state = settled.state, reason = settled.reason, payment_id = settled.payment, settled_at = now()
     FROM unnest(
-        CAST(:ids AS text[]), CAST(:states AS text[]), CAST(:reasons AS text[]), CAST(:payments AS text[])
+        CAST(%(ids)s AS text[]), CAST(%(states)s AS text[]), CAST(%(reasons)s AS text[]), CAST(%(payments)s AS text[])
     ) AS settled (id, state, reason, payment)
     WHERE notices.id = settled.id
-""")
+"""
 
 
 def _settle_all(session: Session, settled: Sequence[_Settled]) -> None:
-    session.execute(
+    rows_within(
+        session,
         _SETTLE,
         {
             "ids": [each.notice_id for each in settled],

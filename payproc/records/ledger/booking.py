@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from payproc.database.engine import rows_within
 from payproc.database.models import Account, JournalKind
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.money import Money
@@ -50,12 +50,12 @@ class NewJournal:
 
 # Journals and their entries in one round trip, for any number of them. The entries of a key that was booked before find
 # no journal, and are left out with it. They are numbered as they are given.
-_BOOK = text("""
+_BOOK = """
     WITH booked AS (
         INSERT INTO journals (id, key, kind, payment_id, evidence)
         SELECT * FROM unnest(
-            CAST(:ids AS text[]), CAST(:keys AS text[]), CAST(:kinds AS text[]), CAST(:payments AS text[]),
-            CAST(:evidence AS text[])
+            CAST(%(ids)s AS text[]), CAST(%(keys)s AS text[]), CAST(%(kinds)s AS text[]), CAST(%(payments)s AS text[]),
+            CAST(%(evidence)s AS text[])
         )
         ON CONFLICT (key) DO NOTHING
         RETURNING id, key
@@ -63,14 +63,14 @@ _BOOK = text("""
         INSERT INTO ledger_entries (journal_id, account, provider, currency, amount_minor)
         SELECT journal, account, provider, currency, amount
         FROM unnest(
-            CAST(:journals AS text[]), CAST(:accounts AS text[]), CAST(:providers AS text[]),
-            CAST(:currencies AS text[]), CAST(:amounts AS bigint[])
+            CAST(%(journals)s AS text[]), CAST(%(accounts)s AS text[]), CAST(%(providers)s AS text[]),
+            CAST(%(currencies)s AS text[]), CAST(%(amounts)s AS bigint[])
         ) WITH ORDINALITY AS side (journal, account, provider, currency, amount, place)
         JOIN booked ON booked.id = journal
         ORDER BY place
     )
     SELECT key, id FROM booked
-""")
+"""
 
 
 def book_all(session: Session, journals: Sequence[NewJournal]) -> dict[str, str]:
@@ -81,9 +81,9 @@ def book_all(session: Session, journals: Sequence[NewJournal]) -> dict[str, str]
     moving = [(new_id(Prefix.JOURNAL), journal) for journal in journals if journal.postings]
     if not moving:
         return {}
-    session.flush()
     sides = [(id_, journal.provider, posting) for id_, journal in moving for posting in journal.postings]
-    booked = session.execute(
+    booked = rows_within(
+        session,
         _BOOK,
         {
             "ids": [id_ for id_, _ in moving],
@@ -98,7 +98,7 @@ def book_all(session: Session, journals: Sequence[NewJournal]) -> dict[str, str]
             "amounts": [posting.money.amount_minor for _, _, posting in sides],
         },
     )
-    return {row.key: row.id for row in booked}
+    return dict(booked)
 
 
 def book(session: Session, journal: NewJournal) -> str | None:

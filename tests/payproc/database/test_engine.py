@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from payproc.database.engine import Database
+from payproc.database.engine import Database, rows_within
 from sandbox.stack.servers import Postgres
 from tests.support.databases import no_writes
 from tests.support.waiting import wait_until
@@ -233,6 +233,24 @@ def test_what_fails_after_a_lock_undoes_it_and_leaves_the_session_good(pooled: D
     with pytest.raises(IntegrityError):
         pooled.rows("INSERT INTO ticks (kind, period_start) VALUES ('test', NULL)", {}, after=WRITE)
     assert pooled.rows("SELECT count(*) FROM ticks", {}) == [(0,)]
+
+
+def test_a_session_that_ends_before_rows_within_it_is_trouble_that_passes(pooled: Database, database_url: str) -> None:
+    watcher = Database(database_url)
+    with pytest.raises(OperationalError) as error, pooled.transaction() as session:
+        ((old,),) = rows_within(session, WHOSE, {})
+        end_session(watcher, old)
+        rows_within(session, WHOSE, {})
+    watcher.dispose()
+    assert error.value.connection_invalidated
+    assert whose(pooled) != old
+
+
+def test_what_a_constraint_refuses_of_rows_within_a_session_is_sqlalchemys_error(database: Database) -> None:
+    old = whose(database)
+    with pytest.raises(IntegrityError), database.transaction() as session:
+        rows_within(session, "INSERT INTO ticks (kind) VALUES (NULL)", {})
+    assert whose(database) == old
 
 
 def test_a_defect_is_no_trouble_that_passes(database: Database) -> None:

@@ -10,11 +10,12 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import Engine, event, text
+from sqlalchemy import text
 
 from payproc.application import Application
 from payproc.database.models import User
@@ -48,17 +49,18 @@ def pages_read(marker: str, act: Callable[[], object]) -> int:
     """
     pages: list[int] = []
 
-    def explain(_: Any, cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
-        if marker in statement:
-            pages.append(_explained(cursor.connection, statement, parameters))
-            raise _LookedAt
+    execute = psycopg.Cursor.execute
 
-    event.listen(Engine, "before_cursor_execute", explain)
-    try:
-        with suppress(_LookedAt):
-            act()
-    finally:
-        event.remove(Engine, "before_cursor_execute", explain)
+    def explain(cursor: psycopg.Cursor[Any], query: Any, parameters: Any = None, **more: Any) -> psycopg.Cursor[Any]:
+        statement = query.decode() if isinstance(query, bytes) else query
+        if isinstance(statement, str) and marker in statement:
+            with patch.object(psycopg.Cursor, "execute", execute):
+                pages.append(_explained(cursor.connection, statement, parameters))
+            raise _LookedAt
+        return execute(cursor, query, parameters, **more)
+
+    with patch.object(psycopg.Cursor, "execute", explain), suppress(_LookedAt):
+        act()
     return pages[0]
 
 
