@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
-from sqlalchemy import Engine, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -72,16 +72,9 @@ def rows_within(session: Session, statement: str, parameters: Mapping[str, Any])
     """
     session.flush()
     connection = session.connection()
-    try:
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, psycopg.Connection)
-        cursor = driver.execute(statement.encode(), parameters)
+    with _as_sqlalchemy(connection):
+        cursor = _driver_of(connection.connection).execute(statement.encode(), parameters)
         return cursor.fetchall() if cursor.description else []
-    except psycopg.Error as error:
-        if not _has_lost(connection.connection, error):
-            raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
-        connection.invalidate(error)
-        raise OperationalError(None, None, error, hide_parameters=True, connection_invalidated=True) from error
 
 
 class Database:
@@ -281,9 +274,7 @@ def _ask_again(pooled: PoolProxiedConnection, *, trusted_seconds: float) -> None
     asked_at = pooled.info.setdefault(_ASKED_AT, now)
     if asked_at is now or now - asked_at < trusted_seconds:
         return
-    connection = pooled.driver_connection
-    assert isinstance(connection, psycopg.Connection)
-    if connection.execute("SHOW transaction_read_only").fetchone() != ("off",):
+    if _driver_of(pooled).execute("SHOW transaction_read_only").fetchone() != ("off",):
         raise psycopg.errors.ReadOnlySqlTransaction("the server of this session writes no more")
     pooled.info[_ASKED_AT] = now
 
@@ -291,8 +282,7 @@ def _ask_again(pooled: PoolProxiedConnection, *, trusted_seconds: float) -> None
 @contextmanager
 def _autocommit(pooled: PoolProxiedConnection) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
     """Have each statement of a pooled session be its own transaction, also where the pool is that of transactions."""
-    connection = pooled.driver_connection
-    assert isinstance(connection, psycopg.Connection)
+    connection = _driver_of(pooled)
     before = connection.autocommit
     if not before:
         connection.autocommit = True
@@ -304,19 +294,25 @@ def _autocommit(pooled: PoolProxiedConnection) -> Iterator[psycopg.Connection[tu
 
 
 @contextmanager
-def _as_sqlalchemy(pooled: PoolProxiedConnection | None) -> Iterator[None]:
+def _as_sqlalchemy(used: Connection | PoolProxiedConnection | None) -> Iterator[None]:
     """Raise what psycopg raises as SQLAlchemy does, and let go of a session that is lost, as `_judge` does for it."""
     try:
         yield
     except psycopg.Error as error:
-        lost = pooled is not None and _has_lost(pooled, error)
-        if lost and pooled is not None:
-            pooled.invalidate(error)
+        if used is not None and _has_lost(used, error):
+            used.invalidate(error)
             raise OperationalError(None, None, error, hide_parameters=True, connection_invalidated=True) from error
         raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
 
 
-def _has_lost(pooled: PoolProxiedConnection, error: psycopg.Error) -> bool:
+def _driver_of(pooled: PoolProxiedConnection) -> psycopg.Connection[tuple[Any, ...]]:
+    connection = pooled.driver_connection
+    assert isinstance(connection, psycopg.Connection)
+    return connection
+
+
+def _has_lost(used: Connection | PoolProxiedConnection, error: psycopg.Error) -> bool:
+    pooled = used.connection if isinstance(used, Connection) else used
     connection = pooled.driver_connection
     return connection is None or connection.closed or connection.broken or _is_lost(error.sqlstate or "")
 

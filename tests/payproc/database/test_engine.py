@@ -64,7 +64,7 @@ def test_a_pooled_session_that_was_demoted_is_not_given_out_again(database: Data
         assert session.scalars(text(WHOSE)).one() != old
 
 
-def test_a_session_that_was_asked_just_now_is_trusted_and_let_go_where_it_proves_wrong(database_url: str) -> None:
+def test_a_session_that_was_asked_just_now_is_let_go_where_it_proves_wrong(database_url: str) -> None:
     trusting = Database(database_url)
     whose(trusting)
     old = demote_pooled(trusting)
@@ -235,13 +235,16 @@ def test_what_fails_after_a_lock_undoes_it_and_leaves_the_session_good(pooled: D
     assert pooled.rows("SELECT count(*) FROM ticks", {}) == [(0,)]
 
 
-def test_a_session_that_ends_before_rows_within_it_is_trouble_that_passes(pooled: Database, database_url: str) -> None:
-    watcher = Database(database_url)
+def end_and_ask(session: Session, watcher: Database) -> None:
+    ((process,),) = rows_within(session, WHOSE, {})
+    end_session(watcher, process)
+    rows_within(session, WHOSE, {})
+
+
+def test_a_session_that_ends_before_rows_within_it_is_trouble_that_passes(pooled: Database, database: Database) -> None:
+    old = whose(pooled)
     with pytest.raises(OperationalError) as error, pooled.transaction() as session:
-        ((old,),) = rows_within(session, WHOSE, {})
-        end_session(watcher, old)
-        rows_within(session, WHOSE, {})
-    watcher.dispose()
+        end_and_ask(session, database)
     assert error.value.connection_invalidated
     assert whose(pooled) != old
 
