@@ -1,6 +1,8 @@
 """How often a worker asks PostgreSQL for a message's work: whatever is in it, a statement is for all of it."""
 
 import secrets
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,6 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from payproc import jobs
+from payproc.application import Application
+from payproc.database.engine import Database
 from payproc.database.models import Email, Job, JobState, NoticeState, Payment
 from payproc.domain.states import PaymentStatus
 from payproc.jobs import Kind
@@ -26,6 +30,14 @@ SEND = 4 + 4  # composed in one transaction, noted in another
 @pytest.fixture
 def settings(wire: Wire) -> Settings:
     return settings_of_a_test(wire.url)
+
+
+@pytest.fixture
+def app(app: Application) -> Iterator[Application]:
+    # Counted without the question, each second, whether the server still writes: a slow test would be asked it.
+    database = Database(app.settings.database_url, trusted_for=timedelta(hours=1))
+    yield replace(app, database=database)
+    database.dispose()
 
 
 def paid(world: World, count: int) -> None:

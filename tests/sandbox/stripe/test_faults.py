@@ -7,6 +7,12 @@ from tests.sandbox.wire import Controls
 CREATE = "POST /v1/checkout/sessions"
 
 
+@pytest.fixture
+def patience() -> float:
+    """Short, since these tests wait for it to be over."""
+    return 2
+
+
 @pytest.mark.parametrize(
     ("fault", "error", "status", "executed"),
     [
