@@ -61,7 +61,7 @@ def _renew(
 
 
 def persistently(act: Callable[[], Result], *, longest: timedelta) -> Result:
-    """Do something in a transaction of its own, and again where the database is away, for `longest` at most.
+    """Do something that is one transaction, and again where the database is away, for `longest` at most.
 
     It must be right to do it twice: a commit whose answer was lost may stand. Raises one of PASSING_TROUBLE.
     """

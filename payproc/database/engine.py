@@ -66,9 +66,8 @@ def note_transaction_time(session: Session, now: datetime) -> None:
 def rows_within(session: Session, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """Return the rows of one statement in this session's transaction, in psycopg's parameter style and types.
 
-    What the session has yet to write is written before it. It passes SQLAlchemy by, whose own work is three times that
-    of such a statement: for those that every payment needs. Raises what SQLAlchemy would, one of PASSING_TROUBLE among
-    it.
+    What the session has yet to write is written before it. It passes SQLAlchemy by, for those that every payment needs:
+    138 calls of Python's in place of 208. Raises what SQLAlchemy would, one of PASSING_TROUBLE among it.
     """
     session.flush()
     connection = session.connection()
