@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -98,11 +99,11 @@ def app(settings: Settings, posted: list[EmailMessage]) -> Iterator[Application]
     """An application over a clean database; when the test is over every invariant must hold."""
     database = Database(settings.database_url)
     mailer = Outgoing(lambda letter: posted.append(parsed(letter)))
-    yield Application(settings=settings, database=database, providers=registry.build(settings), mailer=mailer)
-    with database.transaction() as session:
-        broken = broken_invariants(session)
-    database.dispose()
-    assert not broken
+    with ExitStack() as after:
+        after.callback(database.dispose)
+        yield Application(settings=settings, database=database, providers=registry.build(settings), mailer=mailer)
+        with database.transaction() as session:
+            assert not broken_invariants(session)
 
 
 @pytest.fixture

@@ -16,9 +16,10 @@ _AT_ONCE = 2000
 
 
 class Over(StrEnum):
-    """What an invariant is asked of: the rows of a table, by their ids, or everything at once."""
+    """What an invariant is asked of: the rows of a table, by their ids, everything at once, or the books' sums."""
 
     EVERYTHING = "everything"
+    BOOKS = "books"
     PAYMENTS = "payments"
     REFUNDS = "refunds"
     DISPUTES = "disputes"
@@ -28,7 +29,8 @@ class Over(StrEnum):
     MATCHES = "settlement_matches"
 
 
-TABLES: tuple[Over, ...] = tuple(over for over in Over if over is not Over.EVERYTHING)
+_WHOLE = (Over.EVERYTHING, Over.BOOKS)
+TABLES: tuple[Over, ...] = tuple(over for over in Over if over not in _WHOLE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,12 +166,20 @@ def last_change(session: Session, over: Over) -> str:
 
 def names_over_everything() -> list[str]:
     """Name what is asked of everything at once."""
-    return [name for name, invariant in invariants().items() if invariant.over is Over.EVERYTHING]
+    return [name for name, invariant in invariants().items() if invariant.over in _WHOLE]
 
 
 def asked_of_everything(session: Session, name: str) -> list[Broken]:
     """Ask one of those that are asked of everything at once."""
-    return _asked(session, name, invariants()[name], ids=())
+    invariant = invariants()[name]
+    if invariant.over is Over.EVERYTHING:
+        return _asked(session, name, invariant, ids=())
+    # Statistics that were taken while a table was being filled say that it is empty: a sum over 20,000 journals was
+    # planned so as a loop within a loop and took 23 s, by hashing 30 ms. Whole tables are hashed at any size.
+    session.execute(text("SET LOCAL enable_nestloop = off"))
+    broken = _asked(session, name, invariant, ids=())
+    session.execute(text("SET LOCAL enable_nestloop = on"))
+    return broken
 
 
 def asked_of(session: Session, over: Over, ids: Sequence[str]) -> list[Broken]:
@@ -186,6 +196,6 @@ def asked_of(session: Session, over: Over, ids: Sequence[str]) -> list[Broken]:
 
 def _asked(session: Session, name: str, invariant: Invariant, *, ids: Sequence[str]) -> list[Broken]:
     query = text(invariant.query)
-    if invariant.over is not Over.EVERYTHING:
+    if invariant.over not in _WHOLE:
         query = query.bindparams(bindparam("ids", list(ids), type_=ARRAY(String)))
     return [Broken(name=name, subject=subject, sentence=sentence) for subject, sentence in session.execute(query)]

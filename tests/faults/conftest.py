@@ -1,6 +1,7 @@
 """Real processes, and what may happen to them."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,9 @@ def stack(place: Path) -> Iterator[Stack]:
 def shop(stack: Stack) -> Iterator[Shop]:
     database = Database(stack.database_url, pool_size=1)
     shop = Shop(stack=stack, database=database)
-    yield shop
-    shop.sandbox("DELETE", "faults")
-    with database.transaction() as session:
-        broken = broken_invariants(session)
-    database.dispose()
-    assert broken == []
+    with ExitStack() as after:
+        after.callback(database.dispose)
+        yield shop
+        shop.sandbox("DELETE", "faults")
+        with database.transaction() as session:
+            assert broken_invariants(session) == []

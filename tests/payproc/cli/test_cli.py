@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 import pytest
@@ -51,11 +52,11 @@ def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dat
     """A database that the command line is pointed to; every invariant holds when the test is over."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     made = Database(database_url)
-    yield made
-    with made.transaction() as session:
-        broken = broken_invariants(session)
-    made.dispose()
-    assert not broken
+    with ExitStack() as after:
+        after.callback(made.dispose)
+        yield made
+        with made.transaction() as session:
+            assert not broken_invariants(session)
 
 
 @pytest.fixture
