@@ -21,7 +21,7 @@ def or_exit(read: Callable[[], Found]) -> Found:
         sys.exit("payproc tasks cannot start:\n" + "\n".join(f"  {problem}" for problem in invalid.problems))
 
 
-app = Celery("payproc", broker=or_exit(settings.broker_url))
+app = Celery("payproc", broker=or_exit(settings.broker).broker_url)
 app.config_from_object("celeryconfig")
 # What a worker has fetched and not claimed need not go back into Redis when its connection ends: its row is
 # dispatched again within RING_LEASE. kombu 5.7 puts it back also where the connection is gone, and the worker's main

@@ -1,13 +1,15 @@
 """How many messages wait at the broker, by queue."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from celery import Celery
 from kombu.connection import Connection
 from kombu.entity import Queue
 from kombu.exceptions import OperationalError as BrokerDown
+
+from tasks.brokers import DEAD_LETTERS
 
 # A list grows only by what is leased, so that it need not be measured at every pass of a busy relay.
 _GOOD_FOR_SECONDS = 0.25
@@ -51,7 +53,7 @@ class Backlog:
             # Left to itself it would try a hundred times.
             connection.ensure_connection(max_retries=1, interval_start=0.2)
             self._lengths = dict(_lengths(connection, self._celery.conf.task_queues))
-        except (BrokerDown, *connection.connection_errors) as trouble:
+        except (BrokerDown, *connection.connection_errors, *connection.channel_errors) as trouble:
             self.close()
             raise BrokerDown(type(trouble).__name__) from trouble
         self._asked_at = time.monotonic()
@@ -70,13 +72,24 @@ class Backlog:
         self._connection = None
 
 
-def _lengths(connection: Connection, queues: Iterable[Queue]) -> Iterator[tuple[str, int]]:
-    names = [queue.name for queue in queues]
+def _lengths(connection: Connection, queues: Sequence[Queue]) -> Iterator[tuple[str, int]]:
+    ask = _declared if connection.transport.driver_type == "amqp" else _measured
+    counted = ask(connection.default_channel, queues)
+    return ((queue.name, length) for queue, length in zip(queues, counted, strict=True) if length)
+
+
+def _measured(channel: Any, queues: Sequence[Queue]) -> list[int]:  # noqa: ANN401 (kombu ships no types)
     # kombu's own client, which knows our prefix, and one round trip: declaring each queue, as kombu counts, took more
     # of an idle relay than all of its statements. Priorities would have lists of their own; we send without.
-    channel: Any = connection.default_channel
     with channel.client.pipeline(transaction=False) as asked:
-        for name in names:
-            asked.llen(name)
+        for queue in queues:
+            asked.llen(queue.name)
         counted: list[int] = asked.execute()
-    return ((name, length) for name, length in zip(names, counted, strict=True) if length)
+    return counted
+
+
+def _declared(channel: Any, queues: Sequence[Queue]) -> list[int]:  # noqa: ANN401 (as above)
+    # RabbitMQ answers a declaration with how many wait. It also makes the queue anew where somebody has deleted it,
+    # which Celery's producer would not: it declares once for each connection, and what goes nowhere is confirmed, too.
+    DEAD_LETTERS.queue_declare(channel=channel)
+    return [queue.queue_declare(channel=channel).message_count for queue in queues]
