@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
@@ -82,11 +82,11 @@ def _secrets(text: str) -> tuple[SecretStr, ...]:
 
 
 def _psycopg_url(url: str) -> str:
-    if url.startswith("postgresql://"):
-        return "postgresql+psycopg://" + url.removeprefix("postgresql://")
-    if not url.startswith("postgresql+psycopg://"):
+    if not url.startswith(("postgresql://", "postgresql+psycopg://")):
         raise ValueError("must start with postgresql:// or postgresql+psycopg://")
-    return url
+    if set(parse_qs(urlsplit(url).query, keep_blank_values=True).get("pooler", ())) - {"transaction"}:
+        raise ValueError("pooler can be transaction, and nothing else")
+    return "postgresql+psycopg://" + url.partition("://")[2]
 
 
 def _split(url: str) -> SplitResult:

@@ -224,6 +224,8 @@ def test_settings_cannot_be_changed_after_the_start() -> None:
         ("log_level", "LOUD"),
         ("smtp_url", "nonsense"),
         ("smtp_url", "http://mail.shop.pk"),
+        ("database_url", "postgresql://u@h/d?pooler=session"),
+        ("database_url", "postgresql://u@h/d?pooler="),
         ("broker_url", "nonsense"),
         ("broker_url", "kafka://a"),
         ("broker_url", "sentinel://a:26379;"),
