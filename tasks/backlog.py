@@ -48,10 +48,13 @@ class Backlog:
         return self._lengths if self._is_known() else self._ask()
 
     def _ask(self) -> Mapping[str, int]:
+        is_new = self._connection is None
         connection = self._connection = self._connection or self._celery.connection_for_write()
         try:
             # Left to itself it would try a hundred times.
             connection.ensure_connection(max_retries=1, interval_start=0.2)
+            if is_new:
+                _make_queues(connection, self._celery.conf.task_queues)
             self._lengths = dict(_lengths(connection, self._celery.conf.task_queues))
         except (BrokerDown, *connection.connection_errors, *connection.channel_errors) as trouble:
             self.close()
@@ -72,24 +75,37 @@ class Backlog:
         self._connection = None
 
 
+def _make_queues(connection: Connection, queues: Sequence[Queue]) -> None:
+    """Have RabbitMQ know every queue, so that each can be asked about whether or not its workers have come.
+
+    Once for each connection. Where somebody deletes one, the question about it fails, and the next connection is made a
+    second later: made anew at once, RabbitMQ (3.10) keeps its consumer, sends that nothing, and cancels it never.
+    """
+    if _is_rabbitmq(connection):
+        for queue in (*queues, DEAD_LETTERS):
+            queue.queue_declare(channel=connection.default_channel)
+
+
 def _lengths(connection: Connection, queues: Sequence[Queue]) -> Iterator[tuple[str, int]]:
-    ask = _declared if connection.transport.driver_type == "amqp" else _measured
-    counted = ask(connection.default_channel, queues)
+    ask = _told if _is_rabbitmq(connection) else _measured
+    counted = ask(connection.default_channel, [queue.name for queue in queues])
     return ((queue.name, length) for queue, length in zip(queues, counted, strict=True) if length)
 
 
-def _measured(channel: Any, queues: Sequence[Queue]) -> list[int]:  # noqa: ANN401 (kombu ships no types)
+def _is_rabbitmq(connection: Connection) -> bool:
+    return bool(connection.transport.driver_type == "amqp")
+
+
+def _measured(channel: Any, names: Sequence[str]) -> list[int]:  # noqa: ANN401 (kombu ships no types)
     # kombu's own client, which knows our prefix, and one round trip: declaring each queue, as kombu counts, took more
     # of an idle relay than all of its statements. Priorities would have lists of their own; we send without.
     with channel.client.pipeline(transaction=False) as asked:
-        for queue in queues:
-            asked.llen(queue.name)
+        for name in names:
+            asked.llen(name)
         counted: list[int] = asked.execute()
     return counted
 
 
-def _declared(channel: Any, queues: Sequence[Queue]) -> list[int]:  # noqa: ANN401 (as above)
-    # RabbitMQ answers a declaration with how many wait. It also makes the queue anew where somebody has deleted it,
-    # which Celery's producer would not: it declares once for each connection, and what goes nowhere is confirmed, too.
-    DEAD_LETTERS.queue_declare(channel=channel)
-    return [queue.queue_declare(channel=channel).message_count for queue in queues]
+def _told(channel: Any, names: Sequence[str]) -> list[int]:  # noqa: ANN401 (as above)
+    # What is asked of a queue by declaring it, passively, is whether it is there; how many wait is in the answer.
+    return [channel.queue_declare(queue=name, passive=True).message_count for name in names]
