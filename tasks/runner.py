@@ -28,13 +28,13 @@ from sqlalchemy.orm import Session
 from payproc import jobs
 from payproc.application import Application
 from payproc.database.engine import PASSING_TROUBLE
-from payproc.database.models import Payment, ReviewKind
+from payproc.database.models import ReviewKind
 from payproc.errors import OutcomeUncertain, PayprocError, ProviderUnavailable, RateLimited, Refusal, RequestRefused
 from payproc.flows.inbox import apply
 from payproc.jobs import Claimed, Kind, moment
 from payproc.mail.smtp import MailTrouble, MailUnavailable
 from payproc.operations import logs
-from payproc.records.reviews import close_if_open, open_review
+from payproc.records.reviews import ask_about_dead_job, close_if_open, open_review
 from tasks.crew import Crew, Places, crew_of_process
 from tasks.freshness import DatabaseClock
 from tasks.holding import held, persistently
@@ -293,11 +293,5 @@ def _bury(session: Session, job: Claimed, error: str) -> None:
     jobs.bury(session, job, error=error)
     if job.kind is Kind.APPLY_NOTICE:
         apply.bury_notice(session, job.subject, error=error)
-    payment = session.get(Payment, job.subject)
-    open_review(
-        session,
-        ReviewKind.JOB_DEAD,
-        job.id,
-        payment_id=payment.id if payment else None,
-        detail=f"{job.kind} of {job.subject} was given up: {error}. Mend the cause, then requeue {job.id}.",
-    )
+    detail = f"{job.kind} of {job.subject} was given up: {error}. Mend the cause, then requeue {job.id}."
+    ask_about_dead_job(session, job.id, job.subject, detail=detail)

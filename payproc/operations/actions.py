@@ -10,9 +10,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from payproc import jobs
-from payproc.database.models import FindingKind, Job, JobState, Payment, ReconciliationFinding, Review, ReviewKind
+from payproc.database.models import (
+    FindingKind,
+    Job,
+    JobState,
+    Payment,
+    ReconciliationFinding,
+    Refund,
+    Review,
+    ReviewKind,
+)
 from payproc.domain.provenance import Provenance, Source
-from payproc.domain.states import OPEN, Fact, PaymentStatus, RefundFact, RefundStatus
+from payproc.domain.states import OPEN, REFUND_OPEN, Fact, PaymentStatus, RefundFact, RefundStatus
 from payproc.errors import Conflict, NotFound
 from payproc.flows import poll
 from payproc.flows.inbox import apply
@@ -85,17 +94,22 @@ def requeue_dead_jobs(session: Session, *, kind: jobs.Kind | None) -> list[Job]:
 
 
 def bury_job(session: Session, job: Job, *, reason: str) -> None:
-    """Set an open job aside; a payment that was waiting for it opens a review. Raises Conflict when it is not open."""
+    """Set an open job aside; a payment or refund that waits for it opens a review. Raises Conflict for no open job."""
     if job.state is not JobState.READY:
         raise Conflict(f"Job {job.id} is {job.state}; only an open job is buried.", code="job_not_open")
     jobs.bury_by_hand(session, job, error=reason)
     session.flush()
     if job.kind == jobs.Kind.APPLY_NOTICE:
         apply.bury_notice(session, job.subject, error=reason)
-    payment = session.get(Payment, job.subject)
-    if payment is not None and payment.status in OPEN:
-        detail = f"{job.kind} of {payment.id} was buried by hand: {reason}."
-        reviews.open_review(session, ReviewKind.JOB_DEAD, job.id, payment_id=payment.id, detail=detail)
+    if _is_open(session, job.subject):
+        detail = f"{job.kind} of {job.subject} was buried by hand: {reason}."
+        reviews.ask_about_dead_job(session, job.id, job.subject, detail=detail)
+
+
+def _is_open(session: Session, subject: str) -> bool:
+    """Whether this is a payment or a refund that somebody must still bring to its end."""
+    payment, refund = session.get(Payment, subject), session.get(Refund, subject)
+    return (payment is not None and payment.status in OPEN) or (refund is not None and refund.status in REFUND_OPEN)
 
 
 def resolve_review(
@@ -103,8 +117,9 @@ def resolve_review(
 ) -> tuple[Review, Payment | None]:
     """Close a review with the person's decision, and carry out what they decided about its payment or refund.
 
-    Without a decision a payment that is still open goes back to being asked about; a refund needs one. Raises NotFound,
-    or Conflict when the question was answered before, or the decision comes too late or is about something else.
+    Without a decision a payment that is still open goes back to being asked about, and a refund whose work was given up
+    is taken up again; any other question about a refund needs one. Raises NotFound, or Conflict when the question was
+    answered before, or the decision comes too late or is about something else.
     """
     review = session.get(Review, review_id)
     if review is None:
@@ -119,9 +134,20 @@ def resolve_review(
         _decide_request(session, review, decision)
     elif decision is not None:
         _decide(session, review, decision)
+    elif review.kind is ReviewKind.JOB_DEAD and (given_up := _work_of_a_refund(session, review)):
+        requeue_job(session, given_up)
     elif payment is not None and payment.status in OPEN:
         ask_again(session, payment)
     return review, payment
+
+
+def _work_of_a_refund(session: Session, review: Review) -> Job | None:
+    """Return the dead job that a review is about, where a refund still waits for it and for nothing else."""
+    job = session.get(Job, review.subject, with_for_update=True)
+    if job is None or job.state is not JobState.DEAD or session.get(Refund, job.subject) is None:
+        return None
+    twin = select(Job.id).where(Job.subject == job.subject, Job.state == JobState.READY)
+    return job if _is_open(session, job.subject) and session.scalar(twin) is None else None
 
 
 def _accept_finding(session: Session, review: Review) -> None:

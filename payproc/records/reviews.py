@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc.database.engine import transaction_time
-from payproc.database.models import ReconciliationFinding, Review, ReviewKind
+from payproc.database.models import Payment, ReconciliationFinding, Refund, Review, ReviewKind
 from payproc.errors import Conflict, NotFound
 
 
@@ -21,6 +21,14 @@ def open_review(
         .values(kind=kind, subject=subject, payment_id=payment_id, detail=detail)
         .on_conflict_do_nothing(index_elements=[Review.kind, Review.subject], index_where=Review.resolved_at.is_(None))
     )
+
+
+def ask_about_dead_job(session: Session, job_id: str, subject: str, *, detail: str) -> None:
+    """Ask a person about a job that was given up; where it was about a payment or one of its refunds, beside that."""
+    refund = session.get(Refund, subject)
+    payment_id = refund.payment_id if refund else subject
+    known = session.get(Payment, payment_id) is not None
+    open_review(session, ReviewKind.JOB_DEAD, job_id, payment_id=payment_id if known else None, detail=detail)
 
 
 def open_mismatch(

@@ -1,15 +1,18 @@
 """A card's money given back: by our call, or by hand in the Dashboard; once, whatever dies."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from payproc.database.models import EmailKind, Payment, ProviderCall, Refund, RefundEvent, ReviewKind, User
+from payproc.database.models import EmailKind, Job, Payment, ProviderCall, Refund, RefundEvent, ReviewKind, User
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import Effect, PaymentStatus, RefundFact, RefundStatus
 from payproc.errors import Conflict, PayprocError
+from payproc.jobs import Kind
 from payproc.operations import actions
 from payproc.operations.actions import OperatorAction
 from payproc.operations.timeline import timeline
@@ -323,3 +326,34 @@ def test_every_status_of_a_refund_is_explained_in_the_payments_timeline(world: W
     assert said[0] == f"refund of 60.00 USD asked for by {world.customer.id} (unripe)"
     assert "refund of 60.00 USD succeeded, told by api: pending became succeeded" in said
     assert "refund of 60.00 USD failed, told by notice: succeeded became failed (unknown)" in said
+
+
+def no_longer_wanted(world: World) -> None:
+    """Bury a refund's work by hand."""
+    with world.app.database.transaction() as session:
+        [send] = session.scalars(select(Job).where(Job.kind == Kind.SEND_REFUND))
+        actions.bury_job(session, send, reason="the shop is closed")
+
+
+def is_given_up(world: World) -> None:
+    """Let Stripe refuse a refund for want of money until its work is given up."""
+    world.break_stripe("POST /v1/refunds", "balance_short")
+    world.drain()
+
+
+@pytest.mark.parametrize("work", [no_longer_wanted, is_given_up])
+def test_whatever_is_closed_by_hand_a_refund_that_is_open_keeps_work_or_a_person(
+    world: World, paid: Payment, work: Callable[[World], None]
+) -> None:
+    made = refund(world, paid, 6000)
+    work(world)
+    assert read(world, made).status is RefundStatus.PENDING
+    [review] = world.reviews()
+    assert (review.kind, review.payment_id) == (ReviewKind.JOB_DEAD, paid.id)
+
+    with world.app.database.transaction() as session:
+        actions.resolve_review(session, review.id, resolution="the money is there", decision=None)
+    world.drain()
+    assert read(world, made).status is RefundStatus.SUCCEEDED
+    assert [each["amount"] for each in at_stripe(world, paid)] == [6000]
+    assert [each.resolution for each in world.reviews()] == ["the money is there"]

@@ -139,8 +139,13 @@ class Wire:
                     return
                 if key.fileobj is self._listener:
                     self._take_in()
-                elif key.fd in self._selector.get_map():
+                elif self._is_open(key):
                     self._pass_on(key.data, from_client=key.fileobj is key.data.client)
+
+    def _is_open(self, key: selectors.SelectorKey) -> bool:
+        # Its session may have ended since, and its number may be that of one that has begun.
+        there = self._selector.get_map().get(key.fd)
+        return there is not None and there.fileobj is key.fileobj
 
     def _take_in(self) -> None:
         client, _ = self._listener.accept()
