@@ -45,8 +45,9 @@ broker_connection_max_retries = None
 broker_channel_error_retry = True
 broker_pool_acquire_timeout = 3
 broker_connection_timeout = brokers.CONNECT_SECONDS
-# RabbitMQ alone has them: a worker that heard none for twice as long makes another connection.
-broker_heartbeat = brokers.SILENCE_SECONDS
+# RabbitMQ alone has them: a worker that heard none for twice as long makes another connection, as does one whose job
+# took so long that it sent none; a message that it had not begun goes to another.
+broker_heartbeat = brokers.HEARTBEAT_SECONDS
 broker_transport_options = brokers.transport_options(_broker)
 broker_use_ssl = brokers.tls(_broker)
 

@@ -27,6 +27,7 @@ class Backlog:
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
         self._connection: Connection | None = None
+        self._queues_are_made = False
         self._lengths: Mapping[str, int] = {}
         self._asked_at = _NEVER
         self._may_have_grown = True
@@ -47,14 +48,22 @@ class Backlog:
         """Return how many messages wait in each queue where there are any. Raises BrokerDown."""
         return self._lengths if self._is_known() else self._ask()
 
+    def connection(self) -> Connection:
+        """Return the relay's one connection to the broker, which is made as it is first used.
+
+        One that falls silent is found out once, whatever it was used for last.
+        """
+        self._connection = self._connection or self._celery.connection_for_write()
+        return self._connection
+
     def _ask(self) -> Mapping[str, int]:
-        is_new = self._connection is None
-        connection = self._connection = self._connection or self._celery.connection_for_write()
+        connection = self.connection()
         try:
             # Left to itself it would try a hundred times.
             connection.ensure_connection(max_retries=1, interval_start=0.2)
-            if is_new:
+            if not self._queues_are_made:
                 _make_queues(connection, self._celery.conf.task_queues)
+                self._queues_are_made = True
             self._lengths = dict(_lengths(connection, self._celery.conf.task_queues))
         except (BrokerDown, *connection.connection_errors, *connection.channel_errors) as trouble:
             self.close()
@@ -69,10 +78,11 @@ class Backlog:
         return is_empty or time.monotonic() - self._asked_at < _GOOD_FOR_SECONDS
 
     def close(self) -> None:
-        """Let go of the connection; the next question makes another."""
+        """Let go of the connection; whoever asks or sends next makes another."""
         if self._connection is not None:
             self._connection.release()
         self._connection = None
+        self._queues_are_made = False
 
 
 def _make_queues(connection: Connection, queues: Sequence[Queue]) -> None:

@@ -49,14 +49,14 @@ def test_every_queue_of_rabbitmq_is_a_quorum_queue_with_limit_and_dead_letters()
 
 def test_nobody_waits_for_ever_for_a_rabbitmq_that_is_silent() -> None:
     _, options, heartbeat, connect = configured(AMQP[0])
-    assert (options["confirm_publish"], options["read_timeout"], options["write_timeout"]) == (True, 10, 10)
-    assert (heartbeat, connect) == (10, 5)
+    assert (options["confirm_publish"], options["read_timeout"], options["write_timeout"]) == (True, 4, 4)
+    assert (heartbeat, connect) == (5, 4)
 
 
 @pytest.mark.parametrize("url", REDIS)
 def test_nobody_waits_for_ever_for_a_redis_that_is_silent(url: str) -> None:
     options = brokers.transport_options(told(url))
-    assert (options["socket_timeout"], options["socket_connect_timeout"]) == (10, 5)
+    assert (options["socket_timeout"], options["socket_connect_timeout"]) == (4, 4)
     assert brokers.queue_arguments(told(url)) is None
 
 
@@ -64,7 +64,7 @@ def test_sentinels_are_asked_by_name_with_a_password_and_an_end_of_their_own() -
     broker = told(REDIS[2], broker_master_name="payments", broker_sentinel_password="S3ntinelPass")
     options = brokers.transport_options(broker)
     assert options["master_name"] == "payments"
-    assert options["sentinel_kwargs"] == {"socket_timeout": 5, "socket_connect_timeout": 5, "password": "S3ntinelPass"}
+    assert options["sentinel_kwargs"] == {"socket_timeout": 4, "socket_connect_timeout": 4, "password": "S3ntinelPass"}
     assert "password" not in brokers.transport_options(told(REDIS[2]))["sentinel_kwargs"]
 
 
