@@ -71,3 +71,21 @@ def test_sentinels_are_asked_by_name_with_a_password_and_an_end_of_their_own() -
 def test_a_rabbitmq_over_tls_must_show_a_certificate_for_its_own_host() -> None:
     assert brokers.tls(told("amqps://u:p@a//")) == {"server_hostname": None, "cert_reqs": 2}
     assert [brokers.tls(told(url)) for url in (*REDIS, AMQP[0])] == [None] * 4
+
+
+TRY = """
+from kombu.exceptions import OperationalError
+from tasks.app import app
+waits = []
+try:
+    app.connection_for_read().ensure_connection(lambda _, seconds: waits.append(seconds), 2)
+except OperationalError:
+    print(waits)
+"""
+
+
+@pytest.mark.parametrize("url", ["amqp://127.0.0.1:9//", "redis://127.0.0.1:9/0"])
+def test_a_broker_that_is_away_is_tried_again_every_second(url: str) -> None:
+    environment = {"BROKER_URL": url}
+    done = subprocess.run([sys.executable, "-c", TRY], cwd=ROOT, env=environment, capture_output=True, check=True)
+    assert done.stdout.decode().strip() in ("[1, 1]", "[1.0, 1.0]")
