@@ -2,8 +2,11 @@
 
 from kombu.entity import Queue
 
-from payproc import jobs
+from payproc import jobs, settings
 from payproc.providers.registry import PROVIDERS
+from tasks import brokers
+
+_broker = settings.broker()
 
 # Ids as JSON, and nothing that could run code when it is read.
 task_serializer = "json"
@@ -41,17 +44,12 @@ broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_channel_error_retry = True
 broker_pool_acquire_timeout = 3
-# Without a socket time-out a worker waits for ever on a connection that died in silence.
-broker_transport_options = {
-    "visibility_timeout": 300,
-    "socket_timeout": 10,
-    "socket_connect_timeout": 5,
-    "socket_keepalive": True,
-    "health_check_interval": 15,
-    "unacked_restore_interval": 10,
-    "unacked_restore_throttle": 1,
-    "global_keyprefix": "payproc:",
-}
+broker_connection_timeout = brokers.CONNECT_SECONDS
+# RabbitMQ alone has them: a worker that heard none for twice as long makes another connection, as does one whose job
+# took so long that it sent none; a message that it had not begun goes to another.
+broker_heartbeat = brokers.HEARTBEAT_SECONDS
+broker_transport_options = brokers.transport_options(_broker)
+broker_use_ssl = brokers.tls(_broker)
 
 # A message that repeats itself is dropped at once: its token is stale. So one failed publish is not retried for long.
 task_publish_retry_policy = {"max_retries": 1, "interval_start": 0.2}
@@ -60,9 +58,8 @@ task_publish_retry_policy = {"max_retries": 1, "interval_start": 0.2}
 task_create_missing_queues = False
 task_default_queue = "clock"
 task_queues = [
-    *(Queue(name.value) for name in jobs.Queue),
-    *(Queue(jobs.provider_queue(method)) for method in PROVIDERS),
-    *(Queue(jobs.push_queue(method)) for method in PROVIDERS),
+    Queue(name, queue_arguments=brokers.queue_arguments(_broker))
+    for name in (*jobs.Queue, *map(jobs.provider_queue, PROVIDERS), *map(jobs.push_queue, PROVIDERS))
 ]
 
 timezone = "UTC"

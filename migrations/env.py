@@ -3,6 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection, create_engine, pool
 
+from payproc.database.addresses import way
 from payproc.database.models import Base
 from payproc.settings import database_url
 
@@ -15,7 +16,8 @@ def run() -> None:
         return
     url = context.config.attributes.get("url") or database_url()
     # Waiting for a lock behind a long transaction would block every query behind us: give up and say so instead.
-    engine = create_engine(url, poolclass=pool.NullPool, connect_args={"options": "-c lock_timeout=10s"})
+    address, connect_args = way(url, session={"lock_timeout": "10s"})
+    engine = create_engine(address, poolclass=pool.NullPool, connect_args=connect_args)
     with engine.connect() as connection:
         _run_over(connection)
 

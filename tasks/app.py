@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from celery import Celery
+from celery.app.amqp import AMQP
+from kombu.connection import Connection
 from kombu.transport.redis import Channel as RedisChannel
 
 from payproc import settings
@@ -21,7 +23,27 @@ def or_exit(read: Callable[[], Found]) -> Found:
         sys.exit("payproc tasks cannot start:\n" + "\n".join(f"  {problem}" for problem in invalid.problems))
 
 
-app = Celery("payproc", broker=or_exit(settings.broker_url))
+class _Connection(Connection):
+    """Tries again every second: a worker would wait two seconds longer each time, up to half a minute."""
+
+    def ensure_connection(
+        self,
+        errback: Callable[..., object] | None = None,
+        max_retries: int | None = None,
+        interval_start: float = 1,
+        interval_step: float = 0,
+        **named: Any,  # noqa: ANN401 (kombu's own)
+    ) -> Connection:
+        """Return this connection, once it is one."""
+        super().ensure_connection(errback, max_retries, interval_start, interval_step, **named)
+        return self
+
+
+class _Amqp(AMQP):  # type: ignore[misc]  # Celery ships no types
+    Connection = _Connection
+
+
+app = Celery("payproc", amqp=_Amqp, broker=or_exit(settings.broker).broker_url)
 app.config_from_object("celeryconfig")
 # What a worker has fetched and not claimed need not go back into Redis when its connection ends: its row is
 # dispatched again within RING_LEASE. kombu 5.7 puts it back also where the connection is gone, and the worker's main

@@ -1,13 +1,15 @@
 """How many messages wait at the broker, by queue."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from celery import Celery
 from kombu.connection import Connection
 from kombu.entity import Queue
 from kombu.exceptions import OperationalError as BrokerDown
+
+from tasks.brokers import DEAD_LETTERS
 
 # A list grows only by what is leased, so that it need not be measured at every pass of a busy relay.
 _GOOD_FOR_SECONDS = 0.25
@@ -25,6 +27,7 @@ class Backlog:
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
         self._connection: Connection | None = None
+        self._queues_are_made = False
         self._lengths: Mapping[str, int] = {}
         self._asked_at = _NEVER
         self._may_have_grown = True
@@ -45,13 +48,24 @@ class Backlog:
         """Return how many messages wait in each queue where there are any. Raises BrokerDown."""
         return self._lengths if self._is_known() else self._ask()
 
+    def connection(self) -> Connection:
+        """Return the relay's one connection to the broker, which is made as it is first used.
+
+        One that falls silent is found out once, whatever it was used for last.
+        """
+        self._connection = self._connection or self._celery.connection_for_write()
+        return self._connection
+
     def _ask(self) -> Mapping[str, int]:
-        connection = self._connection = self._connection or self._celery.connection_for_write()
+        connection = self.connection()
         try:
             # Left to itself it would try a hundred times.
             connection.ensure_connection(max_retries=1, interval_start=0.2)
+            if not self._queues_are_made:
+                _make_queues(connection, self._celery.conf.task_queues)
+                self._queues_are_made = True
             self._lengths = dict(_lengths(connection, self._celery.conf.task_queues))
-        except (BrokerDown, *connection.connection_errors) as trouble:
+        except (BrokerDown, *connection.connection_errors, *connection.channel_errors) as trouble:
             self.close()
             raise BrokerDown(type(trouble).__name__) from trouble
         self._asked_at = time.monotonic()
@@ -64,19 +78,44 @@ class Backlog:
         return is_empty or time.monotonic() - self._asked_at < _GOOD_FOR_SECONDS
 
     def close(self) -> None:
-        """Let go of the connection; the next question makes another."""
+        """Let go of the connection; whoever asks or sends next makes another."""
         if self._connection is not None:
             self._connection.release()
         self._connection = None
+        self._queues_are_made = False
 
 
-def _lengths(connection: Connection, queues: Iterable[Queue]) -> Iterator[tuple[str, int]]:
-    names = [queue.name for queue in queues]
+def _make_queues(connection: Connection, queues: Sequence[Queue]) -> None:
+    """Have RabbitMQ know every queue, so that each can be asked about whether or not its workers have come.
+
+    Once for each connection. Where somebody deletes one, the question about it fails, and the next connection is made a
+    second later: made anew at once, RabbitMQ (3.10) keeps its consumer, sends that nothing, and cancels it never.
+    """
+    if _is_rabbitmq(connection):
+        for queue in (*queues, DEAD_LETTERS):
+            queue.queue_declare(channel=connection.default_channel)
+
+
+def _lengths(connection: Connection, queues: Sequence[Queue]) -> Iterator[tuple[str, int]]:
+    ask = _told if _is_rabbitmq(connection) else _measured
+    counted = ask(connection.default_channel, [queue.name for queue in queues])
+    return ((queue.name, length) for queue, length in zip(queues, counted, strict=True) if length)
+
+
+def _is_rabbitmq(connection: Connection) -> bool:
+    return bool(connection.transport.driver_type == "amqp")
+
+
+def _measured(channel: Any, names: Sequence[str]) -> list[int]:  # noqa: ANN401 (kombu ships no types)
     # kombu's own client, which knows our prefix, and one round trip: declaring each queue, as kombu counts, took more
     # of an idle relay than all of its statements. Priorities would have lists of their own; we send without.
-    channel: Any = connection.default_channel
     with channel.client.pipeline(transaction=False) as asked:
         for name in names:
             asked.llen(name)
         counted: list[int] = asked.execute()
-    return ((name, length) for name, length in zip(names, counted, strict=True) if length)
+    return counted
+
+
+def _told(channel: Any, names: Sequence[str]) -> list[int]:  # noqa: ANN401 (as above)
+    # What is asked of a queue by declaring it, passively, is whether it is there; how many wait is in the answer.
+    return [channel.queue_declare(queue=name, passive=True).message_count for name in names]

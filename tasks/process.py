@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 from celery.signals import task_prerun, worker_init, worker_process_init
+from celery.worker.consumer.delayed_delivery import DelayedDelivery
 
 from payproc.application import Application
 from payproc.bootstrap import application_from, load_settings
@@ -14,6 +15,10 @@ from payproc.operations import logs
 from payproc.settings.connections import worker_pools
 from tasks.app import or_exit
 from tasks.time_limit import raise_as_ours
+
+# What RabbitMQ would keep for later: 28 queues and as many exchanges, declared by each worker at each connection. We
+# send what is due, and nothing before: when that is stands in the row.
+DelayedDelivery.include_if = lambda _step, _consumer: False
 
 _making = threading.Lock()
 _inherited: list[Application] = []

@@ -47,7 +47,7 @@ _LATE = (
     *("celery.apps.beat", "celery.apps.worker", "celery.concurrency.thread"),
     *("celery.worker.autoscale", "celery.worker.components", "celery.worker.consumer"),
     *("celery.worker.consumer.delayed_delivery", "celery.worker.loops", "celery.worker.pidbox"),
-    *("celery.worker.strategy", "kombu.transport.redis", "tasks.alone"),
+    *("celery.worker.strategy", "tasks.alone"),
 )
 
 
@@ -179,6 +179,8 @@ def _prepared(commands: list[str]) -> dict[str, Start]:
     ALIASES["alone"] = "tasks.alone:TaskPool"
     for name in _LATE:
         import_module(name)
+    # And the transport's module, of the broker's kind.
+    assert app.connection_for_write().transport_cls
     settings = load_settings()
     logs.configure(settings)
     made = application_from(settings, pools=worker_pools(settings))

@@ -12,6 +12,7 @@ import pytest
 
 from payproc.application import Application
 from payproc.bootstrap import settings_type
+from payproc.database.addresses import SESSION
 from payproc.database.engine import Database
 from payproc.database.models import Role, User
 from payproc.operations.doctor import broken_invariants
@@ -19,6 +20,7 @@ from payproc.providers import registry
 from payproc.records.identity.users import create_user
 from payproc.settings import Settings
 from sandbox.stack.servers import Postgres, start_postgres, stop_postgres
+from sandbox.stack.servers.pgbouncer import Pooler, running_pgbouncer
 from sandbox.stack.stale_processes import watched
 from tests.support.configuration import settings_of_a_test
 from tests.support.databases import DatabaseRing, create_database, migrate
@@ -35,6 +37,10 @@ pytest_plugins = [
 for name in list(os.environ):
     if name.lower() in settings_type().model_fields:
         del os.environ[name]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--through-pgbouncer", action="store_true", help="reach each test's database through a pooler")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -77,10 +83,21 @@ def databases(postgres: Postgres, template: str) -> DatabaseRing:
     return DatabaseRing(postgres, template=template)
 
 
+@pytest.fixture(scope="session")
+def pooler(postgres: Postgres, place: Path) -> Iterator[Pooler]:
+    """A PgBouncer before the run's server, which lends its sessions for a transaction each."""
+    with running_pgbouncer(place / "pgbouncer", postgres, told=SESSION) as running:
+        yield running
+
+
 @pytest.fixture
-def database_url(databases: DatabaseRing) -> str:
+def database_url(databases: DatabaseRing, request: pytest.FixtureRequest) -> str:
     """A clean database of this test's own."""
-    return databases.next_url()
+    url = databases.next_url()
+    if not request.config.getoption("--through-pgbouncer"):
+        return url
+    pooler: Pooler = request.getfixturevalue("pooler")
+    return pooler.url(url)
 
 
 @pytest.fixture

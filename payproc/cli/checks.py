@@ -43,7 +43,7 @@ def check(*, json: Json = False) -> None:
         show_document({"ok": True, "settings": _shown(found), "connections": connections})
         return
     show_table(("setting", "value"), _shown(found).items())
-    takes = "an unknown number: it does not answer" if room is None else str(room)
+    takes = "a number that it does not say: it is away, or behind a pooler" if room is None else str(room)
     show_text(f"All processes together open {total(found)} connections; the database takes {takes}.")
 
 

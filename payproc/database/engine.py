@@ -15,6 +15,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from payproc.database.addresses import way
+
 Read = TypeVar("Read")
 Parameters = Mapping[str, Any] | Sequence[Any]
 
@@ -93,6 +95,7 @@ class Database:
         Asking each time would double the round trips of who wants one row.
         """
         self._trusted_seconds = trusted_for.total_seconds()
+        address, connect_args = way(url)
         options: dict[str, Any] = {
             # One that overflows is closed again as soon as it is returned: under load every other transaction would
             # begin with a new process of the server's.
@@ -100,22 +103,16 @@ class Database:
             "pool_timeout": 5,
             # An error's text must not carry a customer's address into a log.
             "hide_parameters": True,
-            # A transaction that waits longer than this for a row, or runs longer than any of ours should, is stuck:
-            # better an error that is retried than a worker that hangs. Nothing of ours is worth compiling either: of
-            # what may read a large table PostgreSQL expects the worst, and compiles for longer than it then runs.
-            "connect_args": {
-                "connect_timeout": 5,
-                "options": "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=30s -c jit=off",
-            },
+            "connect_args": connect_args,
         }
-        self._engine: Engine = create_engine(url, pool_size=pool_size, **options)
+        self._engine: Engine = create_engine(address, pool_size=pool_size, **options)
         event.listen(self._engine, "checkout", partial(_give_out_what_can_write, trusted_seconds=self._trusted_seconds))
         event.listen(self._engine, "handle_error", _judge)
         self._single: Engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         if statements:
             # No question before and no reset after: each would be a round trip as long as the statement itself.
             options |= {"pool_size": statements, "pool_reset_on_return": None}
-            self._single = create_engine(url, isolation_level="AUTOCOMMIT", **options)
+            self._single = create_engine(address, isolation_level="AUTOCOMMIT", **options)
             event.listen(self._single, "handle_error", _judge)
 
     @contextmanager

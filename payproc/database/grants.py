@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.orm import Session
 
+from payproc.database.addresses import SESSION
 from payproc.errors import Conflict
 
 _SCHEMA = "public"
@@ -43,6 +44,7 @@ def grant(session: Session, role: str, *, password: str | None, forgettable: Col
     connection = session.connection().connection.driver_connection
     assert isinstance(connection, psycopg.Connection)
     _make_role(connection, role, password=password)
+    _tell_sessions(connection, role)
     name = sql.Identifier(role)
     database = sql.Identifier(connection.info.dbname)
     for statement in (
@@ -69,6 +71,20 @@ def _make_role(connection: Connection, role: str, *, password: str | None) -> No
         # Hashed here: the server writes statements into its log.
         hashed = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
         connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(hashed)))
+
+
+def _tell_sessions(connection: Connection, role: str) -> None:
+    """Have the role's sessions be as ours are, also where a pooler opens them.
+
+    Where its maker alone may change it, and is somebody else, that is left to them: who starts behind a pooler is told.
+    """
+    try:
+        with connection.transaction():
+            for name, value in SESSION.items():
+                told = sql.SQL("ALTER ROLE {} SET {} TO {}")
+                connection.execute(told.format(sql.Identifier(role), sql.Identifier(name), sql.Literal(value)))
+    except psycopg.errors.InsufficientPrivilege:
+        return
 
 
 def _acts(connection: Connection, forgettable: Collection[str]) -> dict[str, list[str]]:

@@ -8,16 +8,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from payproc.errors import SettingsInvalid
 from payproc.settings.connections import connection_problems
-from payproc.settings.fields import Servers, Settings
-from payproc.settings.types import BrokerUrl, DatabaseUrl, Environment, Schedule
+from payproc.settings.fields import Broker, Servers, Settings
+from payproc.settings.types import DatabaseUrl, Environment, Schedule
 
 __all__ = [
+    "Broker",
     "Environment",
     "Schedule",
     "Servers",
     "Settings",
     "application_password",
-    "broker_url",
+    "broker",
     "database_url",
     "load",
     "servers",
@@ -62,12 +63,6 @@ def database_url() -> str:
     return load(_DatabaseOnly).database_url
 
 
-class _BrokerOnly(BaseSettings):
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
-
-    broker_url: BrokerUrl = Field(default=Servers.model_fields["broker_url"].default, repr=False)
-
-
 class _ApplicationRole(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -80,12 +75,12 @@ def application_password() -> str | None:
     return found.get_secret_value() if found else None
 
 
-def broker_url() -> str:
-    """Read BROKER_URL alone: who only looks on, or ticks, needs neither the database nor a provider's keys.
+def broker() -> Broker:
+    """Read the broker's settings alone: who only looks on, or ticks, needs neither the database nor a provider's keys.
 
     Raises SettingsInvalid.
     """
-    return load(_BrokerOnly).broker_url
+    return load(Broker)
 
 
 def servers() -> Servers:

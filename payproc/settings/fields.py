@@ -28,10 +28,21 @@ from payproc.settings.types import (
 )
 
 
-class Servers(BaseSettings):
-    """What a process is told that speaks to no provider: no secret but its servers' passwords."""
+class Broker(BaseSettings):
+    """What a process is told that sends or takes Celery's messages, or only looks on."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    # Redis, Redis behind Sentinel (`sentinel://a:26379;sentinel://b:26379`) or RabbitMQ (`amqp://`). Several of one
+    # kind are tried in turn.
+    broker_url: BrokerUrl = Field(default="redis://127.0.0.1:6379/0", repr=False)
+    # By which name Sentinels know the Redis that takes writes, and what they themselves ask for.
+    broker_master_name: Name = "mymaster"
+    broker_sentinel_password: SecretStr | None = None
+
+
+class Servers(Broker):
+    """What a process is told that speaks to no provider: no secret but its servers' passwords."""
 
     environment: Environment = Environment.DEVELOPMENT
     database_url: DatabaseUrl = Field(repr=False)
@@ -41,7 +52,6 @@ class Servers(BaseSettings):
     # How many processes share it: those of web, and of all workers together.
     web_processes: Annotated[int, Field(ge=1)] = 2
     worker_processes: Annotated[int, Field(ge=1)] = 13
-    broker_url: BrokerUrl = Field(default="redis://127.0.0.1:6379/0", repr=False)
     log_level: LogLevel = "INFO"
     # A dispatched job waits this long for a worker before the relay sends it again: what a wiped broker costs.
     ring_lease: Lease = timedelta(seconds=10)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
@@ -82,11 +82,11 @@ def _secrets(text: str) -> tuple[SecretStr, ...]:
 
 
 def _psycopg_url(url: str) -> str:
-    if url.startswith("postgresql://"):
-        return "postgresql+psycopg://" + url.removeprefix("postgresql://")
-    if not url.startswith("postgresql+psycopg://"):
+    if not url.startswith(("postgresql://", "postgresql+psycopg://")):
         raise ValueError("must start with postgresql:// or postgresql+psycopg://")
-    return url
+    if set(parse_qs(urlsplit(url).query, keep_blank_values=True).get("pooler", ())) - {"transaction"}:
+        raise ValueError("pooler can be transaction, and nothing else")
+    return "postgresql+psycopg://" + url.partition("://")[2]
 
 
 def _split(url: str) -> SplitResult:
@@ -133,14 +133,26 @@ def _at_most(longest: timedelta, written: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _of_schemes(*schemes: str) -> AfterValidator:
+def _of_schemes(*schemes: str) -> Callable[[str], str]:
     def check(url: str) -> str:
         parts = _split(url)
         if parts.scheme not in schemes or not parts.hostname:
             raise ValueError(f"must be a URL that starts with {', '.join(f'{s}://' for s in schemes)}")
         return url
 
-    return AfterValidator(check)
+    return check
+
+
+_of_broker_schemes = _of_schemes("redis", "rediss", "sentinel", "amqp", "amqps")
+
+
+def _broker_url(url: str) -> str:
+    """Take one address, or several of one kind that are tried in turn, `;` between them."""
+    for each in url.split(";"):
+        _of_broker_schemes(each)
+    if len({each.partition("://")[0] for each in url.split(";")}) > 1:
+        raise ValueError("must name brokers of one kind")
+    return url
 
 
 def _hosts(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -191,5 +203,5 @@ Name = Annotated[str, _line(64)]
 Line = Annotated[str, _line(200)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 DatabaseUrl = Annotated[str, AfterValidator(_psycopg_url)]
-BrokerUrl = Annotated[str, _of_schemes("redis", "rediss", "sentinel", "amqp", "amqps")]
-SmtpUrl = Annotated[str, _of_schemes("smtp", "smtps")]
+BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
+SmtpUrl = Annotated[str, AfterValidator(_of_schemes("smtp", "smtps"))]

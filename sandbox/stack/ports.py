@@ -27,17 +27,23 @@ class Ports:
     @classmethod
     def free(cls) -> Self:
         """Choose ports that nobody listens on just now."""
-        found: set[int] = set()
-        while len(found) < len(fields(cls)):
-            port = random.randint(_FIRST_FREE, _LAST_FREE)  # noqa: S311 (not a secret)
-            if _is_free(port):
-                found.add(port)
-        return cls(**dict(zip((field.name for field in fields(cls)), found, strict=True)))
+        names = [field.name for field in fields(cls)]
+        return cls(**dict(zip(names, free(len(names)), strict=True)))
 
     def taken(self) -> list[tuple[str, int]]:
         """Return name and number of those that somebody listens on."""
         numbers = [(field.name, getattr(self, field.name)) for field in fields(self)]
         return [(name, port) for name, port in numbers if not _is_free(port)]
+
+
+def free(count: int) -> tuple[int, ...]:
+    """Choose so many ports that nobody listens on just now."""
+    found: set[int] = set()
+    while len(found) < count:
+        port = random.randint(_FIRST_FREE, _LAST_FREE)  # noqa: S311 (not a secret)
+        if _is_free(port):
+            found.add(port)
+    return tuple(found)
 
 
 def _is_free(port: int) -> bool:

@@ -24,6 +24,7 @@ from payproc.bootstrap import load_settings, settings_type
 from payproc.errors import SettingsInvalid
 from payproc.jobs import Claimed, Kind, Queue, provider_queue, push_queue
 from payproc.providers.registry import PROVIDERS
+from payproc.settings import Broker
 from payproc.settings.connections import ONE, room_problems, total, web_pools, worker_pools
 from tasks import runner
 from tests.support.databases import ROOT
@@ -238,13 +239,15 @@ def test_compose_tells_our_processes_nothing_that_the_code_does_not_read() -> No
     assert told - read_by_the_code() == set()
 
 
+OF_THE_BROKER = {name.upper() for name in Broker.model_fields}
+
 # What each is told by name, beside what speaks to providers and reads .env.
 TOLD = {
     "migrate": {"DATABASE_URL", "APPLICATION_PASSWORD"},
-    "relay": {"DATABASE_URL", "BROKER_URL", "ENVIRONMENT", "LOG_LEVEL", "RING_LEASE"}
+    "relay": {"DATABASE_URL", *OF_THE_BROKER, "ENVIRONMENT", "LOG_LEVEL", "RING_LEASE"}
     | {name.upper() for name in SHARED},
-    "beat": {"BROKER_URL"},
-    "flower": {"BROKER_URL", "FLOWER_BASIC_AUTH", "FLOWER_ADDRESS", "FLOWER_PORT", "FLOWER_DB"},
+    "beat": OF_THE_BROKER,
+    "flower": {*OF_THE_BROKER, "FLOWER_BASIC_AUTH", "FLOWER_ADDRESS", "FLOWER_PORT", "FLOWER_DB"},
 }
 
 
@@ -262,7 +265,8 @@ def test_what_reads_the_whole_file_is_not_told_the_secrets_of_others(name: str) 
 
 
 def test_web_is_not_told_the_broker() -> None:
-    assert service("web")["environment"]["BROKER_URL"] == ""
+    told = service("web")["environment"]
+    assert (told["BROKER_URL"], told["BROKER_SENTINEL_PASSWORD"]) == ("", "")
 
 
 def test_only_the_migration_is_the_tables_owner() -> None:

@@ -180,7 +180,8 @@ def test_a_schedule_that_would_poll_without_pause_is_refused(schedule: str) -> N
 
 def test_no_secret_is_shown_by_the_settings_themselves() -> None:
     secret = {
-        "broker_url": "redis://:Br0kerPass@r/0",
+        "broker_url": "sentinel://:Br0kerPass@r:26379/0;sentinel://s:26379",
+        "broker_sentinel_password": "S3ntinelPass",
         "smtp_url": "smtp://u:M4ilPass@m",
         "jwt_secret": "b7Hq2Lw9Xz4Rt6Yv1Nc8b7Hq2Lw9Xz4Rt6Yv1Nc8",
         "flower_basic_auth": "admin:Fl0werPassTh4tIsLong",
@@ -190,7 +191,17 @@ def test_no_secret_is_shown_by_the_settings_themselves() -> None:
     values = PRODUCTION | secret
     shown = repr(load_settings(**values)) + str(load_settings(**values))
     hidden = [
-        *("hunter2", "Br0kerPass", "M4ilPass", "Fl0werPass", "b7Hq2Lw9", "k9Jv2mQ8", "51Kb9vQ2mT8x", "9fJ3kL7mN2"),
+        *(
+            "hunter2",
+            "Br0kerPass",
+            "S3ntinelPass",
+            "M4ilPass",
+            "Fl0werPass",
+            "b7Hq2Lw9",
+            "k9Jv2mQ8",
+            "51Kb9vQ2mT8x",
+            "9fJ3kL7mN2",
+        ),
     ]
     assert [word for word in hidden if word in shown] == []
 
@@ -213,7 +224,12 @@ def test_settings_cannot_be_changed_after_the_start() -> None:
         ("log_level", "LOUD"),
         ("smtp_url", "nonsense"),
         ("smtp_url", "http://mail.shop.pk"),
+        ("database_url", "postgresql://u@h/d?pooler=session"),
+        ("database_url", "postgresql://u@h/d?pooler="),
         ("broker_url", "nonsense"),
+        ("broker_url", "kafka://a"),
+        ("broker_url", "sentinel://a:26379;"),
+        ("broker_url", "sentinel://a:26379;redis://b"),
         ("mail_from", "nobody"),
         ("mail_from", "a@b@c"),
         ("mail_from", "=?utf-8?q?x=0D=0ABcc:_y?=@shop.pk"),
