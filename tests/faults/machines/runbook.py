@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from textwrap import dedent
 
 from tests.support.databases import ROOT
@@ -44,8 +43,3 @@ def typed(script: str) -> tuple[str, ...]:
 def is_typed_whole(name: str, steps: set[tuple[str, int]]) -> bool:
     """Tell whether these headings and steps are all that have a block: none of the page is left untried."""
     return {(block.heading, block.step) for block in blocks(name)} == steps
-
-
-def document(name: str) -> Path:
-    """Return where a runbook lies."""
-    return ROOT / "docs" / "runbooks" / name

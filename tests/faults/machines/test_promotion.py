@@ -16,7 +16,7 @@ from sandbox.stack.stale_processes import watched
 from tests.faults.machines.cluster import Cluster, configure, free_port, give_to_server, make_cluster, run_as_server
 from tests.faults.machines.load import is_done_once, load_on
 from tests.faults.machines.own_stack import stack_over
-from tests.faults.machines.runbook import blocks, typed
+from tests.faults.machines.runbook import blocks, is_typed_whole, typed
 from tests.faults.shop import Shop
 
 pytestmark = pytest.mark.processes
@@ -74,6 +74,10 @@ def followed(pair: Pair) -> None:
     pair.type_blocks(ONCE, 2)
     configure(pair.standby, {})
     pair.type_blocks(ONCE, 3, 4)
+
+
+def test_no_block_of_the_page_is_left_untried() -> None:
+    assert is_typed_whole(RUNBOOK, {(ONCE, step) for step in (1, 2, 3, 4)} | {(LOST, 7)})
 
 
 def test_a_promotion_under_load_loses_nothing_accepted_and_doubles_nothing(pair: Pair, place: Path) -> None:

@@ -23,7 +23,7 @@ from payproc.providers.jazz_cash import JAZZ_CASH
 from sandbox.gateway import RunningGateway
 from tests.faults.machines.cluster import Cluster, give_to_server, run_as_server
 from tests.faults.machines.house import DATABASE, House, housed, make_database
-from tests.faults.machines.runbook import Block, blocks, typed
+from tests.faults.machines.runbook import Block, blocks, is_typed_whole, typed
 from tests.support.databases import ROOT
 from tests.support.serving import Front
 
@@ -48,10 +48,11 @@ class Operator:
         assert wanted, f"the runbook has no such block: {heading} {steps}"
         said = ""
         for block in wanted:
-            said = self._types(block, more)
+            said = self.types(block, **more)
         return said
 
-    def _types(self, block: Block, more: dict[str, str]) -> str:
+    def types(self, block: Block, **more: str) -> str:
+        """Type one block, and return what it printed."""
         if block.who == "postgres":
             environment = self.cluster.environment() | {"BACKUPS": str(self.backups)} | more
             return run_as_server(typed(block.script), environment=environment, directory=self.cluster.data.parent)
@@ -215,6 +216,25 @@ def test_what_the_gateways_know_comes_back_and_nothing_goes_out_twice(operator: 
     # A wallet's sale that is missing here altogether is a question, and so is whether its refund was made.
     asked = {review.kind: review.detail for review in open_questions(house)}
     assert after.wallet_lost.reference in asked[ReviewKind.FINDING]
+
+
+def test_a_dump_is_read_back_in_the_databases_place(operator: Operator) -> None:
+    world = operator.house.world
+    paid = world.paid()
+    first, second = (each for each in blocks(RUNBOOK) if each.heading == DUMP)
+    operator.types(first)
+    forgotten = world.checkout()
+    # Everything is stopped: nobody holds the database that gives way.
+    world.app.database.dispose()
+    operator.types(second)
+    assert [each.id for each in world.rows(Payment)] == [paid.id]
+    assert world.status(paid.id) is PaymentStatus.COMPLETED
+    assert forgotten.id != paid.id
+
+
+def test_no_block_of_the_page_is_left_untried() -> None:
+    tried = {(ONCE, 1), (NIGHTLY, 2), *((HAPPENED, step) for step in (5, 6, 7)), (DUMP, 0)}
+    assert is_typed_whole(RUNBOOK, tried | {(KNOWN, step) for step in (8, 9, 10, 11, 12, 13)})
 
 
 def test_the_same_refund_asked_for_again_after_a_restore_is_given_back_once(operator: Operator) -> None:
