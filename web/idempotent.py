@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from payproc.database.engine import PASSING_TROUBLE
 from payproc.database.models import Payment, Refund
+from payproc.domain.ids import Prefix, derived_id
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.payment_request import PaymentRequest
 from payproc.errors import Conflict, PayprocError
@@ -69,6 +70,12 @@ class IdempotentRequest:
         if header.idempotency_key is not None:
             idempotency.check_key(header.idempotency_key)
         return cls(key=header.idempotency_key, wait=_wait_seconds(header.prefer or ""))
+
+    def named(self, kind: Prefix) -> str | None:
+        """Return the id that what this request makes has, whenever it is made under its key; None without a key."""
+        if self.key is None:
+            return None
+        return derived_id(kind, current_user().id, self.key, _fingerprint().hex())
 
     def claim(self, session: Session, kind: type[Row]) -> Claim[Row]:
         """Claim the key, in the transaction of what the request makes; without a key nothing was made before.

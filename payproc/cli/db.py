@@ -1,5 +1,6 @@
 """`db`: bring the tables to a release, or back. Needs only DATABASE_URL."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 import payproc
@@ -21,6 +24,9 @@ from payproc.errors import Conflict
 from payproc.operations import pruning
 
 app = typer.Typer(no_args_is_help=True)
+
+# Long enough for what was held up behind us to be done with.
+_PAUSES_SECONDS = (1, 2, 4, *[8] * 10)
 
 # So that `downgrade -1` is a revision, not an option.
 _RELATIVE = {"ignore_unknown_options": True}
@@ -35,9 +41,13 @@ def upgrade(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Bring the tables forward, to the newest revision or to REV."""
+    """Bring the tables forward, to the newest revision or to REV, beside processes that go on working.
+
+    A migration that would have to wait for a lock gives way after two seconds, with all that it did, and is tried again
+    for two minutes.
+    """
     _reach()
-    command.upgrade(_config(), revision)
+    _upgrade_between_others(revision)
     if grant_to:
         _grant(grant_to)
     _show(json=json)
@@ -52,6 +62,21 @@ def make_role(role: Annotated[str, typer.Argument(metavar="ROLE", callback=writt
     """
     _grant(role)
     show_text(f"{role} may read and write rows; what is only added to, it may only add to.")
+
+
+def _upgrade_between_others(revision: str) -> None:
+    for pause in _PAUSES_SECONDS:
+        try:
+            command.upgrade(_config(), revision)
+        except OperationalError as trouble:
+            # A migration of several tables and a payment may each hold what the other wants.
+            if not isinstance(trouble.orig, LockNotAvailable | DeadlockDetected):
+                raise
+            typer.echo(f"somebody holds a table that is to be changed: again in {pause} s", err=True)
+            time.sleep(pause)
+        else:
+            return
+    command.upgrade(_config(), revision)
 
 
 def _grant(role: str) -> None:

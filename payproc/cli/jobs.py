@@ -6,10 +6,11 @@ import typer
 from sqlalchemy import select
 
 from payproc import jobs
-from payproc.cli.terminal.edge import Id, Json, Limit, find, line, transaction
+from payproc.cli.terminal.edge import Id, Json, Limit, application, find, line, transaction
 from payproc.cli.terminal.rendering import show_item, show_list
 from payproc.database.models import Job, JobState
 from payproc.errors import InvalidRequest
+from payproc.flows.doubt import doubt_unsent
 from payproc.operations import actions
 
 app = typer.Typer(no_args_is_help=True)
@@ -66,6 +67,17 @@ def bury(job_id: Id, *, reason: Annotated[str, typer.Option(callback=line)], jso
         job = find(session, Job, job_id, noun="job")
         actions.bury_job(session, job, reason=reason)
     show_item(_row(job), json=json)
+
+
+@app.command()
+def doubt(*, json: Json = False) -> None:
+    """After a restore, before any worker runs: have what is still to be sent asked about first.
+
+    Wallet charges and refunds that may have been sent in the time that was forgotten (docs/runbooks/restore.md).
+    """
+    with application() as core, core.database.transaction() as session:
+        doubted = doubt_unsent(core, session)
+    show_item({"wallet_charges": doubted.pushes, "refunds": doubted.refunds}, json=json)
 
 
 def _row(job: Job) -> dict[str, Any]:

@@ -6,7 +6,7 @@ exceeds what was paid.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from payproc.application import Application
@@ -23,9 +23,19 @@ from payproc.settings.types import RefundByOwner
 
 
 def request_refund(
-    app: Application, session: Session, payment_id: str, *, user: User, money: Money | None, reason: str | None = None
+    app: Application,
+    session: Session,
+    payment_id: str,
+    *,
+    user: User,
+    money: Money | None,
+    reason: str | None = None,
+    named: str | None = None,
 ) -> Refund:
     """Reserve money to give back, and stage the call that does; nobody is called here.
+
+    `named` is the id that this very request has whenever it is made: where a restore has forgotten that it was, and its
+    provider has told us of the refund again, that is what is returned. A key that was forgotten in time makes another.
 
     Without `money` all that is left goes back. Where the provider has no call for it the refund is `manual`, and a
     person is asked; where owners only ask (REFUND_BY_OWNER) an owner's is `requested`, and an operator decides. Raises
@@ -36,9 +46,17 @@ def request_refund(
     mode = refund_mode_of(app, payment)
     # Under the payment's lock, so that nothing of it changes before the refund is written down. The database's clock
     # stamped the completion, and only it can say how long ago that was.
-    now, reserved, disputed = session.execute(
-        select(func.now(), refunded.sum_reserved(payment).scalar_subquery(), disputes.is_in_the_way(payment))
+    now, reserved, disputed, is_taken = session.execute(
+        select(
+            func.now(),
+            refunded.sum_reserved(payment).scalar_subquery(),
+            disputes.is_in_the_way(payment),
+            exists().where(Refund.id == named),
+        )
     ).one()
+    before = refunds.forgotten(session, payment, named, money=money) if named is not None and is_taken else None
+    if before is not None:
+        return before
     _check_refundable(app, payment, now=now)
     if disputed:
         _refuse_beside_dispute(session, payment)
@@ -47,7 +65,8 @@ def request_refund(
     wanted = money or left
     _check_covered(payment, wanted, left=left)
     status = _first_status(app, user, mode)
-    return refunds.begin(session, payment, wanted, status=status, mode=mode, user=user, reason=reason)
+    free = None if is_taken else named
+    return refunds.begin(session, payment, wanted, status=status, mode=mode, user=user, reason=reason, refund_id=free)
 
 
 def _check_refundable(app: Application, payment: Payment, *, now: datetime) -> None:

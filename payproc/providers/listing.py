@@ -30,6 +30,10 @@ class RemotePayment:
     created_at: datetime
     payment_id: str | None = None
     reference: str | None = None
+    # What else we wrote on it, and what the provider calls who paid: a payment that was lost is made again out of them.
+    user_id: str | None = None
+    order_id: str | None = None
+    customer: str | None = None
 
 
 class PayoutStatus(StrEnum):

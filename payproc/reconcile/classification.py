@@ -27,11 +27,12 @@ class Severity(StrEnum):
 
 # What each loop does with what it finds: mends it without a person (only by the functions that any other source goes
 # through, and only forwards), or asks one. A statement is a file from somebody's disk: nothing is mended by its word.
+# What is missing here is mended only after a restore, where a person has told the run to (`--remake`).
 _KINDS = """
                         severity  events  objects  money  wallets  statement
 missed_event            note      -       mends    -      mends    asks
 local_ahead             critical  -       asks     -      asks     -
-missing_local           look      -       asks     -      -        asks
+missing_local           look      -       mends    -      -        asks
 missing_remote          look      -       asks     -      -        asks
 amount_mismatch         look      -       asks     -      asks     asks
 currency_mismatch       look      -       asks     -      asks     asks

@@ -44,6 +44,14 @@ def begin(payment: Payment) -> Payment:
     return payment
 
 
+def add_again(session: Session, payment: Payment, *, provenance: Provenance) -> None:
+    """Write a payment down that bears its names already, and that we have forgotten, as one that waits to be paid."""
+    payment.status = PaymentStatus.PENDING
+    session.add(payment)
+    session.flush()
+    append_payment_event(session, _event(payment, Fact.CREATED, effect=Effect.MOVED, provenance=provenance))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Beside:
     """What is written with a payment by the same statement: parts that come before its row, and after it.

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -53,22 +54,7 @@ def record_attempt(
     last = _last_call(session, operation, subject)
     fresh = last is None or last.state is not CallState.SENT
     if fresh:
-        number = last.attempt + 1 if last else 1
-        written = session.scalar(
-            insert(ProviderCall)
-            .values(
-                provider=payment.payment_method,
-                operation=operation,
-                subject=subject,
-                attempt=number,
-                idempotency_key=f"{payment.environment}:{operation}:{subject}:{number}",
-                parameters=prepare().parameters,
-                state=CallState.SENT,
-            )
-            .on_conflict_do_nothing()
-            .returning(ProviderCall.id)
-        )
-        fresh = written is not None
+        fresh = _write_call(session, operation, subject, payment=payment, last=last, parameters=prepare().parameters)
         last = _last_call(session, operation, subject)
     assert last is not None
     return Attempt(
@@ -82,6 +68,46 @@ def record_attempt(
             payer=payer or Payer(),
         ),
     )
+
+
+def record_doubt(
+    session: Session, operation: Operation, subject: str, *, payment: Payment, prepare: Callable[[], PreparedCall]
+) -> bool:
+    """Write the next call of this operation down as one that may have been sent; return whether there was none such.
+
+    Whoever comes to send it then asks first, as after a worker that died with it in hand.
+    """
+    last = _last_call(session, operation, subject)
+    if last is not None and last.state is CallState.SENT:
+        return False
+    return _write_call(session, operation, subject, payment=payment, last=last, parameters=prepare().parameters)
+
+
+def _write_call(
+    session: Session,
+    operation: Operation,
+    subject: str,
+    *,
+    payment: Payment,
+    last: ProviderCall | None,
+    parameters: dict[str, Any],
+) -> bool:
+    number = last.attempt + 1 if last else 1
+    written = session.scalar(
+        insert(ProviderCall)
+        .values(
+            provider=payment.payment_method,
+            operation=operation,
+            subject=subject,
+            attempt=number,
+            idempotency_key=f"{payment.environment}:{operation}:{subject}:{number}",
+            parameters=parameters,
+            state=CallState.SENT,
+        )
+        .on_conflict_do_nothing()
+        .returning(ProviderCall.id)
+    )
+    return written is not None
 
 
 def record_answer(session: Session, attempt: Attempt, answer: str) -> None:

@@ -13,6 +13,7 @@ from payproc import jobs
 from payproc.database.engine import transaction_time
 from payproc.database.held import held_payments
 from payproc.database.models import Payment, Refund, RefundEvent, ReviewKind, User
+from payproc.domain.ids import Prefix, new_id
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.settlement import RefundOutcome, RefundVerdict
@@ -46,9 +47,11 @@ def begin(
     mode: RefundMode,
     user: User,
     reason: str | None,
+    refund_id: str | None = None,
 ) -> Refund:
     """Write down a refund that was asked for, and set it going; whether it may be is `request_refund`'s concern."""
     refund = Refund(
+        id=refund_id or new_id(Prefix.REFUND),
         payment_id=payment.id,
         amount_minor=money.amount_minor,
         currency=money.currency.code,
@@ -70,9 +73,14 @@ def add_made_elsewhere(
     reason: str | None,
     provenance: Provenance,
     provider_id: str | None = None,
+    refund_id: str | None = None,
 ) -> Refund:
-    """Write down a refund that was not asked for here; how it stands is applied to it next."""
+    """Write down a refund that was not asked for here; how it stands is applied to it next.
+
+    One that bears an id of ours was asked for here, and forgotten by a restore: it has its id again.
+    """
     refund = Refund(
+        id=refund_id or new_id(Prefix.REFUND),
         payment_id=payment.id,
         amount_minor=money.amount_minor,
         currency=money.currency.code,
@@ -297,6 +305,13 @@ def locked(session: Session, refund_id: str) -> tuple[Refund, Payment]:
         raise NotFound(f"There is no refund {refund_id}.", code="refund_not_found", subject=refund_id)
     payment = payments.locked(session, refund.payment_id)
     return session.get_one(Refund, refund_id, with_for_update=True, populate_existing=True), payment
+
+
+def forgotten(session: Session, payment: Payment, refund_id: str, *, money: Money | None) -> Refund | None:
+    """Return the refund of that id and amount that was asked for here, forgotten by a restore and heard of again."""
+    refund = session.get(Refund, refund_id)
+    is_that = refund is not None and refund.payment_id == payment.id and refund.requested_by is None
+    return refund if refund is not None and is_that and money in (None, refund.money) else None
 
 
 def refunds_of(session: Session, payment: Payment) -> list[Refund]:

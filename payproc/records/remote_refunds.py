@@ -4,6 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment, Refund, ReviewKind
+from payproc.domain.ids import Prefix, is_id
 from payproc.domain.provenance import Provenance
 from payproc.domain.settlement import RemoteRefund
 from payproc.domain.states import RefundFact, RefundStatus
@@ -26,7 +27,13 @@ def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, p
         return None
     if refund is None:
         refund = refunds.add_made_elsewhere(
-            session, payment, remote.money, reason=remote.reason, provider_id=remote.provider_id, provenance=provenance
+            session,
+            payment,
+            remote.money,
+            reason=remote.reason,
+            provider_id=remote.provider_id,
+            provenance=provenance,
+            refund_id=_forgotten_id(session, remote),
         )
     elif (ours := refund.money) != remote.money:
         problem = f"{remote.provider_id} gives back {remote.money}, and we asked for {ours}"
@@ -72,6 +79,11 @@ def _known_refund(session: Session, payment: Payment, remote: RemoteRefund) -> R
     ours = session.get(Refund, remote.refund_id)
     unnamed = ours is not None and ours.payment_id == payment.id and ours.provider_refund_id is None
     return ours if unnamed else None
+
+
+def _forgotten_id(session: Session, remote: RemoteRefund) -> str | None:
+    ours = remote.refund_id
+    return ours if is_id(ours, Prefix.REFUND) and session.get(Refund, ours) is None else None
 
 
 def _check_refund_excess(session: Session, payment: Payment) -> None:

@@ -4,6 +4,7 @@ from flask import Response
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment, Refund
+from payproc.domain.ids import Prefix
 from payproc.domain.money import Money, parse_part_major, parse_part_minor
 from payproc.domain.states import REFUND_OPEN, RefundStatus
 from payproc.errors import InvalidRequest
@@ -43,7 +44,7 @@ def refund(path: PaymentPath, header: StartHeader, body: RefundBody) -> Response
         claim = asked.claim(session, Refund)
         if claim.replay is not None:
             return respond_again(claim.replay)
-        made = claim.made or _request(session, path.payment_id, body)
+        made = claim.made or _request(session, path.payment_id, body, named=asked.named(Prefix.REFUND))
         answer = _refund_answer(made)
         waits = asked.wait > 0 and not _is_decided(made)
         asked.remember(session, made.id, None if waits else answer)
@@ -54,10 +55,12 @@ def refund(path: PaymentPath, header: StartHeader, body: RefundBody) -> Response
     return respond(answer)
 
 
-def _request(session: Session, payment_id: str, body: RefundBody) -> Refund:
+def _request(session: Session, payment_id: str, body: RefundBody, *, named: str | None) -> Refund:
     payment = payments.visible_payment(session, payment_id, user=current_user())
     money = _money(body, payment)
-    return request_refund(application(), session, payment.id, user=current_user(), money=money, reason=body.reason)
+    return request_refund(
+        application(), session, payment.id, user=current_user(), money=money, reason=body.reason, named=named
+    )
 
 
 def _money(body: RefundBody, payment: Payment) -> Money | None:

@@ -20,6 +20,7 @@ from payproc.providers.listing import Window
 from payproc.providers.stripe import STRIPE
 from payproc.reconcile import report, runs
 from payproc.reconcile.classification import severity_of
+from payproc.reconcile.objects import steps as objects
 from payproc.reconcile.report import Wanted
 from payproc.reconcile.schedule import PLANS
 from payproc.records.reviews import accept_finding
@@ -32,6 +33,10 @@ _RUN_COLUMNS = ("id", "loop", "provider", "state", "dry_run", "started_at", "too
 _FINDING_TIMES = ("opened_at", "repaired_at", "closed_at")
 _FINDING = ("kind", "provider", "loop", "ours", "theirs", "payment_id", "detail", "subject_at", "run_id")
 _FINDING_COLUMNS = ("id", "severity", "kind", "ours", "theirs", "detail", "opened_at")
+
+Remake = Annotated[
+    bool, typer.Option("--remake", help="After a restore: write payments down again that are missing here.")
+]
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -66,6 +71,7 @@ def stripe(
         str | None, typer.Option(metavar="TIME", help="Until when; a few minutes ago unless said.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and do nothing.")] = False,
+    remake: Remake = False,
     json: Json = False,
 ) -> None:
     """Compare with Stripe here and now, and repair what may be repaired.
@@ -83,12 +89,17 @@ def stripe(
         done = []
         for loop, window in windows.items():
             begun = runs.begin(core, loop, STRIPE, period=period, window=window, dry_run=dry_run)
-            done.append(_resume(core, begun))
+            done.append(_resume(core, begun, remake=remake))
         _conclude(core, done, json=json)
 
 
 @app.command()
-def resume(run_id: Annotated[str, typer.Argument(metavar="RUN", callback=written)], *, json: Json = False) -> None:
+def resume(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", callback=written)],
+    *,
+    remake: Remake = False,
+    json: Json = False,
+) -> None:
     """Carry a run over Stripe on from the page it had reached. Exits as `reconcile stripe` does.
 
     A run that nobody has touched for five minutes gives way to the next one of its loop.
@@ -100,7 +111,7 @@ def resume(run_id: Annotated[str, typer.Argument(metavar="RUN", callback=written
             raise Conflict(f"Run {run.id} is no run over Stripe: start it anew.", code="run_of_another")
         if run.state is not RunState.RUNNING:
             raise Conflict(f"Run {run.id} is {run.state}; only one that is running is carried on.", code="run_ended")
-        _conclude(core, [_resume(core, run)], json=json)
+        _conclude(core, [_resume(core, run, remake=remake)], json=json)
 
 
 @app.command()
@@ -179,15 +190,16 @@ def _window(core: Application, loop: Loop, now: datetime, since: datetime | None
     return Window(begin=begin, end=end)
 
 
-def _resume(core: Application, run: ReconciliationRun) -> ReconciliationRun:
-    with _standing(run), watched(f"{run.provider} {run.loop}") as moved:
-        return runs.resume(core, run.id, _PLANS[run.loop].steps, progress=moved)
+def _resume(core: Application, run: ReconciliationRun, *, remake: bool) -> ReconciliationRun:
+    steps = objects.REMAKING if remake and run.loop is Loop.OBJECTS else _PLANS[run.loop].steps
+    with _standing(run, remake=remake), watched(f"{run.provider} {run.loop}") as moved:
+        return runs.resume(core, run.id, steps, progress=moved)
 
 
 @contextmanager
-def _standing(run: ReconciliationRun) -> Iterator[None]:
+def _standing(run: ReconciliationRun, *, remake: bool) -> Iterator[None]:
     """Say how a run that stops before its end is carried on."""
-    command = f"python -m payproc reconcile resume {shlex.quote(run.id)}"
+    command = f"python -m payproc reconcile resume {shlex.quote(run.id)}{' --remake' if remake else ''}"
     try:
         yield
     except ProviderError as trouble:

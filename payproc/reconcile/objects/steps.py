@@ -1,9 +1,13 @@
 """The sweep over payments, refunds and disputes, both ways."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from payproc.providers.listing import Window
+from payproc.database.models import Payment
+from payproc.providers.listing import RemotePayment, Window
 from payproc.reconcile.objects import disputes, payments, refunds
+from payproc.reconcile.objects.lost import lost_payment
+from payproc.reconcile.objects.sweep import Sweep
 from payproc.reconcile.runs import Steps
 
 # What is younger may still be on its way to us by a webhook: nothing is late yet.
@@ -20,4 +24,10 @@ def window(now: datetime, *, length: timedelta) -> Window:
     return Window(begin=now - length, end=now - _SETTLING)
 
 
-STEPS: Steps = (*payments.SWEEP.steps(), *refunds.SWEEP.steps(), *disputes.SWEEP.steps())
+def _steps(payments_sweep: Sweep[Payment, RemotePayment]) -> Steps:
+    return (*payments_sweep.steps(), *refunds.SWEEP.steps(), *disputes.SWEEP.steps())
+
+
+STEPS: Steps = _steps(payments.SWEEP)
+# After a restore: payments that were forgotten are written down again.
+REMAKING: Steps = _steps(replace(payments.SWEEP, lost=lost_payment))

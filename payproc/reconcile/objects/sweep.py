@@ -17,6 +17,7 @@ from payproc.reconcile.classification import Contradiction
 from payproc.reconcile.objects import pages
 from payproc.reconcile.objects.pages import LocalMatches, NoAnswer
 from payproc.reconcile.runs import Batch, Step, Steps, Work
+from payproc.records import payments
 
 Row = TypeVar("Row", bound=Payment | Refund | Dispute)
 Remote = TypeVar("Remote", bound=RemotePayment | RemoteRefund | RemoteDispute)
@@ -55,6 +56,8 @@ class Sweep(Generic[Row, Remote]):
     # What both agree on may still teach us something.
     learn: Callable[[Session, Row, Remote], None] = lambda *_: None
     apply: Callable[[Session, Work, Payment, Remote, Provenance], Row | None]
+    # The payment that one of theirs was here before it was forgotten, where it may be written down again.
+    lost: Callable[[Session, Work, Remote], Payment | None] = lambda *_: None
     clock: Callable[[], pages.PageClock] = pages.PageClock
 
     def steps(self) -> Steps:
@@ -71,16 +74,16 @@ class Sweep(Generic[Row, Remote]):
         unreadable = (_unreadable(each) for each in batch.items if not self.is_readable(each))
         pages.report_unreadable(session, run, [*batch.unreadable, *unreadable])
         readable = [each for each in batch.items if self.is_readable(each)]
-        payments = LocalMatches(session, run, readable)
-        ours = self.find_ours(session, run, readable, payments)
+        matches = LocalMatches(session, run, readable)
+        ours = self.find_ours(session, run, readable, matches)
         findings.note_rows(session, run, {row.id for row in ours.values()})
-        about = {each.provider_id: _payment_id(ours.get(each.provider_id) or payments.of(each)) for each in readable}
+        about = {each.provider_id: _payment_id(ours.get(each.provider_id) or matches.of(each)) for each in readable}
         pages.lock(session, run, about.values())
         # In the payments' order as well, and then in theirs: what is found is written in one order, whoever finds it.
         for remote in sorted(readable, key=lambda each: (about[each.provider_id], each.provider_id)):
             row = ours.get(remote.provider_id)
             if row is None:
-                self._report_unknown(session, work, run, payments.of(remote), remote)
+                self._report_unknown(session, work, run, matches.of(remote), remote)
             else:
                 self._settle_pair(session, work, run, row, remote)
 
@@ -94,7 +97,11 @@ class Sweep(Generic[Row, Remote]):
         theirs, at = remote.provider_id, remote.created_at or run.window_begin
         detail = f"{run.provider} has {self.noun} {theirs}{of} over {money}, and we have no such."
         kind = self.unknown if payment else FindingKind.MISSING_LOCAL
-        mend = partial(self._mend, session, work, run, payment, remote) if payment else None
+        mend: Callable[[], object] | None = None
+        if payment:
+            mend = partial(self._mend, session, work, run, payment, remote)
+        elif lost := self.lost(session, work, remote):
+            mend = partial(self._remake, session, work, run, lost, remote)
         findings.tell(session, run, kind, payment, theirs=theirs, at=at, detail=detail, repair=mend)
 
     def _settle_pair(self, session: Session, work: Work, run: ReconciliationRun, row: Row, remote: Remote) -> None:
@@ -108,6 +115,10 @@ class Sweep(Generic[Row, Remote]):
         payment = session.get_one(Payment, findings.payment_id_of(row))
         mend = partial(self._mend, session, work, run, payment, remote) if found.follows else None
         findings.tell(session, run, found.kind, row, theirs=theirs, at=at, detail=detail, repair=mend)
+
+    def _remake(self, session: Session, work: Work, run: ReconciliationRun, lost: Payment, remote: Remote) -> None:
+        payments.add_again(session, lost, provenance=Provenance(source=Source.RECONCILE, evidence=run.id))
+        self._mend(session, work, run, lost, remote)
 
     def _mend(self, session: Session, work: Work, run: ReconciliationRun, payment: Payment, remote: Remote) -> None:
         recorded = self.apply(session, work, payment, remote, Provenance(source=Source.RECONCILE, evidence=run.id))

@@ -29,14 +29,14 @@ class Audit:
 
     world: World
 
-    def run(self, loop: Loop, *, dry_run: bool = False) -> ReconciliationRun:
+    def run(self, loop: Loop, *, dry_run: bool = False, remake: bool = False) -> ReconciliationRun:
         """Compare everything there is, to the end."""
         now = datetime.now(UTC)
         # Up to the second after now: nothing waits for its webhook here.
         window = Window(begin=now - timedelta(days=50), end=now + timedelta(seconds=2))
         period = f"a test's {next(_numbers)}"
         begun = runs.begin(self.world.app, loop, STRIPE, period=period, window=window, dry_run=dry_run)
-        return runs.resume(self.world.app, begun.id, STEPS[loop])
+        return runs.resume(self.world.app, begun.id, steps.REMAKING if remake else STEPS[loop])
 
     def findings(self, *, is_open: bool | None = None) -> list[ReconciliationFinding]:
         query = select(ReconciliationFinding).order_by(ReconciliationFinding.kind, ReconciliationFinding.id)

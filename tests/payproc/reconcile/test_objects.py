@@ -8,6 +8,7 @@ import requests
 from sqlalchemy import text
 
 from payproc.database.models import Dispute, FindingKind, Loop, Payment, PaymentEvent, Refund, ReviewKind, RunState
+from payproc.domain.ids import Prefix, new_id
 from payproc.domain.provenance import Source
 from payproc.domain.states import DisputeStatus, PaymentStatus, RefundStatus
 from payproc.records import payments
@@ -117,6 +118,50 @@ def test_money_that_no_row_of_ours_explains_is_told(audit: Audit) -> None:
         FindingKind.MISSING_LOCAL, "", paid.stripe_payment_intent_id,
     )  # fmt: skip
     assert finding.payment_id is None
+
+
+class TestRemaking:
+    def test_what_a_restore_has_lost_is_made_again_under_its_own_names_once(self, audit: Audit) -> None:
+        paid = audit.paid()
+        audit.forget_ours(paid)
+        audit.run(Loop.OBJECTS)
+        for _ in range(2):
+            audit.run(Loop.OBJECTS, remake=True)
+        again = audit.world.payment(paid.id)
+        assert (again.reference, again.money, again.user_id) == (paid.reference, paid.money, paid.user_id)
+        assert [(event.fact, event.source) for event in audit.world.events(paid.id)] == [
+            ("created", "reconcile"),
+            ("paid", "reconcile"),
+        ]
+        # The question that an earlier run has raised is answered.
+        assert audit.kinds(is_open=True) == []
+        assert [review for review in audit.world.reviews() if review.resolved_at is None] == []
+
+    def test_another_deployments_payment_in_the_same_account_is_none_of_ours(self, audit: Audit) -> None:
+        paid = audit.paid()
+        audit.forget_ours(paid)
+        theirs = new_id(Prefix.USER)
+        audit.patch(
+            paid.stripe_payment_intent_id,
+            metadata={"payment_id": paid.id, "reference": paid.reference, "user_id": theirs},
+        )
+        audit.run(Loop.OBJECTS, remake=True)
+        assert audit.world.rows(Payment) == []
+        assert audit.kinds(is_open=True) == [FindingKind.MISSING_LOCAL]
+
+    def test_one_begun_before_we_wrote_down_whose_it_was_is_known_by_its_customer(self, audit: Audit) -> None:
+        paid = audit.paid()
+        audit.forget_ours(paid)
+        audit.patch(paid.stripe_payment_intent_id, metadata={"payment_id": paid.id, "reference": paid.reference})
+        audit.run(Loop.OBJECTS, remake=True)
+        assert audit.world.status(paid.id) is PaymentStatus.COMPLETED
+
+    def test_a_dry_run_makes_nothing(self, audit: Audit) -> None:
+        paid = audit.paid()
+        audit.forget_ours(paid)
+        run = audit.run(Loop.OBJECTS, dry_run=True, remake=True)
+        assert audit.world.rows(Payment) == []
+        assert [row["repair"] for row in run.sample] == ["would be made"]
 
 
 def test_a_payment_of_ours_that_stripe_has_nothing_of_is_told(audit: Audit) -> None:

@@ -16,6 +16,8 @@ Json = Mapping[str, Any]
 
 # Our id travels on everything Stripe makes for us, because it copies nothing from a session to its intent.
 PAYMENT_ID = "payment_id"
+# Whose it is: a payment that a restore has lost is made again out of what stands at Stripe.
+USER_ID = "user_id"
 
 # Stripe's own bounds: of a product's name, and of a customer's.
 _LONGEST_PRODUCT = 5000
@@ -64,7 +66,7 @@ def customer_parameters(customer: Customer) -> dict[str, Any]:
         "email": customer.email if _is_email(customer.email) else "",
         "name": shortened(customer.name.strip(), _LONGEST_NAME),
     }
-    return {name: value for name, value in shown.items() if value} | {"metadata": {"user_id": customer.user_id}}
+    return {name: value for name, value in shown.items() if value} | {"metadata": {USER_ID: customer.user_id}}
 
 
 def _is_email(text: str) -> bool:
@@ -76,7 +78,7 @@ def session_parameters(request: StartRequest) -> dict[str, Any]:
 
     No `payment_method_types`: the endive API refuses it, and leaving it out lets the Dashboard decide.
     """
-    marks = {PAYMENT_ID: request.payment_id, "reference": request.reference}
+    marks = {PAYMENT_ID: request.payment_id, "reference": request.reference, USER_ID: request.customer.user_id}
     if request.order_id:
         marks["order_id"] = request.order_id
     price = {

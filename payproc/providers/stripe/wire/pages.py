@@ -100,6 +100,9 @@ def payment(intent: Json) -> RemotePayment | None:
         created_at=created_at,
         payment_id=checkout.marked_payment(intent),
         reference=checkout.text(metadata.get("reference")),
+        user_id=checkout.text(metadata.get(checkout.USER_ID)),
+        order_id=checkout.text(metadata.get("order_id")),
+        customer=checkout.id_of(intent.get("customer")),
     )
 
 

@@ -102,7 +102,7 @@ def test_a_decline_says_why() -> None:
 
 def test_our_names_travel_on_the_session_and_on_its_intent() -> None:
     words = checkout.session_parameters(REQUEST)
-    metadata = {"payment_id": "pay_1", "reference": "PABC", "order_id": "ord_1"}
+    metadata = {"payment_id": "pay_1", "reference": "PABC", "user_id": "usr_1", "order_id": "ord_1"}
     assert words["metadata"] == metadata
     assert words["payment_intent_data"] == {"metadata": metadata}
     assert words["client_reference_id"] == "pay_1"
