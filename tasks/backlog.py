@@ -45,8 +45,16 @@ class Backlog:
         """Return how many messages wait in each queue where there are any. Raises BrokerDown."""
         return self._lengths if self._is_known() else self._ask()
 
+    def connection(self) -> Connection:
+        """Return the relay's one connection to the broker, which is made as it is first used.
+
+        One that falls silent is found out once, whatever it was used for last.
+        """
+        self._connection = self._connection or self._celery.connection_for_write()
+        return self._connection
+
     def _ask(self) -> Mapping[str, int]:
-        connection = self._connection = self._connection or self._celery.connection_for_write()
+        connection = self.connection()
         try:
             # Left to itself it would try a hundred times.
             connection.ensure_connection(max_retries=1, interval_start=0.2)
@@ -64,7 +72,7 @@ class Backlog:
         return is_empty or time.monotonic() - self._asked_at < _GOOD_FOR_SECONDS
 
     def close(self) -> None:
-        """Let go of the connection; the next question makes another."""
+        """Let go of the connection; whoever asks or sends next makes another."""
         if self._connection is not None:
             self._connection.release()
         self._connection = None

@@ -100,6 +100,23 @@ def test_a_message_that_a_broker_dropped_is_sent_before_its_lease_is_over(world:
     assert len(world.sessions_at_stripe()) == 1
 
 
+def test_what_the_brokers_library_raises_besides_does_not_end_the_relay(world: World, relaying: Relaying) -> None:
+    world.checkout()
+    ran: list[int] = []
+    work, used = working(world, ran), list[object]()
+
+    def send(*args: Any, connection: object, **more: Any) -> None:
+        used.append(connection)
+        if len(used) == 1:
+            # As kombu does on a channel that it has closed.
+            raise AttributeError("'NoneType' object has no attribute 'client'")
+        work(*args, **more)
+
+    relaying(world.app, send)
+    wait_until(lambda: sum(ran) == 1, seconds=9, what="the start of what was leased")
+    assert used[0] is not used[1], "on a connection of its own"
+
+
 class Passes:
     """How often the relay went through all that may be due; it hears that a list is too long, if one is."""
 
