@@ -42,10 +42,10 @@ from payproc.providers.stripe import STRIPE
 from payproc.reconcile import runs
 from payproc.reconcile.objects import steps
 from payproc.records.identity.users import issue_key
+from tests.integration.scenarios.ground_rules import check_ground_rules, debited_at_stripe
 from tests.support.after_payment import given, refund, tell
 from tests.support.configuration import WEBHOOK_SECRET
 from tests.support.crashes import live_and_die
-from tests.support.ground_rules import check_ground_rules, debited_at_stripe
 from tests.support.world import World
 from web.app import create_app
 
