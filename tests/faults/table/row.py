@@ -9,7 +9,7 @@ from tests.faults.table.grounds import CannotBeHad, Grounds
 from tests.faults.table.judge import Judge, Verdict
 from tests.faults.table.load import Accepted, Load, Rates
 
-_LEAD_SECONDS = 2.0
+_LEAD_SECONDS = 1.0
 _LOOK_EVERY_SECONDS = 0.25
 # By then what is not done is taken for lost, on however slow a machine.
 _GIVE_UP_AFTER_SECONDS = 120.0

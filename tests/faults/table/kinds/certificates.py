@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from tests.faults.table.grounds import Grounds
 from tests.faults.table.row import Fault
 
-_SECONDS = 8
+_SECONDS = 4
 
 
 def _write_pair(directory: Path) -> Path:

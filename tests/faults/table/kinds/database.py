@@ -16,6 +16,7 @@ _END_ALL = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename IS NOT NULL"
 )
 _BALLAST = "ballast"
+_ENOSPC = "No space left on device"
 
 
 def _is_ended(how: signal.Signals) -> Fault:
@@ -78,6 +79,7 @@ def _is_full(grounds: Grounds) -> None:
             except OSError:
                 size //= 2
     grounds.hold(20)
+    assert _ENOSPC in (grounds.postgres / "log").read_text(errors="replace"), "the server never ran out of room"
 
 
 def _has_room(grounds: Grounds) -> None:

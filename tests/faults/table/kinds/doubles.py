@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.faults.table.grounds import OURS, CannotBeHad, Grounds
 from tests.faults.table.row import Fault
 
-_SECONDS = 8
+_SECONDS = 4
 _LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 
 

@@ -3,7 +3,7 @@
 from tests.faults.table.grounds import Grounds
 from tests.faults.table.row import Fault
 
-_SECONDS = 6
+_SECONDS = 4
 
 
 def _ordered(title: str, operation: str, fault: str, **more: object) -> Fault:

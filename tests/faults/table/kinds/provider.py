@@ -5,7 +5,7 @@ from tests.faults.table.kinds.certificates import SELF_SIGNED
 from tests.faults.table.row import Fault
 from tests.faults.table.wires import State
 
-_SECONDS = 8
+_SECONDS = 4
 _OUTAGE_SECONDS = 60
 
 
