@@ -63,11 +63,14 @@ def _directory() -> Iterator[Path]:
 
 
 def _rows(faults: Iterable[Fault], rates: Rates, tell: Callable[[str], None]) -> Iterator[Row]:
-    usual = [fault for fault in faults if fault is not DISK_FULL]
-    if usual:
+    left = [fault for fault in faults if fault is not DISK_FULL]
+    while left:
         with _directory() as place, grounds(place) as found:
-            for fault in usual:
-                yield _row(fault, found, rates, tell)
+            while left:
+                yield (had := _row(left.pop(0), found, rates, tell))
+                if had.failed:
+                    # Who knows what still runs there: the others have grounds of their own.
+                    break
     if DISK_FULL in faults:
         try:
             with _small_disk() as place, grounds(place / "stack") as found:
@@ -78,7 +81,10 @@ def _rows(faults: Iterable[Fault], rates: Rates, tell: Callable[[str], None]) ->
 
 def _row(fault: Fault, found: Grounds, rates: Rates, tell: Callable[[str], None]) -> Row:
     tell(f"{fault.title} …")
-    return row(fault, found, rates)
+    try:
+        return row(fault, found, rates)
+    except (StackFailed, AssertionError) as failed:
+        return Row(title=fault.title, failed=str(failed))
 
 
 def main() -> int:
@@ -99,7 +105,11 @@ def main() -> int:
 
 def _said(found: Row) -> str:
     _, *figures = cells(found)
-    return found.not_had or ", ".join(f"{name} {figure}" for name, figure in zip(HEADINGS[1:], figures, strict=True))
+    return (
+        found.not_had
+        or found.failed
+        or ", ".join(f"{name} {figure}" for name, figure in zip(HEADINGS[1:], figures, strict=True))
+    )
 
 
 def _end(rows: Sequence[Row], console: Console, *, said: str) -> int:

@@ -19,7 +19,7 @@ def cells(row: Row) -> Sequence[str]:
     """Return the row as it stands in the table."""
     found = row.verdict
     if found is None:
-        return (row.title, "not had here", "", "", "", "")
+        return (row.title, "failed" if row.failed else "not had here", "", "", "", "")
     drain = "not done" if row.drain is None else f"{row.drain:.1f}"
     return (row.title, f"{row.accepted:,}", str(found.lost), str(found.doubled), str(found.mailed_twice), drain)
 
@@ -39,6 +39,8 @@ def remarks(rows: Iterable[Row]) -> Iterator[str]:
     for row in rows:
         if row.not_had:
             yield f"Not had: {row.title}: {row.not_had}."
+        if row.failed:
+            yield f"Failed: {row.title}: {row.failed}."
         for sentence in row.verdict.broken if row.verdict else ():
             yield f"Broken after {row.title}: {sentence}."
 

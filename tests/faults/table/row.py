@@ -35,13 +35,14 @@ class Row:
     verdict: Verdict | None = None
     drain: float | None = None
     not_had: str = ""
+    failed: str = ""
 
     @property
     def is_kept(self) -> bool:
         """Whether every promise was kept."""
         found = self.verdict
         if found is None:
-            return bool(self.not_had)
+            return bool(self.not_had) and not self.failed
         return self.drain is not None and (found.lost, found.doubled, found.mailed_twice, found.broken) == (0, 0, 0, ())
 
 
