@@ -1,7 +1,8 @@
 """Carry a new payment to its provider: attempt, call, outcome."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from sqlalchemy.orm import Session
 
@@ -15,9 +16,11 @@ from payproc.flows import poll
 from payproc.flows.provider_requests import start_request
 from payproc.providers.answers import StartResult
 from payproc.providers.base import FindingStarts, KeepingCustomers, Provider
-from payproc.providers.requests import Customer, Operation, StartMode
+from payproc.providers.requests import Customer, Operation, StartMode, StoredCall
 from payproc.records import outcomes, payments, provider_calls
 from payproc.records.provider_calls import Attempt
+
+Made = TypeVar("Made")
 
 
 def start_payment(app: Application, job: jobs.Claimed) -> None:
@@ -67,11 +70,26 @@ def _start_idempotently(app: Application, job: jobs.Claimed, provider: FindingSt
     found = provider.find_start(attempt.call) if attempt.key_may_be_forgotten else None
     jobs.check_held(job)
     try:
-        result = found or provider.start(attempt.call)
+        result = found or _sent(attempt, provider.start, find=provider.find_start)
     except RequestRefused as refused:
         _close_refused_call(app, job, attempt, refused)
         return
     _record_start(app, job, attempt, result)
+
+
+def _sent(attempt: Attempt, send: Callable[[StoredCall], Made], *, find: Callable[[StoredCall], Made | None]) -> Made:
+    """Return what comes of a call under its key; where that stays in doubt, look for what it may have made.
+
+    A provider may keep an error under the key, though it executed the call, and answer with it for as long as it knows
+    the key: Stripe does so with a 500 ("Idempotent requests", API reference, November 2026).
+    """
+    try:
+        return send(attempt.call)
+    except OutcomeUncertain:
+        made = None if attempt.fresh else find(attempt.call)
+        if made is None:
+            raise
+        return made
 
 
 def _start_single_shot(app: Application, job: jobs.Claimed, provider: Provider, attempt: Attempt) -> None:
@@ -200,7 +218,7 @@ def _customer_at(app: Application, job: jobs.Claimed, provider: KeepingCustomers
     created = provider.find_customer(attempt.call) if attempt.key_may_be_forgotten else None
     jobs.check_held(job)
     try:
-        customer_id = created or provider.create_customer(attempt.call)
+        customer_id = created or _sent(attempt, provider.create_customer, find=provider.find_customer)
     except RequestRefused as refused:
         _close_refused_call(app, job, attempt, refused)
         return None

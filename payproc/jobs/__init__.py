@@ -31,7 +31,17 @@ from payproc.jobs.leases import (
     retry_later,
     secure,
 )
-from payproc.jobs.queue import READY, STAGED, bringing_forward, first_job, is_open, stage, staging_first, withdraw
+from payproc.jobs.queue import (
+    READY,
+    STAGED,
+    bringing_forward,
+    first_job,
+    go_on,
+    is_open,
+    stage,
+    staging_first,
+    withdraw,
+)
 
 __all__ = [
     "JUST_NOW",
@@ -59,6 +69,7 @@ __all__ = [
     "finish",
     "finish_all",
     "first_job",
+    "go_on",
     "is_open",
     "looking",
     "moment",

@@ -28,6 +28,11 @@ _MOST_LATER_AT_ONCE = 2 * _A_MESSAGE
 # busy: another would not be begun sooner, and would hold few. One that was lost keeps nobody waiting for long.
 _SHARING = [kind for kind in Kind if kind.policy.turn is Turn.FIRST and kind.policy.batch > 1]
 _SHARES = ", ".join(f"('{kind.policy.queue}', '{kind}', {kind.policy.batch})" for kind in _SHARING)
+_SHARED_QUEUES = ", ".join(f"'{kind.policy.queue}'" for kind in _SHARING)
+# Where each job is a message, more than its workers begin within a dispatch's lease would come back as stale messages,
+# over and over: with a thousand of them in the list of a worker that began five in a second, twelve of thirteen that it
+# fetched were stale. A relay looks again sooner than so many are begun.
+_ENOUGH_ALONE = 100
 JUST_NOW = timedelta(milliseconds=200)
 # While the server was away no worker could renew a lease. Each notices within a second that it is back, and has this
 # long for what it had begun before.
@@ -66,7 +71,8 @@ WITH RECURSIVE leased AS MATERIALIZED (
     GROUP BY 1, 2
 ), held AS MATERIALIZED (
     SELECT queue, is_later FROM waiting
-    WHERE jobs >= CASE WHEN is_later THEN {_ENOUGH[Turn.LATER]} ELSE {_ENOUGH[Turn.FIRST]} END
+    WHERE jobs >= CASE WHEN is_later THEN {_ENOUGH[Turn.LATER]}
+        WHEN queue IN ({_SHARED_QUEUES}) THEN {_ENOUGH[Turn.FIRST]} ELSE {_ENOUGH_ALONE} END
     UNION ALL
     SELECT queue, is_later
     FROM unnest(%(queues)s::text[], %(lengths)s::int[]) AS list (queue, length), unnest('{{t,f}}'::bool[]) AS is_later
@@ -104,7 +110,8 @@ WITH RECURSIVE leased AS MATERIALIZED (
         SELECT id, due_at FROM jobs
         WHERE state = 'ready' AND leased_until IS NULL AND due_at <= now()
             AND jobs.queue = wanted.queue AND jobs.kind = wanted.kind
-        ORDER BY due_at LIMIT CASE WHEN is_later THEN %(most_later)s ELSE %(most_first)s END
+        ORDER BY due_at LIMIT CASE WHEN is_later THEN %(most_later)s
+            WHEN wanted.queue IN ({_SHARED_QUEUES}) THEN %(most_first)s ELSE least(%(most_first)s, {_ENOUGH_ALONE}) END
         FOR UPDATE SKIP LOCKED
     ) AS oldest
     UNION ALL

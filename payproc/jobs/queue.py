@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, literal, literal_column, or_, text
@@ -14,7 +14,7 @@ from payproc.database.engine import rows_within
 from payproc.database.models import Job
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.jobs.kinds import Kind, Queue
+from payproc.jobs.kinds import Kind, Queue, provider_queue, push_queue
 
 # Spelt out, not a parameter: once a statement is prepared, PostgreSQL plans it without its parameters, and then it
 # can no longer prove that a partial index fits. ON CONFLICT would fail from the eleventh staging on.
@@ -102,6 +102,7 @@ def first_job(
     }
 
 
+_TO_PROVIDERS = ", ".join(f"'{kind}'" for kind in Kind if not isinstance(kind.policy.queue, Queue))
 # Of the jobs that wait those that nobody else holds this moment, locked. Whoever holds one sends it or begins it, and
 # it looks for itself then. To wait for them, with other rows of jobs locked, could mean that each waits for the other.
 _FREE = """ANY (ARRAY (
@@ -113,6 +114,26 @@ _WITHDRAW = f"""
     UPDATE jobs SET state = 'done', finished_at = now(), leased_until = NULL, lease_token = NULL
     WHERE id = {_FREE.format("dedupe_key = ANY (CAST(%(keys)s AS text[]))")}
 """  # noqa: S608 (our own words)
+
+
+# Of what waits for a provider after a failed try, whatever is not due soon anyhow. A job waits ten minutes at most, and
+# half as long again; polls that are due later than that have not failed.
+_GO_ON = f"""
+    UPDATE jobs SET due_at = now() + random() * %(spread)s
+    WHERE id = ANY (ARRAY (
+        SELECT id FROM jobs
+        WHERE state = 'ready' AND leased_until IS NULL AND queue = ANY (%(queues)s)
+            AND kind IN ({_TO_PROVIDERS}) AND due_at BETWEEN now() + %(spread)s AND now() + interval '15 minutes'
+            AND last_error IS NOT NULL
+        ORDER BY id FOR UPDATE SKIP LOCKED
+    ))
+"""  # noqa: S608 (our own words)
+
+
+def go_on(session: Session, method: PaymentMethod, *, within: timedelta) -> None:
+    """Make due what waits since its last try at a provider failed: not all at once, but spread over `within`."""
+    queues = [provider_queue(method), push_queue(method)]
+    rows_within(session, _GO_ON, {"queues": queues, "spread": within})
 
 
 def bringing_forward(kind: Kind, subjects: str) -> str:

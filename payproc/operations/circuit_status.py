@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from payproc import jobs
 from payproc.database.engine import Database
 from payproc.database.models import Circuit
 from payproc.domain.payment_methods import PaymentMethod
@@ -16,6 +17,8 @@ log = structlog.get_logger()
 
 # A breaker in use opens anew at each failed probe. What nobody has confirmed for this long was a worker that died.
 _BELIEVED_FOR = timedelta(minutes=10)
+# Short for who waits, and long for a gateway that has just come back: what failed for an hour comes in so many seconds.
+_SPREAD = timedelta(seconds=4)
 
 
 class CircuitStatusStore:
@@ -25,7 +28,10 @@ class CircuitStatusStore:
         self._database = database
 
     def record(self, method: PaymentMethod, operation: str, state: str) -> None:
-        """Write a new state down. A database in trouble does not stop a call: the breaker works without it."""
+        """Write a new state down; what waited for a provider that answers again goes on.
+
+        A database in trouble does not stop a call: the breaker works without it.
+        """
         log.warning("circuit changed", provider=method, operation=operation, state=state)
         row = insert(Circuit).values(provider=method, operation=operation, state=state)
         changed = row.on_conflict_do_update(
@@ -35,6 +41,8 @@ class CircuitStatusStore:
         try:
             with self._database.transaction() as session:
                 session.execute(changed)
+                if state == "closed":
+                    jobs.go_on(session, method, within=_SPREAD)
         except SQLAlchemyError as trouble:
             log.warning("circuit not noted", error=type(trouble).__name__)
 

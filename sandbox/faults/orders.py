@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 from sandbox.store import Json
@@ -50,6 +50,7 @@ class MailFault(StrEnum):
     SENDER = "sender"
     MAILBOX = "mailbox"
     QUOTA = "quota"
+    SLOW = "slow"
 
 
 # How long a fault lasts when the order does not say, in seconds.
@@ -60,6 +61,7 @@ USUAL_SECONDS = {
     ApiFault.RATE_LIMIT_429: 1.0,
     WebhookFault.DELAY: 5.0,
     WebhookFault.SHUFFLE: 2.0,
+    MailFault.SLOW: 1.0,
 }
 
 Fault = ApiFault | WebhookFault | MailFault
@@ -70,13 +72,18 @@ Possible = Mapping[str, frozenset[Fault]]
 
 @dataclass(frozen=True)
 class Order:
-    """A fault waiting for its calls; `times` of None lasts until it is cleared."""
+    """A fault waiting for its calls; `times` of None lasts until it is cleared.
+
+    Of the calls that match it breaks one in `every`: the last of so many; `passed` says how many went well since.
+    """
 
     id: int
     operation: str
     fault: Fault
     times: int | None
     seconds: float
+    every: int = 1
+    passed: int = 0
 
 
 class UnknownFaultError(ValueError):
@@ -98,12 +105,16 @@ class Faults:
         self._orders: list[Order] = []
         self._next_id = 1
 
-    def order(self, operation: str, fault: str, *, times: int | None = 1, seconds: float | None = None) -> Order:
-        """Break the next `times` calls of the operation; `seconds` of None takes the fault's usual length."""
+    def order(
+        self, operation: str, fault: str, *, times: int | None = 1, seconds: float | None = None, every: int = 1
+    ) -> Order:
+        """Break `times` calls of the operation, the last of `every` so many; `seconds` of None is the fault's usual."""
         chosen = self._chosen(operation, fault)
+        if every < 1:
+            raise ValueError("every is 1 or more")
         length = USUAL_SECONDS.get(chosen, 0.0) if seconds is None else seconds
         with self._lock:
-            made = Order(self._next_id, operation, chosen, times, length)
+            made = Order(self._next_id, operation, chosen, times, length, every)
             self._next_id += 1
             self._orders.append(made)
         return made
@@ -113,6 +124,9 @@ class Faults:
         with self._lock:
             for place, order in enumerate(self._orders):
                 if self._matches(order, operation) and (only is None or order.fault in only):
+                    if order.passed + 1 < order.every:
+                        self._orders[place] = replace(order, passed=order.passed + 1)
+                        return None
                     self._use_up(place, order)
                     return order
         return None
@@ -128,13 +142,11 @@ class Faults:
             self._orders.clear()
 
     def _use_up(self, place: int, order: Order) -> None:
-        if order.times is None:
-            return
-        if order.times > 1:
-            left = order.times - 1
-            self._orders[place] = Order(order.id, order.operation, order.fault, left, order.seconds)
-        else:
+        if order.times == 1:
             del self._orders[place]
+        else:
+            left = None if order.times is None else order.times - 1
+            self._orders[place] = replace(order, times=left, passed=0)
 
     def _matches(self, order: Order, operation: str) -> bool:
         if order.operation == ANY_API_CALL:

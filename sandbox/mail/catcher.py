@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS mails (
 """
 
 DOWN: frozenset[MailFault] = frozenset({MailFault.DOWN})
+SLOW: frozenset[MailFault] = frozenset({MailFault.SLOW})
 # What each command is answered with, by its fault.
 OF_MAIL = {
     MailFault.LOGIN: "530 5.7.0 Authentication required (sandbox fault)",
@@ -113,6 +114,8 @@ class _Handler:
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         if refusal := self._refusal(OF_DATA):
             return refusal
+        if (order := self._faults.take(SMTP_OPERATION, only=SLOW)) is not None:
+            await asyncio.sleep(order.seconds)
         content = envelope.original_content or b""
         self._mailbox.add(list(envelope.rcpt_tos), envelope.mail_from or "", content)
         return "250 2.0.0 Caught"

@@ -84,14 +84,26 @@ class Stack:
         """Send a process and its own children a signal, as when a machine or a container is taken away."""
         self._children.kill(name, number)
 
-    def restart(self, name: str) -> None:
-        """Start a process again, ending it first where it still runs, and wait until it is up.
+    def restart(self, *names: str) -> None:
+        """Start processes again, ending them first where they still run, and wait until they are up.
 
         Raises StackFailed.
         """
-        self._children.stop([name])
-        again = next(process for process in (redis(self.site), *processes_apart(self.site)) if process.name == name)
-        self._children.start([again], tell=_silent)
+        self._children.stop(names)
+        every = (redis(self.site), *processes_apart(self.site))
+        self._children.start([process for process in every if process.name in names], tell=_silent)
+
+    def start_another(self, name: str) -> str:
+        """Start a second process of the same, beside the first, and return its name, by which it can be killed.
+
+        Raises StackFailed.
+        """
+        process = next(each for each in processes_apart(self.site) if each.name == name)
+        # Beat keeps its own schedule in a file.
+        command = [f"{word}-another" if word.endswith("beat-schedule") else word for word in process.command]
+        another = replace(process, name=f"another-{name}", command=tuple(command))
+        self._children.start([another], tell=_silent)
+        return another.name
 
     def reconfigured(self, overrides: Mapping[str, str], *, only: Collection[str]) -> "Stack":
         """Return this stack under other settings: the processes `only` named are started again, if anything changes.
@@ -115,16 +127,19 @@ def running_stack(
     base_port: int | None = None,
     overrides: Mapping[str, str] | None = None,
     without: Collection[str] = (),
+    beside: Callable[[Site], Mapping[str, str]] | None = None,
     tell: Callable[[str], None] = _silent,
 ) -> Iterator[Stack]:
     """Run a stack over `directory` and stop it afterwards; its files stay.
 
     Each process can be killed by itself: none is forked from another, as `make up` has them. On free ports unless
-    `base_port` is given; `overrides` are environment variables; `without` names processes that are not needed; `tell`
-    hears of each step. Raises StackFailed.
+    `base_port` is given; `overrides` are environment variables, and so is what `beside` returns of the site, once its
+    servers run; `without` names processes that are not needed; `tell` hears of each step. Raises StackFailed.
     """
     ports = Ports.free() if base_port is None else Ports.from_base(base_port)
-    with prepared(directory, ports, overrides=overrides or {}, tell=tell) as (site, children):
+    with prepared(directory, ports, overrides=overrides or {}, tell=tell) as (found, children):
+        site = replace(found, overrides={**found.overrides, **(beside(found) if beside else {})})
+        children.retell(site)
         children.start([each for each in processes_apart(site) if each.name not in without], tell=tell)
         yield Stack(site=site, _children=children)
 

@@ -22,6 +22,7 @@ from tests.support.waiting import wait_until
 from tests.support.world import World
 
 SESSIONS = "POST /v1/checkout/sessions"
+CUSTOMERS = "POST /v1/customers"
 
 
 def keys_sent(world: World, path: str = SESSIONS) -> set[str]:
@@ -49,6 +50,20 @@ def test_an_error_after_executing_is_never_taken_for_a_failure(world: World) -> 
 
     assert payment.status is PaymentStatus.PENDING
     assert world.sessions_at_stripe() == [payment.stripe_session_id]
+
+
+@pytest.mark.parametrize("operation", [SESSIONS, CUSTOMERS])
+def test_an_error_that_stripe_keeps_under_the_key_is_looked_behind(world: World, operation: str) -> None:
+    world.break_stripe(operation, "error_500_after", times=1)
+    payment = world.checkout()
+    world.drain_once()
+    assert world.payment(payment.id).stripe_session_id is None
+    world.make_due()
+    world.drain()
+
+    assert world.sessions_at_stripe() == [world.payment(payment.id).stripe_session_id]
+    keys = {request["idempotency_key"] for request in world.requests_to(operation)}
+    assert len(keys) == 1, "another key would have made another"
 
 
 def test_html_with_status_200_is_not_an_answer(world: World) -> None:

@@ -1,4 +1,5 @@
 import smtplib
+import time
 from email.message import EmailMessage
 
 import pytest
@@ -84,3 +85,23 @@ def test_a_mail_server_that_is_down_hangs_up(gateway: RunningGateway, controls: 
         send(gateway)
     send(gateway)
     assert len(controls.get("mail")) == 1
+
+
+def test_a_slow_mail_server_answers_late_and_keeps_the_letter(gateway: RunningGateway, controls: Controls) -> None:
+    controls.fault("smtp", "slow", seconds=0.5)
+    began = time.monotonic()
+    send(gateway)
+    assert time.monotonic() - began >= 0.5
+    assert len(controls.get("mail")) == 1
+
+
+def test_every_third_letter_is_refused(gateway: RunningGateway, controls: Controls) -> None:
+    controls.fault("smtp", "refuse", times=2, every=3)
+    refused = []
+    for number in range(1, 10):
+        try:
+            send(gateway)
+        except smtplib.SMTPDataError:
+            refused.append(number)
+    assert refused == [3, 6]
+    assert controls.get("faults") == []

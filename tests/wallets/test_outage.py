@@ -1,8 +1,10 @@
 """A gateway that is down: it is left alone, nobody else waits for it, and it is not overrun when it comes back."""
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import requests
+from sqlalchemy import text
 
 from payproc.database.models import Job, Payment
 from payproc.domain.states import PaymentStatus
@@ -87,6 +89,35 @@ def test_what_failed_together_does_not_come_back_together(wallet_world: WalletWo
     all_due(world)
     due = {job.due_at for job in world.rows(Job) if job.kind == "payment.inquire" and job.state == "ready"}
     assert len(due) > 15
+
+
+def test_what_waited_for_a_gateway_goes_on_as_soon_as_it_answers(wallet_world: WalletWorld) -> None:
+    world = resting(wallet_world)
+    for _ in range(8):
+        world.begin(JAZZ_CASH, phone=NEVER)
+    world.drain()
+    world.break_wallet(INQUIRY, "drop_connection", times=None)
+    all_due(world)
+    world.mend_stripe()
+    known = asked(world)
+    first, *others = grown_waits(world)
+
+    def one_tries() -> bool:
+        with world.app.database.transaction() as session:
+            session.execute(text("UPDATE jobs SET due_at = now() WHERE id = :id"), {"id": first})
+        world.drain_once()
+        return asked(world) > known
+
+    wait_until(one_tries, what="a first call after the rest")
+    soon = datetime.now(UTC) + timedelta(seconds=5)
+    assert all(job.due_at < soon for job in world.rows(Job) if job.id in others)
+
+
+def grown_waits(world: WalletWorld) -> list[str]:
+    """Let what has failed wait for as long as after an outage of an hour; return the ids of these jobs."""
+    grow = "UPDATE jobs SET due_at = now() + interval '9 minutes' WHERE state = 'ready' AND last_error IS NOT NULL"
+    with world.app.database.transaction() as session:
+        return [str(row[0]) for row in session.execute(text(f"{grow} RETURNING id"))]
 
 
 def test_a_push_that_never_arrived_is_sent_once_the_gateway_answers(wallet_world: WalletWorld) -> None:

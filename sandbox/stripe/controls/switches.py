@@ -83,6 +83,7 @@ def _add_faults(blueprint: Blueprint, simulator: Simulator) -> None:
                 str(wish.get("fault")),
                 times=None if times is None else int(times),
                 seconds=None if seconds is None else float(seconds),
+                every=int(wish.get("every", 1)),
             )
         except (UnknownFaultError, TypeError, ValueError) as reason:
             return refused(str(reason), 400)

@@ -75,8 +75,16 @@ def test_polls_have_their_share_however_much_starts(database: Database) -> None:
     many(database, Kind.INQUIRE_PAYMENT, 500)
     first = dispatch(database)
     kinds = Counter(each.kind for each in first)
-    assert (kinds[Kind.START_PAYMENT], kinds[Kind.INQUIRE_PAYMENT]) == (RELAYS_LIMIT, 40)
-    assert first[0].kind is Kind.INQUIRE_PAYMENT, "behind two hundred starts they would be stale before their turn"
+    assert (kinds[Kind.START_PAYMENT], kinds[Kind.INQUIRE_PAYMENT]) == (100, 40)
+    assert first[0].kind is Kind.INQUIRE_PAYMENT, "behind a hundred starts they would be stale before their turn"
+
+
+def test_of_what_goes_one_by_one_no_more_is_sent_than_is_begun_before_it_is_stale(database: Database) -> None:
+    many(database, Kind.START_PAYMENT, 5000)
+    many(database, Kind.APPLY_NOTICE, 5000, queue="notices")
+    sent = everything(database)
+    assert sent[Kind.START_PAYMENT] == 100
+    assert sent[Kind.APPLY_NOTICE] >= 1000, "twenty messages"
 
 
 def test_nothing_is_sent_for_into_a_list_that_is_longer_than_what_is_leased(database: Database) -> None:
