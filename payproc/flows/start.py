@@ -86,10 +86,18 @@ def _sent(attempt: Attempt, send: Callable[[StoredCall], Made], *, find: Callabl
     try:
         return send(attempt.call)
     except OutcomeUncertain:
-        made = None if attempt.fresh else find(attempt.call)
+        made = None if attempt.fresh else _found(attempt, find)
         if made is None:
             raise
         return made
+
+
+def _found(attempt: Attempt, find: Callable[[StoredCall], Made | None]) -> Made | None:
+    try:
+        return find(attempt.call)
+    except RequestRefused:
+        # It says nothing about the call: closed for that, it would be sent again under another key.
+        return None
 
 
 def _start_single_shot(app: Application, job: jobs.Claimed, provider: Provider, attempt: Attempt) -> None:

@@ -66,6 +66,21 @@ def test_an_error_that_stripe_keeps_under_the_key_is_looked_behind(world: World,
     assert len(keys) == 1, "another key would have made another"
 
 
+def test_a_look_up_that_is_refused_says_nothing_about_the_call(world: World) -> None:
+    world.break_stripe(SESSIONS, "error_500_after", times=1)
+    payment = world.checkout()
+    world.drain_once()
+    world.break_stripe("GET /v1/checkout/sessions", "balance_short", times=1)
+    world.make_due()
+    world.drain()
+    assert (world.status(payment.id), world.payment(payment.id).stripe_session_id) == (PaymentStatus.PENDING, None)
+
+    world.make_due()
+    world.drain()
+    assert world.sessions_at_stripe() == [world.payment(payment.id).stripe_session_id]
+    assert len(keys_sent(world)) == 1, "another key would have made another"
+
+
 def test_html_with_status_200_is_not_an_answer(world: World) -> None:
     world.break_stripe(SESSIONS, "html_200", times=1)
     payment = world.checkout()
