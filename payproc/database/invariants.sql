@@ -90,12 +90,15 @@ WHERE f.id = ANY (:ids) AND f.status IN ('requested', 'pending', 'manual')
 -- name: refunds_are_covered
 -- over: payments
 -- What was given back, is on its way or waits for a person never exceeds what was paid. Only a refund made in the
--- provider's dashboard beside ours can make it so, and then a person knows.
+-- provider's dashboard beside ours can make it so, and then a person knows: was asked since the last of them was made.
 SELECT p.id, format('%s took %s, and %s is given back or reserved', p.id, p.amount_minor, sum(f.amount_minor))
 FROM payments p JOIN refunds f ON f.payment_id = p.id
 WHERE p.id = ANY (:ids) AND f.status NOT IN ('failed', 'cancelled')
   AND NOT EXISTS (SELECT 1 FROM reviews r
-                  WHERE r.payment_id = p.id AND r.kind = 'refund_mismatch' AND r.resolved_at IS NULL OFFSET 0)
+                  WHERE r.payment_id = p.id AND r.kind = 'refund_mismatch'
+                    AND (r.resolved_at IS NULL OR r.opened_at >= (
+                        SELECT max(g.created_at) FROM refunds g
+                        WHERE g.payment_id = p.id AND g.status NOT IN ('failed', 'cancelled'))) OFFSET 0)
 GROUP BY p.id, p.amount_minor
 HAVING sum(f.amount_minor) > p.amount_minor;
 

@@ -1,15 +1,22 @@
 """Refunds that a provider shows: ours as they stand there, and those that somebody made elsewhere."""
 
+from datetime import timedelta
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from payproc import jobs
+from payproc.database.engine import transaction_time
 from payproc.database.models import Payment, Refund, ReviewKind
 from payproc.domain.ids import Prefix, is_id
 from payproc.domain.provenance import Provenance
 from payproc.domain.settlement import RemoteRefund
-from payproc.domain.states import RefundFact, RefundStatus
+from payproc.domain.states import REFUND_OPEN, RefundFact, RefundStatus
 from payproc.records import payments, refunded, refunds
 from payproc.records.reviews import open_review
+
+# Its next event comes sooner, as a rule.
+_ASKED_AFTER = timedelta(hours=1)
 
 
 def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, provenance: Provenance) -> Refund | None:
@@ -25,6 +32,7 @@ def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, p
         problem = f"it gives back {remote.money} of a payment in {payment.currency.upper()}"
         _report_refund_mismatch(session, payment, refund.id if refund else remote.provider_id, problem)
         return None
+    is_new = refund is None
     if refund is None:
         refund = refunds.add_made_elsewhere(
             session,
@@ -41,7 +49,16 @@ def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, p
         return None
     refunds.apply_outcome(session, refund.id, remote.outcome, provenance=provenance)
     _check_refund_excess(session, payment)
+    if is_new and refund.status in REFUND_OPEN:
+        _have_it_asked_about(session, payment, refund)
     return refund
+
+
+def _have_it_asked_about(session: Session, payment: Payment, refund: Refund) -> None:
+    # One of ours is asked about by whoever sent it. Of this one an event may be all that ever comes, or not.
+    due_at = transaction_time(session) + _ASKED_AFTER
+    kind, method = jobs.Kind.INQUIRE_REFUND, payment.payment_method
+    jobs.stage(session, kind, refund.id, method=method, due_at=due_at, payload={"asked": 0})
 
 
 def record_reversal(session: Session, payment: Payment, *, provenance: Provenance) -> None:

@@ -15,6 +15,7 @@ from payproc.errors import Conflict, PayprocError
 from payproc.jobs import Kind
 from payproc.operations import actions
 from payproc.operations.actions import OperatorAction
+from payproc.operations.doctor import broken_invariants
 from payproc.operations.timeline import timeline
 from payproc.records import remote_refunds
 from payproc.records.identity.permissions import NotAllowed
@@ -357,3 +358,20 @@ def test_whatever_is_closed_by_hand_a_refund_that_is_open_keeps_work_or_a_person
     assert read(world, made).status is RefundStatus.SUCCEEDED
     assert [each["amount"] for each in at_stripe(world, paid)] == [6000]
     assert [each.resolution for each in world.reviews()] == ["the money is there"]
+
+
+def test_a_refund_made_elsewhere_that_is_not_over_is_asked_about_until_it_is(world: World) -> None:
+    paid = world.paid(money=Money.of(STAYS_PENDING, "usd"))
+    intent = world.payment(paid.id).stripe_payment_intent_id
+    assert intent is not None
+    there = world.stripe().v1.refunds.create({"payment_intent": intent})
+    tell(world, paid, "refund.created")
+    [made] = world.rows(Refund)
+    assert (made.status, made.provider_refund_id) == (RefundStatus.PENDING, there.id)
+    with world.app.database.transaction() as session:
+        assert broken_invariants(session) == []
+
+    world.at_stripe(f"refunds/{there.id}/succeed")
+    world.make_due()
+    world.drain()
+    assert read(world, made).status is RefundStatus.SUCCEEDED

@@ -454,6 +454,10 @@ def test_more_given_back_than_was_paid_is_found_until_a_person_knows(
         id=refunded.id,
     )
     assert "refunds_are_covered" not in {broken.name for broken in found}
+    found = break_by(database, "UPDATE reviews SET resolved_at = now(), resolution = 'asked for it back'")
+    assert "refunds_are_covered" not in {broken.name for broken in found}
+    found = break_by(database, "UPDATE refunds SET created_at = now() + interval '1 second'")
+    assert "refunds_are_covered" in {broken.name for broken in found}
 
 
 def test_a_payment_called_refunded_of_which_something_is_left_is_found(
