@@ -46,7 +46,7 @@ faults: $(VENV)/.installed-dev ## everything that may happen to real processes, 
 fuzz: $(VENV)/.installed-dev ## requests that nobody would send, and notices (REQUESTS=100000, SEED=any number)
 	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && set -x && \
 	FUZZ_REQUESTS=$(or $(REQUESTS),100000) FUZZ_SEED=$(or $(SEED),$$(date +%s)) \
-	$(BIN)/pytest -n 2 --dist loadscope --basetemp="$$place/tests" tests/fuzz $(TESTS)
+	$(BIN)/pytest -n 2 --dist loadscope --basetemp="$$place/tests" tests/web/fuzz $(TESTS)
 
 bench: $(VENV)/.installed-dev ## measure, into docs/performance.md, beside a plain service (ONLY=accept,get; GROWTH=1000,1000000)
 	@exec $(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(GROWTH),--growth $(GROWTH))

@@ -1,8 +1,8 @@
 """Half of the requests drawn from the OpenAPI document: what is only looked at."""
 
-from tests.fuzz.asking import operations_of, send_to_each
-from tests.fuzz.budget import REQUESTS
-from tests.fuzz.front import Front
+from tests.web.fuzz.asking import operations_of, send_to_each
+from tests.web.fuzz.budget import REQUESTS
+from tests.web.fuzz.front import Front
 
 
 def test_whatever_is_looked_at_is_answered_as_the_document_says_and_writes_nothing(front: Front) -> None:

@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fuzz.front import Front, front_over
 from tests.support.databases import DatabaseRing
+from tests.web.fuzz.front import Front, front_over
 
 
 @pytest.fixture(scope="module")

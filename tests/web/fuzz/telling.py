@@ -16,12 +16,12 @@ from werkzeug.wrappers import Request
 from payproc.database.models import Notice, NoticeState
 from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.stripe import STRIPE
-from tests.fuzz.budget import again, times
-from tests.fuzz.deliveries import PAYERS_MPIN, PAYERS_PHONE, Delivery, in_other_hands
-from tests.fuzz.front import Front
 from tests.support.configuration import WEBHOOK_SECRET
 from tests.support.contract.leaks import leaks
 from tests.support.wallet_world import SECRETS
+from tests.web.fuzz.budget import again, times
+from tests.web.fuzz.deliveries import PAYERS_MPIN, PAYERS_PHONE, Delivery, in_other_hands
+from tests.web.fuzz.front import Front
 
 Maker = Callable[[Any, Front], Delivery]
 

@@ -1,9 +1,9 @@
 """Half of the notices: what Stripe and JazzCash sign, as it should be and in other hands."""
 
-from tests.fuzz.budget import REQUESTS
-from tests.fuzz.deliveries import jazz_cash, stripe_event
-from tests.fuzz.front import Front
-from tests.fuzz.telling import tell_many
+from tests.web.fuzz.budget import REQUESTS
+from tests.web.fuzz.deliveries import jazz_cash, stripe_event
+from tests.web.fuzz.front import Front
+from tests.web.fuzz.telling import tell_many
 
 
 def test_what_a_provider_signs_is_kept_once_and_what_another_signs_leaves_nothing(front: Front) -> None:

@@ -1,9 +1,9 @@
 """Half of the notices: what nobody signs, as it should be and in other hands."""
 
-from tests.fuzz.budget import REQUESTS
-from tests.fuzz.deliveries import by_address, guide_notice
-from tests.fuzz.front import Front
-from tests.fuzz.telling import tell_many
+from tests.web.fuzz.budget import REQUESTS
+from tests.web.fuzz.deliveries import by_address, guide_notice
+from tests.web.fuzz.front import Front
+from tests.web.fuzz.telling import tell_many
 
 
 def test_what_nobody_signs_is_a_reason_to_ask_about_a_payment_of_ours_at_most(front: Front) -> None:

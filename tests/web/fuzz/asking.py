@@ -20,9 +20,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.fuzz.budget import again, times
-from tests.fuzz.front import Front
-from tests.fuzz.sense import Drawn, make_sensible
+from tests.web.fuzz.budget import again, times
+from tests.web.fuzz.front import Front
+from tests.web.fuzz.sense import Drawn, make_sensible
 
 _CHECKS = [
     not_a_server_error,

@@ -11,10 +11,10 @@ import stripe
 from hypothesis import strategies as st
 
 from payproc.providers.jazz_cash.signature import SECURE_HASH, secure_hash
-from tests.fuzz.front import PAYMENTS, Front
-from tests.fuzz.spoiling import spoiled_body, spoiled_fields, spoiled_value
 from tests.support.configuration import WEBHOOK_SECRET
 from tests.support.wallet_world import SECRETS
+from tests.web.fuzz.front import PAYMENTS, Front
+from tests.web.fuzz.spoiling import spoiled_body, spoiled_fields, spoiled_value
 
 # Of nobody, and nowhere to be read again.
 PAYERS_MPIN, PAYERS_PHONE, PAYERS_CNIC = "481516", "03451234567", "739164"

@@ -21,10 +21,10 @@ from payproc.records import payments
 from payproc.records.identity.users import create_user, issue_key
 from payproc.records.orders import create_order
 from payproc.settings.connections import Pools
-from tests.fuzz.written import Written
 from tests.support.configuration import settings_of_a_test
 from tests.support.seeding import Seeded
 from tests.support.wallet_world import wallet_settings
+from tests.web.fuzz.written import Written
 from web.app import create_app
 
 PAYMENTS = "/api/v1/payments"

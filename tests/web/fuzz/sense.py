@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from schemathesis import Case
 
-from tests.fuzz.front import Front
+from tests.web.fuzz.front import Front
 
 Drawn = Case[Any]
 
