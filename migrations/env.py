@@ -4,6 +4,7 @@ from alembic import context
 from sqlalchemy import Connection, create_engine, pool
 
 from payproc.database.models import Base
+from payproc.database.patience import OF_A_MIGRATION, WIRE
 from payproc.settings import database_url
 
 
@@ -15,7 +16,7 @@ def run() -> None:
         return
     url = context.config.attributes.get("url") or database_url()
     # Waiting for a lock behind a long transaction would block every query behind us: give up and say so instead.
-    engine = create_engine(url, poolclass=pool.NullPool, connect_args={"options": "-c lock_timeout=10s"})
+    engine = create_engine(url, poolclass=pool.NullPool, connect_args={**WIRE, "options": OF_A_MIGRATION.options})
     with engine.connect() as connection:
         _run_over(connection)
 

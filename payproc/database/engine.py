@@ -15,6 +15,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from payproc.database.patience import OURS, WIRE, Patience
+
 Read = TypeVar("Read")
 Parameters = Mapping[str, Any] | Sequence[Any]
 
@@ -83,7 +85,13 @@ class Database:
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 10, statements: int = 0, trusted_for: timedelta = timedelta(seconds=1)
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        statements: int = 0,
+        trusted_for: timedelta = timedelta(seconds=1),
+        patience: Patience = OURS,
     ) -> None:
         """Make two pools: of `pool_size` connections for transactions, and of `statements` for single ones.
 
@@ -100,13 +108,9 @@ class Database:
             "pool_timeout": 5,
             # An error's text must not carry a customer's address into a log.
             "hide_parameters": True,
-            # A transaction that waits longer than this for a row, or runs longer than any of ours should, is stuck:
-            # better an error that is retried than a worker that hangs. Nothing of ours is worth compiling either: of
-            # what may read a large table PostgreSQL expects the worst, and compiles for longer than it then runs.
-            "connect_args": {
-                "connect_timeout": 5,
-                "options": "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=30s -c jit=off",
-            },
+            # Nothing of ours is worth compiling: of what may read a large table PostgreSQL expects the worst, and
+            # compiles for longer than it then runs.
+            "connect_args": {**WIRE, "options": f"-c timezone=UTC {patience.options} -c jit=off"},
         }
         self._engine: Engine = create_engine(url, pool_size=pool_size, **options)
         event.listen(self._engine, "checkout", partial(_give_out_what_can_write, trusted_seconds=self._trusted_seconds))
