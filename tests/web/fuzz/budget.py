@@ -3,15 +3,15 @@
 import os
 import zlib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-from hypothesis import HealthCheck, Phase, seed, settings
-
-Test = TypeVar("Test", bound=Callable[..., None])
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.strategies import SearchStrategy
 
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "10000"))
 SEED = int(os.environ.get("FUZZ_SEED", "12"))
 
+_A_ROUND = 2000
 # Nothing is kept between runs: what is drawn follows from the seed alone.
 _ALWAYS: dict[str, Any] = {
     "deadline": None,
@@ -21,14 +21,14 @@ _ALWAYS: dict[str, Any] = {
 }
 
 
-def times(count: int, *, what: str) -> Callable[[Test], Test]:
-    """Have a test of Hypothesis's run so often, from this run's seed of `what` it asks: no two ask in step."""
+def run_many(test: Callable[..., None], *, count: int, what: str, **drawn: SearchStrategy[Any]) -> None:
+    """Run a test so often over what is drawn, from this run's seed of `what` it asks: no two ask in step.
 
-    def decorated(test: Test) -> Test:
-        seeded: Test = seed(SEED + zlib.crc32(what.encode()))(settings(max_examples=count, **_ALWAYS)(test))
-        return seeded
-
-    return decorated
+    In rounds, because Hypothesis remembers all that it drew in one. Raises what the test does.
+    """
+    for number, begin in enumerate(range(0, count, _A_ROUND)):
+        one = settings(max_examples=min(_A_ROUND, count - begin), **_ALWAYS)(given(**drawn)(test))
+        seed(SEED + number + zlib.crc32(what.encode()))(one)()
 
 
 def again() -> str:

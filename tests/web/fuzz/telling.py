@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import unquote
 from wsgiref.types import WSGIEnvironment
 
-from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
@@ -19,7 +18,7 @@ from payproc.providers.stripe import STRIPE
 from tests.support.configuration import WEBHOOK_SECRET
 from tests.support.contract.leaks import leaks
 from tests.support.wallet_world import SECRETS
-from tests.web.fuzz.budget import again, times
+from tests.web.fuzz.budget import again, run_many
 from tests.web.fuzz.deliveries import PAYERS_MPIN, PAYERS_PHONE, Delivery, in_other_hands
 from tests.web.fuzz.front import Front
 
@@ -38,7 +37,7 @@ _SECRETS = (
 def tell_many(front: Front, *makers: Maker, count: int) -> None:
     """Deliver so many, some as they should be and some in other hands. Raises what is wrong with an answer or a row."""
     for maker in makers:
-        _tell_many(front, maker, count=count // len(makers))
+        _tell_many(front, maker, count=-(-count // len(makers)))
     told = {status for _, status in front.answers}
     assert told & {200, 303}, told
     assert told & {400, 403, 404}, told
@@ -47,13 +46,11 @@ def tell_many(front: Front, *makers: Maker, count: int) -> None:
 
 
 def _tell_many(front: Front, maker: Maker, *, count: int) -> None:
-    @times(count, what=maker.__name__)
-    @given(data=st.data(), at_once=st.booleans())
     def one(data: st.DataObject, *, at_once: bool) -> None:
         delivery = in_other_hands(data.draw, maker(data.draw, front))
         _tell(front, delivery, at_once=at_once)
 
-    one()
+    run_many(one, count=count, what=maker.__name__, data=st.data(), at_once=st.booleans())
 
 
 def _tell(front: Front, delivery: Delivery, *, at_once: bool) -> None:
