@@ -102,7 +102,7 @@ def _asks_or_says_the_same(newest: Notice, delivery: Delivery) -> bool:
 
     Then they are a reason to ask, or say just what was signed.
     """
-    if newest.provider != JAZZ_CASH or newest.state is not NoticeState.NEW:
+    if newest.provider != JAZZ_CASH or newest.state is not NoticeState.NEW or not delivery.told:
         return False
     kept = json.loads(newest.body)
     said = {name: value for name, value in kept["fields"].items() if name != "pp_ResponseMessage" and value != "***"}
