@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test lint types contracts tests faults bench format lock clean
+.PHONY: help up demo test lint types contracts tests faults fuzz bench format lock clean
 # The order is the point: what is fastest to fail comes first.
 .NOTPARALLEL:
 
@@ -42,6 +42,12 @@ tests: $(VENV)/.installed-dev ## tests, with the real servers (TESTS="tests/web 
 faults: $(VENV)/.installed-dev ## everything that may happen to real processes, then each under load, into docs/proof.md
 	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && set -x && $(BIN)/pytest -m "full or not full" --basetemp="$$place/tests" tests/faults $(TESTS)
 	@exec $(BIN)/python -m tests.faults.table $(if $(ONLY),--only "$(ONLY)")
+
+# Each time other requests; a failure names the seed that draws the same ones again.
+fuzz: $(VENV)/.installed-dev ## requests that nobody would send, and notices (REQUESTS=100000, SEED=any number)
+	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && set -x && \
+	FUZZ_REQUESTS=$(or $(REQUESTS),100000) FUZZ_SEED=$(or $(SEED),$$(date +%s)) \
+	$(BIN)/pytest -n 2 --dist loadscope --basetemp="$$place/tests" tests/web/fuzz $(TESTS)
 
 bench: $(VENV)/.installed-dev ## measure, into docs/performance.md, beside a plain service (ONLY=accept,get; GROWTH=1000,1000000)
 	@exec $(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(GROWTH),--growth $(GROWTH))

@@ -5,6 +5,7 @@ from sqlalchemy import Connection, create_engine, pool
 
 from payproc.database.addresses import way
 from payproc.database.models import Base
+from payproc.database.patience import OF_A_MIGRATION
 from payproc.settings import database_url
 
 
@@ -15,9 +16,7 @@ def run() -> None:
         _run_over(connection)
         return
     url = context.config.attributes.get("url") or database_url()
-    # Waiting for a lock behind a long transaction blocks every query behind us: give up long before any of those would,
-    # and let whoever called try again.
-    address, connect_args = way(url, session={"lock_timeout": "2s"})
+    address, connect_args = way(url, patience=OF_A_MIGRATION)
     engine = create_engine(address, poolclass=pool.NullPool, connect_args=connect_args)
     with engine.connect() as connection:
         _run_over(connection)

@@ -21,6 +21,7 @@ from web.auth import application
 from web.console import site as console
 from web.json import ExactJson
 from web.pay import page
+from web.request import Request
 from web.schemas.problem import Problem
 
 _JSON_ENDPOINTS = frozenset({"payments.checkout", "refunds.refund"})
@@ -48,6 +49,7 @@ def create_app(core: Application) -> Flask:
     )
     # Tools that read 3.2 are few yet; nothing of ours needs more than 3.1.
     web.openapi_version = "3.1.1"
+    web.request_class = Request
     web.config["MAX_CONTENT_LENGTH"] = _LARGEST_BODY
     hops = core.settings.forwarded_hops
     if hops:

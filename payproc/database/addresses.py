@@ -9,12 +9,20 @@ from typing import Any
 
 from sqlalchemy import URL, make_url
 
+from payproc.database.patience import OURS, WIRE, Patience
+
 POOLER = "pooler"
 
-# A transaction that waits longer than this for a row, or runs longer than any of ours should, is stuck: better an error
-# that is retried than a worker that hangs. Nothing of ours is worth compiling either: of what may read a large table
-# PostgreSQL expects the worst, and compiles for longer than it then runs.
-SESSION: Mapping[str, str] = {"timezone": "UTC", "lock_timeout": "10s", "statement_timeout": "30s", "jit": "off"}
+
+
+def told(patience: Patience) -> Mapping[str, str]:
+    """Return what a session is told, by the names of the server's settings."""
+    # Nothing of ours is worth compiling: of what may read a large table PostgreSQL expects the worst, and compiles for
+    # longer than it then runs.
+    return {"timezone": "UTC", **patience.settings, "jit": "off"}
+
+
+SESSION = told(OURS)
 
 
 def is_pooled(url: str) -> bool:
@@ -22,13 +30,13 @@ def is_pooled(url: str) -> bool:
     return POOLER in make_url(url).query
 
 
-def way(url: str, *, session: Mapping[str, str] = SESSION) -> tuple[URL, dict[str, Any]]:
-    """Return the address itself, and what the driver is told beside it so that sessions are as `session` says.
+def way(url: str, *, patience: Patience = OURS) -> tuple[URL, dict[str, Any]]:
+    """Return the address itself, and what the driver is told beside it so that sessions wait so long and no longer.
 
     Raises what SQLAlchemy does for what is no address.
     """
     address = make_url(url)
     if POOLER in address.query:
-        return address.difference_update_query([POOLER]), {"connect_timeout": 5, "prepare_threshold": None}
-    options = " ".join(f"-c {name}={value}" for name, value in session.items())
-    return address, {"connect_timeout": 5, "options": options}
+        return address.difference_update_query([POOLER]), {**WIRE, "prepare_threshold": None}
+    options = " ".join(f"-c {name}={value}" for name, value in told(patience).items())
+    return address, {**WIRE, "options": options}

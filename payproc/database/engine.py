@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from payproc.database.addresses import way
+from payproc.database.patience import OURS, Patience
 
 Read = TypeVar("Read")
 Parameters = Mapping[str, Any] | Sequence[Any]
@@ -85,7 +86,13 @@ class Database:
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 10, statements: int = 0, trusted_for: timedelta = timedelta(seconds=1)
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        statements: int = 0,
+        trusted_for: timedelta = timedelta(seconds=1),
+        patience: Patience = OURS,
     ) -> None:
         """Make two pools: of `pool_size` connections for transactions, and of `statements` for single ones.
 
@@ -95,7 +102,7 @@ class Database:
         Asking each time would double the round trips of who wants one row.
         """
         self._trusted_seconds = trusted_for.total_seconds()
-        address, connect_args = way(url)
+        address, connect_args = way(url, patience=patience)
         options: dict[str, Any] = {
             # One that overflows is closed again as soon as it is returned: under load every other transaction would
             # begin with a new process of the server's.

@@ -9,7 +9,7 @@ from payproc.settings import Servers
 from payproc.settings.connections import room_problems
 
 # Compiling costs time alone.
-_NEEDED = {name: SESSION[name] for name in ("timezone", "lock_timeout", "statement_timeout")}
+_NEEDED = {name: value for name, value in SESSION.items() if name != "jit"}
 
 
 def check_room(settings: Servers) -> int | None:

@@ -23,9 +23,9 @@ _SIMULATED = frozenset({"gateway", "make up"})
 def stack_memory(pids: Iterable[int]) -> dict[str, int]:
     """Return the bytes that these processes and all their children hold, by the name of what they are."""
     held: Counter[str] = Counter()
-    for process in _with_children(pids):
+    for process in with_children(pids):
         with suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
-            held[_name(process)] += _proportional(process.pid)
+            held[name_of(process)] += _proportional(process.pid)
     return dict(held)
 
 
@@ -38,7 +38,8 @@ def pids_in(directory: Path) -> Iterator[int]:
                 yield process.pid
 
 
-def _with_children(pids: Iterable[int]) -> Iterator[psutil.Process]:
+def with_children(pids: Iterable[int]) -> Iterator[psutil.Process]:
+    """Return these processes and all below them, each once."""
     seen: set[int] = set()
     for pid in pids:
         with suppress(psutil.NoSuchProcess):
@@ -54,7 +55,8 @@ def _proportional(pid: int) -> int:
     return int(line.split()[1]) * 1024
 
 
-def _name(process: psutil.Process) -> str:
+def name_of(process: psutil.Process) -> str:
+    """Return what a process of a stack is, such as `worker mail`."""
     if process.name().startswith("valkey"):
         return "redis"
     if process.name() == "postgres":

@@ -1,4 +1,4 @@
-"""The OpenAPI document, and a fuzzer that believes it."""
+"""The OpenAPI document; fuzz/ sends what it allows."""
 
 import gzip
 import re
@@ -7,8 +7,6 @@ import pytest
 import schemathesis
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from schemathesis.core.result import Ok
 
 from payproc.application import Application
@@ -39,29 +37,10 @@ NOT_OPERATIONS = {
 }
 
 
-@settings(
-    max_examples=120,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
-@given(data=st.data())
-def test_nothing_the_document_allows_is_answered_500(data: st.DataObject, flask_app: Flask, amina_key: str) -> None:
+def test_every_route_of_ours_is_in_the_document(flask_app: Flask) -> None:
     document = schemathesis.openapi.from_wsgi("/openapi.json", flask_app)
     operations = [found.ok() for found in document.get_all_operations() if isinstance(found, Ok)]
-    assert len(operations) == len(set(flask_app.view_functions) - NOT_OPERATIONS), (
-        "every route of ours is in the document"
-    )
-    case = data.draw(data.draw(st.sampled_from(operations)).as_strategy())
-    response = case.call(headers={"Authorization": f"Bearer {amina_key}"})
-
-    assert response.status_code < 500
-    if response.status_code >= 400:
-        assert response.headers["content-type"] == ["application/problem+json"]
-
-
-@pytest.fixture
-def amina_key(app: Application, customer: User) -> str:
-    return key_of(app, customer)
+    assert len(operations) == len(set(flask_app.view_functions) - NOT_OPERATIONS)
 
 
 def test_every_route_has_a_summary_an_answer_and_its_errors(anonymous: FlaskClient) -> None:

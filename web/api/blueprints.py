@@ -14,14 +14,17 @@ def problems(*statuses: int) -> ResponseDict:
 
 
 def authenticated(subject: str, description: str, *, prefix: str, refusals: ResponseDict) -> APIBlueprint:
-    """Make a blueprint whose callers say who they are; any of its routes may answer with these refusals."""
+    """Make a blueprint whose callers say who they are; any of its routes may answer with these refusals.
+
+    And with those of `require_caller`: nobody (401), or somebody who may not (403).
+    """
     blueprint = APIBlueprint(
         subject,
         __name__,
         url_prefix=prefix,
         abp_tags=[Tag(name=subject, description=description)],
         abp_security=[{"bearer": []}],
-        abp_responses=refusals,
+        abp_responses={**problems(401, 403), **refusals},
     )
     blueprint.before_request(require_caller)
     return blueprint

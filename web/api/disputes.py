@@ -10,7 +10,7 @@ from web.json import json_answer, text_of
 from web.schemas.disputes import DisputeAnswer, DisputesAnswer, DisputesQuery
 
 blueprint = authenticated(
-    "disputes", "What customers' banks ask back.", prefix="/api/v1/disputes", refusals=problems(401, 422, 503)
+    "disputes", "What customers' banks ask back.", prefix="/api/v1/disputes", refusals=problems(422, 503)
 )
 
 

@@ -19,7 +19,7 @@ _MEDIA_TYPES = {
 }
 
 blueprint = authenticated(
-    "ledger", "What money moved, in double entry.", prefix="/api/v1/ledger", refusals=problems(401, 403, 422, 503)
+    "ledger", "What money moved, in double entry.", prefix="/api/v1/ledger", refusals=problems(422, 503)
 )
 
 

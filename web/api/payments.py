@@ -39,11 +39,11 @@ from web.schemas.payments import (
 )
 
 blueprint = authenticated(
-    "payments", "Take a payment and follow it.", prefix=PAYMENTS, refusals=problems(401, 404, 409, 422, 503)
+    "payments", "Take a payment and follow it.", prefix=PAYMENTS, refusals=problems(404, 409, 422, 503)
 )
 
 
-@blueprint.post("/checkout", responses={"201": StartedAnswer, "202": CheckoutAnswer, **problems(400, 403, 413, 415)})
+@blueprint.post("/checkout", responses={"201": StartedAnswer, "202": CheckoutAnswer, **problems(400, 413, 415)})
 @needs(Act.START_PAYMENT)
 def checkout(header: StartHeader, body: CheckoutBody) -> Response:
     """Start a card payment through Stripe Checkout.

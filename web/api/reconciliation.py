@@ -28,7 +28,7 @@ blueprint = authenticated(
     "reconciliation",
     "Our rows held against what providers have.",
     prefix="/api/v1/reconciliation",
-    refusals=problems(401, 403, 422, 503),
+    refusals=problems(422, 503),
 )
 
 

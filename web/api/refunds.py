@@ -22,12 +22,12 @@ from web.schemas.headers import StartHeader
 from web.schemas.payments import PaymentPath
 from web.schemas.refunds import RefundAnswer, RefundBody, RefundPath, RefundsAnswer
 
-blueprint = authenticated("refunds", "Give money back.", prefix=PAYMENTS, refusals=problems(401, 404, 409, 422, 503))
+blueprint = authenticated("refunds", "Give money back.", prefix=PAYMENTS, refusals=problems(404, 409, 422, 503))
 
 
 @blueprint.post(
     "/refund/<payment_id>",
-    responses={"200": RefundAnswer, "202": RefundAnswer, **problems(400, 403, 413, 415)},
+    responses={"200": RefundAnswer, "202": RefundAnswer, **problems(400, 413, 415)},
 )
 @needs(Act.REFUND_PAYMENT)
 def refund(path: PaymentPath, header: StartHeader, body: RefundBody) -> Response:

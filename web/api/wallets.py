@@ -24,7 +24,7 @@ from web.pay import links, page
 from web.schemas.headers import StartHeader
 from web.schemas.wallets import WalletAnswer, WalletBody, WalletQuery
 
-_REFUSALS = problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
+_REFUSALS = problems(400, 404, 409, 413, 415, 422, 429, 503)
 _BY_HAND = "Answers 201 with `form_url` and `payload` where the customer's browser begins the payment by posting them"
 
 View = Callable[..., Response]
