@@ -14,7 +14,6 @@ from payproc.database.patience import OURS, WIRE, Patience
 POOLER = "pooler"
 
 
-
 def told(patience: Patience) -> Mapping[str, str]:
     """Return what a session is told, by the names of the server's settings."""
     # Nothing of ours is worth compiling: of what may read a large table PostgreSQL expects the worst, and compiles for

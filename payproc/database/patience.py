@@ -38,10 +38,14 @@ class Patience:
             "statement_timeout": self.statement,
             "idle_in_transaction_session_timeout": self.idle_in_transaction,
         }
-        return {name: f"{wait // _UNIT}ms" for name, wait in waits.items() if wait is not None}
+        return {name: _written(wait) for name, wait in waits.items() if wait is not None}
 
 
-_UNIT = timedelta(milliseconds=1)
+def _written(wait: timedelta) -> str:
+    # In whole seconds where it is some: so an operator is told it.
+    seconds, rest = divmod(wait, timedelta(seconds=1))
+    return f"{wait // timedelta(milliseconds=1)}ms" if rest else f"{seconds}s"
+
 
 OURS = Patience()
 # To build an index may take as long as it takes. To wait for its table keeps all waiting who come after: give up long

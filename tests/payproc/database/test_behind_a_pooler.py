@@ -149,7 +149,8 @@ def test_sessions_without_their_limits_are_refused_at_start(direct_url: str, tel
         check_room(settings_of_a_test(telling_nothing.url(direct_url)))
     found = [problem.partition(" is needed")[0] for problem in refused.value.problems]
     told = "DATABASE_URL: sessions behind the pooler have"
-    assert found[-2:] == [f"{told} lock_timeout 0 where 10s", f"{told} statement_timeout 0 where 30s"]
+    limits = {"lock_timeout": "10s", "statement_timeout": "30s", "idle_in_transaction_session_timeout": "30s"}
+    assert found[-3:] == [f"{told} {name} 0 where {wanted}" for name, wanted in limits.items()]
 
 
 def test_sessions_with_their_limits_are_taken(database_url: str) -> None:

@@ -108,7 +108,7 @@ def test_a_migration_waits_for_no_lock_and_no_idler_but_for_its_own_work(postgre
     with watcher.transaction() as session:
         noted = {tuple(row) for row in session.execute(text("SELECT DISTINCT name, wait FROM waits"))}
     watcher.dispose()
-    assert noted == set(zip(SETTINGS, ("10s", "0", "30s"), strict=True))
+    assert noted == set(zip(SETTINGS, ("2s", "0", "30s"), strict=True))
 
 
 NOTE_WAITS = """
