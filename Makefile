@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test lint types contracts tests faults fuzz bench format lock clean
+.PHONY: help up demo test lint types contracts tests faults simulate fuzz bench format lock clean
 # The order is the point: what is fastest to fail comes first.
 .NOTPARALLEL:
 
@@ -48,6 +48,10 @@ fuzz: $(VENV)/.installed-dev ## requests that nobody would send, and notices (RE
 	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && set -x && \
 	FUZZ_REQUESTS=$(or $(REQUESTS),100000) FUZZ_SEED=$(or $(SEED),$$(date +%s)) \
 	$(BIN)/pytest -n 2 --dist loadscope --basetemp="$$place/tests" tests/web/fuzz $(TESTS)
+
+simulate: $(VENV)/.installed-dev ## the core under simulated time and faults (SEED=7 STEPS="…", MINUTES=10, MUTANTS=1)
+	@PYTHONHASHSEED=0 exec $(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps "$(STEPS)") \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(MUTANTS),--mutants)
 
 bench: $(VENV)/.installed-dev ## measure, into docs/performance.md, beside a plain service (ONLY=accept,get; GROWTH=1000,1000000)
 	@exec $(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(GROWTH),--growth $(GROWTH))

@@ -156,11 +156,16 @@ class Postman:
     def _work(self) -> None:
         while not self._condition.stopped:
             seen = self._condition.count
-            row = self._claim()
-            if row is not None:
-                self._attempt(row)
-            else:
+            if not self.deliver_next():
                 self._condition.wait(seen, self._until_next())
+
+    def deliver_next(self) -> bool:
+        """Try to deliver the oldest notice that is due; return whether there was one."""
+        row = self._claim()
+        if row is None:
+            return False
+        self._attempt(row)
+        return True
 
     def _claim(self) -> Row | None:
         with self._store.transaction() as connection:

@@ -50,11 +50,15 @@ class Timers:
             )
         self._condition.notify()
 
+    def ring(self) -> None:
+        """Let happen what is due."""
+        for gateway, reference, action in self._due():
+            self._happen(gateway, reference, action)
+
     def _run(self) -> None:
         while not self._condition.stopped:
             seen = self._condition.count
-            for gateway, reference, action in self._due():
-                self._happen(gateway, reference, action)
+            self.ring()
             self._condition.wait(seen, self._until_next())
 
     def _due(self) -> list[tuple[Gateway, str, Action]]:

@@ -9,9 +9,9 @@ from playwright.sync_api import Page, expect
 from payproc.database.models import FindingKind, User
 from payproc.providers.answers import Verdict
 from payproc.records.identity.users import issue_key
-from tests.browser.month import HOSTILE, seed_month
-from tests.browser.shop import Shop
-from tests.browser.watch import OpenPage
+from tests.e2e.browser.month import HOSTILE, seed_month
+from tests.e2e.browser.shop import Shop
+from tests.e2e.browser.watch import OpenPage
 from tests.support.seeding import Seeded
 
 SIZES = {"wide": {"width": 1280, "height": 800}, "slim": {"width": 360, "height": 740}}

@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 
 from payproc.providers.answers import Verdict
 from payproc.records.identity.users import issue_key
-from tests.browser.shop import Shop
+from tests.e2e.browser.shop import Shop
 
 EXAMPLE = "pay_01kaw5m0v7e1cbb4wsy0s9p6jd"
 SEND = """async ([method, path, key, body]) => {

@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from payproc.application import Application
 from payproc.database.models import User
 from payproc.settings import Settings
-from tests.browser.shop import Front, Shop, Wallet, served
-from tests.browser.watch import OpenPage, Watch
+from tests.e2e.browser.shop import Front, Shop, Wallet, served
+from tests.e2e.browser.watch import OpenPage, Watch
 from tests.support.configuration import settings_of_a_test
 from web.app import create_app
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page
 
 from sandbox.gateway import RunningGateway
-from tests.browser.watch import OpenPage, Watch
+from tests.e2e.browser.watch import OpenPage, Watch
 from tests.support.world import World
 
 # Whether each thing to press, and each text, lies within the screen's width.

@@ -11,8 +11,8 @@ from payproc.flows import checkout
 from payproc.jobs import Kind
 from payproc.providers.answers import AwaitCustomer, Redirect, Verdict
 from payproc.providers.stripe import STRIPE
-from tests.browser.shop import Shop
-from tests.browser.watch import OpenPage, Watch
+from tests.e2e.browser.shop import Shop
+from tests.e2e.browser.watch import OpenPage, Watch
 
 ITS_OWN_PAGE = re.compile("/its-own-page$")
 

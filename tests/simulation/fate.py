@@ -1,0 +1,179 @@
+"""What may befall a process: death, a lost answer, somebody else in between; and a database that knows of it."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any
+from unittest.mock import patch
+
+import psycopg
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import PoolProxiedConnection
+
+from payproc.database.engine import Database, Parameters
+
+
+class Death(BaseException):
+    """The process is gone: no handler of ours may catch it."""
+
+
+class Moment(StrEnum):
+    """Where something may happen to a process: either side of what others can see."""
+
+    BEFORE_COMMIT = "before a commit"
+    AFTER_COMMIT = "after a commit"
+    BETWEEN_STATEMENTS = "between two statements"
+    BEFORE_CALL = "before a call"
+    AFTER_CALL = "after a call"
+    BEFORE_MAIL = "before a mail"
+    AFTER_MAIL = "after a mail"
+
+
+class Blow(StrEnum):
+    """What may happen there."""
+
+    DEATH = "death"
+    LOST_CONNECTION = "a lost connection"
+
+
+_OF_THE_DATABASE = (Moment.BEFORE_COMMIT, Moment.AFTER_COMMIT)
+# So short that who waits for a lock of the process it has interrupted, which cannot let go of it, gives up.
+_SHORT_WAIT = "SET lock_timeout = '20ms'"
+_USUAL_WAIT = "SET lock_timeout = '10s'"
+
+
+class Fate:
+    """What is to happen, and at which moment from now; and a count of what did."""
+
+    def __init__(self) -> None:
+        self.met: Counter[str] = Counter()
+        self.open_transactions = 0
+        # Whether one process runs within another's transaction.
+        self.is_within = False
+        self._blow: tuple[int, Blow] | None = None
+        self._interlude: tuple[int, Callable[[], None]] | None = None
+
+    def doom(self, blow: Blow, *, after: int) -> None:
+        """Let a blow fall after so many moments more, on whatever process comes to it."""
+        self._blow = (after, blow)
+
+    def interrupt(self, act: Callable[[], None], *, after: int) -> None:
+        """Let somebody else act in between, after so many moments more at which that can be."""
+        self._interlude = (after, act)
+
+    def relent(self) -> None:
+        """Let nothing happen from here on."""
+        self._blow = self._interlude = None
+
+    @contextmanager
+    def spared(self) -> Iterator[None]:
+        """Let nothing happen meanwhile: what the driver looks at is no moment of a process."""
+        kept, self._blow, self._interlude = (self._blow, self._interlude), None, None
+        try:
+            yield
+        finally:
+            self._blow, self._interlude = kept
+
+    def come_to(self, moment: Moment) -> None:
+        """Come to a moment of a process. Raises Death, or psycopg's word for a connection that is lost."""
+        self._let_others_act(moment)
+        if self._blow is None or moment is Moment.BETWEEN_STATEMENTS:
+            # Death there is what it is before the commit.
+            return
+        left, blow = self._blow
+        if left:
+            self._blow = (left - 1, blow)
+        elif blow is Blow.DEATH:
+            self._blow = None
+            self.met[f"{blow} {moment}"] += 1
+            raise Death
+        elif moment in _OF_THE_DATABASE:
+            self._blow = None
+            self.met[f"{blow} {moment}"] += 1
+            raise psycopg.OperationalError("the server closed the connection unexpectedly")
+
+    def wait(self, _seconds: float) -> None:
+        """Sleep. Raises Death of a process that waits for the one it has interrupted: it would wait for ever."""
+        if self.is_within:
+            self.met["death while waiting for a lock"] += 1
+            raise Death
+
+    def _let_others_act(self, moment: Moment) -> None:
+        if self._interlude is None:
+            return
+        left, act = self._interlude
+        self._interlude = (left - 1, act) if left else None
+        if left:
+            return
+        self.met[f"another process {moment}"] += 1
+        open_transactions, self.open_transactions = self.open_transactions, 0
+        self.is_within = open_transactions > 0
+        try:
+            act()
+        finally:
+            self.open_transactions, self.is_within = open_transactions, False
+
+
+class MortalDatabase(Database):
+    """A database whose client meets its fate at any commit, either side of it."""
+
+    def __init__(self, url: str, fate: Fate) -> None:
+        super().__init__(url, pool_size=8)
+        self._fate = fate
+        self._impatient: set[psycopg.Connection[tuple[object, ...]]] = set()
+        commit = self._engine.dialect.do_commit
+
+        def do_commit(connection: PoolProxiedConnection) -> None:
+            fate.come_to(Moment.BEFORE_COMMIT)
+            commit(connection)
+            fate.come_to(Moment.AFTER_COMMIT)
+
+        event.listen(self._engine, "checkout", self._wait_for_locks)
+        # The one place through which every commit goes.
+        self._engine.dialect.do_commit = do_commit  # type: ignore[method-assign, assignment]
+
+    def _wait_for_locks(self, connection: psycopg.Connection[tuple[object, ...]], *_: object) -> None:
+        if self._fate.is_within or connection in self._impatient:
+            before = connection.autocommit
+            connection.autocommit = True
+            connection.execute(_SHORT_WAIT if self._fate.is_within else _USUAL_WAIT)
+            connection.autocommit = before
+            (self._impatient.add if self._fate.is_within else self._impatient.discard)(connection)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        self._fate.open_transactions += 1
+        try:
+            with super().transaction() as session:
+                yield session
+        finally:
+            self._fate.open_transactions -= 1
+
+    def rows_once(self, statement: str, parameters: Parameters, *, after: str | None = None) -> list[tuple[Any, ...]]:
+        self._come_to(Moment.BEFORE_COMMIT)
+        found = super().rows_once(statement, parameters, after=after)
+        self._come_to(Moment.AFTER_COMMIT)
+        return found
+
+    def _come_to(self, moment: Moment) -> None:
+        try:
+            self._fate.come_to(moment)
+        except psycopg.Error as lost:
+            raise OperationalError(None, None, lost, connection_invalidated=True) from None
+
+
+@contextmanager
+def between_statements(fate: Fate) -> Iterator[None]:
+    """Have every statement of an open transaction be a moment at which others may act."""
+    execute = psycopg.Cursor.execute
+
+    def come_between(cursor: Any, *arguments: Any, **options: Any) -> Any:
+        if fate.open_transactions:
+            fate.come_to(Moment.BETWEEN_STATEMENTS)
+        return execute(cursor, *arguments, **options)
+
+    with patch.object(psycopg.Cursor, "execute", come_between), patch.object(time, "sleep", fate.wait):
+        yield

@@ -1,0 +1,92 @@
+"""What many runs came to: printed, and between two marks of docs/proof.md."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from payproc.domain.states import REFUND_TRANSITIONS, TRANSITIONS
+from tests.simulation.running import Outcome
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "proof.md"
+
+Cell = tuple[str, str, str]
+
+# A cell is `grid, status, fact`. These exist for what nobody but a defect, or a person's word, brings about.
+_BY_A_PERSONS_WORD = {("payment", "completed", "sale_undone")}
+
+
+def all_cells() -> set[Cell]:
+    """Return every cell of both grids."""
+    payments = {("payment", status.value, fact.value) for status, fact in TRANSITIONS}
+    return payments | {("refund", status.value, fact.value) for status, fact in REFUND_TRANSITIONS}
+
+
+@dataclass
+class Report:
+    """The sum of many runs."""
+
+    schedules: int = 0
+    steps: int = 0
+    broken: list[int] = field(default_factory=list)
+    met: Counter[str] = field(default_factory=Counter)
+    done: Counter[str] = field(default_factory=Counter)
+    cells: set[Cell] = field(default_factory=set)
+
+    def add(self, seed: int, outcome: Outcome) -> None:
+        """Count a run."""
+        self.schedules += 1
+        self.steps += outcome.steps
+        self.met += outcome.met
+        self.done += outcome.done
+        self.cells |= outcome.cells
+        if outcome.broken:
+            self.broken.append(seed)
+
+    @property
+    def deaths(self) -> int:
+        """How many processes died."""
+        return sum(count for what, count in self.met.items() if what.startswith("death"))
+
+    def lines(self, *, minutes: float) -> Iterator[str]:
+        """Write what was done and met, as Markdown."""
+        yield f"{minutes:.0f} minutes: {self.schedules:,} schedules of {self.steps:,} steps, {self.deaths:,} deaths,"
+        yield f"{len(self.broken)} broken promises{self._seeds()}."
+        yield ""
+        yield from _table("what befell a process or a message", self._befell())
+        yield ""
+        yield from _table("fault of a gateway", self._faults())
+        yield ""
+        reached, every = self.cells & all_cells(), all_cells() - _BY_A_PERSONS_WORD
+        yield f"Cells of the grids of states: {len(reached)} of {len(every)} reached."
+        missing = sorted(every - reached)
+        if missing:
+            yield "Not reached: " + ", ".join(f"{grid} {status} by {fact}" for grid, status, fact in missing) + "."
+
+    def _seeds(self) -> str:
+        return f" (seeds {', '.join(map(str, self.broken))})" if self.broken else ""
+
+    def _befell(self) -> Counter[str]:
+        return Counter({what: count for what, count in self.met.items() if ": " not in what})
+
+    def _faults(self) -> Counter[str]:
+        kinds: Counter[str] = Counter()
+        for what, count in self.met.items():
+            if ": " in what:
+                kinds[what.rpartition(": ")[2].replace("_", " ")] += count
+        return kinds
+
+
+def _table(title: str, counted: Counter[str]) -> Iterator[str]:
+    yield f"| {title} | times |"
+    yield "|---|---:|"
+    for what, count in counted.most_common():
+        yield f"| {what} | {count:,} |"
+
+
+def write_between(mark: str, lines: list[str]) -> None:
+    """Put lines between two marks of the document."""
+    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
+    before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    DOCUMENT.write_text(f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}{after}", encoding="utf-8")

@@ -1,0 +1,212 @@
+"""One simulated shop: its application, its gateways, its broker and its clock, all of this process."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from typing import Any
+
+import psycopg
+import stripe
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from payproc.application import Application, Letter
+from payproc.bootstrap import settings_type
+from payproc.database.models import Job, JobState, Payment, Refund, Review, Role, User
+from payproc.flows.inbox import accept
+from payproc.mail.smtp import MailUnavailable
+from payproc.providers import registry
+from payproc.providers.notices import RawNotice
+from payproc.providers.stripe import STRIPE as METHOD
+from payproc.records.identity.users import create_user
+from sandbox.easypaisa.config import EasyPaisaAccount
+from sandbox.gateway import STRIPE, WALLETS, GatewayConfig, create_app
+from sandbox.jazzcash.config import JazzCashAccount
+from sandbox.stripe.account import outcomes, refunds
+from sandbox.stripe.simulator import Simulator
+from sandbox.wallets.config import WalletTimes
+from sandbox.wallets.service import WalletService
+from tests.simulation.chance import chance_of
+from tests.simulation.clock import Clock, clock_of
+from tests.simulation.fate import Fate, Moment, MortalDatabase, between_statements
+from tests.simulation.wire import FRONT, GATEWAY, Front, Wire, wired
+from tests.simulation.workers import Broker, employed
+from tests.support.configuration import WEBHOOK_SECRET, settings_of_a_test
+from tests.support.mailbox import parsed
+from tests.support.wallet_world import SECRETS, wallet_settings
+
+# Nobody waits for an answer here, and nothing happens by itself but when time passes.
+_TIMES = WalletTimes(hold=0, person_wait=0, paid_after=120, late_after=7200)
+
+
+@dataclass(kw_only=True)
+class Post:
+    """The mail server, and everything that it took. `troubles`: so many mails more it does not take now."""
+
+    fate: Fate
+    taken: list[EmailMessage] = field(default_factory=list)
+    troubles: int = 0
+
+    @contextmanager
+    def connection(self) -> Iterator["Post"]:
+        yield self
+
+    def post(self, letter: Letter) -> None:
+        self.fate.come_to(Moment.BEFORE_MAIL)
+        if self.troubles:
+            self.troubles -= 1
+            self.fate.met["a mail that is not taken"] += 1
+            raise MailUnavailable("the mail server is busy")
+        self.taken.append(parsed(letter))
+        self.fate.come_to(Moment.AFTER_MAIL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shop:
+    """Everything an action may touch."""
+
+    app: Application
+    bank: Simulator
+    wallets: WalletService
+    gateways: FlaskClient
+    broker: Broker
+    clock: Clock
+    fate: Fate
+    post: Post
+    customers: tuple[User, ...]
+    operator: User
+    done: Counter[str]
+    dropped: set[str] = field(default_factory=set)
+    delivered: set[str] = field(default_factory=set)
+
+    def at_gateway(self, path: str, **body: Any) -> bool:
+        """Do something by hand at a gateway: below /_sandbox. Tell whether it could be done."""
+        answer = self.gateways.post(f"/_sandbox/{path}", json=body)
+        assert answer.status_code < 500, answer.text
+        return answer.status_code < 300
+
+    def listed(self, kind: str) -> list[dict[str, Any]]:
+        """Return what Stripe has of a kind, oldest first."""
+        with self.bank.store.transaction() as connection:
+            rows = connection.execute("SELECT body FROM objects WHERE kind = ? ORDER BY seq", (kind,)).fetchall()
+        return [json.loads(row["body"]) for row in rows]
+
+    def deliver(self, event: dict[str, Any]) -> None:
+        """Bring an event of Stripe's as it would: signed, now. Raises Death, or one of PASSING_TROUBLE."""
+        body = json.dumps({name: value for name, value in event.items() if not name.startswith("_")})
+        now = datetime.now(UTC)
+        header = stripe.WebhookSignature.generate_signature_header(body, WEBHOOK_SECRET, int(now.timestamp()))
+        raw = RawNotice(body=body.encode(), headers={"stripe-signature": header}, received_at=now)
+        accept.accept_notice(self.app, METHOD, raw)
+        self.delivered.add(event["id"])
+
+    def payments(self) -> list[Payment]:
+        return self._rows(select(Payment).order_by(Payment.id))
+
+    def refunds(self) -> list[Refund]:
+        return self._rows(select(Refund).order_by(Refund.id))
+
+    def open_reviews(self) -> list[Review]:
+        return self._rows(select(Review).where(Review.resolved_at.is_(None)).order_by(Review.id))
+
+    def dead_jobs(self) -> list[Job]:
+        return self._rows(select(Job).where(Job.state == JobState.DEAD).order_by(Job.id))
+
+    def user(self, number: int) -> User:
+        return self.customers[number % len(self.customers)]
+
+    def pass_time(self, by: timedelta) -> None:
+        """Let time pass for everybody; what the gateways had arranged for it happens."""
+        self.clock.move(by)
+        outcomes.expire_overdue(self.bank)
+        outcomes.ring_alarms(self.bank)
+        refunds.ring_refund_alarms(self.bank)
+        self.wallets.timers.ring()
+
+    def _rows(self, query: Any) -> list[Any]:
+        # Reading commits nothing: what the driver looks at is no moment of a process.
+        return list(self.app.database.read(lambda session: session.scalars(query).all()))
+
+
+@contextmanager
+def opened(url: str, seed: int, *, connection: psycopg.Connection[tuple[object, ...]]) -> Iterator[Shop]:
+    """Open a shop over a clean database with a clock of its own; `connection` is the driver's way to it."""
+    with ExitStack() as held:
+        clock = held.enter_context(clock_of(connection))
+        held.enter_context(chance_of(seed))
+        fate, broker = Fate(), Broker()
+        database = MortalDatabase(url, fate)
+        held.callback(database.dispose)
+        post = Post(fate=fate)
+        settings = _settings(url)
+        app = Application(settings=settings, database=database, providers=registry.build(settings), mailer=post)
+        gateways = create_app(_accounts())
+        held.callback(gateways.extensions[STRIPE].store.close)
+        held.enter_context(wired(Wire(gateways, fate), Front(app)))
+        held.enter_context(employed(broker))
+        held.enter_context(between_statements(fate))
+        with database.transaction() as session:
+            customers = tuple(
+                create_user(session, email=f"{name}@example.com", name=name, role=Role.CUSTOMER)
+                for name in ("amina", "bilal", "chand")
+            )
+            operator = create_user(session, email="omar@example.com", name="omar", role=Role.ADMIN)
+        yield Shop(
+            app=app,
+            bank=gateways.extensions[STRIPE],
+            wallets=gateways.extensions[WALLETS],
+            gateways=gateways.test_client(),
+            broker=broker,
+            clock=clock,
+            fate=fate,
+            post=post,
+            customers=customers,
+            operator=operator,
+            done=Counter(),
+        )
+
+
+def _settings(url: str) -> Any:
+    told = wallet_settings(settings_of_a_test(url), GATEWAY, FRONT)
+    return settings_type()(
+        **told
+        | {
+            "stripe_api_base": GATEWAY,
+            "jazz_cash_dialect": "mwallet-2.0",
+            "easy_paisa_dialect": "rest-v4",
+            "operator_mail": "operators@example.com",
+            "work_lease": timedelta(seconds=20),
+            "retry_base": timedelta(seconds=2),
+        }
+    )
+
+
+def _accounts() -> GatewayConfig:
+    base = f"{FRONT}/api/v1/payments"
+    return GatewayConfig(
+        webhook_secret=WEBHOOK_SECRET,
+        wallet_times=_TIMES,
+        jazz_cash=JazzCashAccount(
+            merchant_id=SECRETS.jazz_cash_merchant_id,
+            password=SECRETS.jazz_cash_password,
+            integrity_salt=SECRETS.jazz_cash_integrity_salt,
+            merchant_mpin=SECRETS.jazz_cash_merchant_mpin,
+            return_url=f"{base}/jazz-cash/return",
+            ipn_url=f"{base}/jazz-cash/notify",
+        ),
+        easy_paisa=EasyPaisaAccount(
+            store_id=SECRETS.easy_paisa_store_id,
+            store_password=SECRETS.easy_paisa_store_password,
+            username=SECRETS.easy_paisa_username,
+            password=SECRETS.easy_paisa_password,
+            account_number=SECRETS.easy_paisa_account_number,
+            hash_key=SECRETS.easy_paisa_hash_key,
+            merchant_public_key_pem=SECRETS.merchant_keys["public"],
+            gateway_private_key_pem=SECRETS.gateway_keys["private"],
+            ipn_url=f"{base}/easy-paisa/notify",
+        ),
+    )
