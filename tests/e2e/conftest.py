@@ -17,7 +17,7 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture
-def place() -> Iterator[Path]:
+def yard() -> Iterator[Path]:
     """Make a directory that PostgreSQL's own user can reach, whoever else tests on this machine.
 
     Each start of pytest closes pytest's directories to other users, those of a session that still runs, too.

@@ -68,8 +68,8 @@ def left_over(directory: Path) -> list[str]:
     return found
 
 
-def test_ctrl_c_ends_every_process_and_is_no_failure(place: Path) -> None:
-    directory = place / "var"
+def test_ctrl_c_ends_every_process_and_is_no_failure(yard: Path) -> None:
+    directory = yard / "var"
     with up(directory, free_base()) as (process, words):
         wait_until(lambda: is_up(process, words), seconds=90)
         shown = words.read_text()
@@ -83,8 +83,8 @@ def test_ctrl_c_ends_every_process_and_is_no_failure(place: Path) -> None:
     assert left_over(directory) == []
 
 
-def test_a_stack_is_told_its_settings_and_a_second_shell_reads_its_history(place: Path) -> None:
-    directory = place / "var"
+def test_a_stack_is_told_its_settings_and_a_second_shell_reads_its_history(yard: Path) -> None:
+    directory = yard / "var"
     told = {"JAZZ_CASH_DIALECT": "hosted-2.0", "LOG_LEVEL": "ERROR", "STRIPE_SECRET_KEY": "sk_live_somebodys"}
     with up(directory, free_base(), "--seed", **told) as (process, words):
         wait_until(lambda: is_up(process, words), seconds=120)
@@ -106,15 +106,15 @@ def test_a_stack_is_told_its_settings_and_a_second_shell_reads_its_history(place
     assert "sk_live_somebodys" not in said + (directory / "env").read_text()
 
 
-def test_a_setting_that_is_none_is_told_in_a_line(place: Path) -> None:
-    with up(place / "var", free_base(), JAZZ_CASH_DIALECT="mwallet-9") as (process, words):
+def test_a_setting_that_is_none_is_told_in_a_line(yard: Path) -> None:
+    with up(yard / "var", free_base(), JAZZ_CASH_DIALECT="mwallet-9") as (process, words):
         assert process.wait(timeout=60) == 1
     [*_, last] = words.read_text().splitlines()
     assert last.startswith("make up: JAZZ_CASH_DIALECT: Input should be")
 
 
-def test_a_process_that_dies_is_named_and_ends_the_others(place: Path) -> None:
-    directory = place / "var"
+def test_a_process_that_dies_is_named_and_ends_the_others(yard: Path) -> None:
+    directory = yard / "var"
     with up(directory, free_base()) as (process, words):
         wait_until(lambda: is_up(process, words), seconds=90)
         second = start_of(directory, free_base())
@@ -135,8 +135,8 @@ def gateway_of(directory: Path, process: psutil.Process) -> bool:
         return False
 
 
-def test_a_start_after_a_kill_ends_what_was_left_and_has_the_same_payments_and_keys(place: Path) -> None:
-    directory, base = place / "var", free_base()
+def test_a_start_after_a_kill_ends_what_was_left_and_has_the_same_payments_and_keys(yard: Path) -> None:
+    directory, base = yard / "var", free_base()
     with up(directory, base) as (process, words):
         wait_until(lambda: is_up(process, words), seconds=90)
         keys = json.loads((directory / "stack.json").read_text())["api_keys"]
@@ -154,8 +154,8 @@ def test_a_start_after_a_kill_ends_what_was_left_and_has_the_same_payments_and_k
     assert left_over(directory) == []
 
 
-def test_children_end_with_their_parent_however_it_dies(place: Path) -> None:
-    directory = place / "var"
+def test_children_end_with_their_parent_however_it_dies(yard: Path) -> None:
+    directory = yard / "var"
     with up(directory, free_base()) as (process, words):
         wait_until(lambda: is_up(process, words), seconds=90)
         assert left_over(directory) != []
@@ -165,13 +165,13 @@ def test_children_end_with_their_parent_however_it_dies(place: Path) -> None:
 
 
 @pytest.mark.parametrize(("offset", "name"), [(0, "web"), (79, "redis")])
-def test_a_taken_port_is_one_line(place: Path, offset: int, name: str) -> None:
+def test_a_taken_port_is_one_line(yard: Path, offset: int, name: str) -> None:
     base = free_base()
     with socket.create_server(("127.0.0.1", base + offset)):
-        refused = start_of(place / "var", base)
+        refused = start_of(yard / "var", base)
     assert refused.returncode == 1
     assert refused.stderr == (
         f"make up: port {base + offset} ({name}) is taken; stop what listens there,"
         f" or choose another base: PORT={base + 1000} make up\n"
     )
-    assert [path.name for path in (place / "var").iterdir()] == ["stack.lock"]
+    assert [path.name for path in (yard / "var").iterdir()] == ["stack.lock"]

@@ -47,8 +47,8 @@ def _unheard(_: str) -> None:
 
 
 @pytest.fixture
-def group(place: Path) -> Iterator[Group]:
-    with prepared(place / "var", Ports.free(), overrides={}, tell=_unheard) as (site, children):
+def group(yard: Path) -> Iterator[Group]:
+    with prepared(yard / "var", Ports.free(), overrides={}, tell=_unheard) as (site, children):
         children.start([_short_lived(each, "mail@") for each in processes(site, without=LEFT_OUT)], tell=_unheard)
         yield Group(children, site.log("tasks"), broker=site.broker_url)
 

@@ -133,7 +133,7 @@ class MortalDatabase(Database):
 
         event.listen(self._engine, "checkout", self._wait_for_locks)
         # The one place through which every commit goes.
-        self._engine.dialect.do_commit = do_commit  # type: ignore[method-assign, assignment]
+        self._engine.dialect.do_commit = do_commit  # type: ignore[method-assign, assignment]  # a function in place of a method
 
     def _wait_for_locks(self, connection: psycopg.Connection[tuple[object, ...]], *_: object) -> None:
         if self._fate.is_within or connection in self._impatient:

@@ -1,5 +1,6 @@
 """Faults put into payproc on purpose, each by one patch: a simulation that misses one proves nothing."""
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -23,12 +24,15 @@ from payproc.records.ledger import journal
 Mutant = Callable[[], AbstractContextManager[Any]]
 
 
+_LOCK = re.compile(r"\s+FOR (NO KEY )?UPDATE( OF \w+)?( SKIP LOCKED)?")
+
+
 def _no_row_lock() -> AbstractContextManager[Any]:
     execute = psycopg.Cursor.execute
 
     def unlocked(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
         if isinstance(query, str) and "FROM payments" in query:
-            query = query.replace(" FOR UPDATE", "")
+            query = _LOCK.sub("", query)
         return execute(cursor, query, *arguments, **options)
 
     return patch.object(psycopg.Cursor, "execute", unlocked)

@@ -84,6 +84,8 @@ def run(database: CleanDatabase, steps: Sequence[Step], *, seed: int) -> Outcome
     database.empty()
     with database.connected() as connection, opened(database.url, seed, connection=connection) as shop:
         broken = _lived_through(shop, steps)
+        # What it was like is asked by nobody who could die of it.
+        shop.fate.relent()
         return Outcome(
             steps=len(steps),
             broken=broken,
