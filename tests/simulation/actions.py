@@ -11,7 +11,7 @@ from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.states import OPEN, PaymentStatus
 from payproc.errors import PayprocError
 from payproc.flows import cancel, checkout, request_refund
-from payproc.jobs import Kind
+from payproc.jobs import Kind, Queue
 from payproc.operations import actions, clock
 from payproc.operations.actions import OperatorAction
 from payproc.providers.easy_paisa import EASY_PAISA
@@ -128,6 +128,34 @@ def work_beside_others(shop: Shop, who: int, how: int) -> None:
     interrupt(shop, how, how // 2)
     try:
         do_some_work(shop, who, how)
+    finally:
+        shop.fate.relent()
+
+
+def race_for_a_payment(shop: Shop, who: int, how: int) -> None:
+    """Have a poll and a notice find out at the same time that a payment was paid, interlocked at some statement."""
+    begun = [each for each in shop.payments() if each.status in OPEN and each.stripe_session_id]
+    payment = one_of_the_newest(begun, who)
+    shop.at_gateway(f"sessions/{payment.stripe_session_id}/{AtPage.PAY}")
+    told = [event for event in shop.listed("event") if event["data"]["object"]["id"] == payment.stripe_session_id]
+    shop.deliver(one_of([event for event in told if event["id"] not in shop.delivered], how))
+    with shop.app.database.transaction() as session:
+        actions.ask_again(session, session.merge(payment))
+    relay.dispatch_due(shop.app)
+    asking = [each for each in shop.broker.waiting if each.is_about(payment.id)]
+    telling = [each for each in shop.broker.waiting if each.queue == Queue.NOTICES]
+    one, other = one_of(asking, -1), one_of(telling, -1)
+    if how % 2:
+        one, other = other, one
+
+    def beside(*_: object) -> None:
+        shop.broker.waiting.remove(other)
+        work(shop.app, other)
+
+    shop.broker.waiting.remove(one)
+    shop.fate.interrupt(lambda: befall(shop, beside, who, how), after=how // 2 % 40)
+    try:
+        work(shop.app, one)
     finally:
         shop.fate.relent()
 
@@ -339,6 +367,7 @@ WEIGHTS: dict[Action, int] = {
     do_some_work: 20,
     work_and_die: 18,
     work_beside_others: 18,
+    race_for_a_payment: 6,
     do_work_twice: 3,
     lose_a_message: 2,
     wipe_the_broker: 1,

@@ -145,6 +145,8 @@ def _wallets(shop: Shop) -> Iterator[str]:
                 continue
             if transaction.charge_calls > 1:
                 yield f"{payment.id} was pushed {transaction.charge_calls} times"
+            if payment.status in _TAKEN and transaction.told_amount != transaction.amount and payment.id not in asked:
+                yield f"{payment.id} is {payment.status}, and {gateway} says another amount"
             debits = transaction.debits if transaction.state is not State.REVERSED else 0
             yield from _agrees(payment, debits=debits, asked=payment.id in asked)
     yield from (f"{each.id} is {each.status}, and no wallet has it" for each in ours.values() if each.status in _TAKEN)

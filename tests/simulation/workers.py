@@ -23,6 +23,10 @@ class Message:
     queue: str
     jobs: Sequence[Mapping[str, str]]
 
+    def is_about(self, subject: str) -> bool:
+        """Tell whether a job of it is about this."""
+        return any(job["subject"] == subject for job in self.jobs)
+
 
 class Broker:
     """Messages that are sent and not fetched. It is also what the relay asks about the lengths of its queues."""
