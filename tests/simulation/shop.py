@@ -23,9 +23,7 @@ from payproc.providers import registry
 from payproc.providers.notices import RawNotice
 from payproc.providers.stripe import STRIPE as METHOD
 from payproc.records.identity.users import create_user
-from sandbox.easypaisa.config import EasyPaisaAccount
-from sandbox.gateway import STRIPE, WALLETS, GatewayConfig, create_app
-from sandbox.jazzcash.config import JazzCashAccount
+from sandbox.gateway import STRIPE, WALLETS, create_app
 from sandbox.stripe.account import outcomes, refunds
 from sandbox.stripe.simulator import Simulator
 from sandbox.wallets.config import WalletTimes
@@ -37,7 +35,7 @@ from tests.simulation.wire import FRONT, GATEWAY, Front, Wire, wired
 from tests.simulation.workers import Broker, employed
 from tests.support.configuration import WEBHOOK_SECRET, settings_of_a_test
 from tests.support.mailbox import parsed
-from tests.support.wallet_world import SECRETS, wallet_settings
+from tests.support.wallet_world import gateway_config, wallet_settings
 
 # Nobody waits for an answer here, and nothing happens by itself but when time passes.
 _TIMES = WalletTimes(hold=0, person_wait=0, paid_after=120, late_after=7200)
@@ -144,7 +142,7 @@ def opened(url: str, seed: int, *, connection: psycopg.Connection[tuple[object, 
         post = Post(fate=fate)
         settings = _settings(url)
         app = Application(settings=settings, database=database, providers=registry.build(settings), mailer=post)
-        gateways = create_app(_accounts())
+        gateways = create_app(gateway_config(FRONT, times=_TIMES))
         held.callback(gateways.extensions[STRIPE].store.close)
         held.enter_context(wired(Wire(gateways, fate), Front(app)))
         held.enter_context(employed(broker))
@@ -182,31 +180,4 @@ def _settings(url: str) -> Any:
             "work_lease": timedelta(seconds=20),
             "retry_base": timedelta(seconds=2),
         }
-    )
-
-
-def _accounts() -> GatewayConfig:
-    base = f"{FRONT}/api/v1/payments"
-    return GatewayConfig(
-        webhook_secret=WEBHOOK_SECRET,
-        wallet_times=_TIMES,
-        jazz_cash=JazzCashAccount(
-            merchant_id=SECRETS.jazz_cash_merchant_id,
-            password=SECRETS.jazz_cash_password,
-            integrity_salt=SECRETS.jazz_cash_integrity_salt,
-            merchant_mpin=SECRETS.jazz_cash_merchant_mpin,
-            return_url=f"{base}/jazz-cash/return",
-            ipn_url=f"{base}/jazz-cash/notify",
-        ),
-        easy_paisa=EasyPaisaAccount(
-            store_id=SECRETS.easy_paisa_store_id,
-            store_password=SECRETS.easy_paisa_store_password,
-            username=SECRETS.easy_paisa_username,
-            password=SECRETS.easy_paisa_password,
-            account_number=SECRETS.easy_paisa_account_number,
-            hash_key=SECRETS.easy_paisa_hash_key,
-            merchant_public_key_pem=SECRETS.merchant_keys["public"],
-            gateway_private_key_pem=SECRETS.gateway_keys["private"],
-            ipn_url=f"{base}/easy-paisa/notify",
-        ),
     )

@@ -59,12 +59,12 @@ def front() -> Iterator[Front]:
     running.stop()
 
 
-@pytest.fixture(scope="session")
-def wallets(front: Front) -> Iterator[RunningGateway]:
-    base = f"{front.url}/api/v1/payments"
-    config = GatewayConfig(
+def gateway_config(front_url: str, *, times: WalletTimes) -> GatewayConfig:
+    """What the simulator is told so that it plays both wallets, and brings its notices to a front."""
+    base = f"{front_url}/api/v1/payments"
+    return GatewayConfig(
         webhook_secret=WEBHOOK_SECRET,
-        wallet_times=TIMES,
+        wallet_times=times,
         jazz_cash=JazzCashAccount(
             merchant_id=SECRETS.jazz_cash_merchant_id,
             password=SECRETS.jazz_cash_password,
@@ -85,7 +85,11 @@ def wallets(front: Front) -> Iterator[RunningGateway]:
             ipn_url=f"{base}/easy-paisa/notify",
         ),
     )
-    running = start_gateway(config)
+
+
+@pytest.fixture(scope="session")
+def wallets(front: Front) -> Iterator[RunningGateway]:
+    running = start_gateway(gateway_config(front.url, times=TIMES))
     yield running
     running.stop()
 
