@@ -145,6 +145,13 @@ class Children:
         if number is signal.SIGKILL:
             self._running[name].wait()
 
+    def resume(self) -> list[str]:
+        """Let whatever was stopped go on, and name what has ended."""
+        for child in self._running.values():
+            if child.poll() is None:
+                _signal_group(child, signal.SIGCONT)
+        return [name for name in self._running if self.ended(name) is not None]
+
     def stop(self, names: Iterable[str] | None = None) -> None:
         """End processes, all unless named: politely first, and after ten seconds not politely."""
         ending = [self._running[name] for name in (self._running if names is None else names)]

@@ -93,6 +93,13 @@ class Stack:
         every = (redis(self.site), *processes_apart(self.site))
         self._children.start([process for process in every if process.name in names], tell=_silent)
 
+    def recover(self) -> None:
+        """Have every process run: those that were stopped go on, those that ended are started again.
+
+        Raises StackFailed.
+        """
+        self.restart(*self._children.resume())
+
     def start_another(self, name: str) -> str:
         """Start a second process of the same, beside the first, and return its name, by which it can be killed.
 

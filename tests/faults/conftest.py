@@ -33,6 +33,7 @@ def shop(stack: Stack) -> Iterator[Shop]:
     shop = Shop(stack=stack, database=database)
     with ExitStack() as after:
         after.callback(database.dispose)
+        shop.comes_to_rest()
         yield shop
         shop.sandbox("DELETE", "faults")
         with database.transaction() as session:

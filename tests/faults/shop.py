@@ -17,6 +17,13 @@ from tests.support.waiting import wait_until
 
 PREFIX = "/api/v1/payments"
 
+# What calls, and what a payment's own course is made of: it meets an ordered fault, and is seen by whoever counts.
+_AT_WORK = """
+SELECT count(*) FROM jobs
+WHERE state = 'ready' AND (due_at < now() + interval '10 seconds' OR leased_until IS NOT NULL)
+    AND kind IN ('payment.start', 'payment.push', 'payment.cancel', 'refund.send', 'notice.apply', 'mail.send')
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shop:
@@ -78,6 +85,15 @@ class Shop:
     def sessions_at_stripe(self, payment_id: str) -> list[str]:
         found = self.sandbox("GET", "sessions")
         return [session["id"] for session in found if session["client_reference_id"] == payment_id]
+
+    def comes_to_rest(self) -> None:
+        """Have every process run and no fault in force, and wait until all that was asked for is done.
+
+        A job left by one test takes the fault that the next one orders, and a process left dead fails all that follow.
+        """
+        self.stack.recover()
+        self.sandbox("DELETE", "faults")
+        wait_until(lambda: self.count(_AT_WORK) == 0, seconds=90, what="all that was asked for, done")
 
     def restart_postgres(self) -> None:
         """End PostgreSQL and every session of it, and start it again over its files."""
