@@ -27,9 +27,11 @@ PayprocError                        500  no
 └── ProviderError                   500  no     something about a call to a provider
     ├── ProviderUnavailable         500  again  surely not executed
     │   ├── RateLimited             500  again  too many requests: a matter of pace, and no outage
+    │   ├── KeyInUse                500  again  an earlier request under this key is still being executed
     │   └── UnreadableAnswer        500  again  a question, answered in words we cannot read
     ├── OutcomeUncertain            500  ask    sent, and no answer: never a failure
     │   ├── CallTimedOut            500  ask    no answer in time
+    │   ├── RepeatedOutcome         500  ask    an error that was kept under the key, said again
     │   └── UnreadableOutcome       500  ask    answered in words we cannot read
     ├── RequestRefused              409  no     the provider said no: our bug, the input or the configuration
     │   └── NoSuchObject            409  no     the provider has nothing by that id
@@ -153,6 +155,10 @@ class RateLimited(ProviderUnavailable):
     code = "rate_limited"
 
 
+class KeyInUse(ProviderUnavailable):
+    """The provider is well, and still executes an earlier request under this key: the same again, in a moment."""
+
+
 class UnreadableAnswer(ProviderUnavailable):
     """A question was answered in words that we cannot read: asked again, the answer would be the same."""
 
@@ -167,6 +173,10 @@ class OutcomeUncertain(ProviderError):
     def of_a_question(self) -> ProviderUnavailable:
         """Return what this is where the call only asked: nothing was changed there, so asking again is safe."""
         return ProviderUnavailable(self.message, code=self.code)
+
+
+class RepeatedOutcome(OutcomeUncertain):
+    """An answer that the provider has kept under our key: it says how the provider was then, and not how it is now."""
 
 
 class UnreadableOutcome(OutcomeUncertain):

@@ -11,7 +11,7 @@ from payproc.application import Application
 from payproc.database.models import CallState, Payment, User
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import OPEN
-from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
+from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RepeatedOutcome, RequestRefused
 from payproc.flows import poll
 from payproc.flows.provider_requests import start_request
 from payproc.providers.answers import StartResult
@@ -85,8 +85,9 @@ def _sent(attempt: Attempt, send: Callable[[StoredCall], Made], *, find: Callabl
     """
     try:
         return send(attempt.call)
-    except OutcomeUncertain:
-        made = None if attempt.fresh else _found(attempt, find)
+    except OutcomeUncertain as uncertain:
+        is_kept = isinstance(uncertain, RepeatedOutcome)
+        made = None if attempt.fresh and not is_kept else _found(attempt, find)
         if made is None:
             raise
         return made

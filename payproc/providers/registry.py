@@ -28,7 +28,9 @@ def build(settings: Settings, *, on_change: OnChange = ignore_change) -> Mapping
     `on_change` hears when a provider's circuit breaker opens or closes.
     """
     made = {
-        method: each.construct(settings, CircuitBreakers(method, cool_down=settings.circuit_rest, on_change=on_change))
+        method: each.construct(
+            settings, CircuitBreakers(method, longest_rest=settings.circuit_rest, on_change=on_change)
+        )
         for method, each in PROVIDERS.items()
     }
     return {method: provider for method, provider in made.items() if provider is not None}

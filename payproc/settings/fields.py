@@ -103,7 +103,7 @@ class Settings(Servers):
     pushes_per_phone: Annotated[int, Field(ge=1)] = 3
     pushes_per_user: Annotated[int, Field(ge=1)] = 20
     pushes_per_address: Annotated[int, Field(ge=1)] = 40
-    # How long a gateway that failed five times in a row is left alone.
+    # How long at most a gateway that failed five times in a row is left alone: a quarter of it at first, doubling.
     circuit_rest: Duration = timedelta(seconds=10)
     # Unsigned notices taken from one address by each web process.
     hints_per_minute: Annotated[int, Field(ge=1)] = 120

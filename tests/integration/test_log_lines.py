@@ -118,7 +118,7 @@ def test_each_call_of_a_provider_is_a_line_with_its_job_and_its_attempt(world: W
 def test_a_call_that_fails_is_told_by_its_kind_and_code_and_not_by_its_words(
     error: Callable[[], ProviderError], outcome: tuple[str, str]
 ) -> None:
-    breakers = CircuitBreakers(PaymentMethod("wire"), cool_down=timedelta(seconds=1))
+    breakers = CircuitBreakers(PaymentMethod("wire"), longest_rest=timedelta(seconds=1))
     with capture_logs() as lines:
         with pytest.raises(ProviderError), breakers.guard("charge"):
             raise error()
@@ -133,7 +133,7 @@ def test_a_call_that_fails_is_told_by_its_kind_and_code_and_not_by_its_words(
 
 
 def test_a_call_that_a_sick_gateway_is_spared_is_told_as_not_executed() -> None:
-    breakers = CircuitBreakers(PaymentMethod("wire"), cool_down=timedelta(minutes=1))
+    breakers = CircuitBreakers(PaymentMethod("wire"), longest_rest=timedelta(minutes=1))
     with capture_logs() as lines:
         for _ in range(6):
             with pytest.raises(ProviderUnavailable), breakers.guard("charge"):

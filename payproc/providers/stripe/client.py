@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import stripe
 
 from payproc.errors import (
+    KeyInUse,
     NoSuchObject,
     OutcomeUncertain,
     ProviderError,
     ProviderUnavailable,
     RateLimited,
     Refusal,
+    RepeatedOutcome,
     RequestRefused,
     UnreadableOutcome,
 )
@@ -24,6 +27,9 @@ from payproc.providers.transport.pace import named_wait
 # A start may need two calls. Two tries each of (3 s connect + 8 s read), and their pauses, stay below a task's soft
 # limit of 50 s; after that the job tries again, under the same keys.
 _NETWORK_RETRIES = 1
+# Payments that begin together for a customer whom Stripe does not know yet each ask it to make that customer, under one
+# key: one does, and the others come back for its answer.
+_ANSWERED_WITHIN = timedelta(seconds=1)
 _QUOTED = (Refusal.GIVEN_BACK, Refusal.CHARGED_BACK, Refusal.EXECUTION)
 _LONGEST_QUOTE = 300
 _PAGE = 100
@@ -230,9 +236,8 @@ def translate(error: stripe.StripeError) -> ProviderError:
     match error:
         case stripe.RateLimitError():
             return RateLimited(sentence, code=code, retry_after=named_wait((error.headers or {}).get("Retry-After")))
-        # The key is still in flight.
         case stripe.APIError(http_status=409):
-            return ProviderUnavailable(sentence, code=code)
+            return KeyInUse(sentence, code=code, retry_after=_ANSWERED_WITHIN)
         case stripe.AuthenticationError() | stripe.PermissionError():
             return RequestRefused(sentence, refusal=Refusal.CONFIGURATION, code=code)
         case stripe.IdempotencyError():
@@ -245,7 +250,8 @@ def translate(error: stripe.StripeError) -> ProviderError:
             return ProviderUnavailable(sentence, code="no_connection")
         case _:
             # A time-out, a reset, 5xx, 424, HTML with status 200: it may have been executed.
-            return OutcomeUncertain(sentence, code=code)
+            doubt = RepeatedOutcome if _is_replayed(error) else OutcomeUncertain
+            return doubt(sentence, code=code)
 
 
 def _refused(error: stripe.InvalidRequestError | stripe.CardError, code: str | None, sentence: str) -> RequestRefused:
@@ -255,8 +261,11 @@ def _refused(error: stripe.InvalidRequestError | stripe.CardError, code: str | N
     if refusal in _QUOTED and error.user_message:
         # Words about the account or the charge, which say better than any code what a person must do.
         sentence = f"{sentence}: {error.user_message[:_LONGEST_QUOTE]}"
-    replayed = (error.headers or {}).get("idempotent-replayed") == "true"
-    return RequestRefused(sentence, refusal=refusal, code=code, replayed=replayed)
+    return RequestRefused(sentence, refusal=refusal, code=code, replayed=_is_replayed(error))
+
+
+def _is_replayed(error: stripe.StripeError) -> bool:
+    return (error.headers or {}).get("idempotent-replayed") == "true"
 
 
 def _refusal(code: str | None, error: stripe.InvalidRequestError | stripe.CardError) -> Refusal:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.errors import OutcomeUncertain, ProviderUnavailable, RateLimited
+from payproc.errors import KeyInUse, OutcomeUncertain, ProviderUnavailable, RateLimited, RepeatedOutcome
 from payproc.providers.transport.call_log import logged_call
 from payproc.providers.transport.pace import Pace
 
@@ -22,6 +22,9 @@ if _NONE_OF_OURS:
 
 # Five failures in a row are an outage; a single one is the weather.
 _FAILURES = 5
+# Most outages are over in seconds, and a gateway that has been away for minutes is not asked every other second: the
+# first rest is this part of the longest, and each failed probe doubles it.
+_FIRST_REST = 4
 
 # Hears of a changed state: provider, operation, and "open", "half-open" or "closed".
 OnChange = Callable[[PaymentMethod, str, str], None]
@@ -36,11 +39,14 @@ def ignore_change(_method: PaymentMethod, _operation: str, _state: str) -> None:
 
 
 class CircuitBreakers:
-    """The circuit breakers of one provider in this process, made as they are needed, and the pace of its calls."""
+    """The circuit breakers of one provider in this process, made as they are needed, and the pace of its calls.
 
-    def __init__(self, method: PaymentMethod, *, cool_down: timedelta, on_change: OnChange = ignore_change) -> None:
+    `longest_rest` is how long a gateway that stays away is left alone between two probes.
+    """
+
+    def __init__(self, method: PaymentMethod, *, longest_rest: timedelta, on_change: OnChange = ignore_change) -> None:
         self._method = method
-        self._cool_down = cool_down
+        self._longest_rest = longest_rest
         self._on_change = on_change
         self._pace = Pace(method)
         self._lock = threading.Lock()
@@ -65,7 +71,7 @@ class CircuitBreakers:
             if operation not in self._breakers:
                 self._breakers[operation] = _CircuitBreaker(
                     f"{self._method} {operation}",
-                    cool_down=self._cool_down,
+                    longest_rest=self._longest_rest,
                     on_change=lambda state: self._on_change(self._method, operation, state),
                 )
             return self._breakers[operation]
@@ -84,21 +90,49 @@ class _Listener(pybreaker.CircuitBreakerListener):
         self._on_change(new_state.name)
 
 
+class _Rest(pybreaker.CircuitBreakerListener):
+    """How long a gateway is left alone: ever longer, up to the longest; after a good call as short as at first."""
+
+    def __init__(self, longest: timedelta) -> None:
+        self._longest = longest.total_seconds()
+        self.seconds = self._next = self._longest / _FIRST_REST
+
+    def state_change(
+        self,
+        cb: pybreaker.CircuitBreaker,
+        old_state: pybreaker.CircuitBreakerState | None,  # noqa: ARG002 (the library's own shape)
+        new_state: pybreaker.CircuitBreakerState,
+    ) -> None:
+        match new_state.name:
+            case pybreaker.STATE_OPEN:
+                cb.reset_timeout = self.seconds = self._next
+                self._next = min(2 * self._next, self._longest)
+            case pybreaker.STATE_CLOSED:
+                self._next = self._longest / _FIRST_REST
+            case _:
+                pass
+
+    def end_now(self, cb: pybreaker.CircuitBreaker) -> None:
+        """Let the next call be a probe, as if this one had not been made."""
+        cb.reset_timeout = 0
+        self._next = self.seconds
+
+
 def _is_of_the_healthy(error: BaseException) -> bool:
-    # A refusal is a healthy answer, and so is "too many requests": who counts our calls is up.
-    return isinstance(error, RateLimited) or not isinstance(error, ProviderUnavailable | OutcomeUncertain)
+    # A refusal is a healthy answer, and so are "too many requests" and "I am still at it": who counts our calls is up.
+    return isinstance(error, RateLimited | KeyInUse) or not isinstance(error, ProviderUnavailable | OutcomeUncertain)
 
 
 class _CircuitBreaker:
-    def __init__(self, name: str, *, cool_down: timedelta, on_change: Callable[[str], None]) -> None:
+    def __init__(self, name: str, *, longest_rest: timedelta, on_change: Callable[[str], None]) -> None:
         self._name = name
-        self._cool_down = cool_down
+        self._rest = _Rest(longest_rest)
         self._probing = threading.Lock()
         self._breaker = pybreaker.CircuitBreaker(
             fail_max=_FAILURES,
-            reset_timeout=cool_down.total_seconds(),
+            reset_timeout=self._rest.seconds,
             exclude=[_is_of_the_healthy],
-            listeners=[_Listener(on_change)],
+            listeners=[self._rest, _Listener(on_change)],
             throw_new_error_on_trip=False,
             name=name,
         )
@@ -106,7 +140,7 @@ class _CircuitBreaker:
     @contextmanager
     def guard(self, *, patient: bool) -> Iterator[None]:
         late: CallTimedOut | None = None
-        with self._one_probe():
+        with self._one_probe() as is_probe:
             try:
                 # `call` would hold the library's lock for as long as the gateway takes; `calling` does not.
                 with self._breaker.calling():
@@ -118,20 +152,26 @@ class _CircuitBreaker:
                         late = error
             except pybreaker.CircuitBreakerError:
                 raise self._cooling_down() from None
+            except RepeatedOutcome:
+                # To whoever asks how the gateway is, it says nothing. It may be the first of hundreds that were begun
+                # in the outage: each would prolong the rest of a gateway that is well.
+                if is_probe:
+                    self._rest.end_now(self._breaker)
+                raise
         if late is not None:
             raise late
 
     @contextmanager
-    def _one_probe(self) -> Iterator[None]:
+    def _one_probe(self) -> Iterator[bool]:
         # The library lets everybody through as soon as it is half open: forty threads would meet a gateway that has
         # just come back.
         if self._breaker.current_state == pybreaker.STATE_CLOSED:
-            yield
+            yield False
             return
         if not self._probing.acquire(blocking=False):
             raise self._cooling_down()
         try:
-            yield
+            yield True
         finally:
             self._probing.release()
 
@@ -139,5 +179,5 @@ class _CircuitBreaker:
         return ProviderUnavailable(
             f"{self._name} has failed {_FAILURES} times in a row and is left alone",
             code="circuit_open",
-            retry_after=self._cool_down,
+            retry_after=timedelta(seconds=self._rest.seconds),
         )

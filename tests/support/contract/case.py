@@ -112,7 +112,7 @@ class Case(ABC):
         return self.made(self.config(base_url, patience=patience, notify_url=notify_url))
 
     def breakers(self) -> CircuitBreakers:
-        return CircuitBreakers(self.method, cool_down=timedelta(seconds=1))
+        return CircuitBreakers(self.method, longest_rest=timedelta(seconds=4))
 
     def http(self) -> Http:
         return Http(connect_timeout=timedelta(seconds=1), breakers=self.breakers())

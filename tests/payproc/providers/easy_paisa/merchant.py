@@ -62,7 +62,7 @@ def config(dialect: Dialect = Dialect.REST_V4, **changes: Any) -> EasyPaisaConfi
 
 
 def provider(settings: EasyPaisaConfig) -> EasyPaisaProvider:
-    breakers = CircuitBreakers(EASY_PAISA, cool_down=timedelta(seconds=30))
+    breakers = CircuitBreakers(EASY_PAISA, longest_rest=timedelta(seconds=30))
     return EasyPaisaProvider(settings, Http(connect_timeout=timedelta(seconds=1), breakers=breakers))
 
 

@@ -59,7 +59,7 @@ def make_provider(config: JazzCashConfig) -> Callable[..., JazzCashProvider]:
     def make(*, at: Gateway | None = None, **changes: Any) -> JazzCashProvider:
         if at is not None:
             changes["endpoints"] = endpoints_of(Preset.CLASSIC, live=False, base_url=at.url)
-        breakers = CircuitBreakers(JAZZ_CASH, cool_down=timedelta(seconds=1))
+        breakers = CircuitBreakers(JAZZ_CASH, longest_rest=timedelta(seconds=1))
         return JazzCashProvider(
             replace(config, **changes), Http(connect_timeout=timedelta(seconds=1), breakers=breakers)
         )

@@ -62,7 +62,7 @@ def provider_at(api_base: str, *, patience: timedelta = timedelta(seconds=10)) -
         read_timeout=patience,
         poll_schedule=(timedelta(minutes=10),),
     )
-    return StripeProvider(config, CircuitBreakers(STRIPE, cool_down=timedelta(seconds=1)))
+    return StripeProvider(config, CircuitBreakers(STRIPE, longest_rest=timedelta(seconds=1)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ PROVIDER = StripeProvider(
         read_timeout=timedelta(seconds=1),
         poll_schedule=(timedelta(minutes=1),),
     ),
-    CircuitBreakers(STRIPE, cool_down=timedelta(seconds=30)),
+    CircuitBreakers(STRIPE, longest_rest=timedelta(seconds=30)),
 )
 SESSION: dict[str, Any] = {
     "id": "cs_1",

@@ -47,7 +47,7 @@ def made(gateway: ScriptedGateway, *, key: str = "sk_test_refusals0123456789") -
         read_timeout=timedelta(seconds=5),
         poll_schedule=(timedelta(minutes=1),),
     )
-    return StripeProvider(config, CircuitBreakers(STRIPE, cool_down=timedelta(seconds=30)))
+    return StripeProvider(config, CircuitBreakers(STRIPE, longest_rest=timedelta(seconds=30)))
 
 
 def refuse(gateway: ScriptedGateway, *, status: int = 400, **error: Any) -> None:

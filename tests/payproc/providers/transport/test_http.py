@@ -102,10 +102,10 @@ def gateway() -> Iterator[Gateway]:
     running.stop()
 
 
-def http(cool_down: timedelta = timedelta(minutes=1), told: list[str] | None = None) -> Http:
+def http(longest_rest: timedelta = timedelta(minutes=1), told: list[str] | None = None) -> Http:
     heard = told if told is not None else []
     breakers = CircuitBreakers(
-        METHOD, cool_down=cool_down, on_change=lambda _, operation, state: heard.append(f"{operation} {state}")
+        METHOD, longest_rest=longest_rest, on_change=lambda _, operation, state: heard.append(f"{operation} {state}")
     )
     return Http(connect_timeout=timedelta(seconds=1), breakers=breakers)
 
@@ -221,7 +221,7 @@ def test_five_failures_in_a_row_and_the_gateway_is_left_alone(gateway: Gateway) 
             tried.ask(call(gateway))
     with pytest.raises(ProviderUnavailable) as resting:
         tried.ask(call(gateway))
-    assert (resting.value.code, resting.value.retry_after) == ("circuit_open", timedelta(minutes=1))
+    assert (resting.value.code, resting.value.retry_after) == ("circuit_open", timedelta(seconds=15))
     assert (gateway.calls, told) == (5, ["ask open"])
 
 
@@ -248,7 +248,7 @@ def test_calls_wait_side_by_side_and_not_in_a_row(gateway: Gateway) -> None:
 
 def test_after_its_rest_one_call_finds_out_and_the_others_are_kept_back(gateway: Gateway) -> None:
     gateway.answer = hangs_up
-    tried = http(cool_down=timedelta(milliseconds=100))
+    tried = http(longest_rest=timedelta(milliseconds=100))
     for _ in range(5):
         with pytest.raises(OutcomeUncertain):
             tried.ask(call(gateway))
