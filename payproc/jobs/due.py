@@ -26,7 +26,7 @@ _ENOUGH = {Turn.FIRST: 1000, Turn.LATER: _A_MESSAGE}
 _MOST_LATER_AT_ONCE = 2 * _A_MESSAGE
 # Whose jobs share what a message costs. While a message of theirs that was sent just now is not begun its worker is
 # busy: another would not be begun sooner, and would hold few. One that was lost keeps nobody waiting for long.
-_SHARING = [kind for kind in Kind if kind.policy.turn is Turn.FIRST and kind.policy.batch > 1]
+_SHARING = [kind for kind in Kind if kind.policy.turn is Turn.FIRST and kind.policy.batch_handler]
 _SHARES = ", ".join(f"('{kind.policy.queue}', '{kind}', {kind.policy.batch})" for kind in _SHARING)
 _SHARED_QUEUES = ", ".join(f"'{kind.policy.queue}'" for kind in _SHARING)
 # Where each job is a message, more than its workers begin within a dispatch's lease would come back as stale messages,

@@ -99,6 +99,9 @@ class Kind(StrEnum):
         "Carry a new payment to its provider",
         handler="payproc.flows.start:start_payment",
         patience=timedelta(hours=24),  # by then the customer is gone
+        # As with inquiries. Not as many: each keeps a thread busy for a few transactions, and a customer waits for it.
+        batch=8,
+        side_by_side=8,
     )
     PUSH_PAYMENT = Policy(
         "payment.push",

@@ -16,6 +16,7 @@ from payproc.database.engine import Database, Parameters
 from payproc.database.models import Job, JobState
 from payproc.domain.states import PaymentStatus
 from tasks import holding, runner
+from tasks.crew import Crew
 from tests.support.waiting import wait_until
 from tests.support.world import World
 
@@ -90,7 +91,8 @@ def run_over(world: World, database: Database) -> int:
     """Do what is due once, over another database; only the worker's own transactions are counted."""
     messages = [(job.job_id, job.token) for job in jobs.dispatch(world.app.database, limit=10, lease=MINUTE)]
     try:
-        return runner.run(replace(world.app, database=database), messages)
+        # One after the other, so that its transactions can be counted.
+        return runner.run(replace(world.app, database=database), messages, crew=Crew(threads=1))
     finally:
         database.dispose()
 
