@@ -41,7 +41,7 @@ def application_from(settings: Settings, *, pools: Pools) -> Application:
     return Application(
         settings=settings,
         database=database,
-        providers=registry.build(settings, on_change=circuit_status.CircuitStatusStore(database).record),
+        providers=registry.build(settings, status=circuit_status.CircuitStatusStore(database)),
         mailer=Mailer(settings.smtp_url),
     )
 

@@ -46,6 +46,15 @@ class CircuitStatusStore:
         except SQLAlchemyError as trouble:
             log.warning("circuit not noted", error=type(trouble).__name__)
 
+    def is_closed(self, method: PaymentMethod, operation: str) -> bool:
+        """Whether the last word of any worker is that this gateway answers; a database in trouble knows of none."""
+        found = select(Circuit.state).where(Circuit.provider == method, Circuit.operation == operation)
+        try:
+            with self._database.transaction() as session:
+                return session.scalar(found) == "closed"
+        except SQLAlchemyError:
+            return False
+
 
 def states(session: Session) -> dict[str, str]:
     """Return the state of each breaker by "provider operation"; one that nobody has spoken of lately is closed."""

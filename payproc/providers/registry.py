@@ -9,7 +9,7 @@ from payproc.providers.easy_paisa import registration as easy_paisa
 from payproc.providers.jazz_cash import registration as jazz_cash
 from payproc.providers.registration import Registration
 from payproc.providers.stripe import registration as stripe
-from payproc.providers.transport.circuit_breakers import CircuitBreakers, OnChange, ignore_change
+from payproc.providers.transport.circuit_breakers import CircuitBreakers, CircuitStatus
 from payproc.settings import Settings
 
 PROVIDERS: dict[PaymentMethod, Registration[Any]] = {
@@ -22,15 +22,13 @@ PROVIDERS: dict[PaymentMethod, Registration[Any]] = {
 }
 
 
-def build(settings: Settings, *, on_change: OnChange = ignore_change) -> Mapping[PaymentMethod, Provider]:
+def build(settings: Settings, *, status: CircuitStatus | None = None) -> Mapping[PaymentMethod, Provider]:
     """Make every provider that is set up. Call none before a fork: their HTTP sessions hold sockets from then on.
 
-    `on_change` hears when a provider's circuit breaker opens or closes.
+    By `status` the circuit breakers of all processes know of each other.
     """
     made = {
-        method: each.construct(
-            settings, CircuitBreakers(method, longest_rest=settings.circuit_rest, on_change=on_change)
-        )
+        method: each.construct(settings, CircuitBreakers(method, longest_rest=settings.circuit_rest, status=status))
         for method, each in PROVIDERS.items()
     }
     return {method: provider for method, provider in made.items() if provider is not None}

@@ -104,7 +104,7 @@ class Settings(Servers):
     pushes_per_user: Annotated[int, Field(ge=1)] = 20
     pushes_per_address: Annotated[int, Field(ge=1)] = 40
     # How long at most a gateway that failed five times in a row is left alone: a quarter of it at first, doubling.
-    circuit_rest: Duration = timedelta(seconds=10)
+    circuit_rest: Duration = timedelta(seconds=5)
     # Unsigned notices taken from one address by each web process.
     hints_per_minute: Annotated[int, Field(ge=1)] = 120
     # Connections that one address may hold open to each web process, where no proxy stands before it.

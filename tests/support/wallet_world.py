@@ -137,7 +137,7 @@ class WalletWorld(World):
         changed = replace(
             self.app,
             settings=settings,
-            providers=registry.build(settings, on_change=CircuitStatusStore(self.app.database).record),
+            providers=registry.build(settings, status=CircuitStatusStore(self.app.database)),
         )
         self.front.app = create_app(changed)
         return replace(self, app=changed)
@@ -201,7 +201,7 @@ def wallet_world(app: Application, wallets: RunningGateway, front: Front, custom
     requests.post(f"{wallets.base_url}/_sandbox/reset", timeout=5)
     settings = settings_type()(**wallet_settings(app.settings, wallets.base_url, front.url))
     connected = replace(
-        app, settings=settings, providers=registry.build(settings, on_change=CircuitStatusStore(app.database).record)
+        app, settings=settings, providers=registry.build(settings, status=CircuitStatusStore(app.database))
     )
     front.app = create_app(connected)
     yield WalletWorld(app=connected, gateway=wallets, customer=customer, front=front)

@@ -2,9 +2,11 @@
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Protocol
 
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.errors import KeyInUse, OutcomeUncertain, ProviderUnavailable, RateLimited, RepeatedOutcome
@@ -26,16 +28,33 @@ _FAILURES = 5
 # first rest is this part of the longest, and each failed probe doubles it.
 _FIRST_REST = 4
 
-# Hears of a changed state: provider, operation, and "open", "half-open" or "closed".
-OnChange = Callable[[PaymentMethod, str, str], None]
+# A process asks the others so often, at most, whether a gateway is back that it leaves alone.
+_ASK_OTHERS_EVERY_SECONDS = 1.0
+
+
+class CircuitStatus(Protocol):
+    """What the processes that call a provider know of its circuit breakers from each other."""
+
+    def record(self, method: PaymentMethod, operation: str, state: str) -> None:
+        """Note that a breaker of this process is now "open", "half-open" or "closed"."""
+
+    def is_closed(self, method: PaymentMethod, operation: str) -> bool:
+        """Whether the last word of any process is that the gateway answers."""
+
+
+class Unshared:
+    """Serves where one process calls, and nobody looks at its breakers."""
+
+    def record(self, method: PaymentMethod, operation: str, state: str) -> None:
+        """Tell nobody."""
+
+    def is_closed(self, method: PaymentMethod, operation: str) -> bool:  # noqa: ARG002 (the protocol's shape)
+        """Know of nobody else."""
+        return False
 
 
 class CallTimedOut(OutcomeUncertain):
     """Sent, and nobody answered in time. On a call that waits for the customer that is no sign of an outage."""
-
-
-def ignore_change(_method: PaymentMethod, _operation: str, _state: str) -> None:
-    """Serve where nobody looks at the breakers."""
 
 
 class CircuitBreakers:
@@ -44,10 +63,10 @@ class CircuitBreakers:
     `longest_rest` is how long a gateway that stays away is left alone between two probes.
     """
 
-    def __init__(self, method: PaymentMethod, *, longest_rest: timedelta, on_change: OnChange = ignore_change) -> None:
+    def __init__(self, method: PaymentMethod, *, longest_rest: timedelta, status: CircuitStatus | None = None) -> None:
         self._method = method
         self._longest_rest = longest_rest
-        self._on_change = on_change
+        self._status = status or Unshared()
         self._pace = Pace(method)
         self._lock = threading.Lock()
         self._breakers: dict[str, _CircuitBreaker] = {}
@@ -72,7 +91,8 @@ class CircuitBreakers:
                 self._breakers[operation] = _CircuitBreaker(
                     f"{self._method} {operation}",
                     longest_rest=self._longest_rest,
-                    on_change=lambda state: self._on_change(self._method, operation, state),
+                    on_change=lambda state: self._status.record(self._method, operation, state),
+                    is_back=lambda: self._status.is_closed(self._method, operation),
                 )
             return self._breakers[operation]
 
@@ -124,9 +144,13 @@ def _is_of_the_healthy(error: BaseException) -> bool:
 
 
 class _CircuitBreaker:
-    def __init__(self, name: str, *, longest_rest: timedelta, on_change: Callable[[str], None]) -> None:
+    def __init__(
+        self, name: str, *, longest_rest: timedelta, on_change: Callable[[str], None], is_back: Callable[[], bool]
+    ) -> None:
         self._name = name
         self._rest = _Rest(longest_rest)
+        self._is_back = is_back
+        self._asked_at = 0.0
         self._probing = threading.Lock()
         self._breaker = pybreaker.CircuitBreaker(
             fail_max=_FAILURES,
@@ -171,9 +195,21 @@ class _CircuitBreaker:
         if not self._probing.acquire(blocking=False):
             raise self._cooling_down()
         try:
+            self._ask_others()
             yield True
         finally:
             self._probing.release()
+
+    def _ask_others(self) -> None:
+        # Or each process would find out by itself, after a rest of its own, while it sends all away that it is given.
+        if (
+            self._breaker.current_state != pybreaker.STATE_OPEN
+            or time.monotonic() < self._asked_at + _ASK_OTHERS_EVERY_SECONDS
+        ):
+            return
+        self._asked_at = time.monotonic()
+        if self._is_back():
+            self._rest.end_now(self._breaker)
 
     def _cooling_down(self) -> ProviderUnavailable:
         return ProviderUnavailable(

@@ -54,7 +54,7 @@ def housed(database_url: str, wallets: RunningGateway, front: Front) -> Iterator
     app = Application(
         settings=settings,
         database=database,
-        providers=registry.build(settings, on_change=CircuitStatusStore(database).record),
+        providers=registry.build(settings, status=CircuitStatusStore(database)),
         mailer=Outgoing(lambda _: None),
     )
     with database.transaction() as session:

@@ -14,23 +14,21 @@ from payproc.errors import (
     RequestRefused,
 )
 from payproc.providers.transport.circuit_breakers import CircuitBreakers
+from tests.support.fakes.circuit_status import FakeCircuitStatus
 from tests.support.waiting import wait_until
 
 LONGEST = timedelta(milliseconds=400)
+STATES = ("open", "half-open", "open", "half-open", "closed", "open")
 AWAY, AGAIN = OutcomeUncertain("nobody answers"), RepeatedOutcome("500, as it was said before")
 
 
 class Gateway:
-    """What calls meet, and how a breaker of it changed."""
+    """What the calls of one process meet, and how its breaker changed."""
 
-    def __init__(self, longest_rest: timedelta = LONGEST) -> None:
-        self.told: list[str] = []
+    def __init__(self, longest_rest: timedelta = LONGEST, status: FakeCircuitStatus | None = None) -> None:
+        self.status = status or FakeCircuitStatus()
         self.calls = 0
-        self._breakers = CircuitBreakers(
-            PaymentMethod("wire"),
-            longest_rest=longest_rest,
-            on_change=lambda _method, _call, state: self.told.append(state),
-        )
+        self._breakers = CircuitBreakers(PaymentMethod("wire"), longest_rest=longest_rest, status=self.status)
 
     def meets(self, failure: ProviderError | None) -> ProviderError | None:
         """Call once; return what the caller hears."""
@@ -85,7 +83,7 @@ def test_a_good_call_makes_the_next_rest_short_again() -> None:
     gateway.probe(None)
     gateway.is_away()
     assert gateway.rest == LONGEST / 4
-    assert gateway.told == ["open", "half-open", "open", "half-open", "closed", "open"]
+    assert gateway.status.told == [f"ask {state}" for state in STATES]
 
 
 @pytest.mark.parametrize("said", [None, RequestRefused("no", refusal=Refusal.INPUT)], ids=["yes", "no"])
@@ -93,7 +91,7 @@ def test_whoever_answers_is_back(said: ProviderError | None) -> None:
     gateway = Gateway()
     gateway.is_away()
     gateway.probe(said)
-    assert gateway.told[-1] == "closed"
+    assert gateway.status.told[-1] == "ask closed"
 
 
 def test_an_answer_that_is_said_again_tells_a_probe_nothing() -> None:
@@ -103,7 +101,7 @@ def test_an_answer_that_is_said_again_tells_a_probe_nothing() -> None:
     before = gateway.calls
     assert gateway.meets(AGAIN) is AGAIN
     assert gateway.meets(None) is None
-    assert (gateway.calls - before, gateway.told[-1]) == (2, "closed")
+    assert (gateway.calls - before, gateway.status.told[-1]) == (2, "ask closed")
 
 
 def test_answers_that_are_said_again_prolong_no_rest() -> None:
@@ -113,3 +111,23 @@ def test_answers_that_are_said_again_prolong_no_rest() -> None:
         gateway.probe(AGAIN)
     gateway.probe(AWAY)
     assert gateway.rest == LONGEST / 2
+
+
+def test_what_one_process_finds_out_the_others_try_at_once() -> None:
+    status = FakeCircuitStatus()
+    finds_out, rests = Gateway(status=status), Gateway(timedelta(hours=1), status)
+    rests.is_away()
+    finds_out.is_away()
+    finds_out.probe(None)
+    rests.probe(None)
+    assert rests.meets(None) is None
+    assert status.told[-2:] == ["ask half-open", "ask closed"]
+
+
+def test_while_no_process_has_an_answer_none_is_asked_sooner() -> None:
+    status = FakeCircuitStatus()
+    one, another = Gateway(timedelta(hours=1), status), Gateway(timedelta(hours=1), status)
+    one.is_away()
+    another.is_away()
+    assert (one.rest, another.rest) == (timedelta(minutes=15), timedelta(minutes=15))
+    assert (one.calls, another.calls) == (5, 5)

@@ -16,8 +16,9 @@ import requests
 
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RequestRefused
-from payproc.providers.transport.circuit_breakers import CallTimedOut, CircuitBreakers
+from payproc.providers.transport.circuit_breakers import CallTimedOut, CircuitBreakers, CircuitStatus
 from payproc.providers.transport.http import Call, Http, never_connected
+from tests.support.fakes.circuit_status import FakeCircuitStatus
 
 Answer = Callable[[socket.socket], None]
 METHOD = PaymentMethod("wire")
@@ -102,11 +103,8 @@ def gateway() -> Iterator[Gateway]:
     running.stop()
 
 
-def http(longest_rest: timedelta = timedelta(minutes=1), told: list[str] | None = None) -> Http:
-    heard = told if told is not None else []
-    breakers = CircuitBreakers(
-        METHOD, longest_rest=longest_rest, on_change=lambda _, operation, state: heard.append(f"{operation} {state}")
-    )
+def http(longest_rest: timedelta = timedelta(minutes=1), status: CircuitStatus | None = None) -> Http:
+    breakers = CircuitBreakers(METHOD, longest_rest=longest_rest, status=status)
     return Http(connect_timeout=timedelta(seconds=1), breakers=breakers)
 
 
@@ -179,13 +177,13 @@ def test_what_is_no_answer_leaves_a_charge_uncertain_and_an_inquiry_asked_twice(
 def test_what_cannot_be_written_is_neither_an_outage_nor_perhaps_executed(
     gateway: Gateway, unfit: dict[str, Any], *, reading: bool
 ) -> None:
-    told: list[str] = []
-    tried = http(told=told)
+    status = FakeCircuitStatus()
+    tried = http(status=status)
     for _ in range(6):
         with pytest.raises(RequestRefused) as refused:
             tried.ask(replace(call(gateway, reading=reading), **unfit))
         assert (refused.value.code, refused.value.refusal) == ("request_unwritable", Refusal.BUG)
-    assert (gateway.calls, told) == (0, [])
+    assert (gateway.calls, status.told) == (0, [])
 
 
 def test_an_answer_that_drips_ends_with_our_patience(gateway: Gateway) -> None:
@@ -214,15 +212,15 @@ def test_a_no_in_words_is_an_answer(gateway: Gateway) -> None:
 
 def test_five_failures_in_a_row_and_the_gateway_is_left_alone(gateway: Gateway) -> None:
     gateway.answer = hangs_up
-    told: list[str] = []
-    tried = http(told=told)
+    status = FakeCircuitStatus()
+    tried = http(status=status)
     for _ in range(5):
         with pytest.raises(OutcomeUncertain):
             tried.ask(call(gateway))
     with pytest.raises(ProviderUnavailable) as resting:
         tried.ask(call(gateway))
     assert (resting.value.code, resting.value.retry_after) == ("circuit_open", timedelta(seconds=15))
-    assert (gateway.calls, told) == (5, ["ask open"])
+    assert (gateway.calls, status.told) == (5, ["ask open"])
 
 
 def test_a_customer_who_does_not_answer_is_no_sick_gateway(gateway: Gateway) -> None:
