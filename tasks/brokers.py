@@ -19,6 +19,7 @@ from payproc.settings import Broker
 # milliseconds.
 CONNECT_SECONDS: Final = 4
 SILENCE_SECONDS: Final = 4
+GOODBYE_SECONDS: Final = 0.25
 # Shorter than five seconds RabbitMQ's own guide takes for dead what is only busy.
 HEARTBEAT_SECONDS: Final = 5
 

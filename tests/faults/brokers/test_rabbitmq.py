@@ -1,6 +1,7 @@
 """The same stack on RabbitMQ: what is paid is paid, whatever becomes of the broker meanwhile."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from payproc.settings import Broker
 from sandbox.stack.running import Stack, running_stack
 from sandbox.stack.servers.rabbitmq import Node, running_node
 from tasks import brokers
+from tasks.app import app
 from tests.faults.shop import PREFIX, Shop
 from tests.support.waiting import wait_until
 
@@ -113,6 +115,19 @@ def test_with_rabbitmq_away_payments_and_webhooks_are_accepted_and_done_later(
     come_back(broker)
     shop.becomes(paid["payment_id"], "completed", seconds=90)
     assert each_has_one_session(shop, [waiting])
+
+
+def test_a_rabbitmq_that_answers_nobody_is_let_go_of_at_once(broker: Node) -> None:
+    told = brokers.transport_options(Broker(broker_url=broker.url))
+    connection = app.amqp.Connection(broker.url, transport_options=told)
+    assert connection.default_channel.is_open
+    broker.freeze()
+    try:
+        began = time.monotonic()
+        connection.close()
+        assert time.monotonic() - began < brokers.SILENCE_SECONDS
+    finally:
+        broker.thaw()
 
 
 def test_a_message_that_is_always_given_back_ends_among_the_dead_letters(broker: Node) -> None:
