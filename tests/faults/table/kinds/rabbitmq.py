@@ -50,9 +50,11 @@ def _there(fault: Fault, title: str) -> Fault:
 
 FAULTS = (
     Fault(title="RabbitMQ: all queues purged, three times", happen=_three_times(_purge), place=Place.RABBITMQ),
-    Fault(title="RabbitMQ: all queues deleted, three times", happen=_three_times(_delete), place=Place.RABBITMQ),
     Fault(title="RabbitMQ: killed, back after 20 s", happen=_stops, place=Place.RABBITMQ),
     _there(broker.SILENT, "black-holed both ways for 20 s, then healed"),
     _there(broker.HALF_OPEN, "black-holed, then connections left half open"),
     _there(doubles.TWO_RELAYS, "two of relay, one of which dies"),
+    # The last: a node of RabbitMQ 3.10 that is killed within three seconds of a queue's making has not written down all
+    # of it, and that queue stays "down" until somebody deletes it. That is another fault than a killed broker.
+    Fault(title="RabbitMQ: all queues deleted, three times", happen=_three_times(_delete), place=Place.RABBITMQ),
 )
