@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from celery import Celery
@@ -11,6 +12,7 @@ from kombu.transport.redis import Channel as RedisChannel
 
 from payproc import settings
 from payproc.errors import SettingsInvalid
+from tasks import brokers
 
 Found = TypeVar("Found")
 
@@ -24,7 +26,11 @@ def or_exit(read: Callable[[], Found]) -> Found:
 
 
 class _Connection(Connection):
-    """Tries again every second: a worker would wait two seconds longer each time, up to half a minute."""
+    """Tries again every second: a worker would wait two seconds longer each time, up to half a minute.
+
+    And it waits for nobody's good-bye: RabbitMQ is told of a channel's end and of the connection's, and one that had
+    fallen silent held up who wanted a new connection by a read time-out for each, 8 s.
+    """
 
     def ensure_connection(
         self,
@@ -37,6 +43,13 @@ class _Connection(Connection):
         """Return this connection, once it is one."""
         super().ensure_connection(errback, max_retries, interval_start, interval_step, **named)
         return self
+
+    def _close(self) -> None:
+        if self._connection is not None and self.transport.driver_type == "amqp":
+            # It may have lost its socket.
+            with suppress(*self.connection_errors, AttributeError):
+                self._connection.sock.settimeout(brokers.GOODBYE_SECONDS)
+        super()._close()
 
 
 class _Amqp(AMQP):  # type: ignore[misc]  # Celery ships no types

@@ -5,7 +5,7 @@ import os
 import threading
 from typing import Any
 
-from celery.signals import task_prerun, worker_init, worker_process_init
+from celery.signals import celeryd_init, task_prerun, worker_init, worker_process_init
 from celery.worker.consumer.delayed_delivery import DelayedDelivery
 
 from payproc.application import Application
@@ -13,6 +13,7 @@ from payproc.bootstrap import application_from, load_settings
 from payproc.database.room import check_room
 from payproc.operations import logs
 from payproc.settings.connections import worker_pools
+from tasks import brokers
 from tasks.app import or_exit
 from tasks.time_limit import raise_as_ours
 
@@ -43,6 +44,12 @@ def application() -> Application:
 def bequeath(made: Application) -> None:
     """Have each process that is forked from this one use what is put together here, and connected to nothing yet."""
     _inherited[:] = [made]
+
+
+@celeryd_init.connect
+def send_unconfirmed(conf: Any, **_: Any) -> None:  # noqa: ANN401 (Celery's signal arguments)
+    """Have a worker, which sends nothing but events, wait for nobody to confirm them."""
+    conf.broker_transport_options = brokers.unconfirmed(conf.broker_transport_options)
 
 
 @worker_init.connect

@@ -53,6 +53,24 @@ def test_nobody_waits_for_ever_for_a_rabbitmq_that_is_silent() -> None:
     assert (heartbeat, connect) == (5, 4)
 
 
+WORKER = """
+import json
+from celery.signals import celeryd_init
+from tasks.tasks import app
+before = dict(app.conf.broker_transport_options)
+celeryd_init.send(sender="notices@here", instance=None, conf=app.conf, options={})
+print(json.dumps([before, app.conf.broker_transport_options]))
+"""
+
+
+def test_a_worker_waits_for_nobody_to_confirm_its_events() -> None:
+    environment = {"BROKER_URL": AMQP[0]}
+    done = subprocess.run([sys.executable, "-c", WORKER], cwd=ROOT, env=environment, capture_output=True, check=True)
+    before, told = json.loads(done.stdout)
+    assert before.pop("confirm_publish") is True
+    assert told == before
+
+
 @pytest.mark.parametrize("url", REDIS)
 def test_nobody_waits_for_ever_for_a_redis_that_is_silent(url: str) -> None:
     options = brokers.transport_options(told(url))

@@ -46,7 +46,11 @@ class Node:
     @property
     def url(self) -> str:
         """Its address, as BROKER_URL has it."""
-        return f"amqp://guest:guest@127.0.0.1:{self._port}//"
+        return self.url_at(self._port)
+
+    def url_at(self, port: int) -> str:
+        """Return the same by way of another port, which leads to it."""
+        return f"amqp://guest:guest@127.0.0.1:{port}//"
 
     @property
     def log(self) -> Path:

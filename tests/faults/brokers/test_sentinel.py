@@ -1,13 +1,10 @@
 """Redis behind a Sentinel: the server that takes writes dies, and the one that followed it takes its place."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from payproc.database.engine import Database
-from payproc.operations.doctor import broken_invariants
 from sandbox.stack.running import Stack, running_stack
 from sandbox.stack.servers.sentinels import MASTER_NAME, Sentinel, running_sentinel
 from tests.faults.shop import Shop
@@ -34,16 +31,6 @@ def stack(place: Path, sentinel: Sentinel) -> Iterator[Stack]:
     idle = {"worker-easy-paisa", "worker-jazz-cash", "worker-pushes", "worker-reconcile", "flower", "beat"}
     with running_stack(place / "behind-a-sentinel", overrides=told, without=idle) as running:
         yield running
-
-
-@pytest.fixture
-def shop(stack: Stack) -> Iterator[Shop]:
-    database = Database(stack.database_url, pool_size=1)
-    with ExitStack() as after:
-        after.callback(database.dispose)
-        yield Shop(stack=stack, database=database)
-        with database.transaction() as session:
-            assert broken_invariants(session) == []
 
 
 def test_a_payment_goes_on_when_the_sentinel_promotes_another_redis(shop: Shop, sentinel: Sentinel) -> None:

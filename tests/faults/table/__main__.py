@@ -6,27 +6,20 @@
 import argparse
 import os
 import signal
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console
 
 from sandbox.stack.errors import StackFailed
 from sandbox.stack.running import interrupt
-from tests.faults.table.grounds import CannotBeHad, Grounds, grounds
-from tests.faults.table.kinds.database import DISK_FULL
+from tests.faults.table.grounds import CannotBeHad, Grounds
 from tests.faults.table.load import Rates
+from tests.faults.table.places import Place, opened
 from tests.faults.table.registry import FAULTS
 from tests.faults.table.results import HEADINGS, cells, circumstances, remarks, table, write_down
 from tests.faults.table.row import Fault, Row, row
-
-# Twice what a stack and a minute of its load need.
-_SMALL_DISK = "700m"
 
 
 def _arguments() -> argparse.Namespace:
@@ -42,41 +35,20 @@ def _chosen(words: str) -> list[Fault]:
     return [fault for fault in FAULTS if not wanted or any(word in fault.title for word in wanted)]
 
 
-@contextmanager
-def _small_disk() -> Iterator[Path]:
-    """Mount a small file system in memory. Raises CannotBeHad where that is not allowed."""
-    with tempfile.TemporaryDirectory() as place:
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={_SMALL_DISK}", "payproc-faults", place]
-        tried = subprocess.run(mount, capture_output=True, text=True, check=False)
-        if tried.returncode != 0:
-            raise CannotBeHad(f"a tmpfs cannot be mounted ({tried.stderr.strip()})")
-        try:
-            yield Path(place)
-        finally:
-            subprocess.run(["umount", "--lazy", place], check=False)  # noqa: S607 (where Debian put it)
-
-
-@contextmanager
-def _directory() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="payproc-faults-") as place:
-        yield Path(place)
-
-
-def _rows(faults: Iterable[Fault], rates: Rates, tell: Callable[[str], None]) -> Iterator[Row]:
-    left = [fault for fault in faults if fault is not DISK_FULL]
-    while left:
-        with _directory() as place, grounds(place) as found:
-            while left:
-                yield (had := _row(left.pop(0), found, rates, tell))
-                if had.failed:
-                    # Who knows what still runs there: the others have grounds of their own.
-                    break
-    if DISK_FULL in faults:
-        try:
-            with _small_disk() as place, grounds(place / "stack") as found:
-                yield _row(DISK_FULL, found, rates, tell)
-        except CannotBeHad as reason:
-            yield Row(title=DISK_FULL.title, not_had=str(reason))
+def _rows(faults: Sequence[Fault], rates: Rates, tell: Callable[[str], None]) -> Iterator[Row]:
+    for place in Place:
+        left = [fault for fault in faults if fault.place is place]
+        while left:
+            try:
+                with opened(place) as found:
+                    while left:
+                        yield (had := _row(left.pop(0), found, rates, tell))
+                        if had.failed:
+                            # Who knows what still runs there: the others have grounds of their own.
+                            break
+            except CannotBeHad as reason:
+                yield from (Row(title=fault.title, not_had=str(reason)) for fault in left)
+                break
 
 
 def _row(fault: Fault, found: Grounds, rates: Rates, tell: Callable[[str], None]) -> Row:
@@ -93,14 +65,16 @@ def main() -> int:
     signal.signal(signal.SIGTERM, interrupt)
     began, load_before = time.monotonic(), os.getloadavg()[0]
     rates = Rates(creates=arguments.creates, webhooks=arguments.webhooks)
-    rows: list[Row] = []
+    chosen, rows = _chosen(arguments.only), list[Row]()
     try:
-        for found in _rows(_chosen(arguments.only), rates, lambda what: console.print(what, markup=False)):
+        for found in _rows(chosen, rates, lambda what: console.print(what, markup=False)):
             rows.append(found)
             console.print(f"  {_said(found)}", markup=False)
     except (StackFailed, KeyboardInterrupt) as reason:
         console.print(f"faults cannot go on: {reason}", style="red", markup=False)
-    return _end(rows, console, said=circumstances(took_seconds=time.monotonic() - began, load_before=load_before))
+    kept = _end(rows, console, said=circumstances(took_seconds=time.monotonic() - began, load_before=load_before))
+    # One that was cut short has proved nothing of the rows that it did not come to.
+    return 0 if kept and len(rows) == len(chosen) else 1
 
 
 def _said(found: Row) -> str:
@@ -112,14 +86,17 @@ def _said(found: Row) -> str:
     )
 
 
-def _end(rows: Sequence[Row], console: Console, *, said: str) -> int:
-    if not rows:
-        return 1
-    text = "\n\n".join([said, table(rows), *remarks(rows)])
+def _end(rows: Sequence[Row], console: Console, *, said: str) -> bool:
+    """Print the table, in the order of the registry, and tell whether every promise was kept."""
+    titles = [fault.title for fault in FAULTS]
+    ordered = sorted(rows, key=lambda each: titles.index(each.title))
+    if not ordered:
+        return False
+    text = "\n\n".join([said, table(ordered), *remarks(ordered)])
     console.print(text, markup=False)
-    if len(rows) == len(FAULTS):
+    if len(ordered) == len(FAULTS):
         write_down(text)
-    return 0 if all(each.is_kept for each in rows) else 1
+    return all(each.is_kept for each in ordered)
 
 
 if __name__ == "__main__":

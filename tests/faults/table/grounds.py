@@ -14,6 +14,7 @@ from sqlalchemy import make_url
 from payproc.settings import Settings
 from sandbox.stack.ports import Ports
 from sandbox.stack.running import Stack, running_stack
+from sandbox.stack.servers.rabbitmq import Node
 from sandbox.stack.site import Site
 from tests.faults.table.wires import Wire, Wires, laid
 
@@ -34,6 +35,7 @@ class Grounds:
 
     stack: Stack
     wires: Wires | None = None
+    node: Node | None = None
     scale: float = 1.0
 
     def hold(self, seconds: float) -> None:
@@ -49,6 +51,12 @@ class Grounds:
         """The lines, where there are any."""
         assert self.wires is not None, "this fault needs lines"
         return self.wires
+
+    @property
+    def rabbitmq(self) -> Node:
+        """The broker, where it is RabbitMQ."""
+        assert self.node is not None, "this fault needs RabbitMQ"
+        return self.node
 
     @property
     def postgres(self) -> Path:
@@ -88,29 +96,29 @@ class Grounds:
 
 
 @contextmanager
-def grounds(directory: Path) -> Iterator[Grounds]:
-    """Run a stack with the leases of production, its servers behind lines."""
+def grounds(directory: Path, *, node: Node | None = None) -> Iterator[Grounds]:
+    """Run a stack with the leases of production, its servers behind lines; its broker is `node`, if there is one."""
     with ExitStack() as after:
         found: list[Wires] = []
 
         def lay(site: Site) -> Mapping[str, str]:
-            lines, told = _lines(site)
+            lines, told = _lines(site, node)
             found.append(after.enter_context(laid(lines)))
             return told
 
         with running_stack(directory, overrides=_patience(), without=_NOT_NEEDED, beside=lay) as stack:
-            yield Grounds(stack=stack, wires=found[0])
+            yield Grounds(stack=stack, wires=found[0], node=node)
 
 
-def _lines(site: Site) -> tuple[Mapping[str, Wire], Mapping[str, str]]:
+def _lines(site: Site, node: Node | None) -> tuple[Mapping[str, Wire], Mapping[str, str]]:
     spare, address = Ports.free(), make_url(site.database_url)
     lines = {
-        BROKER: Wire(spare.redis, site.ports.redis),
+        BROKER: Wire(spare.redis, node.port if node else site.ports.redis),
         DATABASE: Wire(spare.web, f"{address.query['host']}/.s.PGSQL.5432"),
         STRIPE: Wire(spare.gateway, site.ports.gateway),
     }
     return lines, {
-        "BROKER_URL": f"redis://127.0.0.1:{spare.redis}/0",
+        "BROKER_URL": node.url_at(spare.redis) if node else f"redis://127.0.0.1:{spare.redis}/0",
         "DATABASE_URL": f"postgresql://{address.username}@127.0.0.1:{spare.web}/{address.database}",
         "STRIPE_API_BASE": f"http://127.0.0.1:{spare.gateway}",
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tests.faults.table.grounds import CannotBeHad, Grounds
 from tests.faults.table.judge import Judge, Verdict
 from tests.faults.table.load import Accepted, Load, Rates
+from tests.faults.table.places import Place
 
 _LEAD_SECONDS = 1.0
 _LOOK_EVERY_SECONDS = 0.25
@@ -24,6 +25,7 @@ class Fault:
     happen: Callable[[Grounds], None]
     # Whatever it left is cleared away here, whether or not it came to its end.
     undo: Callable[[Grounds], None] = lambda _: None
+    place: Place = Place.REDIS
 
 
 @dataclass(frozen=True, kw_only=True)

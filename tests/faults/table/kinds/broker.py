@@ -37,9 +37,11 @@ def _is_open(grounds: Grounds) -> None:
     grounds.lines.set(BROKER, State.OPEN)
 
 
+SILENT = Fault(title="broker black-holed both ways for 20 s, then healed", happen=_falls_silent, undo=_is_open)
+HALF_OPEN = Fault(title="broker black-holed, then connections left half open", happen=_is_left_half_open, undo=_is_open)
 FAULTS = (
     Fault(title="FLUSHALL at the broker, three times", happen=_is_wiped),
     Fault(title="broker killed, back after 20 s", happen=_stops),
-    Fault(title="broker black-holed both ways for 20 s, then healed", happen=_falls_silent, undo=_is_open),
-    Fault(title="broker black-holed, then connections left half open", happen=_is_left_half_open, undo=_is_open),
+    SILENT,
+    HALF_OPEN,
 )

@@ -8,6 +8,7 @@ import psycopg
 
 from sandbox.stack.servers import start_postgres
 from tests.faults.table.grounds import DATABASE, Grounds
+from tests.faults.table.places import Place
 from tests.faults.table.row import Fault
 from tests.faults.table.wires import State
 from tests.support.waiting import wait_until
@@ -97,5 +98,6 @@ FAULTS = (
     Fault(title="PostgreSQL black-holed for 20 s", happen=_falls_silent, undo=_is_open),
     Fault(title="PostgreSQL read-only for 20 s, its sessions ended", happen=_reads_only, undo=_writes_again),
 )
-# On grounds of its own: a small file system in memory.
-DISK_FULL = Fault(title="PostgreSQL's disk full for 20 s (a tmpfs)", happen=_is_full, undo=_has_room)
+DISK_FULL = Fault(
+    title="PostgreSQL's disk full for 20 s (a tmpfs)", happen=_is_full, undo=_has_room, place=Place.SMALL_DISK
+)

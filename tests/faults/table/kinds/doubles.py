@@ -44,8 +44,9 @@ def _clocks(title: str, offset: str) -> Fault:
     return Fault(title=title, happen=happen, undo=right)
 
 
+TWO_RELAYS = _two_of("relay")
 FAULTS = (
-    _two_of("relay"),
+    TWO_RELAYS,
     _two_of("beat"),
     _clocks("all clocks but the database's 10 minutes fast", "+10m"),
     _clocks("all clocks but the database's 10 minutes slow", "-10m"),
