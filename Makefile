@@ -39,8 +39,9 @@ contracts: $(VENV)/.installed-dev ## who may import whom
 tests: $(VENV)/.installed-dev ## tests, with the real servers (TESTS="tests/web -k money" for some of them)
 	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && set -x && $(BIN)/pytest -n 2 --dist loadscope --basetemp="$$place/tests" $(TESTS)
 
-faults: $(VENV)/.installed-dev ## everything that may happen to real processes, then each under load, into docs/proof.md
-	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && set -x && $(BIN)/pytest -m "full or not full" --basetemp="$$place/tests" tests/faults $(TESTS)
+# `make test` runs the other tests of this folder.
+faults: $(VENV)/.installed-dev ## every fault of real processes under load, into docs/proof.md, and the crowds (ONLY=RabbitMQ)
+	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && set -x && $(BIN)/pytest -m full --basetemp="$$place/tests" tests/faults $(TESTS)
 	@exec $(BIN)/python -m tests.faults.table $(if $(ONLY),--only "$(ONLY)")
 
 # Each time other requests; a failure names the seed that draws the same ones again.
