@@ -2,7 +2,8 @@
 
 So many payments by card, or by `wallet` (Easypaisa), from request to receipt, by the real processes apart from each
 other. Seconds of the processor and not of the clock: what else runs on the machine makes them dearer, by what it pushes
-out of the caches, and not many times as long. What the processes take while nobody pays is measured first and taken off.
+out of the caches, and not many times as long. What the processes take while nobody pays is measured before and taken
+off.
 """
 
 import argparse
