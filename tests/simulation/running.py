@@ -13,11 +13,11 @@ from sqlalchemy import text
 
 from payproc.application import Application
 from sandbox.stack.servers import Postgres
-from tests.simulation.actions import BY_NAME, befall
-from tests.simulation.clock import give_a_clock
-from tests.simulation.ending import broken_promises, cheap_promises, come_to_rest
+from tests.simulation.actions.everything import BY_NAME, befall
+from tests.simulation.world.clock import give_a_clock
+from tests.simulation.judging.rest import broken_promises, cheap_promises, come_to_rest
 from tests.simulation.schedule import Step, drawn, shrunk
-from tests.simulation.shop import Shop, opened
+from tests.simulation.world.shop import Shop, opened
 from tests.support.databases import create_database, drop_database, migrate
 
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"

@@ -17,9 +17,9 @@ from sandbox.stripe.account.outcomes import Action
 from sandbox.stripe.account.refunds import Ending
 from sandbox.wallets.transactions import Gateway, State
 from tasks import relay
-from tests.simulation.fate import Death
-from tests.simulation.shop import Shop
-from tests.simulation.workers import work
+from tests.simulation.world.fate import Death
+from tests.simulation.world.shop import Shop
+from tests.simulation.world.workers import work
 
 # A session ends after a day; an open payment is asked about for ten days, and then a person is.
 _DAYS = (1, 1, 4, 7, 1, 1)

@@ -28,11 +28,11 @@ from sandbox.stripe.account import outcomes, refunds
 from sandbox.stripe.simulator import Simulator
 from sandbox.wallets.config import WalletTimes
 from sandbox.wallets.service import WalletService
-from tests.simulation.chance import chance_of
-from tests.simulation.clock import Clock, clock_of
-from tests.simulation.fate import Fate, Moment, MortalDatabase, between_statements
-from tests.simulation.wire import FRONT, GATEWAY, Front, Wire, wired
-from tests.simulation.workers import Broker, employed
+from tests.simulation.world.chance import chance_of
+from tests.simulation.world.clock import Clock, clock_of
+from tests.simulation.world.fate import Fate, Moment, MortalDatabase, between_statements
+from tests.simulation.world.wire import FRONT, GATEWAY, Front, Wire, wired
+from tests.simulation.world.workers import Broker, employed
 from tests.support.configuration import WEBHOOK_SECRET, settings_of_a_test
 from tests.support.mailbox import parsed
 from tests.support.wallet_world import gateway_config, wallet_settings

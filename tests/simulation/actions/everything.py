@@ -26,9 +26,9 @@ from sandbox.wallets.actions import possible_actions
 from sandbox.wallets.opening import CALLS as WALLETS_CALLS
 from sandbox.wallets.transactions import Gateway, State, Transaction
 from tasks import relay
-from tests.simulation.fate import Blow, Death
-from tests.simulation.shop import Shop
-from tests.simulation.workers import Message, work
+from tests.simulation.world.fate import Blow, Death
+from tests.simulation.world.shop import Shop
+from tests.simulation.world.workers import Message, work
 
 Action = Callable[[Shop, int, int], None]
 Found = TypeVar("Found")
