@@ -13,10 +13,11 @@ from sqlalchemy import text
 
 from payproc.application import Application
 from sandbox.stack.servers import Postgres
-from tests.simulation.actions.everything import BY_NAME, befall
-from tests.simulation.world.clock import give_a_clock
-from tests.simulation.judging.rest import broken_promises, cheap_promises, come_to_rest
+from tests.simulation.actions.weights import happen
+from tests.simulation.judging.promises import broken_promises, cheap_promises
+from tests.simulation.judging.rest import come_to_rest
 from tests.simulation.schedule import Step, drawn, shrunk
+from tests.simulation.world.clock import give_a_clock
 from tests.simulation.world.shop import Shop, opened
 from tests.support.databases import create_database, drop_database, migrate
 
@@ -99,7 +100,7 @@ def run(database: CleanDatabase, steps: Sequence[Step], *, seed: int) -> Outcome
 def _lived_through(shop: Shop, steps: Sequence[Step]) -> list[str]:
     try:
         for number, step in enumerate(steps, start=1):
-            befall(shop, BY_NAME[step.action], step.who, step.how)
+            happen(shop, step.action, step.who, step.how)
             if number % _ASKED_EVERY == 0 and (broken := cheap_promises(shop)):
                 return [f"after step {number}, {step}: {sentence}" for sentence in broken]
         come_to_rest(shop)
