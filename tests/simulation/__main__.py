@@ -16,10 +16,10 @@ import psycopg
 from rich.console import Console
 
 from sandbox.stack.servers import start_postgres, stop_postgres
+from tests.simulation.actions.schedule import read
 from tests.simulation.mutants import MUTANTS, Mutant
-from tests.simulation.report import Report, write_between
+from tests.simulation.reports.report import Report, write_between
 from tests.simulation.running import CleanDatabase, Outcome, in_silence, run, shortest, simulate
-from tests.simulation.schedule import read
 
 _LENGTH = 200
 _CONSOLE = Console(highlight=False, markup=False, soft_wrap=True)

@@ -13,12 +13,12 @@ from sqlalchemy import text
 
 from payproc.application import Application
 from sandbox.stack.servers import Postgres
+from tests.simulation.actions.schedule import Step, drawn, shrunk
 from tests.simulation.actions.weights import happen
 from tests.simulation.judging.promises import broken_promises, cheap_promises
 from tests.simulation.judging.rest import come_to_rest
-from tests.simulation.schedule import Step, drawn, shrunk
+from tests.simulation.shop import Shop, opened
 from tests.simulation.world.clock import give_a_clock
-from tests.simulation.world.shop import Shop, opened
 from tests.support.databases import create_database, drop_database, migrate
 
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"

@@ -3,8 +3,8 @@
 from payproc.database.engine import PASSING_TROUBLE
 from payproc.errors import PayprocError
 from tests.simulation.actions.choosing import Action, NothingToDo
-from tests.simulation.world.fate import Death
-from tests.simulation.world.shop import Shop
+from tests.simulation.fate import Death
+from tests.simulation.shop import Shop
 
 
 def befall(shop: Shop, action: Action, who: int, how: int) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from tests.simulation.world.shop import Shop
+from tests.simulation.shop import Shop
 
 Action = Callable[[Shop, int, int], None]
 Found = TypeVar("Found")

@@ -9,7 +9,7 @@ from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.stripe import STRIPE
 from tests.simulation.actions.choosing import one_of_the_newest
-from tests.simulation.world.shop import Shop
+from tests.simulation.shop import Shop
 
 _AMOUNTS = (1999, 50, 480_200, 480_300, 400_200, 470_100, 470_200, 470_300, 470_400, 470_500)
 

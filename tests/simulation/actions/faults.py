@@ -8,8 +8,8 @@ from sandbox.wallets.opening import CALLS as WALLETS_CALLS
 from tests.simulation.actions import customers, gateways, work
 from tests.simulation.actions.befalling import befall
 from tests.simulation.actions.choosing import Action, one_of, possible
-from tests.simulation.world.fate import Blow
-from tests.simulation.world.shop import Shop
+from tests.simulation.fate import Blow
+from tests.simulation.shop import Shop
 
 _TIMES = [timedelta(seconds=each) for each in (1, 5, 20, 60, 300, 900, 3600, 4 * 3600, 24 * 3600, 3 * 24 * 3600)]
 # What holds a thread up is held up by the clock here.

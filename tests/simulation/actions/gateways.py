@@ -10,8 +10,8 @@ from sandbox.wallets.actions import Action as AtWallet
 from sandbox.wallets.actions import possible_actions
 from sandbox.wallets.transactions import Gateway, State, Transaction
 from tests.simulation.actions.choosing import one_of, one_of_the_newest, possible
-from tests.simulation.judging.truth import ours_at_stripe
-from tests.simulation.world.shop import Shop
+from tests.simulation.shop import Shop
+from tests.simulation.truth import ours_at_stripe
 
 _AT_PAGE = (
     *(AtPage.PAY, AtPage.PAY, AtPage.PAY, AtPage.DECLINE, AtPage.PAY_LATER),
@@ -53,19 +53,21 @@ def _may_move(transaction: Transaction, how: int) -> bool:
 
 
 # Of the wallet's own words: what it says first, and what comes of it after all.
+_LOST = (State.FAILED, State.DROPPED, State.EXPIRED)
 _AT_FIRST = (AtWallet.DECLINE, AtWallet.CANCEL, AtWallet.EXPIRE)
 
 
 def change_its_mind(shop: Shop, who: int, how: int) -> None:
     """Have a wallet say no and take the money after all, or give it back again; of it all the last word comes first."""
-    open_ones = [each for each in shop.wallets.ledger.all_of(Gateway.JAZZCASH) if each.state is State.PENDING]
-    transaction = one_of_the_newest(open_ones, who)
-    words = [_AT_FIRST[how % 3], AtWallet.LATE_SUCCESS, *[AtWallet.REVERSE][: how // 3 % 2]]
+    of_wallet = shop.wallets.ledger.all_of(Gateway.JAZZCASH)
+    transaction = one_of_the_newest([each for each in of_wallet if each.state in (State.PENDING, *_LOST)], who)
+    first = [_AT_FIRST[how % 3]] if transaction.state is State.PENDING else []
+    words = [*first, AtWallet.LATE_SUCCESS, *[AtWallet.REVERSE][: how // 3 % 2]]
     for word in words:
         shop.wallets.act(Gateway.JAZZCASH, transaction.reference, word)
     told = [each for each in shop.notices_waiting() if each["reference"] == transaction.reference]
     # Those of before wait for a later turn.
-    for notice in told[1:]:
+    for notice in told[-len(words) + len(first) :]:
         shop.bring_notice(notice)
 
 

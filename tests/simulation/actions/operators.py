@@ -1,19 +1,17 @@
 """What operators decide, who look at the gateway first, mostly; by the functions that the command line calls."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from payproc.database.models import FindingKind, Job, Loop, Payment, ReconciliationFinding, Refund, Review, ReviewKind
-from payproc.domain.states import OPEN, PaymentStatus
-from payproc.operations import actions, books
+from payproc.domain.states import OPEN
+from payproc.operations import actions
 from payproc.operations.actions import OperatorAction
 from payproc.providers.stripe import STRIPE
-from payproc.records.ledger import drafts
 from sandbox.stripe.account.outcomes import Action as AtPage
+from tests.simulation import staff, truth
 from tests.simulation.actions.choosing import NothingToDo, one_of, one_of_the_newest, possible
-from tests.simulation.judging import truth
-from tests.simulation.judging.truth import Standing
-from tests.simulation.world.shop import Shop
+from tests.simulation.shop import Shop
+from tests.simulation.truth import Standing
 
 
 def settle_a_question(shop: Shop, who: int, how: int) -> None:
@@ -59,7 +57,8 @@ def _of_a_payment(shop: Shop, payment: Payment, review: Review, how: int) -> Ope
         return None if review.kind is ReviewKind.PAID_ELSEWHERE else _stop(shop, payment)
     match standing:
         case Standing.PAID:
-            return OperatorAction.COMPLETED
+            # Asked once more, the gateway says that it was another amount.
+            return OperatorAction.COMPLETED if truth.is_of_our_amount(shop, payment) else None
         case Standing.OVER:
             return OperatorAction.CANCELLED
         case Standing.OPEN:
@@ -98,9 +97,10 @@ def _explain(shop: Shop, finding: ReconciliationFinding) -> None:
     Whatever else was found stays a question: where the gateway is right nobody here can settle it by a word.
     """
     payment = shop.one(Payment, finding.payment_id) if finding.payment_id else None
+    wrong = {each.id for each in staff.mistaken(shop)}
     match finding.kind:
-        case FindingKind.LOCAL_AHEAD if payment is not None and payment.id in {each.id for each in mistaken(shop)}:
-            undo(shop, payment)
+        case FindingKind.LOCAL_AHEAD if payment is not None and payment.id in wrong:
+            staff.undo(shop, payment)
         case FindingKind.DUPLICATE_CHARGE if payment is not None and payment.payment_method == STRIPE:
             _give_back_what_is_beside_ours(shop, payment)
         case FindingKind.MISSED_EVENT | FindingKind.IN_SUSPENSE | FindingKind.FEE_MISSING:
@@ -160,25 +160,7 @@ def complete_by_mistake(shop: Shop, who: int, how: int) -> None:
 
 
 def undo_a_mistake(shop: Shop, who: int, _: int) -> None:
-    undo(shop, one_of(mistaken(shop), who))
-
-
-def mistaken(shop: Shop) -> Sequence[Payment]:
-    """Return what counts as completed by a person's mistake, and was not paid since."""
-    wrong = [each for each in shop.payments() if each.id in shop.mistaken]
-    wrong = [each for each in wrong if each.status is PaymentStatus.COMPLETED]
-    return [each for each in wrong if truth.standing(shop, each) is not Standing.PAID]
-
-
-def undo(shop: Shop, payment: Payment) -> None:
-    """Have one person draft that a payment was completed wrongly, and another approve it."""
-    one, other = shop.operator, shop.colleague
-    with shop.app.database.transaction() as session:
-        mine = session.get_one(Payment, payment.id)
-        draft = drafts.draft_undone_sale(session, mine, reason="declined", document="a screenshot", by=one)
-        draft_id = draft.id
-    with shop.app.database.transaction() as session:
-        books.approve_draft(session, draft_id, by=other)
+    staff.undo(shop, one_of(staff.mistaken(shop), who))
 
 
 def give_back_by_the_wallet(shop: Shop, who: int, _: int) -> None:

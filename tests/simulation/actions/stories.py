@@ -12,12 +12,12 @@ from sandbox.stripe.account.outcomes import Action as AtPage
 from sandbox.wallets.actions import Action as AtWallet
 from sandbox.wallets.transactions import Gateway
 from tasks import relay
+from tests.simulation import truth
 from tests.simulation.actions.befalling import befall
 from tests.simulation.actions.choosing import one_of, one_of_the_newest
 from tests.simulation.actions.customers import take_card_payment, take_wallet_payment
-from tests.simulation.judging import truth
-from tests.simulation.world.shop import Shop
-from tests.simulation.world.workers import Message, work
+from tests.simulation.shop import Shop
+from tests.simulation.workers import Message, work
 
 
 def race_for_a_payment(shop: Shop, who: int, how: int) -> None:

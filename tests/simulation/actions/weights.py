@@ -5,7 +5,7 @@ import random
 from tests.simulation.actions import customers, faults, gateways, operators, statements, stories, work
 from tests.simulation.actions.befalling import befall
 from tests.simulation.actions.choosing import Action
-from tests.simulation.world.shop import Shop
+from tests.simulation.shop import Shop
 
 WEIGHTS: dict[Action, int] = {
     customers.take_card_payment: 10,

@@ -5,9 +5,9 @@ from payproc.operations import clock
 from tasks import relay
 from tests.simulation.actions.choosing import NothingToDo, one_of
 from tests.simulation.actions.gateways import bring_an_event
-from tests.simulation.world.fate import Blow
-from tests.simulation.world.shop import Shop
-from tests.simulation.world.workers import Message, work
+from tests.simulation.fate import Blow
+from tests.simulation.shop import Shop
+from tests.simulation.workers import Message, work
 
 
 def send_what_is_due(shop: Shop, _who: int, _how: int) -> None:

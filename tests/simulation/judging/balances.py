@@ -11,8 +11,8 @@ from payproc.domain.settlement import LineKind
 from payproc.providers.stripe import STRIPE
 from sandbox.wallets.statement import statement
 from sandbox.wallets.transactions import Gateway
-from tests.simulation.actions.statements import METHODS, moved_by
-from tests.simulation.world.shop import Shop
+from tests.simulation.portals import METHODS, moved_by
+from tests.simulation.shop import Shop
 
 _OWN = (JournalKind.SALE, JournalKind.SALE_UNDONE, JournalKind.REFUND, JournalKind.REFUND_UNDONE)
 

@@ -11,10 +11,9 @@ from payproc.operations.doctor import broken_invariants
 from payproc.providers.stripe import STRIPE
 from payproc.reconcile.schedule import asked_methods
 from sandbox.wallets.transactions import Gateway, State, Transaction
-from tests.simulation.actions import operators
-from tests.simulation.judging import truth
+from tests.simulation import staff, truth
 from tests.simulation.judging.balances import unbalanced
-from tests.simulation.world.shop import Shop
+from tests.simulation.shop import Shop
 
 
 def broken_promises(shop: Shop) -> list[str]:
@@ -47,7 +46,7 @@ _TAKEN = (PaymentStatus.COMPLETED, PaymentStatus.REFUNDED)
 def _asked(shop: Shop) -> set[str]:
     """Return the payments that a person has been asked about, and those whose mistake cannot be undone yet."""
     asked = {review.payment_id for review in shop.open_reviews() if review.payment_id}
-    return asked | {each.id for each in operators.mistaken(shop)}
+    return asked | {each.id for each in staff.mistaken(shop)}
 
 
 def _cards(shop: Shop) -> Iterator[str]:
@@ -58,7 +57,7 @@ def _cards(shop: Shop) -> Iterator[str]:
         if begun > 1:
             yield f"{payment.id} has {begun} sessions at Stripe"
         debits = [each for each in sessions if each["payment_status"] == "paid"]
-        ours = sum(each["id"] == payment.stripe_session_id for each in debits)
+        ours = sum(truth.is_what_pays(payment, each) for each in debits)
         yield from _agrees(payment, debits=ours, asked=payment.id in asked)
         if payment.id not in asked:
             yield from _taken_beside(shop, payment)
@@ -85,7 +84,7 @@ def _wallets(shop: Shop) -> Iterator[str]:
                 continue
             if transaction.charge_calls > 1:
                 yield f"{payment.id} was pushed {transaction.charge_calls} times"
-            if payment.status in _TAKEN and transaction.told_amount != transaction.amount and payment.id not in asked:
+            if payment.status in _TAKEN and transaction.told_amount != payment.amount_minor and payment.id not in asked:
                 yield f"{payment.id} is {payment.status}, and {gateway} says another amount"
             if transaction.state is not State.REVERSED:
                 yield from _agrees(payment, debits=transaction.debits, asked=payment.id in asked)

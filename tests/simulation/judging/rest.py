@@ -13,10 +13,10 @@ from payproc.operations import clock
 from sandbox.stripe.account.outcomes import Action
 from sandbox.stripe.account.refunds import Ending
 from tasks import relay
-from tests.simulation.actions import operators, statements
-from tests.simulation.world.fate import Death
-from tests.simulation.world.shop import Shop
-from tests.simulation.world.workers import work
+from tests.simulation import portals, staff
+from tests.simulation.fate import Death
+from tests.simulation.shop import Shop
+from tests.simulation.workers import work
 
 # A session ends after a day; an open payment is asked about for ten days, and then a person is.
 _DAYS = (1, 1, 4, 7, 1, 1)
@@ -41,17 +41,17 @@ def come_to_rest(shop: Shop) -> None:
     _undo_mistakes(shop, every=1)
     # What a statement's line waits for is asked about, and the same file then books it.
     for _ in range(2):
-        statements.import_everything(shop)
+        portals.import_everything(shop)
         _do_everything(shop)
     _tick_everything(shop)
     _do_everything(shop)
 
 
 def _undo_mistakes(shop: Shop, *, every: int) -> None:
-    for payment in operators.mistaken(shop)[::every]:
+    for payment in staff.mistaken(shop)[::every]:
         with suppress(Conflict):
             # Something of it is given back, or on its way: a question, which stays one.
-            operators.undo(shop, payment)
+            staff.undo(shop, payment)
 
 
 def _let_pass(shop: Shop, by: timedelta) -> None:

@@ -24,7 +24,7 @@ from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.notices import RawNotice
 from sandbox.faults.injection import NO_ANSWER
 from sandbox.outgoing import Reply
-from tests.simulation.world.fate import Death, Fate, Moment
+from tests.simulation.fate import Death, Fate, Moment
 
 GATEWAY = "http://gateway.test"
 FRONT = "http://front.test"

@@ -8,7 +8,7 @@ from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.stripe import STRIPE
 from sandbox.wallets.actions import Action
 from sandbox.wallets.transactions import Gateway, State, Transaction
-from tests.simulation.world.shop import Shop
+from tests.simulation.shop import Shop
 
 Object = dict[str, Any]
 
@@ -42,9 +42,22 @@ def at_wallet(shop: Shop, payment: Payment) -> Transaction | None:
     return shop.wallets.ledger.get(gateway_of(payment), payment.reference)
 
 
+def is_of_our_amount(shop: Shop, payment: Payment) -> bool:
+    """Tell whether a gateway says of a payment the amount that was asked for."""
+    found = at_wallet(shop, payment) if payment.payment_method != STRIPE else None
+    return found is None or found.told_amount == payment.amount_minor
+
+
 def sessions_of(shop: Shop, payment: Payment) -> list[Object]:
     """Return every session at Stripe that names a payment, whoever made it."""
     return [each for each in shop.listed("checkout.session") if each["metadata"].get("payment_id") == payment.id]
+
+
+def is_what_pays(payment: Payment, session: Object) -> bool:
+    """Tell whether a session is the one that a payment is paid by: it may be known by its intent alone."""
+    if payment.stripe_payment_intent_id and session["payment_intent"]:
+        return bool(session["payment_intent"] == payment.stripe_payment_intent_id)
+    return bool(session["id"] == payment.stripe_session_id)
 
 
 def standing(shop: Shop, payment: Payment) -> Standing:
@@ -53,7 +66,7 @@ def standing(shop: Shop, payment: Payment) -> Standing:
         found = at_wallet(shop, payment)
         # A call that was never heard of may still be on its way.
         return Standing.OPEN if found is None else _WALLETS_STANDING[found.state]
-    session = next((each for each in sessions_of(shop, payment) if each["id"] == payment.stripe_session_id), None)
+    session = next((each for each in sessions_of(shop, payment) if is_what_pays(payment, each)), None)
     if session is None:
         return Standing.OPEN
     if session["payment_status"] == "paid":
@@ -73,7 +86,7 @@ def ours_at_stripe(shop: Shop) -> dict[str, str]:
 
 def charges_beside(shop: Shop, payment: Payment) -> list[Object]:
     """Return what was collected for a payment by another session than the one that it is paid by."""
-    others = [each for each in sessions_of(shop, payment) if each["id"] != payment.stripe_session_id]
+    others = [each for each in sessions_of(shop, payment) if not is_what_pays(payment, each)]
     intents = {each["payment_intent"] for each in others if each["payment_status"] == "paid"}
     charges = [each for each in shop.listed("charge") if each["status"] == "succeeded"]
     return [each for each in charges if each["payment_intent"] in intents]

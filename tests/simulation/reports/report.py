@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.simulation.cells import NOT_BROUGHT_ABOUT, Cell, reachable, unreachable
+from tests.simulation.reports.cells import NOT_BROUGHT_ABOUT, Cell, reachable, unreachable
 from tests.simulation.running import Outcome
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "proof.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "proof.md"
 
 
 @dataclass

@@ -33,11 +33,11 @@ from sandbox.stripe.simulator import Simulator
 from sandbox.wallets.config import WalletTimes
 from sandbox.wallets.notices import now_ms
 from sandbox.wallets.service import WalletService
+from tests.simulation.fate import Fate, Moment, MortalDatabase, between_statements
+from tests.simulation.workers import Broker, employed
 from tests.simulation.world.chance import chance_of
 from tests.simulation.world.clock import Clock, clock_of
-from tests.simulation.world.fate import Fate, Moment, MortalDatabase, between_statements
 from tests.simulation.world.wire import FRONT, GATEWAY, Front, Wire, wired
-from tests.simulation.world.workers import Broker, employed
 from tests.support.configuration import WEBHOOK_SECRET, settings_of_a_test
 from tests.support.mailbox import parsed
 from tests.support.wallet_world import gateway_config, wallet_settings
@@ -159,7 +159,7 @@ class Shop:
     def _asked_at_stripe(self, path: str, **parameters: Any) -> dict[str, Any] | None:
         headers = {"Authorization": "Bearer sk_test_payproc"}
         answer = self.gateways.post(f"/v1/{path}", data=parameters, headers=headers)
-        return dict(answer.get_json()) if answer.status_code < 300 and answer.is_json else None
+        return answer.get_json(silent=True) if answer.status_code < 300 else None
 
     def payments(self) -> list[Payment]:
         return self._rows(select(Payment).order_by(Payment.id))
