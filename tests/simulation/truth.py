@@ -6,6 +6,7 @@ from typing import Any
 from payproc.database.models import Payment, Refund
 from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.stripe import STRIPE
+from sandbox.stripe.account.outcomes import Action as AtPage
 from sandbox.wallets.actions import Action
 from sandbox.wallets.transactions import Gateway, State, Transaction
 from tests.simulation.shop import Shop
@@ -78,12 +79,6 @@ def standing(shop: Shop, payment: Payment) -> Standing:
     return Standing.OVER if is_over else Standing.OPEN
 
 
-def ours_at_stripe(shop: Shop) -> dict[str, str]:
-    """Return our payments by the intents that they were paid by."""
-    paid = [each for each in shop.payments() if each.stripe_payment_intent_id]
-    return {each.stripe_payment_intent_id or "": each.id for each in paid}
-
-
 def charges_beside(shop: Shop, payment: Payment) -> list[Object]:
     """Return what was collected for a payment by another session than the one that it is paid by."""
     others = [each for each in sessions_of(shop, payment) if not is_what_pays(payment, each)]
@@ -99,6 +94,15 @@ def reverse(shop: Shop, payment: Payment) -> bool:
         return False
     shop.wallets.act(gateway_of(payment), payment.reference, Action.REVERSE)
     return True
+
+
+def decline(shop: Shop, payment: Payment) -> None:
+    """Have a payment refused that nobody has paid yet: on the phone, or by a bank that was asked for it."""
+    if payment.payment_method == STRIPE:
+        shop.at_gateway(f"sessions/{payment.stripe_session_id}/{AtPage.PAY_LATER}")
+        shop.at_gateway(f"sessions/{payment.stripe_session_id}/{AtPage.FAIL}")
+    elif at_wallet(shop, payment) is not None:
+        shop.wallets.act(gateway_of(payment), payment.reference, Action.DECLINE)
 
 
 def give_back_by_hand(shop: Shop, refund: Refund) -> bool:

@@ -53,6 +53,16 @@ def ask_for_a_refund(shop: Shop, who: int, how: int) -> None:
         request_refund.request_refund(shop.app, session, payment.id, user=user, money=None if how % 4 == 0 else part)
 
 
+def ask_for_a_wallets_refund(shop: Shop, who: int, how: int) -> None:
+    """Ask as its owner for the money of a wallet's payment: an operator decides, and mostly a person gives it back."""
+    completed = [each for each in shop.payments() if each.status is PaymentStatus.COMPLETED]
+    payment = one_of_the_newest([each for each in completed if each.payment_method != STRIPE], who)
+    owner = next(each for each in shop.customers if each.id == payment.user_id)
+    part = Money.of(payment.amount_minor // (1 + how % 2), payment.currency)
+    with shop.app.database.transaction() as session:
+        request_refund.request_refund(shop.app, session, payment.id, user=owner, money=part)
+
+
 def ask_again(shop: Shop, who: int, _: int) -> None:
     """Have the provider asked now, as an operator may, and a customer who comes back."""
     payment = one_of_the_newest([payment for payment in shop.payments() if payment.status in OPEN], who)

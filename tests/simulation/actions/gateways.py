@@ -11,7 +11,6 @@ from sandbox.wallets.actions import possible_actions
 from sandbox.wallets.transactions import Gateway, State, Transaction
 from tests.simulation.actions.choosing import one_of, one_of_the_newest, possible
 from tests.simulation.shop import Shop
-from tests.simulation.truth import ours_at_stripe
 
 _AT_PAGE = (
     *(AtPage.PAY, AtPage.PAY, AtPage.PAY, AtPage.DECLINE, AtPage.PAY_LATER),
@@ -28,7 +27,7 @@ def act_at_the_page(shop: Shop, who: int, how: int) -> None:
     possible(shop.at_gateway(f"sessions/{session['id']}/{action}"))
 
 
-def think_at_the_page(shop: Shop, who: int, _: int) -> None:
+def think_at_the_page(shop: Shop, who: int, how: int) -> None:
     """Have a bank take its time over a card, and refuse it: the intent is `processing` for a while, its session open.
 
     "The PaymentIntent lifecycle" (docs.stripe.com, November 2026).
@@ -38,7 +37,12 @@ def think_at_the_page(shop: Shop, who: int, _: int) -> None:
     intents = {each["id"]: each for each in shop.listed("payment_intent")}
     declined = next(each for each in shop.listed("checkout.session") if each["id"] == session["id"])
     at_the_bank = {"status": "processing", "last_payment_error": None}
-    shop.bank.emit("payment_intent.processing", intents[declined["payment_intent"]] | at_the_bank)
+    told = shop.bank.emit("payment_intent.processing", intents[declined["payment_intent"]] | at_the_bank)
+    if how % 2:
+        shop.deliver(next(event for event in shop.listed("event") if event["id"] == told))
+    if how % 4 == 1:
+        # And the customer leaves it at that.
+        shop.at_gateway(f"sessions/{session['id']}/{AtPage.EXPIRE}")
 
 
 def act_at_the_wallet(shop: Shop, who: int, how: int) -> None:
@@ -62,7 +66,7 @@ def change_its_mind(shop: Shop, who: int, how: int) -> None:
     of_wallet = shop.wallets.ledger.all_of(Gateway.JAZZCASH)
     transaction = one_of_the_newest([each for each in of_wallet if each.state in (State.PENDING, *_LOST)], who)
     first = [_AT_FIRST[how % 3]] if transaction.state is State.PENDING else []
-    words = [*first, AtWallet.LATE_SUCCESS, *[AtWallet.REVERSE][: how // 3 % 2]]
+    words = [*first, AtWallet.LATE_SUCCESS, *[AtWallet.REVERSE][: how // 3 % 3]]
     for word in words:
         shop.wallets.act(Gateway.JAZZCASH, transaction.reference, word)
     told = [each for each in shop.notices_waiting() if each["reference"] == transaction.reference]
@@ -78,17 +82,17 @@ def bring_an_event(shop: Shop, who: int, how: int) -> None:
     shop.deliver(one_of_the_newest(events if how % 8 == 0 else new, who))
 
 
-def bring_a_late_event(shop: Shop, who: int, _: int) -> None:
+def bring_a_late_event(shop: Shop, who: int, how: int) -> None:
     """Bring word of a payment that has ended here."""
-    ended = {each.id for each in shop.payments() if each.status in TERMINAL}
-    late = [event for event in shop.undelivered() if _payment_of(shop, event) in ended]
-    shop.deliver(one_of(late, who))
+    ended = {each.id: each.status for each in shop.payments() if each.status in TERMINAL}
+    late = [(ended[about], event) for event in shop.undelivered() if (about := _payment_of(event)) in ended]
+    # Those that were given back, or called off, are fewer than the completed ones.
+    status = one_of(sorted({status for status, _ in late}), who)
+    shop.deliver(one_of([event for of_status, event in late if of_status is status], how))
 
 
-def _payment_of(shop: Shop, event: dict[str, Any]) -> str | None:
-    found = event["data"]["object"]
-    marked: str | None = (found.get("metadata") or {}).get("payment_id")
-    return marked or ours_at_stripe(shop).get(found.get("payment_intent"))
+def _payment_of(event: dict[str, Any]) -> str:
+    return str((event["data"]["object"].get("metadata") or {}).get("payment_id"))
 
 
 def drop_an_event(shop: Shop, who: int, _: int) -> None:
@@ -114,12 +118,26 @@ def end_a_refund(shop: Shop, who: int, how: int) -> None:
     ("Canceling a refund", support.stripe.com, November 2026).
     """
     refund = one_of_the_newest(shop.listed("refund"), who)
-    if refund["status"] == "failed":
-        refund["status"] = "canceled"
-        shop.bank.save(refund)
-        shop.bank.emit("refund.updated", refund)
-        return
-    possible(shop.at_gateway(f"refunds/{refund['id']}/{(Ending.SUCCEED, Ending.FAIL, Ending.CANCEL)[how % 3]}"))
+    ending = (Ending.SUCCEED, Ending.FAIL, Ending.CANCEL)[how % 3]
+    possible(end(shop, refund["id"], ending if refund["status"] != "failed" else Ending.CANCEL))
+    if how // 3 % 2:
+        bring_the_last_word(shop, refund["id"])
+
+
+def end(shop: Shop, refund_id: str, ending: Ending) -> bool:
+    """Have a refund end; tell whether it could."""
+    refund = next(each for each in shop.listed("refund") if each["id"] == refund_id)
+    if refund["status"] != "failed" or ending is not Ending.CANCEL:
+        return shop.at_gateway(f"refunds/{refund_id}/{ending}")
+    refund["status"] = "canceled"
+    shop.bank.save(refund)
+    shop.bank.emit("refund.updated", refund)
+    return True
+
+
+def bring_the_last_word(shop: Shop, about: str) -> None:
+    """Bring the last event about something before those that came before it."""
+    shop.deliver(one_of([each for each in shop.undelivered() if each["data"]["object"]["id"] == about], -1))
 
 
 def dispute(shop: Shop, who: int, how: int) -> None:
@@ -158,3 +176,5 @@ def pay_beside_us(shop: Shop, who: int, how: int) -> None:
     amount = payment.amount_minor if how % 2 else payment.amount_minor + 100
     made = shop.session_beside_ours(payment, amount=amount)
     possible(made is not None and shop.at_gateway(f"sessions/{made}/{AtPage.PAY}"))
+    if how // 2 % 2:
+        bring_the_last_word(shop, str(made))

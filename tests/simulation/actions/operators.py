@@ -18,6 +18,14 @@ def settle_a_question(shop: Shop, who: int, how: int) -> None:
     settle(shop, one_of(shop.open_reviews(), who), how)
 
 
+def decide_about_a_refund(shop: Shop, who: int, how: int) -> None:
+    """Answer what is asked about a refund: whether it may be made, and whether it was."""
+    settle(shop, one_of([each for each in shop.open_reviews() if each.kind in _ABOUT_REFUNDS], who), how)
+
+
+_ABOUT_REFUNDS = (ReviewKind.REFUND_APPROVAL, ReviewKind.REFUND_MANUAL, ReviewKind.REFUND_UNSETTLED)
+
+
 def settle(shop: Shop, review: Review, how: int) -> None:
     """Answer a review as an operator does who has looked at the gateway first."""
     decision = _decision(shop, review, how)
@@ -128,9 +136,15 @@ def _bury(shop: Shop, job: Job) -> None:
         actions.bury_job(session, session.merge(job, load=True), reason="it is in the way")
 
 
-def cancel_by_hand(shop: Shop, who: int, _: int) -> None:
-    """Call an open payment off for good, whatever its gateway is at: bury its work, and answer the question."""
-    _decide_at_once(shop, one_of_the_newest(_with_work(shop), who), OperatorAction.CANCELLED)
+def cancel_by_hand(shop: Shop, who: int, how: int) -> None:
+    """Call an open payment off for good, whatever its gateway is at: bury its work, and answer the question.
+
+    Now and then a bank, or the customer, says no after that.
+    """
+    payment = one_of_the_newest(_with_work(shop), who)
+    _decide_at_once(shop, payment, OperatorAction.CANCELLED)
+    if how % 2 == 0 and truth.standing(shop, payment) is Standing.OPEN:
+        truth.decline(shop, payment)
 
 
 def _with_work(shop: Shop) -> list[Payment]:

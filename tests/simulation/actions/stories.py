@@ -9,13 +9,16 @@ from payproc.operations import actions
 from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.stripe import STRIPE
 from sandbox.stripe.account.outcomes import Action as AtPage
+from sandbox.stripe.account.refunds import Ending
 from sandbox.wallets.actions import Action as AtWallet
 from sandbox.wallets.transactions import Gateway
 from tasks import relay
 from tests.simulation import truth
 from tests.simulation.actions.befalling import befall
-from tests.simulation.actions.choosing import one_of, one_of_the_newest
-from tests.simulation.actions.customers import take_card_payment, take_wallet_payment
+from tests.simulation.actions.choosing import one_of, one_of_the_newest, possible
+from tests.simulation.actions.customers import ask_for_a_wallets_refund, take_card_payment, take_wallet_payment
+from tests.simulation.actions.gateways import bring_the_last_word, end
+from tests.simulation.actions.operators import settle
 from tests.simulation.shop import Shop
 from tests.simulation.workers import Message, work
 
@@ -47,6 +50,42 @@ def race_for_a_payment(shop: Shop, who: int, how: int) -> None:
         work(shop.app, one)
     finally:
         shop.fate.relent()
+
+
+_ENDINGS: Sequence[Sequence[Ending]] = ((), (Ending.FAIL,), (Ending.CANCEL,), (Ending.FAIL, Ending.CANCEL))
+
+
+def give_back_before_all_is_heard(shop: Shop, who: int, how: int) -> None:
+    """Have a payment paid after a refused card or by a slow bank, and given back whole; of each the last word first."""
+    session = one_of_the_newest([each for each in shop.listed("checkout.session") if each["status"] == "open"], who)
+    tries = (AtPage.DECLINE, AtPage.PAY) if how % 2 else (AtPage.DECLINE, AtPage.PAY_LATER, AtPage.SETTLE)
+    for act in tries:
+        shop.at_gateway(f"sessions/{session['id']}/{act}")
+    bring_the_last_word(shop, session["id"])
+    _work_on_notices(shop)
+    intent = next(each for each in shop.listed("checkout.session") if each["id"] == session["id"])["payment_intent"]
+    charge = one_of([each for each in shop.listed("charge") if each["payment_intent"] == intent], -1)
+    possible(shop.give_back_at_stripe(charge["id"], charge["amount"]))
+    refund = shop.listed("refund")[-1]["id"]
+    for ending in _ENDINGS[how // 2 % len(_ENDINGS)]:
+        end(shop, refund, ending)
+    bring_the_last_word(shop, refund)
+    _work_on_notices(shop)
+
+
+def give_back_in_the_portal(shop: Shop, who: int, how: int) -> None:
+    """Have an owner ask for the money of a payment by Easypaisa, which has no call for it, and a person give it back."""
+    before = {each.id for each in shop.refunds()}
+    ask_for_a_wallets_refund(shop, who, how)
+    asked = next(each for each in shop.refunds() if each.id not in before)
+    for _ in range(2):
+        # Whether it may be, and whether it was.
+        for review in [each for each in shop.open_reviews() if each.subject == asked.id]:
+            settle(shop, review, 2 * (how // 2))
+        relay.dispatch_due(shop.app)
+        for message in [each for each in shop.broker.waiting if each.is_about(asked.id)]:
+            shop.broker.waiting.remove(message)
+            work(shop.app, message)
 
 
 def settle_during_its_start(shop: Shop, who: int, how: int) -> None:
