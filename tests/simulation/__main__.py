@@ -23,7 +23,7 @@ from tests.simulation.running import CleanDatabase, Outcome, in_silence, run, sh
 
 _LENGTH = 200
 _CONSOLE = Console(highlight=False, markup=False, soft_wrap=True)
-# So many minutes on a machine of its own are some two hundred seeds, and each cell comes up in one of fifteen or oftener.
+# So many minutes are two hundred seeds where nothing else runs, and the rarest cell comes up in one of twenty or so.
 _REACHES_ALL = 10
 # A mutant that is not found by so many seeds is not found.
 _SEEDS_A_MUTANT = 40
@@ -126,7 +126,7 @@ def _progress(line: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return 1 where a promise is broken, a fault that was put in is not found, or a long run leaves a cell unreached."""
+    """Return 1 where a promise is broken, a fault put in is not found, or a long run has left a cell unreached."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, help="run this seed alone")
     parser.add_argument("--steps", help="of that seed, run these steps alone, as they were printed")

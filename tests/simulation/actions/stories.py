@@ -74,7 +74,7 @@ def give_back_before_all_is_heard(shop: Shop, who: int, how: int) -> None:
 
 
 def give_back_in_the_portal(shop: Shop, who: int, how: int) -> None:
-    """Have an owner ask for the money of a payment by Easypaisa, which has no call for it, and a person give it back."""
+    """Have an owner ask for the money of a wallet's payment, an operator decide, and mostly a person give it back."""
     before = {each.id for each in shop.refunds()}
     ask_for_a_wallets_refund(shop, who, how)
     asked = next(each for each in shop.refunds() if each.id not in before)
@@ -158,6 +158,7 @@ _AT_STRIPE: Sequence[Callable[[Shop, Payment], None]] = (
     _paid_and_given_back,
     _at_the_page(AtPage.DECLINE, AtPage.EXPIRE),
     _at_the_page(AtPage.PAY_LATER, AtPage.FAIL),
+    _at_the_page(AtPage.PAY_LATER),
 )
 _AT_JAZZ_CASH: Sequence[Callable[[Shop, Payment], None]] = (
     _at_the_wallet(AtWallet.APPROVE, AtWallet.REVERSE),
