@@ -19,6 +19,7 @@ from tests.simulation.actions.choosing import one_of, one_of_the_newest, possibl
 from tests.simulation.actions.customers import ask_for_a_wallets_refund, take_card_payment, take_wallet_payment
 from tests.simulation.actions.gateways import bring_the_last_word, end
 from tests.simulation.actions.operators import settle
+from tests.simulation.fate import Blow
 from tests.simulation.shop import Shop
 from tests.simulation.workers import Message, work
 
@@ -45,7 +46,7 @@ def race_for_a_payment(shop: Shop, who: int, how: int) -> None:
         work(shop.app, other)
 
     shop.broker.waiting.remove(one)
-    shop.fate.interrupt(lambda: _ignored(befall(shop, beside, who, how)), after=how // 2 % 40)
+    shop.fate.interrupt(lambda: _ignored(befall(shop, beside, who, how)), after=how // 2 % 20)
     try:
         work(shop.app, one)
     finally:
@@ -71,6 +72,20 @@ def give_back_before_all_is_heard(shop: Shop, who: int, how: int) -> None:
         end(shop, refund, ending)
     bring_the_last_word(shop, refund)
     _work_on_notices(shop)
+
+
+def die_with_a_charge_in_hand(shop: Shop, who: int, how: int) -> None:
+    """Ring a customer's phone and die of it, at some moment around the call that nobody may make twice."""
+    take_wallet_payment(shop, who, how)
+    relay.dispatch_due(shop.app)
+    newest = shop.payments()[-1].id
+    message = one_of([each for each in shop.broker.waiting if each.is_about(newest)], 0)
+    shop.broker.waiting.remove(message)
+    shop.fate.doom(Blow.DEATH, after=3 + how % 5)
+    try:
+        work(shop.app, message)
+    finally:
+        shop.fate.relent()
 
 
 def give_back_in_the_portal(shop: Shop, who: int, how: int) -> None:

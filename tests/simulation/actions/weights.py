@@ -8,7 +8,7 @@ from tests.simulation.actions.choosing import Action
 from tests.simulation.shop import Shop
 
 WEIGHTS: dict[Action, int] = {
-    customers.take_card_payment: 10,
+    customers.take_card_payment: 12,
     customers.take_wallet_payment: 8,
     customers.call_off: 3,
     customers.ask_again: 4,
@@ -45,7 +45,8 @@ WEIGHTS: dict[Action, int] = {
     operators.undo_a_mistake: 2,
     operators.give_back_by_the_wallet: 1,
     statements.bring_a_statement: 2,
-    stories.race_for_a_payment: 6,
+    stories.race_for_a_payment: 14,
+    stories.die_with_a_charge_in_hand: 3,
     stories.settle_during_its_start: 4,
     stories.give_back_before_all_is_heard: 5,
     stories.give_back_in_the_portal: 4,

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from payproc.database.models import Email, EmailKind, Payment
-from payproc.domain.states import OPEN, PaymentStatus, RefundStatus
+from payproc.database.models import CallState, Email, EmailKind, Payment, PaymentEvent, ProviderCall
+from payproc.domain.states import OPEN, Fact, PaymentStatus, RefundStatus
 from payproc.operations.doctor import broken_invariants
+from payproc.providers.easy_paisa import EASY_PAISA
+from payproc.providers.requests import Operation
 from payproc.providers.stripe import STRIPE
 from payproc.reconcile.schedule import asked_methods
 from sandbox.wallets.transactions import Gateway, State, Transaction
@@ -75,6 +77,7 @@ def _taken_beside(shop: Shop, payment: Payment) -> Iterator[str]:
 
 def _wallets(shop: Shop) -> Iterator[str]:
     asked = _asked(shop)
+    unnoticed = _told_and_not_noticed(shop)
     ours = {each.reference: each for each in shop.payments() if each.payment_method in asked_methods(shop.app)}
     for gateway in Gateway:
         for transaction in shop.wallets.ledger.all_of(gateway):
@@ -84,7 +87,8 @@ def _wallets(shop: Shop) -> Iterator[str]:
                 continue
             if transaction.charge_calls > 1:
                 yield f"{payment.id} was pushed {transaction.charge_calls} times"
-            if payment.status in _TAKEN and transaction.told_amount != payment.amount_minor and payment.id not in asked:
+            is_known = payment.id in asked and payment.id not in unnoticed
+            if payment.status in _TAKEN and transaction.told_amount != payment.amount_minor and not is_known:
                 yield f"{payment.id} is {payment.status}, and {gateway} says another amount"
             if transaction.state is not State.REVERSED:
                 yield from _agrees(payment, debits=transaction.debits, asked=payment.id in asked)
@@ -92,6 +96,19 @@ def _wallets(shop: Shop) -> Iterator[str]:
                 yield f"{payment.id} is {payment.status}, was given back by {gateway}, and nobody is asked"
     unknown = [each for each in ours.values() if each.status in _TAKEN and each.id not in asked]
     yield from (f"{each.id} is {each.status}, and no wallet has it" for each in unknown)
+
+
+def _told_and_not_noticed(shop: Shop) -> set[str]:
+    """Return the payments whose amount a wallet has told us, and no mismatch was noted: a statement's word is too late.
+
+    JazzCash's notice alone tells none.
+    """
+    noted = select(PaymentEvent.payment_id).where(PaymentEvent.fact == Fact.MISMATCH)
+    call = ProviderCall
+    answered = select(call.subject).where(call.operation == Operation.START, call.state == CallState.ANSWERED)
+    told = Payment.id.in_(answered) | (Payment.payment_method == EASY_PAISA)
+    with shop.app.database.transaction() as session:
+        return set(session.scalars(select(Payment.id).where(told, Payment.id.not_in(noted))))
 
 
 def _agrees(payment: Payment, *, debits: int, asked: bool) -> Iterator[str]:
