@@ -78,7 +78,7 @@ def _compose_all(app: Application, claimed: Sequence[jobs.Claimed], failed: Fail
             email = emails[job.subject]
             if email.sent_at is not None or email.withdrawn_at is not None:
                 jobs.finish(session, job)
-            elif not relevance.still_holds(session, email):
+            elif not _still_holds(session, email):
                 jobs.finish(session, job)
                 email.withdrawn_at = transaction_time(session)
             else:
@@ -90,6 +90,16 @@ def _compose_all(app: Application, claimed: Sequence[jobs.Claimed], failed: Fail
                     composed.append(_Composed(job=job, letter=letter))
         del beside
     return composed
+
+
+def _still_holds(session: Session, email: Email) -> bool:
+    if relevance.still_holds(session, email):
+        return True
+    # Staged anew it is locked: who finds it not withdrawn yet leaves it, and what it tells must be read after that.
+    session.refresh(email, with_for_update=True)
+    if email.payment_id:
+        session.refresh(session.get_one(Payment, email.payment_id))
+    return relevance.still_holds(session, email)
 
 
 # Put together once: each time it took longer than to ask.

@@ -14,7 +14,10 @@ from payproc.domain.states import DisputeStatus
 
 
 def stage_receipt(session: Session, payment: Payment) -> None:
-    """Stage a receipt for the customer. A payment that completes twice (refund undone) gets no second one."""
+    """Stage a receipt for the customer. A payment that completes twice (refund undone) gets no second one.
+
+    One that was withdrawn unsent (sale undone) goes out when the payment completes after all.
+    """
     defer(session, _stage_all, (EmailKind.RECEIPT, payment))
 
 
@@ -68,10 +71,11 @@ _STAGE = f"""
         FROM wanted
         JOIN payments ON payments.id = wanted.payment_id
         JOIN users ON users.id = payments.user_id
-        ON CONFLICT (payment_id, kind, about) DO NOTHING
-        RETURNING id
+        -- One that came untrue and was withdrawn has come true again.
+        ON CONFLICT (payment_id, kind, about) DO UPDATE SET withdrawn_at = NULL WHERE emails.withdrawn_at IS NOT NULL
+        RETURNING emails.id, emails.payment_id, emails.kind
     ), created AS (
-        SELECT id, job FROM staged JOIN wanted USING (id)
+        SELECT staged.id, job FROM staged JOIN wanted USING (payment_id, kind)
     )
     {jobs.staging_first(jobs.Kind.SEND_MAIL)}
 """  # noqa: S608 (our own words)

@@ -12,7 +12,11 @@ _NOT_REFUNDED = frozenset({RefundStatus.FAILED, RefundStatus.CANCELLED})
 
 
 def still_holds(session: Session, email: Email) -> bool:
-    """Return whether a mail may go out. What it tells never comes true again, so a withdrawn one stays withdrawn."""
+    """Return whether a mail may go out.
+
+    Of a payment it may come true again, where a sale is undone: then whoever stages it anew brings a withdrawn one
+    back. Nothing else does.
+    """
     match email.kind:
         case EmailKind.DISPUTE:
             # It says what was told and, beside it, what stands now.

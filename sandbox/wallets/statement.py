@@ -51,8 +51,9 @@ def _rows(transaction: Transaction) -> Iterator[Row]:
     yield _row(transaction, name, paid_at, ("sale", "paid"), (amount, fee, tax, amount - fee - tax))
     for number, given in enumerate(transaction.refunds, start=1):
         yield _refund(transaction, f"{name}R{number}", given["at"], given["amount"])
-    if transaction.state is State.REVERSED:
-        left = transaction.amount - transaction.refunded
+    left = transaction.amount - transaction.refunded
+    # Of one that was given back in parts before there may be nothing left to move.
+    if transaction.state is State.REVERSED and left:
         yield _refund(transaction, f"{name}V", transaction.history[-1]["at"], left)
 
 

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 from unittest.mock import patch
@@ -45,6 +46,15 @@ _SHORT_WAIT = "SET lock_timeout = '20ms'"
 _USUAL_WAIT = "SET lock_timeout = '10s'"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Interlude:
+    """What somebody else is to do in between: after so many moments, or after a call `once` that is so."""
+
+    act: Callable[[], None]
+    after: int
+    once: Callable[[], bool] | None = None
+
+
 class Fate:
     """What is to happen, and at which moment from now; and a count of what did."""
 
@@ -54,7 +64,7 @@ class Fate:
         # Whether one process runs within another's transaction.
         self.is_within = False
         self._blow: tuple[int, Blow] | None = None
-        self._interlude: tuple[int, Callable[[], None]] | None = None
+        self._interlude: _Interlude | None = None
 
     def doom(self, blow: Blow, *, after: int) -> None:
         """Let a blow fall after so many moments more, on whatever process comes to it."""
@@ -62,7 +72,11 @@ class Fate:
 
     def interrupt(self, act: Callable[[], None], *, after: int) -> None:
         """Let somebody else act in between, after so many moments more at which that can be."""
-        self._interlude = (after, act)
+        self._interlude = _Interlude(act=act, after=after)
+
+    def interrupt_call(self, act: Callable[[], None], *, once: Callable[[], bool]) -> None:
+        """Let somebody else act before the answer to a call arrives: to the first after which this is so."""
+        self._interlude = _Interlude(act=act, after=0, once=once)
 
     def relent(self) -> None:
         """Let nothing happen from here on."""
@@ -104,8 +118,10 @@ class Fate:
     def _let_others_act(self, moment: Moment) -> None:
         if self._interlude is None:
             return
-        left, act = self._interlude
-        self._interlude = (left - 1, act) if left else None
+        act, left, once = self._interlude.act, self._interlude.after, self._interlude.once
+        if once is not None and (moment is not Moment.AFTER_CALL or not once()):
+            return
+        self._interlude = replace(self._interlude, after=left - 1) if left else None
         if left:
             return
         self.met[f"another process {moment}"] += 1

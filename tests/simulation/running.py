@@ -13,11 +13,12 @@ from sqlalchemy import text
 
 from payproc.application import Application
 from sandbox.stack.servers import Postgres
-from tests.simulation.actions import BY_NAME, befall
-from tests.simulation.clock import give_a_clock
-from tests.simulation.ending import broken_promises, cheap_promises, come_to_rest
-from tests.simulation.schedule import Step, drawn, shrunk
+from tests.simulation.actions.schedule import Step, drawn, shrunk
+from tests.simulation.actions.weights import happen
+from tests.simulation.judging.promises import broken_promises, cheap_promises
+from tests.simulation.judging.rest import come_to_rest
 from tests.simulation.shop import Shop, opened
+from tests.simulation.world.clock import give_a_clock
 from tests.support.databases import create_database, drop_database, migrate
 
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
@@ -99,7 +100,7 @@ def run(database: CleanDatabase, steps: Sequence[Step], *, seed: int) -> Outcome
 def _lived_through(shop: Shop, steps: Sequence[Step]) -> list[str]:
     try:
         for number, step in enumerate(steps, start=1):
-            befall(shop, BY_NAME[step.action], step.who, step.how)
+            happen(shop, step.action, step.who, step.how)
             if number % _ASKED_EVERY == 0 and (broken := cheap_promises(shop)):
                 return [f"after step {number}, {step}: {sentence}" for sentence in broken]
         come_to_rest(shop)

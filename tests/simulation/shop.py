@@ -1,13 +1,17 @@
 """One simulated shop: its application, its gateways, its broker and its clock, all of this process."""
 
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+from unittest.mock import patch
 
 import psycopg
 import stripe
@@ -27,16 +31,22 @@ from sandbox.gateway import STRIPE, WALLETS, create_app
 from sandbox.stripe.account import outcomes, refunds
 from sandbox.stripe.simulator import Simulator
 from sandbox.wallets.config import WalletTimes
+from sandbox.wallets.notices import now_ms
 from sandbox.wallets.service import WalletService
-from tests.simulation.chance import chance_of
-from tests.simulation.clock import Clock, clock_of
 from tests.simulation.fate import Fate, Moment, MortalDatabase, between_statements
-from tests.simulation.wire import FRONT, GATEWAY, Front, Wire, wired
 from tests.simulation.workers import Broker, employed
+from tests.simulation.world.chance import chance_of
+from tests.simulation.world.clock import Clock, clock_of
+from tests.simulation.world.wire import FRONT, GATEWAY, Front, Wire, wired
 from tests.support.configuration import WEBHOOK_SECRET, settings_of_a_test
 from tests.support.mailbox import parsed
 from tests.support.wallet_world import gateway_config, wallet_settings
 
+Row = TypeVar("Row")
+
+# A card's refund can be cancelled for a while although it `succeeded` ("Canceling a refund", support.stripe.com,
+# November 2026).
+_CANCELLED_IN_THE_DASHBOARD = {refunds.Ending.CANCEL: ("pending", "requires_action", "succeeded")}
 # Nobody waits for an answer here, and nothing happens by itself but when time passes.
 _TIMES = WalletTimes(hold=0, person_wait=0, paid_after=120, late_after=7200)
 
@@ -77,9 +87,16 @@ class Shop:
     post: Post
     customers: tuple[User, ...]
     operator: User
+    # Whoever approves what the operator has drafted.
+    colleague: User
+    # Where statements are put.
+    directory: Path
     done: Counter[str]
     dropped: set[str] = field(default_factory=set)
     delivered: set[str] = field(default_factory=set)
+    # Payments that somebody completed by mistake, and lines of statements that were told otherwise than they are.
+    mistaken: set[str] = field(default_factory=set)
+    lied_about: set[str] = field(default_factory=set)
 
     def at_gateway(self, path: str, **body: Any) -> bool:
         """Do something by hand at a gateway: below /_sandbox. Tell whether it could be done."""
@@ -102,6 +119,48 @@ class Shop:
         accept.accept_notice(self.app, METHOD, raw)
         self.delivered.add(event["id"])
 
+    def undelivered(self) -> list[dict[str, Any]]:
+        """Return the events that may still come, oldest first."""
+        gone = self.delivered | self.dropped
+        return [event for event in self.listed("event") if event["id"] not in gone]
+
+    def notices_waiting(self) -> list[sqlite3.Row]:
+        """Return the wallets' notices that are to be brought now, oldest first."""
+        due = "SELECT * FROM wallet_notices WHERE state = 'pending' AND next_attempt_ms <= ? ORDER BY id"
+        with self.wallets.store.transaction() as connection:
+            return list(connection.execute(due, (now_ms(),)))
+
+    def bring_notice(self, notice: sqlite3.Row) -> None:
+        """Bring one of the wallets' notices, before those that wait longer."""
+        self.wallets.postman._attempt(notice)  # noqa: SLF001 (it is handed the oldest, where nobody chooses)
+
+    def give_back_at_stripe(self, charge: str, amount: int) -> bool:
+        """Give money back in Stripe's Dashboard; tell whether it could be done."""
+        return self._asked_at_stripe("refunds", charge=charge, amount=amount) is not None
+
+    def session_beside_ours(self, payment: Payment, *, amount: int) -> str | None:
+        """Make a session at Stripe as another program of the merchant's would, under our mark; return its id."""
+        line = "line_items[0]"
+        made = self._asked_at_stripe(
+            "checkout/sessions",
+            **{
+                "mode": "payment",
+                "success_url": "https://example.com/thanks",
+                f"{line}[quantity]": 1,
+                f"{line}[price_data][currency]": payment.currency,
+                f"{line}[price_data][unit_amount]": amount,
+                f"{line}[price_data][product_data][name]": "Two mangoes",
+                "metadata[payment_id]": payment.id,
+                "payment_intent_data[metadata][payment_id]": payment.id,
+            },
+        )
+        return None if made is None else str(made["id"])
+
+    def _asked_at_stripe(self, path: str, **parameters: Any) -> dict[str, Any] | None:
+        headers = {"Authorization": "Bearer sk_test_payproc"}
+        answer = self.gateways.post(f"/v1/{path}", data=parameters, headers=headers)
+        return answer.get_json(silent=True) if answer.status_code < 300 else None
+
     def payments(self) -> list[Payment]:
         return self._rows(select(Payment).order_by(Payment.id))
 
@@ -113,6 +172,13 @@ class Shop:
 
     def dead_jobs(self) -> list[Job]:
         return self._rows(select(Job).where(Job.state == JobState.DEAD).order_by(Job.id))
+
+    def ready_jobs(self) -> list[Job]:
+        return self._rows(select(Job).where(Job.state == JobState.READY).order_by(Job.id))
+
+    def one(self, kind: type[Row], id_: str) -> Row:
+        """Return a row by its id."""
+        return self.app.database.read(lambda session: session.get_one(kind, id_))
 
     def user(self, number: int) -> User:
         return self.customers[number % len(self.customers)]
@@ -147,12 +213,17 @@ def opened(url: str, seed: int, *, connection: psycopg.Connection[tuple[object, 
         held.enter_context(wired(Wire(gateways, fate), Front(app)))
         held.enter_context(employed(broker))
         held.enter_context(between_statements(fate))
+        held.enter_context(patch.dict(refunds.POSSIBLE_FROM, _CANCELLED_IN_THE_DASHBOARD))
+        directory = Path(held.enter_context(TemporaryDirectory()))
         with database.transaction() as session:
             customers = tuple(
                 create_user(session, email=f"{name}@example.com", name=name, role=Role.CUSTOMER)
                 for name in ("amina", "bilal", "chand")
             )
-            operator = create_user(session, email="omar@example.com", name="omar", role=Role.ADMIN)
+            operator, colleague = (
+                create_user(session, email=f"{name}@example.com", name=name, role=Role.ADMIN)
+                for name in ("omar", "parveen")
+            )
         yield Shop(
             app=app,
             bank=gateways.extensions[STRIPE],
@@ -164,6 +235,8 @@ def opened(url: str, seed: int, *, connection: psycopg.Connection[tuple[object, 
             post=post,
             customers=customers,
             operator=operator,
+            colleague=colleague,
+            directory=directory,
             done=Counter(),
         )
 
@@ -177,6 +250,7 @@ def _settings(url: str) -> Any:
             "jazz_cash_dialect": "mwallet-2.0",
             "easy_paisa_dialect": "rest-v4",
             "operator_mail": "operators@example.com",
+            "refund_by_owner": "request",
             "work_lease": timedelta(seconds=20),
             "retry_base": timedelta(seconds=2),
         }

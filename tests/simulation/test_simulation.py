@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.stack.servers import Postgres
+from tests.simulation.actions.schedule import drawn, read, shrunk
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.running import CleanDatabase, run, simulate
-from tests.simulation.schedule import drawn, read, shrunk
 
 LENGTH = 120
 

@@ -5,13 +5,17 @@ from email.message import EmailMessage
 import pytest
 import requests
 from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 
 from payproc.application import Letter
-from payproc.database.models import EmailKind, Job, JobState, Payment, Review, ReviewKind
+from payproc.database.models import Email, EmailKind, Job, JobState, Payment, Review, ReviewKind
+from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import DisputeStatus, Fact, RefundStatus
 from payproc.jobs import Kind
+from payproc.mail import relevance
 from payproc.mail.smtp import Mailer
 from payproc.operations import timeline
+from payproc.records import payments
 from sandbox.gateway import RunningGateway
 from tests.support.mailbox import Mailbox, Outgoing
 
@@ -23,6 +27,12 @@ def subjects(posted: list[EmailMessage]) -> list[str]:
 def open_jobs(mailbox: Mailbox) -> list[str]:
     with mailbox.app.database.transaction() as session:
         return list(session.scalars(select(Job.id).where(Job.kind == Kind.SEND_MAIL, Job.state != JobState.DONE)))
+
+
+def undo_sale(mailbox: Mailbox, payment: Payment) -> None:
+    provenance = Provenance(source=Source.OPERATOR, evidence="drf_1")
+    with mailbox.app.database.transaction() as session:
+        payments.undo_sale(session, payment.id, provenance=provenance, reason="nothing was paid")
 
 
 def test_every_kind_is_sent_and_sent_once(mailbox: Mailbox, posted: list[EmailMessage]) -> None:
@@ -52,6 +62,50 @@ def test_word_of_a_failure_is_withdrawn_once_the_payment_is_paid_after_all(
     with mailbox.app.database.transaction() as session:
         told = timeline.timeline(session, session.get_one(Payment, payment.id))
     assert "failure not sent: it was no longer true" in [entry.sentence for entry in told]
+
+
+def test_a_receipt_that_was_withdrawn_goes_out_once_the_payment_is_paid_after_all(
+    mailbox: Mailbox, posted: list[EmailMessage]
+) -> None:
+    payment = mailbox.payment(Fact.PAID)
+    undo_sale(mailbox, payment)
+    mailbox.work()
+    assert subjects(posted) == ["Your payment did not go through"]
+    mailbox.learn(payment, Fact.PAID)
+    mailbox.work()
+    assert subjects(posted) == ["Your payment did not go through", "Receipt"]
+    assert open_jobs(mailbox) == []
+
+
+def test_word_of_a_failure_that_was_withdrawn_goes_out_once_the_sale_is_undone(
+    mailbox: Mailbox, posted: list[EmailMessage]
+) -> None:
+    payment = mailbox.payment(Fact.DECLINED, Fact.PAID)
+    mailbox.work()
+    undo_sale(mailbox, payment)
+    mailbox.work()
+    assert subjects(posted) == ["Receipt", "Your payment did not go through"]
+
+
+def test_a_receipt_is_not_withdrawn_where_the_payment_is_paid_that_very_moment(
+    mailbox: Mailbox, posted: list[EmailMessage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = mailbox.payment(Fact.PAID)
+    undo_sale(mailbox, payment)
+    look = relevance.still_holds
+    looks: list[bool] = []
+
+    def paid_meanwhile(session: Session, email: Email) -> bool:
+        held = look(session, email)
+        if email.kind is EmailKind.RECEIPT and not looks:
+            looks.append(held)
+            mailbox.learn(payment, Fact.PAID)
+        return held
+
+    monkeypatch.setattr(relevance, "still_holds", paid_meanwhile)
+    mailbox.work()
+    assert looks == [False]
+    assert subjects(posted).count("Receipt") == 1
 
 
 def test_word_of_a_failure_that_was_sent_is_followed_by_the_receipt(

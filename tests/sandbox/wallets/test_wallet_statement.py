@@ -53,6 +53,13 @@ def test_parts_that_went_back_and_the_rest_that_was_reversed_are_refunds() -> No
     ]
 
 
+def test_one_that_had_gone_back_in_parts_moves_nothing_when_it_is_reversed() -> None:
+    paid = transaction(State.REVERSED)
+    paid.refunds, paid.refunded = [{"at": AT + 1, "amount": 125050}], 125050
+    paid.history.append({"at": AT + 2, "action": Action.REVERSE, "state": State.REVERSED})
+    assert [row[1] for row in rows(paid)] == ["3012", "3012R1"]
+
+
 def test_what_came_to_nothing_is_told_without_money_and_what_is_open_is_not_told() -> None:
     failed = transaction(State.FAILED, action=Action.DECLINE)
     assert [(row[4], row[6], row[8]) for row in rows(failed)] == [("failed", "0.00", "0.00")]

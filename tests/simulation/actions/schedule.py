@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.simulation.actions import BY_NAME, WEIGHTS
+from tests.simulation.actions.weights import BY_NAME, WEIGHTS
 
 _WRITTEN = re.compile(r"(\w+)\((\d+), (\d+)\)")
 _LARGEST = 999

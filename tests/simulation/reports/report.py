@@ -1,25 +1,14 @@
 """What many runs came to: printed, and between two marks of docs/proof.md."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from payproc.domain.states import REFUND_TRANSITIONS, TRANSITIONS
+from tests.simulation.reports.cells import NOT_BROUGHT_ABOUT, Cell, reachable, unreachable
 from tests.simulation.running import Outcome
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "proof.md"
-
-Cell = tuple[str, str, str]
-
-# A cell is `grid, status, fact`. These exist for what nobody but a defect, or a person's word, brings about.
-_BY_A_PERSONS_WORD = {("payment", "completed", "sale_undone")}
-
-
-def all_cells() -> set[Cell]:
-    """Return every cell of both grids."""
-    payments = {("payment", status.value, fact.value) for status, fact in TRANSITIONS}
-    return payments | {("refund", status.value, fact.value) for status, fact in REFUND_TRANSITIONS}
+DOCUMENT = Path(__file__).parents[3] / "docs" / "proof.md"
 
 
 @dataclass
@@ -57,11 +46,25 @@ class Report:
         yield ""
         yield from _table("fault of a gateway", self._faults())
         yield ""
-        reached, every = self.cells & all_cells(), all_cells() - _BY_A_PERSONS_WORD
-        yield f"Cells of the grids of states: {len(reached)} of {len(every)} reached."
-        missing = sorted(every - reached)
-        if missing:
-            yield "Not reached: " + ", ".join(f"{grid} {status} by {fact}" for grid, status, fact in missing) + "."
+        yield from self._cells()
+
+    @property
+    def missing(self) -> list[Cell]:
+        """The cells that can be reached, and were not."""
+        return sorted(reachable() - self.cells)
+
+    def _cells(self) -> Iterator[str]:
+        reached = len(reachable() & self.cells)
+        yield f"Cells of the grids of states: {reached} of {len(reachable())} that can be reached."
+        if self.missing:
+            yield f"Not reached: {_named(self.missing)}."
+        for cell in sorted(unreachable() & self.cells):
+            yield f"Reached, though said to be out of reach: {_named([cell])}."
+        yield ""
+        yield f"{len(unreachable())} cannot be brought about:"
+        yield ""
+        for reason, cells in NOT_BROUGHT_ABOUT.items():
+            yield f"- {_named(sorted(cells))}: {reason}."
 
     def _seeds(self) -> str:
         return f" (seeds {', '.join(map(str, self.broken))})" if self.broken else ""
@@ -75,6 +78,10 @@ class Report:
             if ": " in what:
                 kinds[what.rpartition(": ")[2].replace("_", " ")] += count
         return kinds
+
+
+def _named(cells: Iterable[Cell]) -> str:
+    return ", ".join(f"{grid} {status} by {fact}" for grid, status, fact in cells)
 
 
 def _table(title: str, counted: Counter[str]) -> Iterator[str]:
