@@ -77,6 +77,21 @@ def test_a_receipt_that_was_withdrawn_goes_out_once_the_payment_is_paid_after_al
     assert open_jobs(mailbox) == []
 
 
+def test_a_payment_that_completes_twice_within_one_transaction_has_one_receipt(
+    mailbox: Mailbox, posted: list[EmailMessage]
+) -> None:
+    payment = mailbox.payment()
+    provenance = Provenance(source=Source.OPERATOR, evidence="drf_1")
+    with mailbox.app.database.transaction() as session:
+        for _ in range(2):
+            payments.apply_fact(session, payment.id, Fact.PAID, provenance=provenance)
+            payments.undo_sale(session, payment.id, provenance=provenance, reason="nothing was paid")
+        payments.apply_fact(session, payment.id, Fact.PAID, provenance=provenance)
+    mailbox.work()
+    assert subjects(posted) == ["Receipt"]
+    assert open_jobs(mailbox) == []
+
+
 def test_word_of_a_failure_that_was_withdrawn_goes_out_once_the_sale_is_undone(
     mailbox: Mailbox, posted: list[EmailMessage]
 ) -> None:
