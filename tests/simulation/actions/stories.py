@@ -75,8 +75,8 @@ def give_back_before_all_is_heard(shop: Shop, who: int, how: int) -> None:
 
 
 def die_with_a_charge_in_hand(shop: Shop, who: int, how: int) -> None:
-    """Ring a customer's phone and die of it, at some moment around the call that nobody may make twice."""
-    take_wallet_payment(shop, who, how)
+    """Begin a payment and die of it, at some moment around the call that must not be carried out twice."""
+    (take_wallet_payment, take_card_payment)[how // 5 % 2](shop, who, how)
     relay.dispatch_due(shop.app)
     newest = shop.payments()[-1].id
     message = one_of([each for each in shop.broker.waiting if each.is_about(newest)], 0)

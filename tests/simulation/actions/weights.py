@@ -46,7 +46,7 @@ WEIGHTS: dict[Action, int] = {
     operators.give_back_by_the_wallet: 1,
     statements.bring_a_statement: 2,
     stories.race_for_a_payment: 14,
-    stories.die_with_a_charge_in_hand: 3,
+    stories.die_with_a_charge_in_hand: 6,
     stories.settle_during_its_start: 4,
     stories.give_back_before_all_is_heard: 5,
     stories.give_back_in_the_portal: 4,

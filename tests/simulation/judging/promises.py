@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from sqlalchemy import select
 
 from payproc.database.models import CallState, Email, EmailKind, Payment, PaymentEvent, ProviderCall
+from payproc.domain.provenance import Source
 from payproc.domain.states import OPEN, Fact, PaymentStatus, RefundStatus
 from payproc.operations.doctor import broken_invariants
 from payproc.providers.easy_paisa import EASY_PAISA
@@ -24,6 +25,7 @@ def broken_promises(shop: Shop) -> list[str]:
         *_broken_invariants(shop),
         *_cards(shop),
         *_wallets(shop),
+        *_heard_and_not_taken(shop),
         *_refunds(shop),
         *_receipts(shop),
         *_refunds_of_wallets(shop),
@@ -96,6 +98,18 @@ def _wallets(shop: Shop) -> Iterator[str]:
                 yield f"{payment.id} is {payment.status}, was given back by {gateway}, and nobody is asked"
     unknown = [each for each in ours.values() if each.status in _TAKEN and each.id not in asked]
     yield from (f"{each.id} is {each.status}, and no wallet has it" for each in unknown)
+
+
+def _heard_and_not_taken(shop: Shop) -> Iterator[str]:
+    """What a gateway has taken, and has told us of, is completed: that a statement asks about it later is too late."""
+    event = PaymentEvent
+    heard = select(event.payment_id).where(event.fact == Fact.PAID, event.source != Source.OPERATOR)
+    with shop.app.database.transaction() as session:
+        told = set(session.scalars(heard))
+    for payment in shop.payments():
+        is_taken = payment.status in _TAKEN or truth.standing(shop, payment) is not truth.Standing.PAID
+        if payment.id in told and not is_taken:
+            yield f"{payment.id} is {payment.status}, and we were told that it was paid"
 
 
 def _told_and_not_noticed(shop: Shop) -> set[str]:
