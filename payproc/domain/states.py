@@ -122,12 +122,13 @@ refunded      late    late             late       late       late      late     
 """  # noqa: E501 (a grid is read by its columns)
 
 
-# "failed!" and "cancelled!" take back what the customer had been told they get.
+# "failed!" and "cancelled!" take back what the customer had been told they get. A requested one that its provider has
+# was approved in a time that a restored database does not know: the money is on its way, whoever decides here.
 _REFUND_GRID = """
               asked  approved  handed_over  under_way  succeeded  failed   cancelled   superseded
-requested     same   pending   -            -          -          -        cancelled   -
+requested     same   pending   -            pending    succeeded  failed   cancelled   -
 pending       same   late      manual       same       succeeded  failed   cancelled   cancelled
-manual        same   late      same         -          succeeded  failed   cancelled   late
+manual        same   late      same         same       succeeded  failed   cancelled   late
 succeeded     late   late      late         late       same       failed!  cancelled!  late
 failed        late   late      late         late       late       same     late        late
 cancelled     late   late      late         late       late       late     same        same

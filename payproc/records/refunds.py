@@ -200,7 +200,7 @@ def _apply_to_refund(
 ) -> None:
     before = refund.status
     moved = _move_refund(session, payment, refund, fact, provenance=provenance, detail=message or code)
-    if before is not RefundStatus.REQUESTED:
+    if (before, fact) != (RefundStatus.REQUESTED, RefundFact.CANCELLED):
         # Nothing was tried of one that an operator turned down.
         _tell_customer(session, payment, refund, fact, before=before)
     if not moved:

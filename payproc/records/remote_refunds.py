@@ -32,7 +32,8 @@ def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, p
         problem = f"it gives back {remote.money} of a payment in {payment.currency.upper()}"
         _report_refund_mismatch(session, payment, refund.id if refund else remote.provider_id, problem)
         return None
-    is_new = refund is None
+    # One that waits for an operator here, and was sent all the same, is asked about by nobody either.
+    nobody_asks = refund is None or refund.status is RefundStatus.REQUESTED
     if refund is None:
         refund = refunds.add_made_elsewhere(
             session,
@@ -49,7 +50,7 @@ def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, p
         return None
     refunds.apply_outcome(session, refund.id, remote.outcome, provenance=provenance)
     _check_refund_excess(session, payment)
-    if is_new and refund.status in REFUND_OPEN:
+    if nobody_asks and refund.status in REFUND_OPEN:
         _have_it_asked_about(session, payment, refund)
     return refund
 

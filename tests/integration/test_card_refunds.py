@@ -225,6 +225,35 @@ class TestAskedForByTheOwner:
         kinds = {review.kind for review in careful.reviews()}
         assert kinds == {ReviewKind.REFUND_APPROVAL, ReviewKind.REVERSED, ReviewKind.REFUND_MISMATCH}
 
+    @pytest.mark.parametrize(
+        ("amount", "status"),
+        [
+            (10000, RefundStatus.SUCCEEDED),
+            (STAYS_PENDING, RefundStatus.PENDING),
+            (FAILS_AT_ONCE, RefundStatus.FAILED),
+        ],
+    )
+    def test_one_that_stripe_has_although_nobody_here_approved_it_is_believed(
+        self, careful: World, amount: int, status: RefundStatus
+    ) -> None:
+        # Approved and sent after the moment to which the database was restored.
+        paid = careful.paid(money=Money.of(amount, "usd"))
+        waiting = given(careful, paid)
+        intent = careful.payment(paid.id).stripe_payment_intent_id
+        assert intent is not None
+        marks = {"refund_id": waiting.id, "payment_id": paid.id, "reference": paid.reference}
+        careful.stripe().v1.refunds.create({"payment_intent": intent, "amount": amount, "metadata": marks})
+        tell(careful, paid)
+
+        assert read(careful, waiting).status is status
+        [question] = [review for review in careful.reviews() if review.kind is ReviewKind.REFUND_APPROVAL]
+        assert question.resolved_at is not None
+        assert len(at_stripe(careful, paid)) == 1
+        asked = {job.kind for job in careful.rows(Job) if job.subject == waiting.id and job.state == "ready"}
+        assert asked == ({Kind.INQUIRE_REFUND} if status is RefundStatus.PENDING else set())
+        with careful.app.database.transaction() as session:
+            assert broken_invariants(session) == []
+
     def test_it_needs_a_decision_that_fits(self, careful: World) -> None:
         given(careful, careful.paid(money=HUNDRED))
         for decision in (None, OperatorAction.REFUNDED, OperatorAction.COMPLETED):

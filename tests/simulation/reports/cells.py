@@ -33,6 +33,12 @@ NOT_BROUGHT_ABOUT: Mapping[str, frozenset[Cell]] = {
     "nobody else hears of the refund or is asked about it meanwhile": _refunds(
         "superseded", "manual succeeded failed cancelled"
     ),
+    "a provider has a refund that waits for approval here only where a database was restored, and no run does that": (
+        _refunds("under_way", "requested") | _refunds("succeeded", "requested") | _refunds("failed", "requested")
+    ),
+    "only a wallet's refund is given back by a person, and no wallet says that one of those is under way": _refunds(
+        "under_way", "manual"
+    ),
     "only Stripe says that a refund was cancelled, and a person gives back what is a wallet's": _refunds(
         "cancelled", "manual"
     ),
