@@ -43,8 +43,10 @@ def extracted(commit: str, directory: Path) -> Path:
     """Lay the code of a commit out, over the migrations of today."""
     with subprocess.Popen(["git", "archive", commit], cwd=ROOT, stdout=subprocess.PIPE) as archive:  # noqa: S607 (as above)
         subprocess.run(["tar", "-x", "-C", str(directory)], stdin=archive.stdout, check=True)  # noqa: S607 (as above)
-    shutil.rmtree(directory / "migrations")
-    shutil.copytree(ROOT / "migrations", directory / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
+    # How they are run is the code's own affair: `env.py` imports it.
+    versions = Path("migrations", "versions")
+    shutil.rmtree(directory / versions)
+    shutil.copytree(ROOT / versions, directory / versions, ignore=shutil.ignore_patterns("__pycache__"))
     return directory
 
 
