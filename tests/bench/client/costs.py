@@ -27,7 +27,7 @@ from sandbox.stack.running import Stack, running_stack
 from tests.bench.memory import name_of, pids_in, with_children
 from tests.support.waiting import wait_until
 
-_CARD = {
+CARD = {
     "amount": "19.99",
     "currency": "usd",
     "description": "Two mangoes",
@@ -64,7 +64,7 @@ class Payers:
                 case Method.WALLET:
                     list(several.map(lambda _: self._begin("easy-paisa/initiate", _WALLET), range(number)))
                 case Method.CARD:
-                    list(several.map(lambda _: self._begin("checkout", _CARD), range(number)))
+                    list(several.map(lambda _: self._begin("checkout", CARD), range(number)))
                     sessions = wait_until(lambda: self._sessions(number), seconds=_PATIENCE_SECONDS, what="sessions")
                     list(several.map(self._pay_one, sessions))
                 case method:
