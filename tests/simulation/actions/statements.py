@@ -1,6 +1,7 @@
 """Statements of the wallets, as their portals give them and as they come out wrong."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from sandbox.wallets.statement import statement
 from sandbox.wallets.transactions import Gateway
@@ -44,5 +45,5 @@ def _of_another_amount(shop: Shop, line: str) -> str:
     shop.lied_about.add(told.id)
     fields = line.split(",")
     for place in (Column.GROSS, Column.NET):
-        fields[place] = f"{float(fields[place]) + 1:.2f}"
+        fields[place] = str(Decimal(fields[place]) + 1)
     return ",".join(fields)
