@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import IntEnum
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def moved_by(line: str) -> Movement | None:
     if fields[Column.STATUS] != "paid":
         return None
     gross, fee, tax, net = (
-        round(100 * float(fields[each])) for each in (Column.GROSS, Column.FEE, Column.TAX, Column.NET)
+        int(100 * Decimal(fields[each])) for each in (Column.GROSS, Column.FEE, Column.TAX, Column.NET)
     )
     sign = 1 if fields[Column.TYPE] == "sale" else -1
     return Movement(
