@@ -69,7 +69,7 @@ cancelled   missed_event  -                -                -                -  
 # With a question mark where our refund would not follow theirs: a person is asked, whoever found it.
 _REFUNDS = """
             succeeded         failed              cancelled           pending           not_found  unknown
-requested   status_mismatch?  status_mismatch?    status_mismatch     status_mismatch?  -          -
+requested   status_mismatch   status_mismatch     status_mismatch     status_mismatch   -          -
 pending     status_mismatch   status_mismatch     status_mismatch     -                 -          -
 manual      status_mismatch   status_mismatch     status_mismatch     status_mismatch?  -          -
 succeeded   -                 refund_failed_late  refund_failed_late  status_mismatch?  -          -
