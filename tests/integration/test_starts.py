@@ -88,7 +88,7 @@ def test_a_crowd_of_first_payments_makes_one_customer_and_is_no_outage(world: Wo
         world.drain()
         return all(world.payment(payment.id).stripe_session_id for payment in payments)
 
-    wait_until(all_begun, seconds=10, what="eight sessions")
+    wait_until(all_begun, what="eight sessions")
     assert len({request["idempotency_key"] for request in world.requests_to(CUSTOMERS)}) == 1
     assert len(keys_sent(world)) == len(world.sessions_at_stripe()) == 8
 
