@@ -1,5 +1,6 @@
 """What may befall a process: death, a lost answer, somebody else in between; and a database that knows of it."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ class Moment(StrEnum):
     BEFORE_COMMIT = "before a commit"
     AFTER_COMMIT = "after a commit"
     BETWEEN_STATEMENTS = "between two statements"
+    AFTER_A_LOCK = "after a payment was locked"
     BEFORE_CALL = "before a call"
     AFTER_CALL = "after a call"
     BEFORE_MAIL = "before a mail"
@@ -40,6 +42,8 @@ class Blow(StrEnum):
     LOST_CONNECTION = "a lost connection"
 
 
+_ASKS_FOR_A_LOCK = re.compile(r"FROM payments\b.*\bFOR (NO KEY )?UPDATE", re.DOTALL)
+_WITHIN_A_TRANSACTION = (Moment.BETWEEN_STATEMENTS, Moment.AFTER_A_LOCK)
 _OF_THE_DATABASE = (Moment.BEFORE_COMMIT, Moment.AFTER_COMMIT)
 # So short that who waits for a lock of the process it has interrupted, which cannot let go of it, gives up.
 _SHORT_WAIT = "SET lock_timeout = '20ms'"
@@ -48,11 +52,12 @@ _USUAL_WAIT = "SET lock_timeout = '10s'"
 
 @dataclass(frozen=True, kw_only=True)
 class _Interlude:
-    """What somebody else is to do in between: after so many moments, or after a call `once` that is so."""
+    """What somebody else is to do in between: after so many moments, or at the first of one kind `once` that is so."""
 
     act: Callable[[], None]
-    after: int
-    once: Callable[[], bool] | None = None
+    after: int = 0
+    at: Moment | None = None
+    once: Callable[[], bool] = lambda: True
 
 
 class Fate:
@@ -64,11 +69,16 @@ class Fate:
         # Whether one process runs within another's transaction.
         self.is_within = False
         self._blow: tuple[int, Blow] | None = None
+        self._trap: tuple[int, Callable[[], bool]] | None = None
         self._interlude: _Interlude | None = None
 
     def doom(self, blow: Blow, *, after: int) -> None:
         """Let a blow fall after so many moments more, on whatever process comes to it."""
         self._blow = (after, blow)
+
+    def doom_call(self, *, once: Callable[[], bool], after: int) -> None:
+        """Let a process die so many moments after the answer to the first call after which this is so."""
+        self._trap = (after, once)
 
     def interrupt(self, act: Callable[[], None], *, after: int) -> None:
         """Let somebody else act in between, after so many moments more at which that can be."""
@@ -76,11 +86,15 @@ class Fate:
 
     def interrupt_call(self, act: Callable[[], None], *, once: Callable[[], bool]) -> None:
         """Let somebody else act before the answer to a call arrives: to the first after which this is so."""
-        self._interlude = _Interlude(act=act, after=0, once=once)
+        self._interlude = _Interlude(act=act, at=Moment.AFTER_CALL, once=once)
+
+    def interrupt_lock(self, act: Callable[[], None]) -> None:
+        """Let somebody else act as soon as a payment is locked, and before anything of it is changed."""
+        self._interlude = _Interlude(act=act, at=Moment.AFTER_A_LOCK)
 
     def relent(self) -> None:
         """Let nothing happen from here on."""
-        self._blow = self._interlude = None
+        self._blow = self._trap = self._interlude = None
 
     @contextmanager
     def spared(self) -> Iterator[None]:
@@ -94,7 +108,9 @@ class Fate:
     def come_to(self, moment: Moment) -> None:
         """Come to a moment of a process. Raises Death, or psycopg's word for a connection that is lost."""
         self._let_others_act(moment)
-        if self._blow is None or moment is Moment.BETWEEN_STATEMENTS:
+        if self._trap is not None and moment is Moment.AFTER_CALL and self._trap[1]():
+            self._blow, self._trap = (self._trap[0], Blow.DEATH), None
+        if self._blow is None or moment in _WITHIN_A_TRANSACTION:
             # Death there is what it is before the commit.
             return
         left, blow = self._blow
@@ -118,8 +134,8 @@ class Fate:
     def _let_others_act(self, moment: Moment) -> None:
         if self._interlude is None:
             return
-        act, left, once = self._interlude.act, self._interlude.after, self._interlude.once
-        if once is not None and (moment is not Moment.AFTER_CALL or not once()):
+        act, left, at = self._interlude.act, self._interlude.after, self._interlude.at
+        if at is not None and (moment is not at or not self._interlude.once()):
             return
         self._interlude = replace(self._interlude, after=left - 1) if left else None
         if left:
@@ -189,7 +205,10 @@ def between_statements(fate: Fate) -> Iterator[None]:
     def come_between(cursor: Any, *arguments: Any, **options: Any) -> Any:
         if fate.open_transactions:
             fate.come_to(Moment.BETWEEN_STATEMENTS)
-        return execute(cursor, *arguments, **options)
+        done = execute(cursor, *arguments, **options)
+        if fate.open_transactions and _ASKS_FOR_A_LOCK.search(str(arguments[0])):
+            fate.come_to(Moment.AFTER_A_LOCK)
+        return done
 
     with patch.object(psycopg.Cursor, "execute", come_between), patch.object(time, "sleep", fate.wait):
         yield

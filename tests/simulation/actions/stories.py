@@ -46,7 +46,14 @@ def race_for_a_payment(shop: Shop, who: int, how: int) -> None:
         work(shop.app, other)
 
     shop.broker.waiting.remove(one)
-    shop.fate.interrupt(lambda: _ignored(befall(shop, beside, who, how)), after=how // 2 % 20)
+
+    def meanwhile() -> None:
+        befall(shop, beside, who, how)
+
+    if how // 2 % 2:
+        shop.fate.interrupt_lock(meanwhile)
+    else:
+        shop.fate.interrupt(meanwhile, after=how // 4 % 20)
     try:
         work(shop.app, one)
     finally:
@@ -74,14 +81,24 @@ def give_back_before_all_is_heard(shop: Shop, who: int, how: int) -> None:
     _work_on_notices(shop)
 
 
+# After the answer, before the commit and after it; the others of five fall somewhere before.
+_AFTER_THE_CALL = 3
+
+
 def die_with_a_charge_in_hand(shop: Shop, who: int, how: int) -> None:
-    """Begin a payment and die of it, at some moment around the call that must not be carried out twice."""
+    """Begin a payment and die of it, mostly once its gateway has it: the call must not be carried out twice.
+
+    Others may begin with it, in the same message.
+    """
     (take_wallet_payment, take_card_payment)[how // 5 % 2](shop, who, how)
     relay.dispatch_due(shop.app)
-    newest = shop.payments()[-1].id
-    message = one_of([each for each in shop.broker.waiting if each.is_about(newest)], 0)
+    newest = shop.payments()[-1]
+    message = one_of([each for each in shop.broker.waiting if each.is_about(newest.id)], 0)
     shop.broker.waiting.remove(message)
-    shop.fate.doom(Blow.DEATH, after=3 + how % 5)
+    if how % 5 < _AFTER_THE_CALL:
+        shop.fate.doom_call(once=_is_there(shop, newest), after=how % 5)
+    else:
+        shop.fate.doom(Blow.DEATH, after=3 + how % 7)
     try:
         work(shop.app, message)
     finally:
