@@ -7,8 +7,8 @@ from pydantic import create_model
 
 from payproc.application import Application
 from payproc.database.engine import Database
-from payproc.mail.smtp import Mailer
 from payproc.operations import circuit_status
+from payproc.outgoing.mail.smtp import Mailer
 from payproc.providers import registry
 from payproc.settings import Settings, load
 from payproc.settings.checks import deployment_problems

@@ -32,8 +32,8 @@ from payproc.database.models import ReviewKind
 from payproc.errors import OutcomeUncertain, PayprocError, ProviderUnavailable, RateLimited, Refusal, RequestRefused
 from payproc.flows.inbox import apply
 from payproc.jobs import Claimed, Kind, moment
-from payproc.mail.smtp import MailTrouble, MailUnavailable
 from payproc.operations import logs
+from payproc.outgoing.mail.smtp import MailTrouble, MailUnavailable
 from payproc.records.reviews import ask_about_dead_job, close_if_open, open_review
 from tasks.crew import Crew, Places, crew_of_process
 from tasks.freshness import DatabaseClock

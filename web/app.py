@@ -14,14 +14,16 @@ from payproc.errors import InvalidRequest
 from payproc.providers.registry import PROVIDERS
 from payproc.providers.stripe import STRIPE
 from payproc.records.identity.jwks import SigningKeys
-from web import docs, errors, request_log
-from web.api import disputes, health, ledger, metrics, notices, payments, reconciliation, refunds, wallets
+from web import docs, errors
+from web.api import disputes, notices, payments, refunds, wallets
 from web.api.intake import Intake
+from web.api.staff import health, ledger, metrics, reconciliation
 from web.auth import application
 from web.console import site as console
 from web.json import ExactJson
 from web.pay import page
-from web.request import Request
+from web.request import log as request_log
+from web.request.address import Request
 from web.schemas.problem import Problem
 
 _JSON_ENDPOINTS = frozenset({"payments.checkout", "refunds.refund"})

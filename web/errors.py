@@ -28,7 +28,7 @@ from payproc.records.identity.jwks import IdentityUnavailable
 from payproc.records.identity.permissions import NotAllowed
 from payproc.records.identity.users import NotAuthenticated
 from web.json import json_answer, text_of
-from web.request_log import about
+from web.request.log import about
 from web.schemas.problem import Problem
 
 log = structlog.get_logger()

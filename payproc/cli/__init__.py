@@ -5,8 +5,10 @@ from typing import Annotated
 import typer
 
 from payproc import __version__
-from payproc.cli import checks, db, disputes, jobs, ledger, notices, orders, payments, refunds, reviews, users
+from payproc.cli import disputes, jobs, ledger, notices, orders, payments, refunds, reviews
+from payproc.cli.people import users
 from payproc.cli.reconcile import stripe, wallets
+from payproc.cli.system import checks, db
 from payproc.cli.terminal.edge import Edge
 
 app = typer.Typer(

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import select
 
+from payproc.cli.people.users import named_user
 from payproc.cli.terminal.edge import Json, Limit, line, transaction
 from payproc.cli.terminal.rendering import show_item, show_list
-from payproc.cli.users import named_user
 from payproc.database.models import Order
 from payproc.domain.money import parse_major
 from payproc.records import orders

@@ -11,9 +11,9 @@ from payproc.application import Application
 from payproc.database.models import Order, Payment, User
 from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.phones import masked, normalised
 from payproc.domain.provenance import Provenance, Source
+from payproc.domain.requests.payment import PaymentRequest
 from payproc.domain.states import OPEN, PaymentStatus
 from payproc.errors import Conflict, InvalidRequest
 from payproc.flows import poll

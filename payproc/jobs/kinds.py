@@ -146,8 +146,8 @@ class Kind(StrEnum):
     SEND_MAIL = Policy(
         "mail.send",
         "Hand mail to the mail server",
-        handler="payproc.flows.send_mail:send_mail",
-        batch_handler="payproc.flows.send_mail:send_mails",
+        handler="payproc.flows.outgoing.send_mail:send_mail",
+        batch_handler="payproc.flows.outgoing.send_mail:send_mails",
         queue=Queue.MAIL,
         batch=50,  # they share a claim and one connection to the mail server; that of a slow one ends sooner
         patience=timedelta(days=3),  # with one mail; what holds all of them up is waited out

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import ReviewKind, Tick, Watermark
-from payproc.mail import outbox
-from payproc.mail.digest import open_reviews
 from payproc.operations import doctor
+from payproc.outgoing.mail import outbox
+from payproc.outgoing.mail.digest import open_reviews
 from payproc.records.reviews import open_review
 
 log = structlog.get_logger()

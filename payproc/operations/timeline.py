@@ -26,7 +26,7 @@ from payproc.database.models import (
 )
 from payproc.domain.states import Effect, Fact, RefundFact
 from payproc.jobs import Kind
-from payproc.mail.languages.vocabulary import TOLD_TO_CUSTOMERS
+from payproc.outgoing.mail.languages.vocabulary import TOLD_TO_CUSTOMERS
 from payproc.records.disputes import disputes_of
 from payproc.records.refunds import refunds_of
 

@@ -22,7 +22,7 @@ from payproc.database.models import (
     SeenKey,
     SeenKind,
 )
-from payproc.mail import outbox
+from payproc.outgoing.mail import outbox
 from payproc.reconcile.classification import Severity, is_mended, kinds_of
 from payproc.records.reviews import close_finding, open_review
 

@@ -16,7 +16,7 @@ from payproc.domain.pagination import cursor_of, read_cursor
 from payproc.domain.provenance import Provenance
 from payproc.domain.settlement import RemoteDispute
 from payproc.domain.states import DISPUTE_CLOSED, DISPUTE_OPEN, DisputeStanding, DisputeStatus, Effect, dispute_effect
-from payproc.mail import outbox
+from payproc.outgoing.mail import outbox
 from payproc.records import payments
 from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act

@@ -25,7 +25,7 @@ from payproc.domain.provenance import Provenance, Source
 from payproc.domain.references import References
 from payproc.domain.states import TERMINAL, Effect, Fact, PaymentStatus, transition
 from payproc.errors import Conflict, NotFound
-from payproc.mail import outbox
+from payproc.outgoing.mail import outbox
 from payproc.records import refunded
 from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act

@@ -28,7 +28,7 @@ from payproc.domain.states import (
     refund_transition,
 )
 from payproc.errors import NotFound
-from payproc.mail import outbox
+from payproc.outgoing.mail import outbox
 from payproc.providers.requests import RefundMode
 from payproc.records import payments, refund_reviews, refunded
 from payproc.records.identity import permissions

@@ -6,7 +6,7 @@ from email.policy import default
 from payproc.application import Letter
 from payproc.database.models import Payment, User
 from payproc.domain.states import PaymentStatus
-from payproc.mail.smtp import MailRefused, MailUnavailable
+from payproc.outgoing.mail.smtp import MailRefused, MailUnavailable
 from tests.support.mailbox import Outgoing
 from tests.support.world import World
 

@@ -22,7 +22,7 @@ from payproc.application import Application, Letter
 from payproc.bootstrap import settings_type
 from payproc.database.models import Job, JobState, Payment, Refund, Review, Role, User
 from payproc.flows.inbox import accept
-from payproc.mail.smtp import MailUnavailable
+from payproc.outgoing.mail.smtp import MailUnavailable
 from payproc.providers import registry
 from payproc.providers.notices import RawNotice
 from payproc.providers.stripe import STRIPE as METHOD

@@ -27,12 +27,12 @@ from payproc.database.models import (
     User,
 )
 from payproc.domain.money import Money
-from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
+from payproc.domain.requests.payment import PaymentRequest
 from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteDispute, RemoteRefund
 from payproc.domain.states import DisputeStatus, Fact, RefundFact, RefundStatus
 from payproc.flows import checkout
-from payproc.mail import compose, outbox
+from payproc.outgoing.mail import compose, outbox
 from payproc.providers.stripe import STRIPE
 from payproc.reconcile import findings
 from payproc.records import disputes, payments, refunds, remote_refunds

@@ -14,7 +14,7 @@ from payproc.bootstrap import settings_type
 from payproc.database.models import Payment, User
 from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.domain.payment_request import PaymentRequest
+from payproc.domain.requests.payment import PaymentRequest
 from payproc.flows import checkout
 from payproc.operations.circuit_status import CircuitStatusStore
 from payproc.providers import registry

@@ -15,7 +15,7 @@ from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import Email, Notice, Order, Payment, PaymentEvent, ProviderCall, Review, User
 from payproc.domain.money import Money
-from payproc.domain.payment_request import PaymentRequest
+from payproc.domain.requests.payment import PaymentRequest
 from payproc.domain.states import PaymentStatus
 from payproc.flows.checkout import take_payment
 from payproc.flows.inbox import accept

@@ -12,8 +12,8 @@ from payproc.application import Application
 from payproc.bootstrap import settings_type
 from payproc.database.models import Payment, Role, User
 from payproc.domain.money import Money
-from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
+from payproc.domain.requests.payment import PaymentRequest
 from payproc.domain.settlement import RemoteDispute
 from payproc.domain.states import DisputeStatus, Fact, RefundFact
 from payproc.flows import checkout

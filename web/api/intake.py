@@ -20,7 +20,7 @@ from payproc.providers.notices import RawNotice
 from payproc.providers.stripe import STRIPE
 from web.api.locations import PAYMENTS
 from web.json import text_of
-from web.request_log import log_answer
+from web.request.log import log_answer
 from web.schemas.notices import ReceivedAnswer
 
 Environ = dict[str, Any]

@@ -24,7 +24,7 @@ from web.api.locations import PAYMENTS
 from web.auth import application
 from web.json import json_answer
 from web.pay import links, page
-from web.request_log import about
+from web.request.log import about
 from web.schemas.notices import ReceivedAnswer
 
 log = structlog.get_logger()

@@ -22,9 +22,9 @@ from payproc.records.identity.permissions import Act
 from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, payment_location
 from web.auth import application, current_user, needs
-from web.idempotent import IdempotentRequest, respond, respond_again
 from web.json import json_answer, text_of
 from web.pay import links
+from web.request.idempotent import IdempotentRequest, respond, respond_again
 from web.schemas.headers import StartHeader
 from web.schemas.payments import (
     AcceptedAnswer,

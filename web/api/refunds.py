@@ -15,9 +15,9 @@ from payproc.records.identity.permissions import Act
 from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, refund_location
 from web.auth import application, current_user, needs
-from web.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
 from web.json import json_answer, text_of
-from web.request_log import about
+from web.request.idempotent import IdempotentRequest, fallback_answer, respond, respond_again
+from web.request.log import about
 from web.schemas.headers import StartHeader
 from web.schemas.payments import PaymentPath
 from web.schemas.refunds import RefundAnswer, RefundBody, RefundPath, RefundsAnswer

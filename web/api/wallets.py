@@ -8,8 +8,8 @@ from flask_openapi.blueprint import APIBlueprint
 
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod, path_of
-from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.phones import normalised
+from payproc.domain.requests.payment import PaymentRequest
 from payproc.errors import InvalidRequest
 from payproc.flows.checkout import has_begun
 from payproc.operations.refund_balances import payment_with_balance
@@ -18,9 +18,9 @@ from payproc.records.identity.permissions import Act
 from web.api.blueprints import authenticated, problems
 from web.api.locations import PAYMENTS, payment_location
 from web.auth import application, current_user, needs
-from web.idempotent import IdempotentRequest, respond, respond_again
 from web.json import text_of
 from web.pay import links, page
+from web.request.idempotent import IdempotentRequest, respond, respond_again
 from web.schemas.headers import StartHeader
 from web.schemas.wallets import WalletAnswer, WalletBody, WalletQuery
 

@@ -9,7 +9,7 @@ from payproc.database.models import FindingKind, Loop, ReconciliationFinding
 from payproc.reconcile import report
 from payproc.reconcile.classification import Severity, kinds_of, severity_of
 from payproc.reconcile.report import REPAIRED_OVER, Wanted
-from web.api.reconciliation import exported
+from web.api.staff.reconciliation import exported
 from web.auth import application
 from web.console import formatting
 from web.console.chart import NARROW, WIDE, chart_of

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from payproc.application import Application
     from web.api.intake import Intake
 
-# Beside those of Lane.REQUESTS (config.py). Two of the three may wait (web/idempotent.py); the third says "202" to all
-# others who would like to. While the notices of one thread are being stored, the other takes those that come.
+# Beside those of Lane.REQUESTS (config.py). Two of the three may wait (web/request/idempotent.py); the third says "202"
+# to all others who would like to. While the notices of one thread are being stored, the other takes those that come.
 _THREADS = {Lane.NOTICES: 2, Lane.LIVENESS: 1, Lane.FILES: 1, Lane.WAITS: 3}
 _ONE_BY_ONE: frozenset[Lane] = frozenset(Lane) - {Lane.NOTICES}
 _SWEEP_SECONDS = 1.0

@@ -36,7 +36,7 @@ from web.pay import browsers, formatting, links
 from web.pay.languages import LANGUAGES
 from web.pay.languages.vocabulary import Vocabulary
 from web.pay.state import ASKED_ABOUT, PageState, follow, state_of
-from web.request_log import about
+from web.request.log import about
 from web.schemas.pay import PayStatusAnswer
 
 blueprint = Blueprint(

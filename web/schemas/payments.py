@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict, Field
 
 from payproc.database.models import Payment
-from payproc.domain.payment_request import PaymentRequest, WrittenAmount
+from payproc.domain.requests.payment import PaymentRequest, WrittenAmount
 from payproc.domain.states import PaymentStatus
 from payproc.operations.decline_reasons import DeclineReason, decline_reason
 from payproc.operations.refund_balances import RefundBalance

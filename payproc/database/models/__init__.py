@@ -2,7 +2,6 @@
 
 from payproc.database.models.base import Base
 from payproc.database.models.disputes import Dispute, DisputeEvent
-from payproc.database.models.emails import Email, EmailKind
 from payproc.database.models.idempotency import IdempotencyKey
 from payproc.database.models.jobs import Job, JobState, Tick, Watermark
 from payproc.database.models.ledger import (
@@ -16,6 +15,7 @@ from payproc.database.models.ledger import (
 )
 from payproc.database.models.notices import Notice, NoticeState
 from payproc.database.models.orders import Order, OrderStatus
+from payproc.database.models.outgoing import Email, EmailKind
 from payproc.database.models.payments import Payment, PaymentEvent
 from payproc.database.models.provider_calls import CallState, Circuit, ProviderCall, PushShare
 from payproc.database.models.reconciliation import (

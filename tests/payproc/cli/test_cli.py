@@ -34,7 +34,7 @@ from payproc.database.models import (
     User,
 )
 from payproc.domain.money import Money
-from payproc.domain.payment_request import PaymentRequest
+from payproc.domain.requests.payment import PaymentRequest
 from payproc.domain.states import PaymentStatus
 from payproc.flows import checkout
 from payproc.operations.doctor import broken_invariants

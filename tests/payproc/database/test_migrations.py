@@ -14,8 +14,8 @@ from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.settlement import LineKind, RefundOutcome, RefundVerdict, RemoteRefund, SettlementLine
 from payproc.domain.states import Fact, PaymentStatus, RefundFact, RefundStatus
-from payproc.mail import outbox
 from payproc.operations.doctor import broken_invariants
+from payproc.outgoing.mail import outbox
 from payproc.providers.listing import Window
 from payproc.providers.stripe import STRIPE
 from payproc.reconcile import runs

@@ -9,7 +9,7 @@ from payproc.database.engine import Database, Parameters
 from payproc.database.models import IdempotencyKey, Job, Payment, PaymentEvent, PushShare
 from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.domain.payment_request import PaymentRequest
+from payproc.domain.requests.payment import PaymentRequest
 from payproc.errors import TooManyRequests
 from payproc.flows.checkout import draft_payment, take_drafted, take_payment
 from payproc.providers.easy_paisa import EASY_PAISA

@@ -10,10 +10,10 @@ from payproc.domain.provenance import Provenance, Source
 from payproc.domain.references import Reference
 from payproc.domain.states import Fact, PaymentStatus, RefundStatus
 from payproc.errors import Conflict
-from payproc.mail import compose
 from payproc.operations import actions
 from payproc.operations.actions import OperatorAction
 from payproc.operations.doctor import broken_invariants
+from payproc.outgoing.mail import compose
 from payproc.providers.answers import Outcome, Verdict
 from payproc.records import outcomes
 from payproc.records.ledger import journal

@@ -9,8 +9,8 @@ from payproc.application import Application
 from payproc.database.engine import Database
 from payproc.database.models import Dispute, Payment, Refund, Role, User
 from payproc.domain.money import Money
-from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
+from payproc.domain.requests.payment import PaymentRequest
 from payproc.domain.settlement import LineKind, RemoteDispute, SettlementLine
 from payproc.domain.states import DisputeStatus, Fact, RefundFact
 from payproc.flows import checkout, request_refund

@@ -18,9 +18,9 @@ from sqlalchemy.orm import Session
 
 from payproc.database.models import Loop, Payment, ReconciliationRun, RunState
 from payproc.domain.money import Money
-from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.references import Reference
+from payproc.domain.requests.payment import PaymentRequest
 from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteRefund, SettlementLine
 from payproc.flows import checkout
 from payproc.operations.doctor import broken_invariants

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 from payproc.application import Application
 from payproc.database.models import Job, Payment, User
 from payproc.domain.money import Money
-from payproc.domain.payment_request import PaymentRequest
+from payproc.domain.requests.payment import PaymentRequest
 from payproc.errors import Conflict, IdempotencyKeyReused, InvalidRequest
 from payproc.flows import checkout
 from payproc.providers.stripe import STRIPE

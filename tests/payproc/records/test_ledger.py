@@ -17,8 +17,8 @@ from payproc.application import Application
 from payproc.database.models import Journal, JournalKind, Payment, Refund, User
 from payproc.database.models import SettlementLine as KeptLine
 from payproc.domain.money import Money
-from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
+from payproc.domain.requests.payment import PaymentRequest
 from payproc.domain.settlement import LineKind, RefundOutcome, RefundVerdict, RemoteRefund, SettlementLine
 from payproc.domain.states import Fact, RefundFact
 from payproc.errors import InvalidRequest

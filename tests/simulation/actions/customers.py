@@ -1,7 +1,7 @@
 """What customers ask of the shop."""
 
 from payproc.domain.money import Money
-from payproc.domain.payment_request import PaymentRequest
+from payproc.domain.requests.payment import PaymentRequest
 from payproc.domain.states import OPEN, PaymentStatus
 from payproc.flows import cancel, checkout, request_refund
 from payproc.operations import actions

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from payproc.application import Application
 from payproc.database.models import FindingKind, Loop, Scope, User
 from payproc.domain.money import Money
-from payproc.domain.payment_request import PaymentRequest
+from payproc.domain.requests.payment import PaymentRequest
 from payproc.flows import checkout
 from payproc.providers.stripe import STRIPE
 from payproc.records.identity.users import issue_key, revoke_key

@@ -9,8 +9,8 @@ from werkzeug.test import TestResponse
 from payproc.application import Application
 from payproc.database.models import Payment, Refund, Role, Scope, User
 from payproc.domain.money import Money
-from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
+from payproc.domain.requests.payment import PaymentRequest
 from payproc.domain.states import Fact, RefundStatus
 from payproc.flows import checkout
 from payproc.flows.request_refund import request_refund

@@ -8,8 +8,8 @@ from flask.testing import FlaskClient
 from payproc.application import Application
 from payproc.database.models import Payment, User
 from payproc.domain.money import Money
-from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
+from payproc.domain.requests.payment import PaymentRequest
 from payproc.domain.states import Fact
 from payproc.flows import checkout
 from payproc.providers.easy_paisa import EASY_PAISA

@@ -21,8 +21,8 @@ from payproc.database.models import Job, Payment, User
 from payproc.domain.languages import Language
 from payproc.domain.money import CURRENCIES, Money
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.domain.payment_request import PaymentRequest
 from payproc.domain.provenance import Provenance, Source
+from payproc.domain.requests.payment import PaymentRequest
 from payproc.domain.states import PaymentStatus
 from payproc.flows import checkout
 from payproc.jobs import Kind

@@ -1,0 +1,1 @@
+"""What a client asks for, before any row is written."""

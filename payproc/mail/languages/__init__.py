@@ -1,8 +1,0 @@
-"""What our mails say to customers, in each language."""
-
-from payproc.domain.languages import Locale
-from payproc.mail.languages.english import ENGLISH
-from payproc.mail.languages.urdu import URDU
-from payproc.mail.languages.vocabulary import Vocabulary
-
-LANGUAGES: dict[Locale, Vocabulary] = {words.language.locale: words for words in (ENGLISH, URDU)}

@@ -1,0 +1,1 @@
+"""What the merchant's staff and their machines read."""

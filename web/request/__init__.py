@@ -1,0 +1,1 @@
+"""What is done about every request, whatever it asks."""

@@ -1,0 +1,1 @@
+"""What the staff and their machines are answered."""
