@@ -15,7 +15,15 @@ from payproc.database.models.ledger import (
 )
 from payproc.database.models.notices import Notice, NoticeState
 from payproc.database.models.orders import Order, OrderStatus
-from payproc.database.models.outgoing import Email, EmailKind
+from payproc.database.models.outgoing.emails import Email, EmailKind
+from payproc.database.models.outgoing.events import (
+    DeliveryState,
+    EndpointState,
+    Event,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from payproc.database.models.payments import Payment, PaymentEvent
 from payproc.database.models.provider_calls import CallState, Circuit, ProviderCall, PushShare
 from payproc.database.models.reconciliation import (
@@ -37,10 +45,13 @@ __all__ = [
     "Base",
     "CallState",
     "Circuit",
+    "DeliveryState",
     "Dispute",
     "DisputeEvent",
     "Email",
     "EmailKind",
+    "EndpointState",
+    "Event",
     "FindingKind",
     "IdempotencyKey",
     "Job",
@@ -74,4 +85,7 @@ __all__ = [
     "Tick",
     "User",
     "Watermark",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

@@ -21,6 +21,8 @@ class Payment(Amounted, Base):
 
     id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id(Prefix.PAYMENT))
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    # The shop that made it for the user; null where the user did, or a member of the staff.
+    shop_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
     order_id: Mapped[str | None] = mapped_column(ForeignKey("orders.id"), index=True)
 
     status: Mapped[PaymentStatus] = mapped_column(closed_set(PaymentStatus, "status"))
@@ -46,6 +48,9 @@ class Payment(Amounted, Base):
     meta: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, default=dict)
     # Masked, for people to tell payments apart: 0300****567.
     phone: Mapped[str | None]
+    # By which it is found: a keyed hash of all digits, and what a customer reads out over the telephone.
+    phone_hash: Mapped[bytes | None]
+    phone_last_four: Mapped[str | None]
     # Phone and CNIC as the wallet must be told them, encrypted, and gone as soon as it has been.
     encrypted_payer: Mapped[str | None] = mapped_column("sealed_payer")
     # The number on the customer's own statement. Not unique: a bank may use one again.
@@ -57,6 +62,8 @@ class Payment(Amounted, Base):
     expires_at: Mapped[datetime | None]
     # When the provider was last asked: a flood of hints must not become a flood of questions.
     polled_at: Mapped[datetime | None] = mapped_column("asked_at")
+    # How many events were told of it, its refunds and its disputes: counted under the row's lock.
+    event_sequence: Mapped[int] = mapped_column(server_default=text("0"), default=0)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
     completed_at: Mapped[datetime | None]
@@ -75,6 +82,16 @@ class Payment(Amounted, Base):
         # The list of a user's payments, newest first; and the same for everyone's.
         Index("ix_payments_user_id_created_at", "user_id", "created_at", "id"),
         Index("ix_payments_created_at", "created_at", "id"),
+        # What a shop made.
+        Index(
+            "ix_payments_shop_id_created_at",
+            "shop_id",
+            "created_at",
+            "id",
+            postgresql_where=text("shop_id IS NOT NULL"),
+        ),
+        Index("ix_payments_phone_hash", "phone_hash", postgresql_where=text("phone_hash IS NOT NULL")),
+        Index("ix_payments_phone_last_four", "phone_last_four", postgresql_where=text("phone_last_four IS NOT NULL")),
         # Of a method that few take.
         Index("ix_payments_payment_method_created_at", "payment_method", "created_at", "id"),
         # Those of a status that not nearly all have: for lists of them, and for figures and invariants of the open.

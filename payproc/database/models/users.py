@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ARRAY, ForeignKey, Index, Text, func, text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from payproc.database.models.base import Base, closed_set
@@ -15,6 +15,7 @@ class Role(StrEnum):
     """What a user may do; the table is in `payproc/records/identity/permissions.py`."""
 
     CUSTOMER = "customer"
+    SHOP = "shop"  # a server, not a person: it acts for the customers that it names
     OPERATOR = "operator"
     ADMIN = "admin"
 
@@ -28,7 +29,7 @@ class Scope(StrEnum):
 
 
 class User(Base):
-    """A customer or a member of the merchant's staff."""
+    """A customer, a shop's server, or a member of the merchant's staff."""
 
     __tablename__ = "users"
 
@@ -39,18 +40,49 @@ class User(Base):
     locale: Mapped[Locale] = mapped_column(closed_set(Locale, "locale"), server_default=Locale.ENGLISH)
     # `sub` of the token that brought this user; null for those the merchant made by hand.
     token_subject: Mapped[str | None] = mapped_column(unique=True)
+    # The shop that named this customer, and what it calls them; null for everybody else.
+    shop_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
+    reference: Mapped[str | None]
+    # Masked, for people; and encrypted, so that a pay page can offer it to a wallet.
+    phone: Mapped[str | None]
+    encrypted_phone: Mapped[str | None]
+    # When what can name the person was taken away at their request. Payments and books stay.
+    erased_at: Mapped[datetime | None]
     stripe_customer_id: Mapped[str | None] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     keys: Mapped[list["ApiKey"]] = relationship(back_populates="user")
 
     __table_args__ = (
+        CheckConstraint("shop_id IS NULL OR role = 'customer'", name="of_a_shop_is_a_customer"),
         # Two people of one identity provider may share an address; two users made by hand may not.
         Index(
             "uq_users_email",
             text("lower(email)"),
             unique=True,
-            postgresql_where=text("token_subject IS NULL"),
+            postgresql_where=text("token_subject IS NULL AND shop_id IS NULL"),
+        ),
+        # Each shop knows its customers by its own reference of them; those without one by their address.
+        Index(
+            "uq_users_shop_id_reference",
+            "shop_id",
+            "reference",
+            unique=True,
+            postgresql_where=text("shop_id IS NOT NULL AND reference IS NOT NULL"),
+        ),
+        Index(
+            "uq_users_shop_id_email",
+            "shop_id",
+            text("lower(email)"),
+            unique=True,
+            postgresql_where=text("shop_id IS NOT NULL AND reference IS NULL"),
+        ),
+        Index(
+            "ix_users_shop_id_created_at",
+            "shop_id",
+            "created_at",
+            "id",
+            postgresql_where=text("shop_id IS NOT NULL"),
         ),
     )
 

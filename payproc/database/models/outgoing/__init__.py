@@ -1,0 +1,1 @@
+"""What leaves the house: mail to people, events to shops."""
