@@ -130,6 +130,12 @@ def customer(app: Application) -> User:
 
 
 @pytest.fixture
+def shop(app: Application) -> User:
+    with app.database.transaction() as session:
+        return create_user(session, email="server@mangoes.pk", name="Mango Shop", role=Role.SHOP)
+
+
+@pytest.fixture
 def operator(app: Application) -> User:
     with app.database.transaction() as session:
         return create_user(session, email="omar@example.com", name="Omar Malik", role=Role.OPERATOR)

@@ -15,7 +15,7 @@ from payproc.providers.registry import PROVIDERS
 from payproc.providers.stripe import STRIPE
 from payproc.records.identity.jwks import SigningKeys
 from web import docs, errors
-from web.api import disputes, notices, payments, refunds, wallets
+from web.api import customers, disputes, notices, orders, payments, refunds, wallets
 from web.api.intake import Intake
 from web.api.staff import health, ledger, metrics, reconciliation
 from web.auth import application
@@ -26,7 +26,7 @@ from web.request import log as request_log
 from web.request.address import Request
 from web.schemas.problem import Problem
 
-_JSON_ENDPOINTS = frozenset({"payments.checkout", "refunds.refund"})
+_JSON_ENDPOINTS = frozenset({"payments.checkout", "refunds.refund", "orders.create"})
 # More than any body of ours; Stripe's events are a few kilobytes.
 _LARGEST_BODY = 1024 * 1024
 
@@ -85,6 +85,8 @@ def _register_views(web: Web, core: Application) -> None:
         payments.blueprint,
         refunds.blueprint,
         disputes.blueprint,
+        orders.blueprint,
+        customers.blueprint,
         wallets.blueprint_of(others),
         notices.blueprint_of(others, hints_per_minute=core.settings.hints_per_minute),
         ledger.blueprint,

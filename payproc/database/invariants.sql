@@ -43,10 +43,11 @@ WHERE e.id = ANY (:ids) AND e.kind = 'receipt' AND e.withdrawn_at IS NULL AND p.
 
 -- name: completed_has_receipt
 -- over: payments
--- Every completed payment has its receipt in the outbox, sent or not, until mails of its age are forgotten.
+-- Every completed payment of a customer has its receipt in the outbox, sent or not, until mails of its age are
+-- forgotten. A shop that named no customer is told otherwise, and who asked to be forgotten is told nothing.
 SELECT p.id, format('%s is completed, but no receipt was ever staged', p.id)
-FROM payments p
-WHERE p.id = ANY (:ids) AND p.status = 'completed'
+FROM payments p JOIN users u ON u.id = p.user_id
+WHERE p.id = ANY (:ids) AND p.status = 'completed' AND u.role = 'customer' AND u.erased_at IS NULL
   AND p.completed_at >= coalesce((SELECT w.at FROM watermarks w WHERE w.name = 'mails_life'), '-infinity')
   AND NOT EXISTS (SELECT 1 FROM emails e
                   WHERE e.payment_id = p.id AND e.kind = 'receipt' AND e.withdrawn_at IS NULL OFFSET 0);

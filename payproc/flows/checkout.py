@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from payproc import jobs
 from payproc.application import Application
-from payproc.database.models import Order, Payment, User
+from payproc.database.models import Order, Payment, Role, User
 from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.phones import masked, normalised
@@ -25,11 +25,13 @@ from payproc.providers.base import PostingForms
 from payproc.providers.requests import Payer, StartMode
 from payproc.records import outcomes, payments
 from payproc.records.idempotency import CLAIMED, NewKey
+from payproc.records.identity.customers import named_customer
 from payproc.records.orders import payable_order
 from payproc.records.payments import Beside
 
 # The hosted pages of both wallets take a form for a day.
 _FORM_LIFE = timedelta(hours=24)
+_ITS_ID = "{PAYMENT_ID}"
 
 
 def take_payment(app: Application, request: PaymentRequest, *, user: User, method: PaymentMethod) -> Payment:
@@ -47,6 +49,7 @@ class Draft:
     """A payment that may be written down: how long one can be paid for that has begun, and its first work."""
 
     payment: Payment
+    asked_by: str
     begun_for: timedelta | None = None
     first_job: Mapping[str, Any]
     quota: PushQuota | None = None
@@ -66,7 +69,7 @@ def take_drafted(app: Application, draft: Draft, *, key: NewKey | None = None) -
     rows = payments.add(
         app.database,
         payment,
-        provenance=Provenance(source=Source.API, evidence=payment.user_id),
+        provenance=Provenance(source=Source.API, evidence=draft.asked_by),
         begun_for=draft.begun_for,
         beside=_beside(keyed=key is not None, pushed=draft.quota is not None),
         parameters=parameters,
@@ -95,22 +98,22 @@ def draft_payment(app: Application, request: PaymentRequest, *, user: User, meth
     """
     provider = app.provider(method)
     payer = Payer(phone=normalised(request.phone) if request.phone else None, cnic=request.cnic)
-    payment = _new_payment(app, request, user=user, method=method, payer=payer)
-    asked = start_request(payment, user, payer=payer)
-    provider.check(asked)
+    party = _party_of(app, request, user=user, method=method)
+    payment = _new_payment(app, request, party=party, method=method, payer=payer)
+    provider.check(start_request(payment, party.customer, payer=payer))
     match provider.start_mode(payment.dialect):
         case StartMode.IDEMPOTENT:
             work = jobs.first_job(jobs.Kind.START_PAYMENT, payment.id, method=method)
-            return Draft(payment=_waiting(app, payment, payer), first_job=work)
+            return Draft(payment=_waiting(app, payment, payer), asked_by=user.id, first_job=work)
         case StartMode.SINGLE_SHOT:
             work = jobs.first_job(jobs.Kind.PUSH_PAYMENT, payment.id, method=method)
             # A provider that pushes has refused by now what names no phone.
             quota = PushQuota(payment, phone=payer.phone or "", address=request.address, settings=app.settings)
-            return Draft(payment=_waiting(app, payment, payer), first_job=work, quota=quota)
+            return Draft(payment=_waiting(app, payment, payer), asked_by=user.id, first_job=work, quota=quota)
         case StartMode.FORM_POST:
-            payment.next_action = outcomes.stored_action(_drawn_form(app, payment, user))
+            payment.next_action = outcomes.stored_action(_drawn_form(app, payment, party.customer))
             work = poll.first_poll(app, payment, ends_in=_FORM_LIFE)
-            return Draft(payment=payment, begun_for=_FORM_LIFE, first_job=work)
+            return Draft(payment=payment, asked_by=user.id, begun_for=_FORM_LIFE, first_job=work)
         case mode:
             assert_never(mode)
 
@@ -121,19 +124,52 @@ def _waiting(app: Application, payment: Payment, payer: Payer) -> Payment:
     return payment
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Party:
+    """For whom a payment is: the customer, the shop that made it where one did, and the order it is of."""
+
+    customer: User
+    shop_id: str | None = None
+    order: Order | None = None
+
+
+def _party_of(app: Application, request: PaymentRequest, *, user: User, method: PaymentMethod) -> _Party:
+    if request.order_id is None:
+        return _named_party(app, request, user=user)
+    if request.customer is not None:
+        raise InvalidRequest("The order says who pays.", code="order_has_a_customer", field="customer")
+    # Whether it is payable was never held by a lock: of two payments of one order the second asks a person.
+    with app.database.transaction() as session:
+        order = payable_order(session, request.order_id, user=user, method=method)
+        customer = user if order.user_id == user.id else session.get_one(User, order.user_id)
+    return _Party(customer=customer, shop_id=order.shop_id, order=order)
+
+
+def _named_party(app: Application, request: PaymentRequest, *, user: User) -> _Party:
+    shop_id = user.id if user.role is Role.SHOP else None
+    if request.customer is None:
+        return _Party(customer=user, shop_id=shop_id)
+    if user.role is Role.CUSTOMER:
+        raise InvalidRequest("Customers pay for themselves.", code="customer_not_yours", field="customer")
+    with app.database.transaction() as session:
+        customer = named_customer(session, request.customer, by=user, cipher=app.payer_cipher)
+    return _Party(customer=customer, shop_id=shop_id)
+
+
 def _new_payment(
-    app: Application, request: PaymentRequest, *, user: User, method: PaymentMethod, payer: Payer
+    app: Application, request: PaymentRequest, *, party: _Party, method: PaymentMethod, payer: Payer
 ) -> Payment:
     provider = app.provider(method)
     for field_name in ("success_url", "cancel_url"):
         url = getattr(request, field_name)
         if url is not None:
             check_redirect(url, field=field_name, settings=app.settings)
-    order = _order_of(app, request, user=user)
+    order = party.order
     usual = order.currency if order else app.settings.default_currency
     money = _price_of(order, offered=request.offered(usual_currency=usual), currency=request.currency)
     payment = Payment(
-        user_id=user.id,
+        user_id=party.customer.id,
+        shop_id=party.shop_id,
         order_id=order.id if order else None,
         amount_minor=money.amount_minor,
         currency=money.currency.code,
@@ -144,19 +180,13 @@ def _new_payment(
         description=request.description,
         meta=request.meta,
         phone=masked(payer.phone) if payer.phone else None,
-        success_url=request.success_url,
-        cancel_url=request.cancel_url,
     )
-    return payments.begin(payment)
-
-
-def _order_of(app: Application, request: PaymentRequest, *, user: User) -> Order | None:
-    order_id = request.order_id
-    if order_id is None:
-        return None
-    # Whether it is payable was never held by a lock: of two payments of one order the second asks a person.
-    with app.database.transaction() as session:
-        return payable_order(session, order_id, user=user)
+    payments.begin(payment)
+    # A shop's page can look the payment up by it. That somebody arrived there proves nothing.
+    for field_name in ("success_url", "cancel_url"):
+        url = getattr(request, field_name)
+        setattr(payment, field_name, url.replace(_ITS_ID, payment.id) if url else None)
+    return payment
 
 
 def _price_of(order: Order | None, *, offered: Money | None, currency: str | None) -> Money:

@@ -46,7 +46,7 @@ def start_request(
         dialect=payment.dialect,
         money=payment.money,
         description=payment.description,
-        customer=Customer(user_id=user.id, email=user.email, name=user.full_name, provider_id=customer_id),
+        customer=Customer(user_id=user.id, email=user.address or "", name=user.full_name, provider_id=customer_id),
         created_at=payment.created_at,
         payer=payer or Payer(),
         success_url=payment.success_url,

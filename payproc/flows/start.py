@@ -1,6 +1,7 @@
 """Carry a new payment to its provider: attempt, call, outcome."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar, assert_never
 
@@ -10,7 +11,7 @@ from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import CallState, Payment, User
 from payproc.domain.provenance import Provenance, Source
-from payproc.domain.states import OPEN
+from payproc.domain.states import OPEN, Fact
 from payproc.errors import OutcomeUncertain, ProviderUnavailable, Refusal, RepeatedOutcome, RequestRefused
 from payproc.flows import poll
 from payproc.flows.provider_requests import start_request
@@ -18,6 +19,7 @@ from payproc.providers.answers import StartResult
 from payproc.providers.base import FindingStarts, KeepingCustomers, Provider
 from payproc.providers.requests import Customer, Operation, StartMode, StoredCall
 from payproc.records import outcomes, payments, provider_calls
+from payproc.records.orders import is_settled
 from payproc.records.provider_calls import Attempt
 
 Made = TypeVar("Made")
@@ -43,12 +45,10 @@ def _start(app: Application, job: jobs.Claimed) -> None:
     with app.database.transaction() as session:
         payment = session.get_one(Payment, job.subject)
         provider = app.provider_of(payment)
-    customer_id = None
-    if isinstance(provider, KeepingCustomers):
-        customer_id = _customer_at(app, job, provider)
-        if customer_id is None:
-            return
-    attempt = _record_start_attempt(app, job, provider, customer_id=customer_id)
+    known = _customer_at(app, job, provider) if isinstance(provider, KeepingCustomers) else _NOBODY
+    if known is None:
+        return
+    attempt = _record_start_attempt(app, job, provider, customer_id=known.id)
     if attempt is None:
         return
     match provider.start_mode(payment.dialect):
@@ -157,8 +157,14 @@ def _record_start_attempt(
 ) -> Attempt | None:
     with app.database.transaction() as session:
         payment = payments.locked(session, job.subject)
-        started = provider_calls.state_of(session, Operation.START, payment.id) is CallState.ANSWERED
-        if started or payment.status not in OPEN:
+        state = provider_calls.state_of(session, Operation.START, payment.id)
+        if state is CallState.ANSWERED or payment.status not in OPEN:
+            jobs.finish(session, job)
+            return None
+        if state in (None, CallState.REFUSED) and payment.order_id and is_settled(session, payment.order_id):
+            # Another payment of its order was paid while this one waited: there is nothing left to pay.
+            provenance = Provenance(source=Source.API, evidence=job.id)
+            payments.apply_fact(session, payment.id, Fact.CANCELLED, provenance=provenance)
             jobs.finish(session, job)
             return None
         payer = app.payer_cipher.decrypt(payment.encrypted_payer)
@@ -207,15 +213,28 @@ def _forget_customer(session: Session, payment_id: str, attempt: Attempt) -> Non
         user.stripe_customer_id = None
 
 
-def _customer_at(app: Application, job: jobs.Claimed, provider: KeepingCustomers) -> str | None:
-    """Return the customer's id at the provider, made now if need be; None when the provider refuses this customer."""
+@dataclass(frozen=True)
+class _Known:
+    """By which id a provider knows who pays; None where it needs to know nobody."""
+
+    id: str | None
+
+
+_NOBODY = _Known(None)
+
+
+def _customer_at(app: Application, job: jobs.Claimed, provider: KeepingCustomers) -> _Known | None:
+    """Return the customer at the provider, made now if need be; None when the provider refuses this customer."""
     with app.database.transaction() as session:
         payment = session.get_one(Payment, job.subject)
         # Locked: between a look at the user and one at the last call, another worker could finish both.
         user = session.get_one(User, payment.user_id, with_for_update=True)
+        if user.address is None:
+            # A shop is no customer: all its buyers would be one, each offered the cards of the others.
+            return _NOBODY
         if user.stripe_customer_id:
-            return user.stripe_customer_id
-        customer = Customer(user_id=user.id, email=user.email, name=user.full_name)
+            return _Known(user.stripe_customer_id)
+        customer = Customer(user_id=user.id, email=user.address, name=user.full_name)
         attempt = provider_calls.record_attempt(
             session,
             Operation.CREATE_CUSTOMER,
@@ -235,4 +254,4 @@ def _customer_at(app: Application, job: jobs.Claimed, provider: KeepingCustomers
         provider_calls.record_answer(session, attempt, customer_id)
         user = session.get_one(User, customer.user_id, with_for_update=True)
         user.stripe_customer_id = user.stripe_customer_id or customer_id
-        return user.stripe_customer_id
+        return _Known(user.stripe_customer_id)

@@ -152,6 +152,19 @@ class Kind(StrEnum):
         batch=50,  # they share a claim and one connection to the mail server; that of a slow one ends sooner
         patience=timedelta(days=3),  # with one mail; what holds all of them up is waited out
     )
+    EXPIRE_ORDER = Policy(
+        "order.expire",
+        "End an order whose time is over",
+        handler="payproc.flows.orders:expire_order",
+        queue=Queue.NOTICES,  # a few rows and no call, as a notice is
+        turn=Turn.LATER,
+    )
+    SETTLE_ORDER = Policy(
+        "order.settle",
+        "Call off what else is open of an order that is paid or has ended",
+        handler="payproc.flows.orders:settle_order",
+        queue=Queue.NOTICES,
+    )
     PRUNE = Policy(
         "clock.prune",
         "Forget what nobody will ask for again",

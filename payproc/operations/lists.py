@@ -40,9 +40,10 @@ def page_of_payments(session: Session, wanted: Filter, *, user: User, limit: int
     Raises InvalidRequest for a cursor that is not one of ours.
     """
     query = select(Payment).order_by(Payment.created_at.desc(), Payment.id.desc()).limit(limit + 1)
-    owner = wanted.user_id if permissions.reaches_all(Act.SEE_PAYMENT, user=user) else user.id
+    if not permissions.reaches_all(Act.SEE_PAYMENT, user=user):
+        query = query.where(permissions.mine(Payment, user))
     for column, value in (
-        (Payment.user_id, owner),
+        (Payment.user_id, wanted.user_id),
         (Payment.order_id, wanted.order_id),
     ):
         if value is not None:

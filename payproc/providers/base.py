@@ -33,6 +33,8 @@ class Provider(Protocol):
     dialect: str
     # Whether real money moves; every outcome must say the same.
     live_mode: bool
+    # The only currency it takes, as its three letters; None where it takes many.
+    only_currency: str | None
 
     def check(self, request: StartRequest) -> None:
         """Refuse what this provider cannot take, before anything is written. Pure.

@@ -103,7 +103,7 @@ def page_of_disputes(
     """
     query = select(Dispute).order_by(Dispute.created_at.desc(), Dispute.id.desc()).limit(limit + 1)
     if not permissions.reaches_all(Act.SEE_PAYMENT, user=user):
-        query = query.where(Dispute.payment_id.in_(select(Payment.id).where(Payment.user_id == user.id)))
+        query = query.where(Dispute.payment_id.in_(select(Payment.id).where(permissions.mine(Payment, user))))
     if payment_id is not None:
         query = query.where(Dispute.payment_id == payment_id)
     if is_open is not None:

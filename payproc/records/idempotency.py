@@ -59,6 +59,7 @@ Claimed = Fresh | Resumed | Replay
 class NewKey:
     """A key to be taken for what is about to be made under it, with its answer unless another one is still to come."""
 
+    user_id: str
     key: str
     fingerprint: bytes
     answer: Answer | None
@@ -67,6 +68,7 @@ class NewKey:
         """Return the parameters of `CLAIMED` that are the key's own."""
         answer = self.answer
         return {
+            "key_user": self.user_id,
             "key": self.key,
             "key_fingerprint": self.fingerprint,
             "key_lock": _LOCK,
@@ -76,11 +78,11 @@ class NewKey:
         }
 
 
-# A part of a statement that makes what is asked for, `id` of `user_id`, unless the key is taken. As in `claim`, it
+# A part of a statement that makes what is asked for, `id`, unless the key is taken. As in `claim`, it
 # waits for whoever is taking the same one.
 CLAIMED = """claimed AS (
     INSERT INTO idempotency_keys (user_id, key, fingerprint, locked_until, subject, status, location, answer)
-    SELECT %(user_id)s, %(key)s, %(key_fingerprint)s, now() + %(key_lock)s, %(id)s,
+    SELECT %(key_user)s, %(key)s, %(key_fingerprint)s, now() + %(key_lock)s, %(id)s,
         %(key_status)s, %(key_location)s, %(key_answer)s
     {where}
     ON CONFLICT DO NOTHING RETURNING key
@@ -149,7 +151,7 @@ def _locked_until() -> ColumnElement[datetime]:
 
 
 def remember(session: Session, user: User, key: str, *, subject: str, answer: Answer | None) -> None:
-    """Tie the key to the payment or refund that was made under it, in the transaction that makes both.
+    """Tie the key to the payment, refund or order that was made under it, in the transaction that makes both.
 
     Without an answer a retry is refused until there is one, or until the first request must have died.
     """

@@ -98,8 +98,8 @@ def add(
 
 
 _WRITTEN = (
-    *("id", "user_id", "order_id", "status", "payment_method", "reference", "dialect", "environment", "live_mode"),
-    *("description", "phone", "encrypted_payer", "success_url", "cancel_url", "amount_minor", "currency"),
+    *("id", "user_id", "shop_id", "order_id", "status", "payment_method", "reference", "dialect", "environment"),
+    *("live_mode", "description", "phone", "encrypted_payer", "success_url", "cancel_url", "amount_minor", "currency"),
 )
 
 
@@ -111,10 +111,10 @@ def _insert(beside: Beside) -> str:
     return f"""
 WITH {before}created AS (
     INSERT INTO payments (
-        id, user_id, order_id, status, payment_method, reference, dialect, environment, live_mode, description, phone,
-        sealed_payer, success_url, cancel_url, amount_minor, currency, next_action, metadata, expires_at
+        id, user_id, shop_id, order_id, status, payment_method, reference, dialect, environment, live_mode, description,
+        phone, sealed_payer, success_url, cancel_url, amount_minor, currency, next_action, metadata, expires_at
     )
-    SELECT %(id)s, %(user_id)s, %(order_id)s, %(status)s, %(payment_method)s, %(reference)s, %(dialect)s,
+    SELECT %(id)s, %(user_id)s, %(shop_id)s, %(order_id)s, %(status)s, %(payment_method)s, %(reference)s, %(dialect)s,
         %(environment)s, %(live_mode)s, %(description)s, %(phone)s, %(encrypted_payer)s, %(success_url)s,
         %(cancel_url)s, %(amount_minor)s, %(currency)s, %(next_action)s, %(meta)s, now() + %(life)s::interval
     {beside.where}
@@ -151,7 +151,7 @@ def visible(payment: Payment | None, payment_id: str, *, user: User) -> Payment:
 
     Raises NotFound otherwise.
     """
-    if payment is None or not permissions.reaches(Act.SEE_PAYMENT, user=user, owner=payment.user_id):
+    if payment is None or not permissions.reaches(Act.SEE_PAYMENT, user=user, owners=payment.owners):
         raise NotFound(f"There is no payment {payment_id}.", code="payment_not_found", subject=payment_id)
     return payment
 
@@ -162,7 +162,7 @@ def payment_for(session: Session, act: Act, payment_id: str, *, user: User) -> P
     Raises NotFound where they may not even see it, and NotAllowed.
     """
     payment = visible_payment(session, payment_id, user=user)
-    permissions.check_owner(act, user=user, owner=payment.user_id)
+    permissions.check_owner(act, user=user, owners=payment.owners)
     return payment
 
 

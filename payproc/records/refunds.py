@@ -328,6 +328,6 @@ def visible_refund(session: Session, refund_id: str, *, user: User) -> Refund:
     refund = session.get(Refund, refund_id)
     if refund is not None:
         payment = session.get_one(Payment, refund.payment_id)
-        if permissions.reaches(Act.SEE_PAYMENT, user=user, owner=payment.user_id):
+        if permissions.reaches(Act.SEE_PAYMENT, user=user, owners=payment.owners):
             return refund
     raise NotFound(f"There is no refund {refund_id}.", code="refund_not_found", subject=refund_id)

@@ -28,6 +28,7 @@ from payproc.database.models import (
 )
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance, Source
+from payproc.domain.requests.order import OrderRequest
 from payproc.domain.requests.payment import PaymentRequest
 from payproc.domain.settlement import RefundOutcome, RefundVerdict, RemoteDispute, RemoteRefund
 from payproc.domain.states import DisputeStatus, Fact, RefundFact, RefundStatus
@@ -69,7 +70,7 @@ class Mailbox:
         """A payment of 1,250.50 PKR about which `facts` were learned, each in a transaction of its own."""
         money = Money.of(125050, "pkr")
         with self.app.database.transaction() as session:
-            bought = create_order(session, self.customer, reference=order, money=money) if order else None
+            bought = create_order(session, self.customer, OrderRequest(reference=order, money=money)) if order else None
         request = PaymentRequest(
             money=money,
             description=description,

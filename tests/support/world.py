@@ -15,6 +15,7 @@ from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import Email, Notice, Order, Payment, PaymentEvent, ProviderCall, Review, User
 from payproc.domain.money import Money
+from payproc.domain.requests.order import OrderRequest
 from payproc.domain.requests.payment import PaymentRequest
 from payproc.domain.states import PaymentStatus
 from payproc.flows.checkout import take_payment
@@ -112,7 +113,9 @@ class World:
 
     def order(self, reference: str, *, amount_minor: int = 1999) -> Order:
         with self.app.database.transaction() as session:
-            return create_order(session, self.customer, reference=reference, money=Money.of(amount_minor, "usd"))
+            return create_order(
+                session, self.customer, OrderRequest(reference=reference, money=Money.of(amount_minor, "usd"))
+            )
 
     # the simulator
 

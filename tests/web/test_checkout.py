@@ -12,6 +12,7 @@ from payproc.bootstrap import settings_type
 from payproc.database.models import Job, Order, Payment, User
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance, Source
+from payproc.domain.requests.order import OrderRequest
 from payproc.domain.states import Fact
 from payproc.records import payments
 from payproc.records.orders import create_order
@@ -177,7 +178,7 @@ def test_a_body_that_is_no_json_object_has_its_own_answer(
 
 def order_of(app: Application, user: User) -> Order:
     with app.database.transaction() as session:
-        return create_order(session, user, reference="A-17", money=Money.of(1999, "usd"))
+        return create_order(session, user, OrderRequest(reference="A-17", money=Money.of(1999, "usd")))
 
 
 def test_an_orders_amount_is_the_servers(amina: Client, app: Application, customer: User) -> None:
@@ -216,7 +217,7 @@ def test_the_settings_may_say_what_an_amount_in_no_currency_is_in(app: Applicati
 def test_an_amount_beside_an_order_is_in_the_orders_currency(app: Application, customer: User) -> None:
     shop = client_told(app, customer, default_currency="usd")
     with app.database.transaction() as session:
-        order = create_order(session, customer, reference="A-18", money=Money.of(1999, "pkr"))
+        order = create_order(session, customer, OrderRequest(reference="A-18", money=Money.of(1999, "pkr")))
     assert shop.post("/checkout", checkout_body(order_id=order.id, currency=...)).status_code == 202
     differs = shop.post("/checkout", checkout_body(order_id=order.id, currency=..., amount="20"))
     assert is_problem(differs, 422, "order_amount_differs")

@@ -1,6 +1,7 @@
 """Where things are looked up."""
 
 PAYMENTS = "/api/v1/payments"
+ORDERS = "/api/v1/orders"
 
 
 def payment_location(payment_id: str) -> str:
@@ -11,3 +12,8 @@ def payment_location(payment_id: str) -> str:
 def refund_location(refund_id: str) -> str:
     """Return where a refund is looked up."""
     return f"{PAYMENTS}/refund/{refund_id}"
+
+
+def order_location(order_id: str) -> str:
+    """Return where an order is looked up."""
+    return f"{ORDERS}/{order_id}"

@@ -1,34 +1,21 @@
-"""Links to the pay page: a payment's id, signed, so that nobody can count through other people's."""
+"""Links to the pay page, as this process signs them."""
 
-from functools import cache
-
-from itsdangerous import BadSignature, URLSafeSerializer
-
+from payproc.domain.ids import Prefix, is_id
 from payproc.errors import NotFound
+from payproc.outgoing import pay_links
 from web.auth import application
 
 RETURNS = "/pay/back"
 
-_PURPOSE = "payproc pay page"
+
+def url_of(row_id: str) -> str:
+    """Return the absolute address of the pay page of a payment or an order."""
+    return pay_links.url_of(application().settings, row_id)
 
 
-def _signer() -> URLSafeSerializer:
-    return _signer_with(application().settings.secret_key.get_secret_value())
-
-
-@cache
-def _signer_with(secret: str) -> URLSafeSerializer:
-    return URLSafeSerializer(secret, salt=_PURPOSE)
-
-
-def url_of(payment_id: str) -> str:
-    """Return the absolute address of a payment's pay page."""
-    return f"{application().settings.public_base_url}{path_of(payment_id)}"
-
-
-def path_of(payment_id: str) -> str:
-    """Return the path of a payment's pay page."""
-    return f"/pay/{_signer().dumps(payment_id)}"
+def path_of(row_id: str) -> str:
+    """Return the path of the pay page of a payment or an order."""
+    return pay_links.path_of(application().settings, row_id)
 
 
 def return_path_of(reference: str) -> str:
@@ -36,12 +23,20 @@ def return_path_of(reference: str) -> str:
     return f"{RETURNS}/{reference}"
 
 
-def payment_id_of(token: str) -> str:
-    """Return the payment that a link names.
+def named_by(token: str) -> str:
+    """Return the id of the payment or order that a link names.
 
     Raises NotFound for a link that is not ours.
     """
-    try:
-        return str(_signer().loads(token))
-    except BadSignature:
-        raise NotFound("There is no such payment page.", code="pay_link_invalid") from None
+    return pay_links.named_by(application().settings, token)
+
+
+def payment_id_of(token: str) -> str:
+    """Return the payment that a link names.
+
+    Raises NotFound for a link that is not ours, or is an order's.
+    """
+    named = named_by(token)
+    if not is_id(named, Prefix.PAYMENT):
+        raise NotFound("There is no such payment page.", code="pay_link_invalid")
+    return named

@@ -16,7 +16,7 @@ from flask import Response, request
 from sqlalchemy.orm import Session
 
 from payproc.database.engine import PASSING_TROUBLE
-from payproc.database.models import Payment, Refund
+from payproc.database.models import Order, Payment, Refund
 from payproc.domain.ids import Prefix, derived_id
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.requests.payment import PaymentRequest
@@ -31,7 +31,7 @@ from web.schemas.headers import StartHeader
 
 log = structlog.get_logger()
 
-Row = TypeVar("Row", Payment, Refund)
+Row = TypeVar("Row", Payment, Refund, Order)
 
 _LONGEST_WAIT_SECONDS = 30
 # The provider has answered about half a second after the request; asking the row more often gains nothing a person
@@ -114,7 +114,7 @@ class IdempotentRequest:
     ) -> Claim[Payment] | None:
         draft = draft_payment(application(), wanted, user=current_user(), method=method)
         answer = None if self.waits_for(draft.payment) else answered(draft.payment)
-        new = NewKey(key=key, fingerprint=_fingerprint(), answer=answer)
+        new = NewKey(user_id=current_user().id, key=key, fingerprint=_fingerprint(), answer=answer)
         taken = take_drafted(application(), draft, key=new)
         return None if taken is None else Claim(made=taken, answer=answer)
 

@@ -12,6 +12,7 @@ from payproc.operations.decline_reasons import DeclineReason, decline_reason
 from payproc.operations.refund_balances import RefundBalance
 from payproc.operations.timeline import Entry
 from web.schemas.base import AmountIn, AmountOut, Answer, Asked, Body, Id, MetaKey, MetaValue, Moment, PageQuery
+from web.schemas.customers import CustomerBody
 from web.schemas.pay import NextAction
 
 _MOST_METADATA = 50
@@ -29,6 +30,9 @@ class PaymentBody(Body):
     order_id: Id | None = Field(default=None, description="Its amount is what is charged.")
     metadata: dict[MetaKey, MetaValue] = Field(
         default_factory=dict, max_length=_MOST_METADATA, description="Yours; kept here and sent to nobody."
+    )
+    customer: CustomerBody | None = Field(
+        default=None, description="Who pays, where a shop or the staff asks; others pay for themselves."
     )
     currency: str | None
     description: str
@@ -49,6 +53,7 @@ class PaymentBody(Body):
             order_id=self.order_id,
             currency=self.currency.lower() if self.currency else None,
             only_currency=self.only_currency,
+            customer=self.customer.request() if self.customer else None,
             meta=self.metadata,
             phone=phone,
             cnic=cnic,
@@ -105,7 +110,8 @@ class PaymentAnswer(Answer):
 
     id: str = Field(examples=["pay_01kaw5m0v7e1cbb4wsy0s9p6jd"])
     payment_id: str = Field(description="The same as id.")
-    user_id: str
+    user_id: str = Field(description="The customer; the shop where it named none.")
+    shop_id: str | None
     order_id: str | None
     amount: AmountOut
     amount_minor: int = Field(examples=[1999])

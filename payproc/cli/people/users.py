@@ -108,13 +108,19 @@ def revoke(
 
 def named_user(session: Session, who: str) -> User:
     """Find a user by address or id. Raises NotFound, or Conflict when the address is shared."""
-    named = (func.lower(User.email) == who.lower()) | (User.id == who)
-    found = list(session.scalars(select(User).where(named).limit(2)))
-    if not found:
+    found = find_user(session, who)
+    if found is None:
         raise NotFound(f"There is no user {who}.", code="user_not_found")
+    return found
+
+
+def find_user(session: Session, who: str) -> User | None:
+    """Find a user by address or id; a shop's customer by id alone. Raises Conflict when the address is shared."""
+    named = ((func.lower(User.email) == who.lower()) & User.shop_id.is_(None)) | (User.id == who)
+    found = list(session.scalars(select(User).where(named).limit(2)))
     if len(found) > 1:
         raise Conflict(f"Several users are called {who}; name one by id.", code="user_ambiguous")
-    return found[0]
+    return found[0] if found else None
 
 
 def _key_row(key: ApiKey) -> dict[str, Any]:

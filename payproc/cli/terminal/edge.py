@@ -41,6 +41,11 @@ def line(text: str) -> str:
     return written(text)
 
 
+def line_if_any(text: str | None) -> str | None:
+    """Refuse what is not one line of text, of an option that may be left out."""
+    return None if text is None else line(text)
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many to list at most.")]
 Id = Annotated[str, typer.Argument(callback=written)]

@@ -54,6 +54,18 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UtcTime, dict[str, Any]: None}  # noqa: RUF012 (SQLAlchemy's own shape)
 
 
+class Owned:
+    """What is somebody's: the customer who pays, and the shop that acts for them where one does."""
+
+    user_id: Mapped[str]
+    shop_id: Mapped[str | None]
+
+    @property
+    def owners(self) -> frozenset[str]:
+        """The ids of whoever may act on it as on their own."""
+        return frozenset(owner for owner in (self.user_id, self.shop_id) if owner is not None)
+
+
 class Amounted:
     """What is over an amount of money, kept as an integer of minor units and a currency."""
 

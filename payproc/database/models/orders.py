@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Text, UniqueCo
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from payproc.database.models.base import Amounted, Base, closed_set
+from payproc.database.models.base import Amounted, Base, Owned, closed_set
 from payproc.domain.ids import Prefix, new_id
 
 
@@ -23,7 +23,7 @@ class OrderStatus(StrEnum):
     CLOSED = "closed"
 
 
-class Order(Amounted, Base):
+class Order(Owned, Amounted, Base):
     """One thing to be paid for, by any number of attempts, each of them a payment."""
 
     __tablename__ = "orders"

@@ -7,14 +7,14 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from payproc.database.models.base import Amounted, Base, closed_set
+from payproc.database.models.base import Amounted, Base, Owned, closed_set
 from payproc.domain.ids import Prefix, new_id, new_reference
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.provenance import Source
 from payproc.domain.states import Effect, Fact, PaymentStatus
 
 
-class Payment(Amounted, Base):
+class Payment(Owned, Amounted, Base):
     """One attempt. Another try is another payment of the same order."""
 
     __tablename__ = "payments"

@@ -51,6 +51,11 @@ class User(Base):
     stripe_customer_id: Mapped[str | None] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
+    @property
+    def address(self) -> str | None:
+        """Where this person is written to; None of a machine, of staff, and of who asked to be forgotten."""
+        return self.email if self.role is Role.CUSTOMER and self.erased_at is None else None
+
     keys: Mapped[list["ApiKey"]] = relationship(back_populates="user")
 
     __table_args__ = (

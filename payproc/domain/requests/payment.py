@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from payproc.domain.money import Money, parse_major, parse_minor
+from payproc.domain.requests.customer import CustomerRequest
 from payproc.errors import InvalidRequest
 
 
@@ -25,6 +26,16 @@ class WrittenAmount:
             raise InvalidRequest("amount and amount_minor differ.", code="amounts_differ", field="amount")
         return read[0]
 
+    def offered(self, *, currency: str | None, usual_currency: str | None) -> Money:
+        """Read the amount in the currency that is named, or else in the one it is usually in.
+
+        Raises InvalidRequest where nobody says it: the same digits are a few rupees, or as many dollars.
+        """
+        code = currency.lower() if currency else usual_currency
+        if code is None:
+            raise InvalidRequest("Say the currency, such as pkr or usd.", code="currency_missing", field="currency")
+        return self.read_in(code)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentRequest:
@@ -45,6 +56,8 @@ class PaymentRequest:
     # What the client said, even without an amount: it must not be another than the order's.
     currency: str | None = None
     only_currency: str | None = None
+    # Who pays, where a shop says it.
+    customer: CustomerRequest | None = None
     meta: dict[str, Any] = field(default_factory=dict)
 
     def offered(self, *, usual_currency: str | None) -> Money | None:
@@ -54,7 +67,4 @@ class PaymentRequest:
         """
         if not isinstance(self.money, WrittenAmount):
             return self.money
-        code = self.currency or usual_currency or self.only_currency
-        if code is None:
-            raise InvalidRequest("Say the currency, such as pkr or usd.", code="currency_missing", field="currency")
-        return self.money.read_in(code)
+        return self.money.offered(currency=self.currency, usual_currency=usual_currency or self.only_currency)

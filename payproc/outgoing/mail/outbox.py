@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -11,6 +12,9 @@ from payproc.database.engine import rows_within
 from payproc.database.models import Dispute, Email, EmailKind, Payment, Refund, User
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.states import DisputeStatus
+
+_NEWS = (Email.payment_id, Email.kind, Email.about)
+_NOBODY = "nobody"
 
 
 def stage_receipt(session: Session, payment: Payment) -> None:
@@ -70,7 +74,7 @@ _STAGE = f"""
         SELECT wanted.id, payments.id, wanted.kind, users.email
         FROM wanted
         JOIN payments ON payments.id = wanted.payment_id
-        JOIN users ON users.id = payments.user_id
+        JOIN users ON users.id = payments.user_id AND users.role = 'customer' AND users.erased_at IS NULL
         -- One that came untrue and was withdrawn has come true again.
         ON CONFLICT (payment_id, kind, about) DO UPDATE SET withdrawn_at = NULL WHERE emails.withdrawn_at IS NOT NULL
         RETURNING emails.id, emails.payment_id, emails.kind
@@ -96,14 +100,25 @@ def _stage_all(session: Session, wanted: Sequence[tuple[EmailKind, Payment]]) ->
 
 def _stage_for_customer(session: Session, kind: EmailKind, payment: Payment, *, about: str = "") -> bool:
     user = session.get_one(User, payment.user_id)
-    return _stage(session, kind, payment.id, about=about, recipient=user.email)
+    if user.address is None:
+        return _note_untold(session, kind, payment.id, about=about)
+    return _stage(session, kind, payment.id, about=about, recipient=user.address)
+
+
+def _note_untold(session: Session, kind: EmailKind, payment_id: str, *, about: str) -> bool:
+    """Write down that there was something to tell and nobody to tell it to; return whether it is new."""
+    untold = insert(Email).values(
+        payment_id=payment_id, kind=kind, about=about, recipient=_NOBODY, withdrawn_at=func.now()
+    )
+    noted = session.scalar(untold.on_conflict_do_nothing(index_elements=_NEWS).returning(Email.id))
+    return noted is not None
 
 
 def _stage(session: Session, kind: EmailKind, payment_id: str | None, *, about: str, recipient: str) -> bool:
     email_id = session.scalar(
         insert(Email)
         .values(payment_id=payment_id, kind=kind, about=about, recipient=recipient)
-        .on_conflict_do_nothing(index_elements=[Email.payment_id, Email.kind, Email.about])
+        .on_conflict_do_nothing(index_elements=_NEWS)
         .returning(Email.id)
     )
     if email_id is not None:

@@ -27,6 +27,8 @@ class EasyPaisaProvider:
     REVERSED. Raises SettingsInvalid for keys that cannot be the gateway's.
     """
 
+    only_currency: str | None = values.CURRENCY
+
     def __init__(self, config: EasyPaisaConfig, http: Http) -> None:
         if config.dialect is Dialect.HOSTED:
             hosted.check_settings(config)

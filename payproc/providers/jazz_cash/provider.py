@@ -41,6 +41,8 @@ _GUIDE_STEPS = (timedelta(seconds=20), timedelta(minutes=1), timedelta(minutes=3
 class JazzCashProvider:
     """Provider, PostingForms, Returning and Refunding (`payproc.providers.base`) over JazzCash."""
 
+    only_currency: str | None = values.CURRENCY.lower()
+
     def __init__(self, config: JazzCashConfig, http: Http) -> None:
         self._config = config
         self.dialect = config.dialect.value

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import stripe
 
@@ -23,6 +23,9 @@ from payproc.providers.stripe.settings import StripeConfig
 from payproc.providers.transport.circuit_breakers import CircuitBreakers
 from payproc.providers.transport.http import UNSENDABLE, never_connected
 from payproc.providers.transport.pace import named_wait
+
+if TYPE_CHECKING:
+    from stripe.params.checkout import SessionListParams
 
 # A start may need two calls. Two tries each of (3 s connect + 8 s read), and their pauses, stay below a task's soft
 # limit of 50 s; after that the job tries again, under the same keys.
@@ -109,12 +112,13 @@ class StripeApi:
             found = self._client.checkout.sessions.retrieve(_named(session_id), {"expand": ["payment_intent"]})
             return found.to_dict()
 
-    def sessions_since(self, created: int, *, customer: str) -> Iterator[dict[str, Any]]:
-        """GET /v1/checkout/sessions of one customer from `created` (Unix seconds) on, newest first."""
+    def sessions_since(self, created: int, *, customer: str | None) -> Iterator[dict[str, Any]]:
+        """GET /v1/checkout/sessions from `created` (Unix seconds) on, newest first: of one customer, or of all."""
         with self._translated_read("list sessions"):
-            pages = self._client.checkout.sessions.list(
-                {"customer": customer, "created": {"gte": created}, "limit": _PAGE}
-            )
+            asked: SessionListParams = {"created": {"gte": created}, "limit": _PAGE}
+            if customer is not None:
+                asked["customer"] = customer
+            pages = self._client.checkout.sessions.list(asked)
             for found in pages.auto_paging_iter():
                 yield found.to_dict()
 

@@ -33,6 +33,7 @@ class StripeProvider(StripeListing):
     """Stripe Checkout: Provider, FindingStarts, Cancelling, KeepingCustomers, ShowingRefunds and Listing."""
 
     dialect = "checkout"
+    only_currency: str | None = None
 
     def __init__(self, config: StripeConfig, breakers: CircuitBreakers) -> None:
         super().__init__(StripeApi(config, breakers))
@@ -86,7 +87,7 @@ class StripeProvider(StripeListing):
         """Look for the session by our id among the customer's since the first sending."""
         since = int(call.first_sent_at.timestamp()) - _CLOCK_SLACK_SECONDS
         payment_id = checkout.marked_payment(call.parameters)
-        for session in self._api.sessions_since(since, customer=call.parameters["customer"]):
+        for session in self._api.sessions_since(since, customer=call.parameters.get("customer")):
             if checkout.marked_payment(session) == payment_id:
                 return checkout.start_result(session)
         return None

@@ -1,14 +1,17 @@
 """Who may do what: one table, of roles and of scopes, asked by everybody who lets somebody do something.
 
-Customers act on what is their own. Operators also see what is everybody's, and admins act on it: only they move other
-people's money. A key does no more than its scopes, whoever's it is.
+Customers act on what is their own, shops on what they made. Operators also see what is everybody's, and admins act on
+it: only they move other people's money. A key does no more than its scopes, whoever's it is.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sqlalchemy import ColumnElement
+
 from payproc.database.models import Role, Scope, User
+from payproc.database.models.base import Owned
 from payproc.errors import PayprocError
 
 
@@ -25,6 +28,11 @@ class Act(StrEnum):
     SEE_PAYMENT = "see a payment, its refunds and disputes"
     CANCEL_PAYMENT = "call a payment off"
     REFUND_PAYMENT = "give a payment's money back"
+    MAKE_ORDER = "make an order"
+    SEE_ORDER = "see an order"
+    CLOSE_ORDER = "close an order"
+    SEE_CUSTOMERS = "see customers"
+    ERASE_CUSTOMER = "erase what is known of a customer"
     SEE_WORKINGS = "see how a payment was worked on"
     SEE_BOOKS = "see the books"
     CORRECT_BOOKS = "correct the books"
@@ -51,16 +59,21 @@ class Rule:
 # Books are corrected at the command line by two people of the staff, who are named, not by a key. Who may read may
 # read the metrics as well; a scraper's key reads nothing else.
 _GRID = """
-act                  customer  operator  admin  scopes
-start_payment        own       own       own    payments:write
-see_payment          own       all       all    payments:read
-cancel_payment       own       own       all    payments:write
-refund_payment       own       own       all    payments:write
-see_workings         -         all       all    payments:read
-see_books            -         all       all    payments:read
-correct_books        -         all       all
-see_reconciliation   -         all       all    payments:read
-see_metrics          -         all       all    payments:read metrics:read
+act                  customer  shop  operator  admin  scopes
+start_payment        own       own   own       own    payments:write
+see_payment          own       own   all       all    payments:read
+cancel_payment       own       own   own       all    payments:write
+refund_payment       own       own   own       all    payments:write
+make_order           -         own   all       all    payments:write
+see_order            own       own   all       all    payments:read
+close_order          -         own   all       all    payments:write
+see_customers        -         own   all       all    payments:read
+erase_customer       -         own   -         all    payments:write
+see_workings         -         -     all       all    payments:read
+see_books            -         -     all       all    payments:read
+correct_books        -         -     all       all
+see_reconciliation   -         -     all       all    payments:read
+see_metrics          -         -     all       all    payments:read metrics:read
 """
 
 
@@ -96,16 +109,21 @@ def reaches_all(act: Act, *, user: User) -> bool:
     return RULES[act].reach[user.role] is Reach.ALL
 
 
-def reaches(act: Act, *, user: User, owner: str) -> bool:
-    """Tell whether a user may do this with what belongs to `owner`, a user's id."""
+def reaches(act: Act, *, user: User, owners: Collection[str]) -> bool:
+    """Tell whether a user may do this with what belongs to `owners`, the ids of its customer and of its shop."""
     reach = RULES[act].reach[user.role]
-    return reach is Reach.ALL or (reach is Reach.OWN and owner == user.id)
+    return reach is Reach.ALL or (reach is Reach.OWN and user.id in owners)
 
 
-def check_owner(act: Act, *, user: User, owner: str) -> None:
-    """Let a user go on who may do this with what belongs to `owner`, a user's id, and sees that it is there.
+def mine(table: type[Owned], user: User) -> ColumnElement[bool]:
+    """Return what holds of the rows that are a user's own: what a shop made, or what is somebody's to pay."""
+    return (table.shop_id if user.role is Role.SHOP else table.user_id) == user.id
+
+
+def check_owner(act: Act, *, user: User, owners: Collection[str]) -> None:
+    """Let a user go on who may do this with what belongs to `owners`, as in `reaches`, and sees that it is there.
 
     Raises NotAllowed.
     """
-    if not reaches(act, user=user, owner=owner):
+    if not reaches(act, user=user, owners=owners):
         raise NotAllowed(f"{user.role.capitalize()}s may not {act} that is somebody else's.")

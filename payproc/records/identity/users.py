@@ -14,7 +14,8 @@ from payproc.database.models import ApiKey, Role, Scope, User
 from payproc.database.rows import RowReader
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.languages import Locale
-from payproc.errors import Conflict, InvalidRequest, NotFound, PayprocError
+from payproc.domain.requests.customer import check_email
+from payproc.errors import Conflict, NotFound, PayprocError
 from payproc.records.identity.jwks import SigningKeys
 from payproc.settings import Settings
 
@@ -66,9 +67,10 @@ def create_user(session: Session, *, email: str, name: str, role: Role, locale: 
 
     Raises InvalidRequest for an address without an @, Conflict when it is taken.
     """
-    if email.count("@") != 1 or email != email.strip() or any(c.isspace() for c in email):
-        raise InvalidRequest(f"{email!r} is not an e-mail address.", code="email_invalid", field="email")
-    taken = select(User.id).where(func.lower(User.email) == email.lower(), User.token_subject.is_(None))
+    check_email(email)
+    taken = select(User.id).where(
+        func.lower(User.email) == email.lower(), User.token_subject.is_(None), User.shop_id.is_(None)
+    )
     if session.scalar(taken):
         raise Conflict(f"There is a user {email} already.", code="user_exists")
     user = User(email=email, full_name=name, role=role, locale=locale)

@@ -235,7 +235,7 @@ def test_a_user_that_exists_or_has_no_address_is_refused_in_one_line() -> None:
     assert "is not an e-mail address" in refused(1, *create, "amina")
 
 
-@pytest.mark.usefixtures("database")
+@pytest.mark.usefixtures("database", "configured")
 def test_an_order_is_written_down_and_listed() -> None:
     new_user()
     order = ("order", "create", "--email", "amina@example.com", "--reference", "A-1", "--currency", "usd", "--amount")
@@ -243,10 +243,10 @@ def test_an_order_is_written_down_and_listed() -> None:
     assert (made["amount_minor"], made["money"], made["status"]) == (1999, "19.99 USD", "open")
     assert [listed["id"] for listed in answer("order", "list")["orders"]] == [made["id"]]
     assert "19.99 USD" in ok("order", "list")
-    assert "has an order 'A-1' already" in refused(1, *order, "19.99")
+    assert "There is an order 'A-1' already" in refused(1, *order, "19.99")
     assert "plain positive number" in refused(1, *order, "1e3")
     assert "not supported" in refused(1, *order[:-3], "--currency", "xyz", "--amount", "1")
-    assert "no user nobody@example.com" in refused(1, *order[:3], "nobody@example.com", *order[4:], "19.99")
+    assert "is not an e-mail address" in refused(1, *order[:3], "nobody", *order[4:], "19.99")
 
 
 def test_a_payment_is_shown_with_its_timeline_and_as_it_was_typed(payment: Payment) -> None:

@@ -67,7 +67,9 @@ def test_under_a_key_it_takes_that_as_well_and_is_no_stranger_to_itself(
 ) -> None:
     def take(said: bytes) -> Payment | None:
         draft = draft_payment(world.app, request_of(method), user=world.customer, method=method)
-        return take_drafted(world.app, draft, key=NewKey(key="order-1", fingerprint=said, answer=ANSWER))
+        return take_drafted(
+            world.app, draft, key=NewKey(user_id=world.customer.id, key="order-1", fingerprint=said, answer=ANSWER)
+        )
 
     taken = take(b"1")
     assert taken is not None
@@ -97,5 +99,7 @@ def test_a_push_that_is_one_too_many_takes_neither_payment_nor_key(wallet_world:
     take_payment(world.app, request_of(EASY_PAISA), user=world.customer, method=EASY_PAISA)
     draft = draft_payment(world.app, request_of(EASY_PAISA), user=world.customer, method=EASY_PAISA)
     with pytest.raises(TooManyRequests):
-        take_drafted(world.app, draft, key=NewKey(key="order-1", fingerprint=b"1", answer=ANSWER))
+        take_drafted(
+            world.app, draft, key=NewKey(user_id=world.customer.id, key="order-1", fingerprint=b"1", answer=ANSWER)
+        )
     assert [len(world.rows(table)) for table in (Payment, IdempotencyKey, Job, PushShare)] == [1, 0, 1, 3]

@@ -35,7 +35,7 @@ def check_out(app: Application, user: User, *, key: str = "key-1") -> str:
         cancel_url="https://example.com/cart",
     )
     draft = checkout.draft_payment(app, request, user=user, method=STRIPE)
-    payment = checkout.take_drafted(app, draft, key=NewKey(key=key, fingerprint=PRINT, answer=None))
+    payment = checkout.take_drafted(app, draft, key=NewKey(user_id=user.id, key=key, fingerprint=PRINT, answer=None))
     if payment is None:
         raise Conflict("The key is taken.")
     return payment.id

@@ -40,6 +40,13 @@ ROUTES = {
     "disputes.list_disputes": Act.SEE_PAYMENT,
     "payments.cancel": Act.CANCEL_PAYMENT,
     "refunds.refund": Act.REFUND_PAYMENT,
+    "orders.create": Act.MAKE_ORDER,
+    "orders.show": Act.SEE_ORDER,
+    "orders.list_orders": Act.SEE_ORDER,
+    "orders.close": Act.CLOSE_ORDER,
+    "customers.list_customers": Act.SEE_CUSTOMERS,
+    "customers.show": Act.SEE_CUSTOMERS,
+    "customers.erase": Act.ERASE_CUSTOMER,
     "ledger.show": Act.SEE_BOOKS,
     "reconciliation.runs": Act.SEE_RECONCILIATION,
     "reconciliation.findings": Act.SEE_RECONCILIATION,
@@ -53,12 +60,20 @@ ROUTES = {
 
 # What of a payment of somebody else's each role is shut out from, and how: 404 where it does not even exist.
 OTHERS = {
-    Act.SEE_PAYMENT: {Role.CUSTOMER: 404},
-    Act.CANCEL_PAYMENT: {Role.CUSTOMER: 404, Role.OPERATOR: 403},
-    Act.REFUND_PAYMENT: {Role.CUSTOMER: 404, Role.OPERATOR: 403},
+    Act.SEE_PAYMENT: {Role.CUSTOMER: 404, Role.SHOP: 404},
+    Act.CANCEL_PAYMENT: {Role.CUSTOMER: 404, Role.SHOP: 404, Role.OPERATOR: 403},
+    Act.REFUND_PAYMENT: {Role.CUSTOMER: 404, Role.SHOP: 404, Role.OPERATOR: 403},
+    Act.SEE_ORDER: {Role.CUSTOMER: 404, Role.SHOP: 404},
+}
+# What no customer does, and not every other with what is somebody else's.
+OF_SHOPS = {
+    Act.MAKE_ORDER: {Role.SHOP: Reach.OWN},
+    Act.CLOSE_ORDER: {Role.SHOP: Reach.OWN},
+    Act.SEE_CUSTOMERS: {Role.SHOP: Reach.OWN},
+    Act.ERASE_CUSTOMER: {Role.SHOP: Reach.OWN, Role.OPERATOR: Reach.NONE},
 }
 FOR_STAFF = (Act.SEE_WORKINGS, Act.SEE_BOOKS, Act.CORRECT_BOOKS, Act.SEE_RECONCILIATION, Act.SEE_METRICS)
-READING = (Act.SEE_PAYMENT, Act.SEE_WORKINGS, Act.SEE_BOOKS, Act.SEE_RECONCILIATION, Act.SEE_METRICS)
+READING = (Act.SEE_ORDER, Act.SEE_CUSTOMERS, Act.SEE_PAYMENT, Act.SEE_WORKINGS, Act.SEE_BOOKS, Act.SEE_RECONCILIATION, Act.SEE_METRICS)
 
 
 def opens(scope: Scope, act: Act) -> bool:
@@ -106,9 +121,8 @@ ABOUT_A_PAYMENT = [door for door in DOORS if "{" in door.path]
 
 
 @pytest.fixture
-def people(app: Application, customer: User, operator: User, admin: User) -> dict[Role, User]:
-    del app
-    return {Role.CUSTOMER: customer, Role.OPERATOR: operator, Role.ADMIN: admin}
+def people(shop: User, customer: User, operator: User, admin: User) -> dict[Role, User]:
+    return {Role.CUSTOMER: customer, Role.SHOP: shop, Role.OPERATOR: operator, Role.ADMIN: admin}
 
 
 def key_with(app: Application, user: User, *scopes: Scope) -> str:
@@ -159,7 +173,9 @@ def test_a_route_that_names_no_act_is_open_to_nobody(app: Application, flask_app
 @pytest.mark.parametrize("act", Act)
 @pytest.mark.parametrize("role", Role)
 def test_each_cell_of_the_table_is_as_it_is_written_here(act: Act, role: Role) -> None:
-    if act in FOR_STAFF:
+    if act in OF_SHOPS:
+        wanted = ({Role.CUSTOMER: Reach.NONE} | OF_SHOPS[act]).get(role, Reach.ALL)
+    elif act in FOR_STAFF:
         wanted = Reach.ALL if role in STAFF else Reach.NONE
     elif role in OTHERS.get(act, dict.fromkeys(Role)):
         wanted = Reach.OWN
@@ -185,7 +201,7 @@ def test_a_role_reaches_what_is_its_own(
     app: Application, flask_app: Flask, people: dict[Role, User], door: Door, role: Role
 ) -> None:
     status = asked(app, flask_app, door, key_with(app, people[role]), owner=people[role])
-    shut = role is Role.CUSTOMER and ROUTES[door.endpoint] in FOR_STAFF
+    shut = role not in STAFF and ROUTES[door.endpoint] in FOR_STAFF
     assert (status == 403) if shut else (status not in SHUT), status
 
 
@@ -212,7 +228,8 @@ def test_the_console_opens_for_staff_who_may_read(
 
 
 @pytest.mark.parametrize(
-    ("role", "status"), [(Role.CUSTOMER, RefundStatus.REQUESTED), (Role.OPERATOR, RefundStatus.REQUESTED)]
+    ("role", "status"),
+    [(role, RefundStatus.REQUESTED) for role in (Role.CUSTOMER, Role.SHOP, Role.OPERATOR)],
 )
 def test_who_moves_no_money_only_asks_where_owners_only_ask(
     app: Application, people: dict[Role, User], role: Role, status: RefundStatus
@@ -238,5 +255,5 @@ def printed_row(flask_app: Flask, act: Act) -> str:
 
 def test_the_table_is_printed_in_the_documents(flask_app: Flask) -> None:
     printed = (ROOT / "docs" / "security.md").read_text(encoding="utf-8").splitlines()
-    begin = printed.index("| act | customer | operator | admin | scopes, any one | routes |") + 2
+    begin = printed.index("| act | customer | shop | operator | admin | scopes, any one | routes |") + 2
     assert printed[begin : begin + len(Act)] == [printed_row(flask_app, act) for act in Act]

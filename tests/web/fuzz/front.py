@@ -15,6 +15,7 @@ from payproc.bootstrap import application_from, settings_type
 from payproc.database.models import Payment, Role, Scope
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance, Source
+from payproc.domain.requests.order import OrderRequest
 from payproc.domain.states import Fact
 from payproc.operations.doctor import broken_invariants
 from payproc.records import payments
@@ -91,7 +92,11 @@ def _peopled(app: Application, flask_app: Flask) -> tuple[dict[str, list[str]], 
         keys = {role: issue_key(session, user) for role, user in people.items()}
         narrow = [issue_key(session, people[Role.ADMIN], scopes={scope}) for scope in (Scope.READ, Scope.METRICS)]
         orders = [
-            create_order(session, people[Role.CUSTOMER], reference=f"order-{number}", money=Money.of(1999, currency))
+            create_order(
+                session,
+                people[Role.CUSTOMER],
+                OrderRequest(reference=f"order-{number}", money=Money.of(1999, currency)),
+            )
             for number, currency in enumerate(("usd", "pkr") * 10)
         ]
     amina = f"Bearer {keys[Role.CUSTOMER]}"

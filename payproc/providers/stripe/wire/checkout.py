@@ -89,7 +89,8 @@ def session_parameters(request: StartRequest) -> dict[str, Any]:
     return {
         "mode": "payment",
         "client_reference_id": request.payment_id,
-        "customer": request.customer.provider_id,
+        # Of nobody we know Stripe's page asks the address itself.
+        **({"customer": request.customer.provider_id} if request.customer.provider_id else {}),
         "line_items": [{"price_data": price, "quantity": 1}],
         "success_url": request.success_url,
         "cancel_url": request.cancel_url,

@@ -27,6 +27,7 @@ class FakeProvider:
     """Provider and Refunding (`payproc.providers.base`) over a gateway that lives in tests."""
 
     dialect = wire.DIALECT
+    only_currency: str | None = None
 
     def __init__(self, config: FakeConfig, http: Http) -> None:
         self._config = config
