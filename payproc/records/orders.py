@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, select, true, tuple_
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc import jobs
@@ -35,11 +35,14 @@ def create_order(session: Session, payer: User, wanted: OrderRequest, *, by: Use
     checked = parse_minor(wanted.money.amount_minor, wanted.money.currency.code)
     wanted.check(now=transaction_time(session))
     order_id = new_id(Prefix.ORDER)
-    order = Order(
+    shop_id = by.id if by is not None and by.role is Role.SHOP else None
+    reference = wanted.reference or order_id
+    # Of two at one moment with the same reference one makes it, and the other is told of it.
+    written = insert(Order).values(
         id=order_id,
         user_id=payer.id,
-        shop_id=by.id if by is not None and by.role is Role.SHOP else None,
-        reference=wanted.reference or order_id,
+        shop_id=shop_id,
+        reference=reference,
         amount_minor=checked.amount_minor,
         currency=checked.currency.code,
         status=OrderStatus.OPEN,
@@ -51,25 +54,14 @@ def create_order(session: Session, payer: User, wanted: OrderRequest, *, by: Use
         cancel_url=wanted.cancel_url,
         meta=wanted.meta,
     )
-    _write_order(session, order, payer)
+    order: Order | None = session.scalar(written.on_conflict_do_nothing().returning(Order))
+    if order is None:
+        whose = Order.shop_id == shop_id if shop_id else Order.user_id == payer.id
+        same = session.scalar(select(Order.id).where(whose, Order.reference == reference))
+        raise Conflict(f"There is an order {reference!r} already: {same}.", code="order_exists", subject=same)
     if order.expires_at is not None:
         jobs.stage(session, jobs.Kind.EXPIRE_ORDER, order.id, due_at=order.expires_at)
     return order
-
-
-def _write_order(session: Session, order: Order, payer: User) -> None:
-    whose = Order.shop_id == order.shop_id if order.shop_id else Order.user_id == payer.id
-    known = select(Order.id).where(whose, Order.reference == order.reference)
-    try:
-        with session.begin_nested():
-            session.add(order)
-    except IntegrityError:
-        same = session.scalar(known)
-        if same is None:
-            raise
-        raise Conflict(
-            f"There is an order {order.reference!r} already: {same}.", code="order_exists", subject=same
-        ) from None
 
 
 def payable_order(session: Session, order_id: str, *, user: User, method: PaymentMethod) -> Order:
