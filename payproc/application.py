@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
+from payproc.database.encryption import Cipher
 from payproc.database.engine import Database
 from payproc.database.models import Payment
 from payproc.database.payer_encryption import PayerCipher
@@ -51,6 +52,16 @@ class Application:
     def payer_cipher(self) -> PayerCipher:
         """What encrypts a payer until the wallet has been told."""
         return PayerCipher(self.settings)
+
+    @cached_property
+    def webhook_cipher(self) -> Cipher:
+        """What encrypts the secrets that sign webhooks."""
+        return Cipher(
+            self.settings,
+            purpose="payproc webhook secret 1",
+            what="A webhook endpoint's secret",
+            code="webhook_secret_sealed",
+        )
 
     def provider(self, method: PaymentMethod) -> Provider:
         """Return the provider of a payment method.

@@ -24,13 +24,16 @@ PayprocError                        500  no
 │   └── MailTrouble                 500  again  no mail goes: the server is down, or does not take it from us
 │       └── ConnectionLost          500  again  there is no connection to it: nothing else need be tried on this one
 ├── MailRefused                     500  no     the mail server will never take this mail
+├── AddressRefused                  500  no     a webhook's name leads to an address that is not for the world
 └── ProviderError                   500  no     something about a call to a provider
     ├── ProviderUnavailable         500  again  surely not executed
     │   ├── RateLimited             500  again  too many requests: a matter of pace, and no outage
+    │   ├── Held                    500  again  a webhook's endpoint is left alone for a while
     │   ├── KeyInUse                500  again  an earlier request under this key is still being executed
     │   └── UnreadableAnswer        500  again  a question, answered in words we cannot read
     ├── OutcomeUncertain            500  ask    sent, and no answer: never a failure
     │   ├── CallTimedOut            500  ask    no answer in time
+    │   ├── EndpointDown            500  ask    a webhook's endpoint does not answer, or says that it does not work
     │   ├── RepeatedOutcome         500  ask    an error that was kept under the key, said again
     │   └── UnreadableOutcome       500  ask    answered in words we cannot read
     ├── RequestRefused              409  no     the provider said no: our bug, the input or the configuration

@@ -84,6 +84,12 @@ def upgrade() -> None:
     op.create_index(
         "ix_webhook_deliveries_endpoint_id_created_at", "webhook_deliveries", ["endpoint_id", "created_at", "id"]
     )
+    op.create_index(
+        "ix_webhook_deliveries_pending",
+        "webhook_deliveries",
+        ["endpoint_id", "id"],
+        postgresql_where=sa.text("state = 'pending'"),
+    )
     op.create_table(
         "webhook_attempts",
         sa.Column("delivery_id", sa.String(), nullable=False),

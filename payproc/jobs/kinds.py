@@ -17,6 +17,7 @@ class Queue(StrEnum):
 
     NOTICES = "notices"
     MAIL = "mail"
+    WEBHOOKS = "webhooks"
     CLOCK = "clock"
     INVARIANTS = "invariants"
     RECONCILE = "reconcile"
@@ -151,6 +152,14 @@ class Kind(StrEnum):
         queue=Queue.MAIL,
         batch=50,  # they share a claim and one connection to the mail server; that of a slow one ends sooner
         patience=timedelta(days=3),  # with one mail; what holds all of them up is waited out
+    )
+    DELIVER_WEBHOOK = Policy(
+        "webhook.deliver",
+        "Deliver an event to an endpoint of a shop's",
+        handler="payproc.flows.outgoing.deliver_webhooks:deliver_webhook",
+        batch_handler="payproc.flows.outgoing.deliver_webhooks:deliver_webhooks",
+        queue=Queue.WEBHOOKS,
+        batch=50,  # they share what is read and written, and the connections to their endpoints
     )
     EXPIRE_ORDER = Policy(
         "order.expire",

@@ -77,6 +77,14 @@ _FINISH = f"""
     WHERE id = {_WAITING_FOR_THEM} RETURNING id
 """  # noqa: S608 (our own words)
 
+_PUT_BACK = f"""
+    UPDATE jobs SET due_at = now() + later.after, last_error = later.error, attempts = attempts - %(uncounted)s,
+        leased_until = NULL, lease_token = NULL, started_at = NULL
+    FROM unnest(CAST(%(jobs)s AS text[]), CAST(%(afters)s AS interval[]), CAST(%(errors)s AS text[]))
+        AS later (id, after, error)
+    WHERE jobs.id = later.id AND jobs.id = {_WAITING_FOR_THEM} RETURNING jobs.id
+"""  # noqa: S608 (our own words)
+
 
 def claim(
     database: Database, dispatched: Sequence[tuple[str, UUID]], *, token: UUID, lease: timedelta
@@ -171,7 +179,11 @@ def finish_all(session: Session, done: Sequence[Claimed]) -> None:
     # For every job ends here. The same work may be staged again in this transaction: its insert must find the row
     # closed.
     finished = rows_within(session, _FINISH, _named([(job.id, job.token) for job in done]))
-    if lost := {job.id for job in done}.difference(job_id for (job_id,) in finished):
+    _check_that_all(done, finished)
+
+
+def _check_that_all(held: Sequence[Claimed], found: Sequence[tuple[Any, ...]]) -> None:
+    if lost := {job.id for job in held}.difference(job_id for (job_id,) in found):
         raise LeaseLost(_TAKEN_OVER, subject=min(lost))
 
 
@@ -190,6 +202,36 @@ def await_turn(session: Session, job: Claimed, *, error: str, after: timedelta) 
     held.due_at = transaction_time(session) + after
     held.last_error = error
     _release(held)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Later:
+    """A job that is put back, when it is due again from now, and why, for people to read."""
+
+    job: Claimed
+    after: timedelta
+    error: str
+
+
+def retry_all_later(session: Session, later: Sequence[Later]) -> None:
+    """Put several jobs back by one statement. Raises LeaseLost when another run has claimed one of them."""
+    _put_back(session, later, uncounted=0)
+
+
+def await_turns(session: Session, later: Sequence[Later]) -> None:
+    """Put several jobs back as if they had not begun. Raises LeaseLost when another run has claimed one of them."""
+    _put_back(session, later, uncounted=1)
+
+
+def _put_back(session: Session, later: Sequence[Later], *, uncounted: int) -> None:
+    told = {
+        "jobs": [each.job.id for each in later],
+        "afters": [each.after for each in later],
+        "errors": [each.error for each in later],
+        "uncounted": uncounted,
+    }
+    jobs = [each.job for each in later]
+    _check_that_all(jobs, rows_within(session, _PUT_BACK, told | _named([(job.id, job.token) for job in jobs])))
 
 
 def resume_later(session: Session, job: Claimed) -> None:

@@ -110,10 +110,10 @@ _FREE = """ANY (ARRAY (
     ORDER BY id FOR UPDATE SKIP LOCKED
 ))"""
 _BRING_FORWARD = f"UPDATE jobs SET due_at = least(due_at, now()) WHERE id = {_FREE}"  # noqa: S608 (our own words)
-_WITHDRAW = f"""
-    UPDATE jobs SET state = 'done', finished_at = now(), leased_until = NULL, lease_token = NULL
-    WHERE id = {_FREE.format("dedupe_key = ANY (CAST(%(keys)s AS text[]))")}
-"""  # noqa: S608 (our own words)
+_WITHDRAW = """
+    UPDATE jobs SET state = 'done', finished_at = now(), leased_until = NULL, lease_token = NULL WHERE id = {}
+"""
+_WITHDRAW_BY_KEYS = _WITHDRAW.format(_FREE.format("dedupe_key = ANY (CAST(%(keys)s AS text[]))"))
 
 
 # Of what waits for a provider after a failed try, whatever is not due soon anyhow. A job waits ten minutes at most, and
@@ -144,6 +144,34 @@ def bringing_forward(kind: Kind, subjects: str) -> str:
     return _BRING_FORWARD.format(f"kind = '{kind}' AND subject IN ({subjects})")
 
 
+_BRING_FORWARD_APART = """
+    UPDATE jobs SET due_at = least(jobs.due_at, now() + numbered.place * %(apart)s)
+    FROM (
+        SELECT free.id, row_number() OVER (ORDER BY free.due_at, free.id) - 1 AS place
+        FROM jobs AS free WHERE free.id = {}
+    ) AS numbered
+    WHERE jobs.id = numbered.id
+"""
+
+
+def bringing_forward_apart(kind: Kind, subjects: str) -> str:
+    """Return what `bringing_forward` does, but one job is due `apart` after the other, in the order they were due."""
+    return _BRING_FORWARD_APART.format(_FREE.format(_about(kind, subjects)))
+
+
+def withdrawing(kind: Kind, subjects: str) -> str:
+    """Return the statement, for `rows_within`, that closes the work about these subjects, a query of ours.
+
+    What has begun looks for itself.
+    """
+    return _WITHDRAW.format(_FREE.format(_about(kind, subjects)))
+
+
+def _about(kind: Kind, subjects: str) -> str:
+    # By the key of what is open, which is an index: the kind alone may be a million rows.
+    return f"dedupe_key = ANY (ARRAY (SELECT '{kind}:' || about.id FROM ({subjects}) AS about))"  # noqa: S608 (our own words)
+
+
 # By the indexes of what is unleased and of what is leased: of what is ready, a million may be polls of next week. The
 # first of them in the order of an index, or PostgreSQL might look for any one from the table's beginning.
 _OPEN = text("""
@@ -170,7 +198,7 @@ def withdraw(session: Session, kind: Kind, subject: str) -> None:
 
 
 def _withdraw_all(session: Session, keys: Sequence[str]) -> None:
-    rows_within(session, _WITHDRAW, {"keys": list(keys)})
+    rows_within(session, _WITHDRAW_BY_KEYS, {"keys": list(keys)})
 
 
 def _queue(kind: Kind, method: PaymentMethod | None) -> str:

@@ -14,7 +14,12 @@ from payproc.outgoing.mail import headers
 from payproc.outgoing.mail.customers import customer_message
 from payproc.outgoing.mail.letter import letter
 from payproc.outgoing.mail.message import Message
-from payproc.outgoing.mail.operators import digest_message, dispute_message, finding_message
+from payproc.outgoing.mail.operators import (
+    digest_message,
+    dispute_message,
+    endpoint_disabled_message,
+    finding_message,
+)
 from payproc.settings import Settings
 
 # A Nastaliq has Latin letters as an afterthought, and would make a line of digits as tall as its own.
@@ -67,6 +72,8 @@ def compose(session: Session, email: Email, *, settings: Settings) -> Letter:
             return _mail(digest_message(session, email), email, name="", settings=settings)
         case EmailKind.FINDING:
             return _mail(finding_message(session, email), email, name="", settings=settings)
+        case EmailKind.WEBHOOK_DISABLED:
+            return _mail(endpoint_disabled_message(session, email), email, name="", settings=settings)
         case _:
             assert_never(email.kind)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from payproc.database.models import Dispute, Email, Payment, ReconciliationFinding, Review, ReviewKind
+from payproc.database.models import Dispute, Email, Payment, ReconciliationFinding, Review, ReviewKind, WebhookEndpoint
 from payproc.domain.languages import ENGLISH
 from payproc.domain.phrases import Phrase, amount, code, phrase, words
 from payproc.domain.states import DisputeStatus
@@ -81,6 +81,25 @@ def finding_message(session: Session, email: Email) -> Message:
             Row(label="Finding", value=code(finding.id)),
         ),
         closing=phrase("All that is open: python -m payproc reconcile show --findings"),
+    )
+
+
+def endpoint_disabled_message(session: Session, email: Email) -> Message:
+    """Return word that a webhook's endpoint is called no more."""
+    endpoint = session.get_one(WebhookEndpoint, email.about.partition(":")[0])
+    return Message(
+        language=ENGLISH,
+        subject=phrase("Webhook endpoint disabled: {id}", id=code(endpoint.id)),
+        heading="Webhook endpoint disabled",
+        figure=code(endpoint.id),
+        lines=(
+            phrase("Nothing is delivered to it any more: {reason}.", reason=words(endpoint.disabled_reason or "")),
+            phrase("What waited for it has ended as failed. Once it is mended, enable it and replay what it missed."),
+        ),
+        rows=(
+            Row(label="Address", value=code(endpoint.url)),
+            Row(label="Failing since", value=code(_utc(endpoint.failing_since) if endpoint.failing_since else "now")),
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.database.deferring import defer
-from payproc.database.engine import rows_within
+from payproc.database.engine import rows_within, transaction_time
 from payproc.database.models import Dispute, Email, EmailKind, Payment, Refund, User
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.states import DisputeStatus
@@ -62,6 +62,12 @@ def stage_digest(session: Session, period: str, *, operator_mail: str) -> None:
 def stage_finding(session: Session, finding_id: str, *, operator_mail: str) -> None:
     """Stage word of a difference that does not wait for the next digest."""
     _stage(session, EmailKind.FINDING, None, about=finding_id, recipient=operator_mail)
+
+
+def stage_endpoint_disabled(session: Session, endpoint_id: str, *, recipient: str) -> None:
+    """Stage word for an endpoint's owner that it is called no more; each time it is disabled is news."""
+    at = transaction_time(session)
+    _stage(session, EmailKind.WEBHOOK_DISABLED, None, about=f"{endpoint_id}:{at.isoformat()}", recipient=recipient)
 
 
 _STAGE = f"""

@@ -4,7 +4,15 @@ from typing import assert_never
 
 from sqlalchemy.orm import Session
 
-from payproc.database.models import Email, EmailKind, Payment, ReconciliationFinding, Refund
+from payproc.database.models import (
+    Email,
+    EmailKind,
+    EndpointState,
+    Payment,
+    ReconciliationFinding,
+    Refund,
+    WebhookEndpoint,
+)
 from payproc.domain.states import RefundStatus
 from payproc.outgoing.mail.digest import open_reviews
 
@@ -34,5 +42,8 @@ def still_holds(session: Session, email: Email) -> bool:
             return open_reviews(session, email.about).new > 0
         case EmailKind.FINDING:
             return session.get_one(ReconciliationFinding, email.about).closed_at is None
+        case EmailKind.WEBHOOK_DISABLED:
+            endpoint = session.get_one(WebhookEndpoint, email.about.partition(":")[0])
+            return endpoint.state is EndpointState.DISABLED
         case _:
             assert_never(email.kind)

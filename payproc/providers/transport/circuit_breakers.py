@@ -69,7 +69,7 @@ class CircuitBreakers:
         self._status = status or Unshared()
         self._pace = Pace(method)
         self._lock = threading.Lock()
-        self._breakers: dict[str, _CircuitBreaker] = {}
+        self._breakers: dict[str, CircuitBreaker] = {}
 
     @contextmanager
     def guard(self, operation: str, *, patient: bool = False) -> Iterator[None]:
@@ -85,10 +85,10 @@ class CircuitBreakers:
         ):
             yield
 
-    def _breaker_of(self, operation: str) -> "_CircuitBreaker":
+    def _breaker_of(self, operation: str) -> "CircuitBreaker":
         with self._lock:
             if operation not in self._breakers:
-                self._breakers[operation] = _CircuitBreaker(
+                self._breakers[operation] = CircuitBreaker(
                     f"{self._method} {operation}",
                     longest_rest=self._longest_rest,
                     on_change=lambda state: self._status.record(self._method, operation, state),
@@ -143,7 +143,13 @@ def _is_of_the_healthy(error: BaseException) -> bool:
     return isinstance(error, RateLimited | KeyInUse) or not isinstance(error, ProviderUnavailable | OutcomeUncertain)
 
 
-class _CircuitBreaker:
+class CircuitBreaker:
+    """The circuit breaker of one thing that is called in this process.
+
+    `on_change` hears when it is "open", "half-open" or "closed"; `is_back` says whether somebody else knows that what
+    is left alone answers again.
+    """
+
     def __init__(
         self, name: str, *, longest_rest: timedelta, on_change: Callable[[str], None], is_back: Callable[[], bool]
     ) -> None:
@@ -162,7 +168,8 @@ class _CircuitBreaker:
         )
 
     @contextmanager
-    def guard(self, *, patient: bool) -> Iterator[None]:
+    def guard(self, *, patient: bool = False) -> Iterator[None]:
+        """Let a call through, and count how it ends, as `CircuitBreakers.guard` does. Raises ProviderUnavailable."""
         late: CallTimedOut | None = None
         with self._one_probe() as is_probe:
             try:

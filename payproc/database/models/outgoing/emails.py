@@ -11,7 +11,7 @@ from payproc.domain.ids import Prefix, new_id
 
 
 class EmailKind(StrEnum):
-    """What a mail tells: the first four the customer, the others the operators."""
+    """What a mail tells: the first four the customer, the last a webhook's owner, the others the operators."""
 
     RECEIPT = "receipt"
     FAILURE = "failure"
@@ -20,6 +20,7 @@ class EmailKind(StrEnum):
     DISPUTE = "dispute"
     DIGEST = "digest"
     FINDING = "finding"
+    WEBHOOK_DISABLED = "webhook_disabled"
 
 
 class Email(Base):
@@ -31,7 +32,7 @@ class Email(Base):
     payment_id: Mapped[str | None] = mapped_column(ForeignKey("payments.id"))
     kind: Mapped[EmailKind] = mapped_column(closed_set(EmailKind, "kind"))
     # Which piece of news of its kind: '' where a payment has only one, a refund's id, a dispute's id and the status
-    # told, the start of a digest's period, a finding's id.
+    # told, the start of a digest's period, a finding's id, an endpoint's id and when it was disabled.
     about: Mapped[str] = mapped_column(server_default=text("''"))
     recipient: Mapped[str]
     # Staged in the transaction of what it tells, so this is also when that happened.
@@ -42,7 +43,10 @@ class Email(Base):
     __table_args__ = (
         # A digest is of no payment, and two of one period are still two.
         UniqueConstraint("payment_id", "kind", "about", postgresql_nulls_not_distinct=True),
-        CheckConstraint("(kind IN ('digest', 'finding')) = (payment_id IS NULL)", name="of_a_payment_or_of_the_shop"),
+        CheckConstraint(
+            "(kind IN ('digest', 'finding', 'webhook_disabled')) = (payment_id IS NULL)",
+            name="of_a_payment_or_of_the_shop",
+        ),
         CheckConstraint("sent_at IS NULL OR withdrawn_at IS NULL", name="sent_or_withdrawn"),
         Index("ix_emails_created_at", "created_at"),
     )

@@ -118,6 +118,7 @@ class WebhookDelivery(Base):
         UniqueConstraint("event_id", "endpoint_id"),
         CheckConstraint("(state = 'pending') = (ended_at IS NULL)", name="ended_has_its_time"),
         Index("ix_webhook_deliveries_endpoint_id_created_at", "endpoint_id", "created_at", "id"),
+        Index("ix_webhook_deliveries_pending", "endpoint_id", "id", postgresql_where=text("state = 'pending'")),
     )
 
 

@@ -1,0 +1,312 @@
+"""One call of an endpoint: what it may take, what is kept of its answer, and what is said where there is none."""
+
+import http.client
+import re
+import socket
+import ssl
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import cache
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import certifi
+
+from payproc import __version__
+from payproc.outgoing.webhooks.addresses import AddressRefused, connected
+
+_KEPT_BYTES = 2048
+# Whoever goes on is hung up on: ten gigabytes are not fetched for two kilobytes. A little more is read, so that a
+# usual answer ends by itself and the connection is good for the next.
+_READ_BYTES = 16 * 1024
+_LOOK_EVERY_SECONDS = 0.25
+_LONGEST_RETRY_AFTER = timedelta(hours=1)
+_SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
+_USUAL_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long an endpoint is waited for. `in_all`: whoever sends a byte now and then would keep us for ever."""
+
+    connect: timedelta = timedelta(seconds=5)
+    read: timedelta = timedelta(seconds=15)
+    in_all: timedelta = timedelta(seconds=20)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """One try of a delivery, as it leaves."""
+
+    url: str
+    body: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """What came of it: the status and the beginning of the answer, or what the trouble was."""
+
+    at: datetime
+    milliseconds: int
+    status: int | None = None
+    answer: str | None = None
+    trouble: str | None = None
+    retry_after: timedelta | None = None
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether it has been taken: by 2xx and nothing else, a redirect least of all."""
+        return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004 (HTTP's own numbers)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the endpoint says that it wants no more, ever."""
+        return self.status == http.client.GONE
+
+    @property
+    def wants_rest(self) -> bool:
+        """Whether the endpoint asks for less, for a while."""
+        return self.status in (http.client.TOO_MANY_REQUESTS, http.client.SERVICE_UNAVAILABLE)
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether it says of the endpoint, and not of this delivery, that it does not work."""
+        return self.status is None or self.status >= http.client.INTERNAL_SERVER_ERROR
+
+
+class Sender:
+    """Calls endpoints for a batch, and keeps their connections for it. Safe to share between threads."""
+
+    def __init__(self, *, anywhere: bool, patience: Patience | None = None) -> None:
+        """`anywhere` lets private addresses be called, as in development."""
+        self._anywhere = anywhere
+        self._patience = patience or Patience()
+        self._idle: dict[tuple[str, str], list[_Connection]] = defaultdict(list)
+        self._deadlines = _Deadlines()
+
+    def __enter__(self) -> Self:
+        """Begin to watch that no call takes longer than all of it may."""
+        self._deadlines.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self._deadlines.stop()
+        for kept in self._idle.values():
+            for connection in kept:
+                connection.close()
+
+    def post(self, letter: Letter) -> Tried:
+        """Make one try. It raises nothing: whatever goes wrong with an endpoint is what came of the try."""
+        at, began = datetime.now(UTC), time.monotonic()
+        parts = urlsplit(letter.url)
+        place = (parts.scheme, parts.netloc)
+        connection = self._taken(place)
+        ends = began + self._patience.in_all.total_seconds()
+        answer, kept = None, b""
+        trouble: str | None = None
+        try:
+            with self._deadlines.kept(connection, ends):
+                path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+                connection.request("POST", path, body=letter.body.encode(), headers={**_HEADERS, **letter.headers})
+                answer = connection.getresponse()
+                kept = _beginning(answer)
+        except (OSError, AddressRefused, http.client.HTTPException, ValueError) as error:
+            trouble = _said(error, late=time.monotonic() >= ends)
+        if answer is not None and trouble is None and answer.isclosed() and not answer.will_close:
+            self._idle[place].append(connection)
+        else:
+            connection.close()
+        milliseconds = int((time.monotonic() - began) * 1000)
+        if answer is None:
+            return Tried(at=at, milliseconds=milliseconds, trouble=trouble)
+        return Tried(
+            at=at,
+            milliseconds=milliseconds,
+            status=answer.status,
+            answer=kept[:_KEPT_BYTES].decode(errors="replace").replace("\0", ""),
+            trouble=trouble,
+            retry_after=_retry_after(answer.getheader("retry-after"), now=at),
+        )
+
+    def _taken(self, place: tuple[str, str]) -> "_Connection":
+        with suppress(IndexError):
+            # Another thread may have taken the last one since it was seen.
+            while True:
+                connection = self._idle[place].pop()
+                if connection.is_quiet():
+                    return connection
+                connection.close()
+        return _Connection(*place, anywhere=self._anywhere, patience=self._patience)
+
+
+_HEADERS = {
+    "Content-Type": "application/json",
+    "User-Agent": f"payproc/{__version__}",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+}
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection to an endpoint, which is looked at before it is sent anything."""
+
+    def __init__(self, scheme: str, netloc: str, *, anywhere: bool, patience: Patience) -> None:
+        parts = urlsplit(f"{scheme}://{netloc}")
+        super().__init__(parts.hostname or "", parts.port or _USUAL_PORTS[scheme])
+        # The header `Host` leaves a scheme's usual port out.
+        self.default_port = _USUAL_PORTS[scheme]
+        self._tls = _tls() if scheme == "https" else None
+        self._anywhere, self._patience = anywhere, patience
+        self.opened: socket.socket | None = None
+
+    def connect(self) -> None:
+        """Open it. Raises AddressRefused, or OSError."""
+        seconds = self._patience.connect.total_seconds()
+        self.opened = connected(self.host, self.port, anywhere=self._anywhere, seconds=seconds)
+        # Its time-out is that of a handshake as a whole, too.
+        self.opened.settimeout(seconds)
+        self.sock = self._tls.wrap_socket(self.opened, server_hostname=self.host) if self._tls else self.opened
+        self.sock.settimeout(self._patience.read.total_seconds())
+
+    def is_quiet(self) -> bool:
+        """Whether it is still open: whoever has hung up, or says something unasked, can be heard."""
+        if self.sock is None:
+            return False
+        self.sock.settimeout(0)
+        try:
+            self.sock.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            self.sock.settimeout(self._patience.read.total_seconds())
+            return True
+        except OSError:
+            return False
+        return False
+
+    def cut(self) -> None:
+        """End what another thread is waiting for on it."""
+        if self.sock is not None:
+            with suppress(OSError):
+                # Past TLS, which would say good-bye first.
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    # Once: to read the authorities takes longer than a call.
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+class _Deadlines:
+    """Cuts what takes longer than all of it may; each of a call's time-outs counts from the last byte."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: dict[_Connection, float] = {}
+        self._ended = threading.Event()
+        self._watch = threading.Thread(target=self._look, name="webhook-deadlines", daemon=True)
+
+    def start(self) -> None:
+        self._watch.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        self._watch.join()
+
+    def kept(self, connection: _Connection, ends: float) -> "_Kept":
+        return _Kept(self, connection, ends)
+
+    def add(self, connection: _Connection, ends: float) -> None:
+        with self._lock:
+            self._running[connection] = ends
+
+    def remove(self, connection: _Connection) -> None:
+        with self._lock:
+            del self._running[connection]
+
+    def _look(self) -> None:
+        while not self._ended.wait(_LOOK_EVERY_SECONDS):
+            now = time.monotonic()
+            # Under the lock: a connection that has ended in time is not cut in its next call.
+            with self._lock:
+                for connection, ends in self._running.items():
+                    if now >= ends:
+                        connection.cut()
+
+
+@dataclass(frozen=True)
+class _Kept:
+    deadlines: _Deadlines
+    connection: _Connection
+    ends: float
+
+    def __enter__(self) -> None:
+        self.deadlines.add(self.connection, self.ends)
+
+    def __exit__(self, *_: object) -> None:
+        self.deadlines.remove(self.connection)
+
+
+def _beginning(answer: http.client.HTTPResponse) -> bytes:
+    """Read an answer's body, or as much of it as is read of anybody's; what it says is kept where it breaks off."""
+    found = b""
+    try:
+        while len(found) < _READ_BYTES and not answer.isclosed():
+            piece = answer.read1(_READ_BYTES - len(found))
+            if not piece:
+                break
+            found += piece
+        if answer.length == 0:
+            # All of it is read, which the library notices by one more read, of nothing.
+            answer.close()
+    except (OSError, http.client.HTTPException):
+        # The status was said, and that is what counts.
+        answer.close()
+        answer.will_close = True
+    return found
+
+
+# In our words: a library's may quote what was sent. Of two that fit the first is said.
+_TROUBLES: Sequence[tuple[tuple[type[Exception], ...], str]] = (
+    ((TimeoutError,), "no answer in time"),
+    ((socket.gaierror,), "its name leads nowhere"),
+    ((ssl.SSLCertVerificationError,), "its certificate is not good"),
+    ((ssl.SSLError,), "no TLS could be agreed upon"),
+    ((ConnectionRefusedError,), "it takes no connections"),
+    ((http.client.RemoteDisconnected, ConnectionError), "it hung up before it answered"),
+    ((http.client.HTTPException, ValueError), "it answered what is no HTTP"),
+)
+
+
+def _said(error: Exception, *, late: bool) -> str:
+    if late:
+        return "no whole answer in time"
+    if isinstance(error, AddressRefused):
+        return error.message
+    found = (words for kinds, words in _TROUBLES if isinstance(error, kinds))
+    return next(found, f"it cannot be reached ({type(error).__name__})")
+
+
+def _retry_after(written: str | None, *, now: datetime) -> timedelta | None:
+    """Read `Retry-After`, seconds or a date; None where there is none that can be read, an hour where it is more."""
+    if written is None:
+        return None
+    if _SECONDS.fullmatch(written.strip()):
+        wanted = timedelta(seconds=int(written))
+    else:
+        try:
+            named = parsedate_to_datetime(written)
+        except ValueError:
+            return None
+        wanted = named.replace(tzinfo=named.tzinfo or UTC) - now
+    return max(timedelta(0), min(wanted, _LONGEST_RETRY_AFTER))
