@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from payproc import jobs
 from payproc.database.engine import transaction_time
 from payproc.database.models import Order, OrderStatus, Payment, ReviewKind, Role, User
+from payproc.domain.events import EventType
 from payproc.domain.ids import Prefix, is_id, new_id
 from payproc.domain.money import parse_minor
 from payproc.domain.pagination import cursor_of, read_cursor
@@ -17,6 +18,7 @@ from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.requests.order import OrderRequest
 from payproc.domain.states import PaymentStatus
 from payproc.errors import Conflict, InvalidRequest, NotFound
+from payproc.outgoing.webhooks import outbox as events
 from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act
 from payproc.records.reviews import open_review
@@ -180,6 +182,8 @@ def expire(session: Session, order_id: str) -> None:
 
 def _end_unpaid(session: Session, order: Order, status: OrderStatus) -> None:
     order.status, order.closed_at = status, transaction_time(session)
+    if status is OrderStatus.EXPIRED:
+        events.tell_order(session, order, EventType.ORDER_EXPIRED)
     jobs.stage(session, jobs.Kind.SETTLE_ORDER, order.id)
 
 
@@ -200,6 +204,9 @@ def follow_payments(session: Session, order_id: str) -> None:
     order.status = _order_status(session, order, paid=bool(paid))
     if order.status is OrderStatus.PAID and before is not OrderStatus.PAID:
         order.closed_at = None
+        if before is not OrderStatus.REFUNDED:
+            # One of which a refund was undone was told already.
+            events.tell_order(session, order, EventType.ORDER_PAID, payment_id=paid[0])
         jobs.stage(session, jobs.Kind.SETTLE_ORDER, order.id)
     if len(paid) > 1:
         open_review(
