@@ -56,7 +56,6 @@ def create(  # noqa: PLR0913 (each is an option of the command)
             maker = _shop(session, shop) if shop else None
             payer = _payer(core, session, email, name=name, locale=locale, shop=maker)
             order = make_order(core, session, wanted, payer=payer, by=maker)
-            session.refresh(order)
         pay_url = pay_links.url_of(core.settings, order.id)
     if link:
         typer.echo(pay_url)

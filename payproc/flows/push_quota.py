@@ -1,4 +1,4 @@
-"""How many customers are rung at once: for one phone, of one user, from one address.
+"""How many customers are rung at once: for one phone, of one user, of one shop, from one address.
 
 A push rings somebody's phone, and holds a thread until it is answered. Without a limit one key rings any phone as often
 as it likes, and keeps everybody else waiting.
@@ -91,10 +91,12 @@ def rings_for(settings: Settings) -> timedelta:
 
 
 def _shares(payment: Payment, *, phone: str, address: str | None, settings: Settings) -> Mapping[str, _Share]:
-    named = {
-        f"phone {phone}": _Share(whose="phone", most=settings.pushes_per_phone),
-        f"user {payment.user_id}": _Share(whose="user", most=settings.pushes_per_user),
-    }
+    named = {f"phone {phone}": _Share(whose="phone", most=settings.pushes_per_phone)}
+    if payment.shop_id is not None:
+        named[f"shop {payment.shop_id}"] = _Share(whose="shop", most=settings.pushes_per_shop)
+    if payment.user_id != payment.shop_id:
+        # A shop that names no customer has many of them.
+        named[f"user {payment.user_id}"] = _Share(whose="user", most=settings.pushes_per_user)
     if address is not None:
         named[f"address {holder_of(address)}"] = _Share(whose="address", most=settings.pushes_per_address)
     key = settings.secret_key.get_secret_value().encode()

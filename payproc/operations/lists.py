@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, select, tuple_
 from sqlalchemy.orm import Session
 
-from payproc.database.models import Payment, User
+from payproc.database.models import Payment, Role, User
 from payproc.domain.pagination import cursor_of, read_cursor
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import PaymentStatus
@@ -43,7 +43,7 @@ def page_of_payments(session: Session, wanted: Filter, *, user: User, limit: int
     if not permissions.reaches_all(Act.SEE_PAYMENT, user=user):
         query = query.where(permissions.mine(Payment, user))
     for column, value in (
-        (Payment.user_id, wanted.user_id),
+        (Payment.user_id, None if user.role is Role.CUSTOMER else wanted.user_id),
         (Payment.order_id, wanted.order_id),
     ):
         if value is not None:

@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 
 from payproc.database.engine import transaction_time
 from payproc.database.models import Dispute, DisputeEvent, Payment, ReviewKind, User
+from payproc.domain.events import event_of_dispute
 from payproc.domain.pagination import cursor_of, read_cursor
 from payproc.domain.provenance import Provenance
 from payproc.domain.settlement import RemoteDispute
 from payproc.domain.states import DISPUTE_CLOSED, DISPUTE_OPEN, DisputeStanding, DisputeStatus, Effect, dispute_effect
 from payproc.outgoing.mail import outbox
+from payproc.outgoing.webhooks import outbox as events
 from payproc.records import payments
 from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act
@@ -77,7 +79,7 @@ def record_remote(
     if dispute is None:
         dispute = _write_dispute(session, payment, remote, provenance=provenance)
     else:
-        _apply_to_dispute(session, dispute, remote, provenance=provenance)
+        _apply_to_dispute(session, payment, dispute, remote, provenance=provenance)
     for line in remote.lines:
         # Each word lists all that the dispute has moved so far: whichever comes first books it.
         journal.record_line(session, dispute.provider, line, payment_id=payment.id)
@@ -147,10 +149,13 @@ def _write_dispute(session: Session, payment: Payment, remote: RemoteDispute, *,
     session.flush()
     _stamp_closing(session, dispute)
     _record_dispute_event(session, dispute, remote.status, effect=Effect.MOVED, provenance=provenance, before=None)
+    events.tell_dispute(session, dispute, payment, event_of_dispute(None, dispute.status))
     return dispute
 
 
-def _apply_to_dispute(session: Session, dispute: Dispute, remote: RemoteDispute, *, provenance: Provenance) -> None:
+def _apply_to_dispute(
+    session: Session, payment: Payment, dispute: Dispute, remote: RemoteDispute, *, provenance: Provenance
+) -> None:
     assert remote.money is not None
     before = dispute.status
     new = DisputeStanding(status=remote.status, reported_at=remote.reported_at)
@@ -164,6 +169,8 @@ def _apply_to_dispute(session: Session, dispute: Dispute, remote: RemoteDispute,
         dispute.evidence_due_at = remote.evidence_due_at
     _stamp_closing(session, dispute)
     _record_dispute_event(session, dispute, remote.status, effect=effect, provenance=provenance, before=before)
+    if effect is Effect.MOVED:
+        events.tell_dispute(session, dispute, payment, event_of_dispute(before, dispute.status))
 
 
 def _stamp_closing(session: Session, dispute: Dispute) -> None:

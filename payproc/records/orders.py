@@ -4,12 +4,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, select, true, tuple_
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.database.engine import transaction_time
 from payproc.database.models import Order, OrderStatus, Payment, ReviewKind, Role, User
+from payproc.domain.events import EventType
 from payproc.domain.ids import Prefix, is_id, new_id
 from payproc.domain.money import parse_minor
 from payproc.domain.pagination import cursor_of, read_cursor
@@ -17,6 +18,7 @@ from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.requests.order import OrderRequest
 from payproc.domain.states import PaymentStatus
 from payproc.errors import Conflict, InvalidRequest, NotFound
+from payproc.outgoing.webhooks import outbox as events
 from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act
 from payproc.records.reviews import open_review
@@ -35,11 +37,14 @@ def create_order(session: Session, payer: User, wanted: OrderRequest, *, by: Use
     checked = parse_minor(wanted.money.amount_minor, wanted.money.currency.code)
     wanted.check(now=transaction_time(session))
     order_id = new_id(Prefix.ORDER)
-    order = Order(
+    shop_id = by.id if by is not None and by.role is Role.SHOP else None
+    reference = wanted.reference or order_id
+    # Of two at one moment with the same reference one makes it, and the other is told of it.
+    written = insert(Order).values(
         id=order_id,
         user_id=payer.id,
-        shop_id=by.id if by is not None and by.role is Role.SHOP else None,
-        reference=wanted.reference or order_id,
+        shop_id=shop_id,
+        reference=reference,
         amount_minor=checked.amount_minor,
         currency=checked.currency.code,
         status=OrderStatus.OPEN,
@@ -51,25 +56,14 @@ def create_order(session: Session, payer: User, wanted: OrderRequest, *, by: Use
         cancel_url=wanted.cancel_url,
         meta=wanted.meta,
     )
-    _write_order(session, order, payer)
+    order: Order | None = session.scalar(written.on_conflict_do_nothing().returning(Order))
+    if order is None:
+        whose = Order.shop_id == shop_id if shop_id else Order.user_id == payer.id
+        same = session.scalar(select(Order.id).where(whose, Order.reference == reference))
+        raise Conflict(f"There is an order {reference!r} already: {same}.", code="order_exists", subject=same)
     if order.expires_at is not None:
         jobs.stage(session, jobs.Kind.EXPIRE_ORDER, order.id, due_at=order.expires_at)
     return order
-
-
-def _write_order(session: Session, order: Order, payer: User) -> None:
-    whose = Order.shop_id == order.shop_id if order.shop_id else Order.user_id == payer.id
-    known = select(Order.id).where(whose, Order.reference == order.reference)
-    try:
-        with session.begin_nested():
-            session.add(order)
-    except IntegrityError:
-        same = session.scalar(known)
-        if same is None:
-            raise
-        raise Conflict(
-            f"There is an order {order.reference!r} already: {same}.", code="order_exists", subject=same
-        ) from None
 
 
 def payable_order(session: Session, order_id: str, *, user: User, method: PaymentMethod) -> Order:
@@ -188,6 +182,8 @@ def expire(session: Session, order_id: str) -> None:
 
 def _end_unpaid(session: Session, order: Order, status: OrderStatus) -> None:
     order.status, order.closed_at = status, transaction_time(session)
+    if status is OrderStatus.EXPIRED:
+        events.tell_order(session, order, EventType.ORDER_EXPIRED)
     jobs.stage(session, jobs.Kind.SETTLE_ORDER, order.id)
 
 
@@ -208,6 +204,9 @@ def follow_payments(session: Session, order_id: str) -> None:
     order.status = _order_status(session, order, paid=bool(paid))
     if order.status is OrderStatus.PAID and before is not OrderStatus.PAID:
         order.closed_at = None
+        if before is not OrderStatus.REFUNDED:
+            # One of which a refund was undone was told already.
+            events.tell_order(session, order, EventType.ORDER_PAID, payment_id=paid[0])
         jobs.stage(session, jobs.Kind.SETTLE_ORDER, order.id)
     if len(paid) > 1:
         open_review(

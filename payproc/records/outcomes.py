@@ -14,7 +14,7 @@ from payproc.database.models import Payment, ReviewKind
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance
 from payproc.domain.references import Reference, References
-from payproc.domain.states import OPEN, Fact, PaymentStatus
+from payproc.domain.states import OPEN, Fact
 from payproc.errors import Conflict
 from payproc.providers.answers import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
 from payproc.records import payments, remote_refunds
@@ -87,10 +87,8 @@ def apply_outcome(session: Session, payment_id: str, outcome: Outcome, *, proven
 
 
 def _move_payment(session: Session, payment: Payment, fact: Fact, outcome: Outcome, *, provenance: Provenance) -> None:
-    moved = payments.move(session, payment, fact, provenance=provenance, detail=outcome.failure_code)
-    if moved and payment.status not in (PaymentStatus.COMPLETED, PaymentStatus.PROCESSING):
-        payment.failure_code = outcome.failure_code or fact
-        payment.failure_message = outcome.failure_message
+    failure = payments.Failure(code=outcome.failure_code or fact, message=outcome.failure_message)
+    payments.move(session, payment, fact, provenance=provenance, detail=outcome.failure_code, failure=failure)
 
 
 def learn_references(session: Session, payment_id: str, references: References) -> None:

@@ -19,6 +19,7 @@ from payproc.database.deferring import write_deferred
 from payproc.database.engine import Database, transaction_time
 from payproc.database.held import held_payments
 from payproc.database.models import Payment, PaymentEvent, ReviewKind, User
+from payproc.domain.events import EventType, event_of_payment
 from payproc.domain.ids import Prefix, new_id, new_reference
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.provenance import Provenance, Source
@@ -26,6 +27,7 @@ from payproc.domain.references import References
 from payproc.domain.states import TERMINAL, Effect, Fact, PaymentStatus, transition
 from payproc.errors import Conflict, NotFound
 from payproc.outgoing.mail import outbox
+from payproc.outgoing.webhooks import outbox as events
 from payproc.records import refunded
 from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act
@@ -33,6 +35,8 @@ from payproc.records.ledger import journal
 from payproc.records.moves import append_payment_event, log_committed
 from payproc.records.orders import follow_payments
 from payproc.records.reviews import open_review
+
+_ENDED_UNPAID = frozenset({PaymentStatus.FAILED, PaymentStatus.CANCELLED})
 
 
 def begin(payment: Payment) -> Payment:
@@ -50,6 +54,7 @@ def add_again(session: Session, payment: Payment, *, provenance: Provenance) -> 
     session.add(payment)
     session.flush()
     append_payment_event(session, _event(payment, Fact.CREATED, effect=Effect.MOVED, provenance=provenance))
+    events.tell_payment(session, payment, EventType.PAYMENT_CREATED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,15 +86,19 @@ def add(
     whatever rows of `beside` say why it was not. Harmless when run twice: the second run finds what the first has made.
     """
     effect = transition(payment.status, Fact.STARTED).effect
-    told = {name: getattr(payment, name) for name in _WRITTEN} | {
-        "next_action": None if payment.next_action is None else json.dumps(payment.next_action),
-        "meta": json.dumps(payment.meta),
-        "life": begun_for,
-        "events": 1 if begun_for is None else 2,
-        "effects": [Effect.MOVED.value, effect.value],
-        "source": provenance.source.value,
-        "evidence": provenance.evidence,
-    }
+    told = (
+        {name: getattr(payment, name) for name in _WRITTEN}
+        | events.created_parameters(payment)
+        | {
+            "next_action": None if payment.next_action is None else json.dumps(payment.next_action),
+            "meta": json.dumps(payment.meta),
+            "life": begun_for,
+            "events": 1 if begun_for is None else 2,
+            "effects": [Effect.MOVED.value, effect.value],
+            "source": provenance.source.value,
+            "evidence": provenance.evidence,
+        }
+    )
     rows = database.rows(_insert(beside), {**told, **parameters}, after=beside.lock)
     made = [row for row in rows if row[0] is not None]
     if made:
@@ -112,11 +121,13 @@ def _insert(beside: Beside) -> str:
 WITH {before}created AS (
     INSERT INTO payments (
         id, user_id, shop_id, order_id, status, payment_method, reference, dialect, environment, live_mode, description,
-        phone, sealed_payer, success_url, cancel_url, amount_minor, currency, next_action, metadata, expires_at
+        phone, sealed_payer, success_url, cancel_url, amount_minor, currency, next_action, metadata, expires_at,
+        event_sequence
     )
     SELECT %(id)s, %(user_id)s, %(shop_id)s, %(order_id)s, %(status)s, %(payment_method)s, %(reference)s, %(dialect)s,
         %(environment)s, %(live_mode)s, %(description)s, %(phone)s, %(encrypted_payer)s, %(success_url)s,
-        %(cancel_url)s, %(amount_minor)s, %(currency)s, %(next_action)s, %(meta)s, now() + %(life)s::interval
+        %(cancel_url)s, %(amount_minor)s, %(currency)s, %(next_action)s, %(meta)s, now() + %(life)s::interval,
+        1
     {beside.where}
     ON CONFLICT (id) DO NOTHING RETURNING created_at
 ), noted AS (
@@ -124,7 +135,7 @@ WITH {before}created AS (
     SELECT %(id)s, facts.fact, (%(effects)s::text[])[facts.number], facts.before, 'pending', %(source)s, %(evidence)s
     FROM created, (VALUES (1, 'created', NULL), (2, 'started', 'pending')) AS facts (number, fact, before)
     WHERE facts.number <= %(events)s ORDER BY facts.number
-){after}
+), {events.TOLD}{after}
 SELECT created_at, NULL::text, NULL::timestamptz FROM created
 UNION ALL SELECT created_at, NULL, NULL FROM payments WHERE id = %(id)s
 {beside.answers}
@@ -134,6 +145,7 @@ UNION ALL SELECT created_at, NULL, NULL FROM payments WHERE id = %(id)s
 def _say_made(payment: Payment, moment: datetime, *, life: timedelta | None, provenance: Provenance) -> None:
     payment.created_at = payment.updated_at = moment.astimezone(UTC)
     payment.expires_at = None if life is None else payment.created_at + life
+    payment.event_sequence = 1
     event = _event(payment, Fact.CREATED, effect=Effect.MOVED, provenance=provenance)
     log_committed(event, payment_id=payment.id)
 
@@ -227,9 +239,8 @@ def ended_at(session: Session, payment: Payment) -> datetime:
 def fail(session: Session, payment_id: str, *, provenance: Provenance, code: str, message: str) -> Payment:
     """End a payment whose start was refused for good: there is nothing the customer could pay."""
     payment = locked(session, payment_id)
-    if move(session, payment, Fact.DECLINED, provenance=provenance, detail=message):
-        payment.failure_code = code
-        payment.failure_message = message
+    failure = Failure(code=code, message=message)
+    move(session, payment, Fact.DECLINED, provenance=provenance, detail=message, failure=failure)
     return payment
 
 
@@ -238,10 +249,8 @@ def apply_fact(
 ) -> Payment:
     """Apply a fact that needs no check against the provider's words: our own decision, or an operator's."""
     payment = locked(session, payment_id)
-    moved = move(session, payment, fact, provenance=provenance, detail=detail)
-    if moved and payment.status in (PaymentStatus.FAILED, PaymentStatus.CANCELLED):
-        payment.failure_code = payment.failure_code or fact
-        payment.failure_message = _for_customer(detail, provenance)
+    failure = Failure(code=payment.failure_code or fact, message=_for_customer(detail, provenance))
+    move(session, payment, fact, provenance=provenance, detail=detail, failure=failure)
     return payment
 
 
@@ -260,17 +269,33 @@ def undo_sale(session: Session, payment_id: str, *, provenance: Provenance, reas
     if payment.status is not PaymentStatus.COMPLETED or held.amount_minor:
         said = f"Payment {payment.id} is {payment.status}, and {held} of it is given back or on its way."
         raise Conflict(said, code="sale_stands", subject=payment.id)
-    move(session, payment, Fact.SALE_UNDONE, provenance=provenance, detail=reason)
-    payment.failure_code, payment.failure_message = Fact.SALE_UNDONE, None
+    failure = Failure(code=Fact.SALE_UNDONE, message=None)
+    move(session, payment, Fact.SALE_UNDONE, provenance=provenance, detail=reason, failure=failure)
     booked = journal.record_sale_undone(session, payment)
     assert booked is not None, "its turn was counted under the row's lock"
     return booked
 
 
-def move(session: Session, payment: Payment, fact: Fact, *, provenance: Provenance, detail: str | None = None) -> bool:
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a payment ends unpaid: a provider's word or a fact's, and a sentence for the customer where there is one."""
+
+    code: str
+    message: str | None
+
+
+def move(
+    session: Session,
+    payment: Payment,
+    fact: Fact,
+    *,
+    provenance: Provenance,
+    detail: str | None = None,
+    failure: Failure | None = None,
+) -> bool:
     """Let a fact act on a payment whose row the caller has locked; return whether it moved.
 
-    Whatever a provider said is checked first: that is `outcomes`' concern.
+    `failure` is kept where it ends unpaid. Whatever a provider said is checked first: that is `outcomes`' concern.
     """
     cell = transition(payment.status, fact)
     before = payment.status
@@ -278,11 +303,12 @@ def move(session: Session, payment: Payment, fact: Fact, *, provenance: Provenan
         # Asked before the change: a query in between would flush a completed payment without its time.
         now = transaction_time(session)
         payment.status = cell.to
-        _stamp_payment(payment, now=now)
+        _stamp_payment(payment, now=now, failure=failure)
     event = _event(payment, fact, effect=cell.effect, provenance=provenance, before=before, detail=detail)
     append_payment_event(session, event)
     if cell.effect is not Effect.MOVED:
         return False
+    events.tell_payment(session, payment, event_of_payment(before, payment.status))
     _follow_payment(session, payment, provenance=provenance)
     if cell.review:
         open_review(
@@ -295,13 +321,15 @@ def move(session: Session, payment: Payment, fact: Fact, *, provenance: Provenan
     return True
 
 
-def _stamp_payment(payment: Payment, *, now: datetime) -> None:
+def _stamp_payment(payment: Payment, *, now: datetime, failure: Failure | None) -> None:
     if payment.status is PaymentStatus.COMPLETED and payment.completed_at is None:
         payment.completed_at = now
         payment.failure_code = payment.failure_message = None
     if payment.status is PaymentStatus.FAILED:
         # Its sale was undone: whatever asks whether it was paid asks for this.
         payment.completed_at = None
+    if payment.status in _ENDED_UNPAID and failure is not None:
+        payment.failure_code, payment.failure_message = failure.code, failure.message
     if payment.status in TERMINAL:
         payment.next_action = None
         payment.encrypted_payer = None

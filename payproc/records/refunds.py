@@ -4,6 +4,7 @@ API, webhook, poll, operator and reconciliation all end in `apply_outcome` or `a
 grid in `states`, and append an event. Locks are taken payment first.
 """
 
+from dataclasses import dataclass
 from typing import assert_never
 
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from payproc import jobs
 from payproc.database.engine import transaction_time
 from payproc.database.held import held_payments
 from payproc.database.models import Payment, Refund, RefundEvent, ReviewKind, User
+from payproc.domain.events import event_of_refund
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance, Source
@@ -29,6 +31,7 @@ from payproc.domain.states import (
 )
 from payproc.errors import NotFound
 from payproc.outgoing.mail import outbox
+from payproc.outgoing.webhooks import outbox as events
 from payproc.providers.requests import RefundMode
 from payproc.records import payments, refund_reviews, refunded
 from payproc.records.identity import permissions
@@ -60,7 +63,7 @@ def begin(
         requested_by=user.id,
         exclusive=mode is not RefundMode.IDEMPOTENT,
     )
-    _write_refund(session, refund, provenance=Provenance(source=Source.API, evidence=user.id))
+    _write_refund(session, payment, refund, provenance=Provenance(source=Source.API, evidence=user.id))
     _set_refund_going(session, payment, refund)
     return refund
 
@@ -89,15 +92,16 @@ def add_made_elsewhere(
         provider_refund_id=provider_id,
         exclusive=False,
     )
-    _write_refund(session, refund, provenance=provenance)
+    _write_refund(session, payment, refund, provenance=provenance)
     return refund
 
 
-def _write_refund(session: Session, refund: Refund, *, provenance: Provenance) -> None:
+def _write_refund(session: Session, payment: Payment, refund: Refund, *, provenance: Provenance) -> None:
     session.add(refund)
     held_payments(session).note_refunds([refund.payment_id])
     session.flush()
     _record_refund_event(session, refund, RefundFact.ASKED, effect=Effect.MOVED, provenance=provenance, before=None)
+    events.tell_refund(session, refund, payment, event_of_refund(refund.status))
 
 
 def _set_refund_going(session: Session, payment: Payment, refund: Refund) -> None:
@@ -199,15 +203,15 @@ def _apply_to_refund(
     message: str | None,
 ) -> None:
     before = refund.status
-    moved = _move_refund(session, payment, refund, fact, provenance=provenance, detail=message or code)
+    # The customer is shown it. An operator's reason stands in the event, for the staff.
+    failure = Failure(code=code, message=None if provenance.source is Source.OPERATOR else message)
+    detail = message or code
+    moved = _move_refund(session, payment, refund, fact, provenance=provenance, detail=detail, failure=failure)
     if (before, fact) != (RefundStatus.REQUESTED, RefundFact.CANCELLED):
         # Nothing was tried of one that an operator turned down.
         _tell_customer(session, payment, refund, fact, before=before)
-    if not moved:
-        return
-    # The customer is shown it. An operator's reason stands in the event, for the staff.
-    refund.failure_code, refund.failure_message = code, None if provenance.source is Source.OPERATOR else message
-    _follow_refund(session, payment, refund, before=before, provenance=provenance)
+    if moved:
+        _follow_refund(session, payment, refund, before=before, provenance=provenance)
 
 
 def _tell_customer(
@@ -224,6 +228,14 @@ def _tell_customer(
             refund_reviews.report_failed(session, payment, refund)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a refund did not go through, in its provider's words; both are None of one that did."""
+
+    code: str | None
+    message: str | None
+
+
 def _move_refund(
     session: Session,
     payment: Payment,
@@ -232,6 +244,7 @@ def _move_refund(
     *,
     provenance: Provenance,
     detail: str | None = None,
+    failure: Failure | None = None,
 ) -> bool:
     cell = refund_transition(refund.status, fact)
     before = refund.status
@@ -239,6 +252,11 @@ def _move_refund(
     if cell.effect is Effect.MOVED and refund.status not in REFUND_OPEN:
         refund.settled_at = transaction_time(session)
     _record_refund_event(session, refund, fact, effect=cell.effect, provenance=provenance, before=before, detail=detail)
+    if cell.effect is Effect.MOVED:
+        refund.pending_reason = None
+        if failure is not None:
+            refund.failure_code, refund.failure_message = failure.code, failure.message
+        events.tell_refund(session, refund, payment, event_of_refund(refund.status))
     session.flush()
     if cell.review:
         refund_reviews.report_undone(session, payment, refund)
@@ -250,7 +268,6 @@ def _follow_refund(
 ) -> None:
     jobs.withdraw(session, jobs.Kind.INQUIRE_REFUND, refund.id)
     refund_reviews.close_when_ended(session, refund)
-    refund.pending_reason = None
     if refund.status not in REFUND_RESERVING and not refunded.exceeds(session, payment):
         close_if_open(session, ReviewKind.REFUND_MISMATCH, payment.id, resolution="no more than was paid goes back")
     if refund.status is RefundStatus.SUCCEEDED:

@@ -3,24 +3,38 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Boolean, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from payproc.database.engine import transaction_time
 from payproc.database.models import Payment, ReconciliationFinding, Refund, Review, ReviewKind
 from payproc.errors import Conflict, NotFound
+from payproc.outgoing.webhooks import outbox as events
+from payproc.outgoing.webhooks.payload import of_review
+
+# Whether a statement has made the row that it returns, and not changed one.
+_IS_NEW = literal_column("reviews.xmax = 0", Boolean).label("is_new")
 
 
 def open_review(
     session: Session, kind: ReviewKind, subject: str, *, detail: str, payment_id: str | None = None
 ) -> None:
     """Ask a person about `subject`, once: the same review is not opened twice."""
-    session.execute(
+    opened = session.scalar(
         insert(Review)
         .values(kind=kind, subject=subject, payment_id=payment_id, detail=detail)
         .on_conflict_do_nothing(index_elements=[Review.kind, Review.subject], index_where=Review.resolved_at.is_(None))
+        .returning(Review.id)
     )
+    if opened is not None:
+        _tell_opened(session, opened, kind, subject, payment_id=payment_id)
+
+
+def _tell_opened(session: Session, review_id: str, kind: ReviewKind, subject: str, *, payment_id: str | None) -> None:
+    payment = session.get(Payment, payment_id) if payment_id else None
+    data = of_review(review_id, kind=kind, subject=subject, payment_id=payment_id)
+    events.tell_review(session, data, shop_id=payment.shop_id if payment else None)
 
 
 def ask_about_dead_job(session: Session, job_id: str, subject: str, *, detail: str) -> None:
@@ -39,14 +53,16 @@ def open_mismatch(
     Of several words the first that says how much is kept: a person sees its sentence.
     """
     asked = insert(Review).values(kind=kind, subject=payment_id, payment_id=payment_id, detail=detail, paid=paid)
-    session.execute(
+    written = session.execute(
         asked.on_conflict_do_update(
             index_elements=[Review.kind, Review.subject],
             index_where=Review.resolved_at.is_(None),
             set_={"paid": asked.excluded.paid, "detail": asked.excluded.detail},
             where=Review.paid.is_(None) & asked.excluded.paid.is_not(None),
-        )
-    )
+        ).returning(Review.id, _IS_NEW)
+    ).one_or_none()
+    if written is not None and written.is_new:
+        _tell_opened(session, written.id, kind, payment_id, payment_id=payment_id)
 
 
 # Reviews whose decision ends the payment: until then nobody else need ask the provider. PAID_ELSEWHERE is none of them:

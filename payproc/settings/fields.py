@@ -99,9 +99,11 @@ class Settings(Servers):
     push_timeout: PushTimeout = timedelta(seconds=100)
     # How long a wallet charge that never reached its gateway is tried before the payment fails.
     push_patience: Duration = timedelta(minutes=10)
-    # Wallet charges whose customer may still be rung, at most: for one phone, of one user, from one address.
+    # Wallet charges whose customer may still be rung, at most: for one phone, of one user, of all that one shop names,
+    # from one address.
     pushes_per_phone: Annotated[int, Field(ge=1)] = 3
     pushes_per_user: Annotated[int, Field(ge=1)] = 20
+    pushes_per_shop: Annotated[int, Field(ge=1)] = 50
     pushes_per_address: Annotated[int, Field(ge=1)] = 40
     # How long at most a gateway that failed five times in a row is left alone: a quarter of it at first, doubling.
     circuit_rest: Duration = timedelta(seconds=5)

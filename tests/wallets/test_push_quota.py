@@ -162,3 +162,14 @@ def test_shares_name_nobody_and_are_forgotten(world: WalletWorld) -> None:
         clock.tick(session, Kind.PRUNE, now=datetime.now(UTC))
     world.drain()
     assert world.rows(PushShare) == []
+
+
+def test_all_of_a_shops_customers_come_from_its_server_and_count_together(world: WalletWorld) -> None:
+    world = limited(world, pushes_per_user=1, pushes_per_address=1, pushes_per_shop=3)
+    with world.app.database.transaction() as session:
+        shop = User(email="server@mangoes.pk", full_name="Mango Shop", role=Role.SHOP)
+        session.add(shop)
+    key = key_of(world, shop)
+    asked = [push(world, key, phone=phone).status_code for phone in phones(4)]
+    assert asked == [202, 202, 202, 429]
+    assert "for this shop" in push(world, key, phone=phones(5)[-1]).text

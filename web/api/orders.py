@@ -53,10 +53,7 @@ def _made(session: Session, body: OrderBody) -> Order:
     payer = user
     if body.customer is not None:
         payer = named_customer(session, body.customer.request(), by=user, cipher=core.payer_cipher)
-    order = make_order(core, session, wanted, payer=payer, by=user)
-    session.flush()
-    session.refresh(order)
-    return order
+    return make_order(core, session, wanted, payer=payer, by=user)
 
 
 @blueprint.get("/", responses={"200": OrdersAnswer})

@@ -165,9 +165,5 @@ def _forget_in_mails(session: Session, customer: User) -> None:
 
 
 def _forget_in_payments(session: Session, customer: User) -> None:
-    session.execute(
-        update(Payment)
-        .where(Payment.user_id == customer.id)
-        .values(phone=None, phone_hash=None, phone_last_four=None, encrypted_payer=None)
-        .execution_options(synchronize_session=False)
-    )
+    for payment in session.scalars(select(Payment).where(Payment.user_id == customer.id)):
+        payment.phone = payment.phone_hash = payment.phone_last_four = payment.encrypted_payer = None

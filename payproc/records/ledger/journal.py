@@ -17,8 +17,10 @@ from sqlalchemy.orm import Session
 from payproc.database import models
 from payproc.database.deferring import defer
 from payproc.database.models import Account, Journal, JournalKind, LedgerEntry, Payment, Refund
+from payproc.domain.events import EventType
 from payproc.domain.money import Money
-from payproc.domain.settlement import SettlementLine
+from payproc.domain.settlement import LineKind, SettlementLine
+from payproc.outgoing.webhooks import outbox as events
 from payproc.records.ledger import matching, sides
 from payproc.records.ledger.booking import NewJournal, Posting, book, book_all, negated
 from payproc.records.ledger.matching import OwnJournal
@@ -178,6 +180,7 @@ def record_lines(
     for line, share, moves, is_new in zip(lines, shares, postings, are_new, strict=True):
         if is_new:
             _book_line(session, JournalKind.LINE, provider, line, payment_id=payment_id, postings=moves)
+            _tell_payout(session, provider, line)
             done = Recorded.BOOKED
         elif share is not None and meets:
             _clear(session, provider, line, share=share, payment_id=payment_id)
@@ -185,6 +188,15 @@ def record_lines(
     if meets:
         matching.join(session, provider, [line.id for line in lines], answers)
     return done
+
+
+def _tell_payout(session: Session, provider: str, line: SettlementLine) -> None:
+    if line.kind is not LineKind.PAYOUT:
+        return
+    # Money that leaves the balance is negative; what the bank sends back comes in again.
+    type_ = EventType.PAYOUT_PAID if line.net < 0 else EventType.PAYOUT_FAILED
+    money = Money.of(abs(line.net), line.currency)
+    events.tell_payout(session, type_, line.source or line.id, provider=provider, money=money)
 
 
 def _has_met(session: Session, provider: str, lines: Sequence[SettlementLine], are_new: Sequence[bool]) -> bool:
