@@ -14,7 +14,8 @@ from payproc.database.engine import transaction_time
 from payproc.database.models import EndpointState, WebhookEndpoint
 from payproc.domain.events import EventType
 from payproc.errors import Conflict, InvalidRequest, NotFound
-from payproc.outgoing.webhooks import endings, signing
+from payproc.outgoing.webhooks import endings
+from payproc.outgoing.webhooks.sending import signing
 from payproc.outgoing.webhooks.urls import check_url
 
 # Each of them is sent each event.

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from payproc.errors import InvalidRequest
-from payproc.outgoing.webhooks.addresses import is_public
+from payproc.outgoing.webhooks.sending.addresses import is_public
 from payproc.settings import Environment, Settings
 
 _LONGEST = 2000
