@@ -142,8 +142,7 @@ def delete(session: Session, endpoint: WebhookEndpoint) -> None:
 
 def rotate_secret(session: Session, endpoint: WebhookEndpoint, *, cipher: Cipher) -> WithSecret:
     """Give an endpoint under its lock another secret. For a day both sign: a receiver that knows either believes."""
-    secret = signing.new_secret()
-    endpoint.encrypted_previous_secret = endpoint.encrypted_secret
-    endpoint.previous_until = transaction_time(session) + ROTATION
+    secret, until = signing.new_secret(), transaction_time(session) + ROTATION
+    endpoint.encrypted_previous_secret, endpoint.previous_until = endpoint.encrypted_secret, until
     endpoint.encrypted_secret = cipher.encrypt(secret)
     return WithSecret(endpoint=endpoint, secret=secret)

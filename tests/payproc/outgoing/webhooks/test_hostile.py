@@ -174,7 +174,9 @@ def test_an_address_of_our_own_is_told_from_the_worlds(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
 def test_an_address_of_the_world_is_taken_for_one(address: str) -> None:
     assert is_public(address)
 
