@@ -64,7 +64,8 @@ def stage(
 
 _STAGE_APART = """
     INSERT INTO jobs (id, kind, queue, subject, dedupe_key, due_at)
-    SELECT job, CAST(%(kind)s AS text), %(queue)s, subject, CAST(%(kind)s AS text) || ':' || subject, now() + (place - 1) * %(apart)s
+    SELECT job, CAST(%(kind)s AS text), %(queue)s, subject, CAST(%(kind)s AS text) || ':' || subject,
+        now() + (place - 1) * %(apart)s
     FROM unnest(CAST(%(jobs)s AS text[]), CAST(%(subjects)s AS text[])) WITH ORDINALITY AS wanted (job, subject, place)
     ON CONFLICT (dedupe_key) WHERE state = 'ready' DO UPDATE
     SET due_at = least(jobs.due_at, excluded.due_at), wanted_again = jobs.wanted_again OR jobs.started_at IS NOT NULL
