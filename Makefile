@@ -6,6 +6,7 @@ DIRECTORY ?= var
 
 VENV := .venv
 BIN := $(VENV)/bin
+NODE := tests/payproc/outgoing/webhooks/node
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS ?=
 
@@ -36,7 +37,7 @@ contracts: $(VENV)/.installed-dev ## who may import whom
 	$(BIN)/lint-imports
 
 # A place of this run's own: each start of pytest closes the usual one to PostgreSQL's user, under runs still going on.
-tests: $(VENV)/.installed-dev ## tests, with the real servers (TESTS="tests/web -k money" for some of them)
+tests: $(VENV)/.installed-dev $(NODE)/node_modules/.package-lock.json ## tests, with the real servers (TESTS="tests/web -k money" for some of them)
 	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && set -x && $(BIN)/pytest -n 2 --dist loadscope --basetemp="$$place/tests" $(TESTS)
 
 # `make test` runs the other tests of this folder.
@@ -80,6 +81,11 @@ $(VENV)/.installed: requirements.txt
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@echo "installing requirements-dev.txt into $(VENV)" && $(PIP) install --requirement requirements-dev.txt
+	@touch $@
+
+# Receivers in Node verify webhooks with this package: our signatures are held against it.
+$(NODE)/node_modules/.package-lock.json: $(NODE)/package-lock.json
+	@echo "installing $(NODE)" && npm ci --silent --prefix $(NODE)
 	@touch $@
 
 define CHECK_PYTHON

@@ -57,7 +57,7 @@ class Application:
     def webhook_cipher(self) -> Cipher:
         """What encrypts the secrets that sign webhooks."""
         return Cipher(
-            self.settings,
+            self.settings.secret_key,
             purpose="payproc webhook secret 1",
             what="A webhook endpoint's secret",
             code="webhook_secret_sealed",

@@ -61,15 +61,17 @@ def run(
     dispatched: Sequence[tuple[str, UUID]],
     *,
     until: datetime | None = None,
+    kind: Kind | None = None,
     crew: Crew | None = None,
 ) -> int:
     """Run the jobs whose token is still good, as many at once as their kind allows; return how many were claimed.
 
     After `until` (by the database's clock) none is: such a message is dropped, and as a rule without asking. `crew` is
-    that of the process unless given.
+    that of the process unless given. `kind` is the message's, where it is known: what shares what it costs is run in
+    the thread of its message, and needs no place beside it.
     """
     crew = crew or crew_of_process()
-    with crew.places(len(dispatched), longest=app.settings.ring_lease) as places:
+    with crew.places(1 if kind in BATCH_HANDLERS else len(dispatched), longest=app.settings.ring_lease) as places:
         if places is None or (until is not None and _clock.is_past(until)):
             # It waited so long that its rows have been sent again: nothing was begun, and nothing is lost.
             return 0

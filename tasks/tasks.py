@@ -37,10 +37,16 @@ def run(jobs: Sequence[Mapping[str, str]]) -> int:
             application(),
             [(job["job"], UUID(job["ring"])) for job in jobs],
             until=None if until is None else datetime.fromisoformat(until),
+            kind=_kind_of_message(),
         )
     except TimeLimitReached:
         # Between two jobs, or before the first: their leases run out.
         return 0
+
+
+def _kind_of_message() -> Kind | None:
+    task = app.current_task
+    return None if task is None else Kind(task.name)
 
 
 for _kind in Kind:

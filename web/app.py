@@ -15,7 +15,7 @@ from payproc.providers.registry import PROVIDERS
 from payproc.providers.stripe import STRIPE
 from payproc.records.identity.jwks import SigningKeys
 from web import docs, errors
-from web.api import customers, disputes, notices, orders, payments, refunds, wallets
+from web.api import customers, disputes, notices, orders, payments, refunds, wallets, webhooks
 from web.api.intake import Intake
 from web.api.staff import health, ledger, metrics, reconciliation
 from web.auth import application
@@ -26,7 +26,16 @@ from web.request import log as request_log
 from web.request.address import Request
 from web.schemas.problem import Problem
 
-_JSON_ENDPOINTS = frozenset({"payments.checkout", "refunds.refund", "orders.create"})
+_JSON_ENDPOINTS = frozenset(
+    {
+        "payments.checkout",
+        "refunds.refund",
+        "orders.create",
+        "webhooks.create",
+        "webhooks.change",
+        "webhooks.replay_span",
+    }
+)
 # More than any body of ours; Stripe's events are a few kilobytes.
 _LARGEST_BODY = 1024 * 1024
 
@@ -87,6 +96,8 @@ def _register_views(web: Web, core: Application) -> None:
         disputes.blueprint,
         orders.blueprint,
         customers.blueprint,
+        webhooks.blueprint,
+        webhooks.deliveries_blueprint,
         wallets.blueprint_of(others),
         notices.blueprint_of(others, hints_per_minute=core.settings.hints_per_minute),
         ledger.blueprint,
@@ -103,7 +114,7 @@ def _check_body() -> None:
     # Werkzeug counts only what a view reads, and not every view reads.
     if (request.content_length or 0) > _LARGEST_BODY:
         raise RequestEntityTooLarge
-    if request.method == "POST" and (request.endpoint in _JSON_ENDPOINTS or request.blueprint == "wallets"):
+    if request.method in ("POST", "PATCH") and (request.endpoint in _JSON_ENDPOINTS or request.blueprint == "wallets"):
         _require_json()
 
 

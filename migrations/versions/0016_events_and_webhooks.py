@@ -26,8 +26,8 @@ def upgrade() -> None:
         sa.Column("data", sa.Text(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=True),
         sa.Column("at", _MOMENT, server_default=_NOW, nullable=False),
-        sa.CheckConstraint("type ~ '^[a-z]+[.][a-z_]+$'", name="ck_events_type_words"),
-        sa.CheckConstraint("sequence > 0", name="ck_events_sequence_counts"),
+        sa.CheckConstraint("type ~ '^[a-z]+[.][a-z_]+$'", name=op.f("ck_events_type_words")),
+        sa.CheckConstraint("sequence > 0", name=op.f("ck_events_sequence_counts")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
         sa.UniqueConstraint("subject", "sequence", name=op.f("uq_events_subject_sequence")),
         sa.UniqueConstraint("position", name=op.f("uq_events_position")),
@@ -52,10 +52,12 @@ def upgrade() -> None:
         sa.Column("previous_until", _MOMENT, nullable=True),
         sa.Column("failing_since", _MOMENT, nullable=True),
         sa.Column("created_at", _MOMENT, server_default=_NOW, nullable=False),
-        sa.CheckConstraint("state IN ('enabled', 'paused', 'disabled', 'deleted')", name="ck_webhook_endpoints_state"),
+        sa.CheckConstraint(
+            "state IN ('enabled', 'paused', 'disabled', 'deleted')", name=op.f("ck_webhook_endpoints_state")
+        ),
         sa.CheckConstraint(
             "(encrypted_previous_secret IS NULL) = (previous_until IS NULL)",
-            name="ck_webhook_endpoints_previous_secret_ends",
+            name=op.f("ck_webhook_endpoints_previous_secret_ends"),
         ),
         sa.ForeignKeyConstraint(["shop_id"], ["users.id"], name=op.f("fk_webhook_endpoints_shop_id_users")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_endpoints")),
@@ -70,8 +72,10 @@ def upgrade() -> None:
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.Column("created_at", _MOMENT, server_default=_NOW, nullable=False),
         sa.Column("ended_at", _MOMENT, nullable=True),
-        sa.CheckConstraint("state IN ('pending', 'delivered', 'failed')", name="ck_webhook_deliveries_state"),
-        sa.CheckConstraint("(state = 'pending') = (ended_at IS NULL)", name="ck_webhook_deliveries_ended_has_its_time"),
+        sa.CheckConstraint("state IN ('pending', 'delivered', 'failed')", name=op.f("ck_webhook_deliveries_state")),
+        sa.CheckConstraint(
+            "(state = 'pending') = (ended_at IS NULL)", name=op.f("ck_webhook_deliveries_ended_has_its_time")
+        ),
         sa.ForeignKeyConstraint(
             ["event_id"], ["events.id"], ondelete="CASCADE", name=op.f("fk_webhook_deliveries_event_id_events")
         ),

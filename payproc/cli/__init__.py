@@ -6,6 +6,7 @@ import typer
 
 from payproc import __version__
 from payproc.cli import disputes, jobs, ledger, notices, orders, payments, refunds, reviews
+from payproc.cli.outgoing import webhooks
 from payproc.cli.people import users
 from payproc.cli.reconcile import stripe, wallets
 from payproc.cli.system import checks, db
@@ -25,6 +26,7 @@ app.add_typer(orders.app, name="order", help="What is to be paid.")
 app.add_typer(payments.app, name="payment", help="Attempts to be paid.")
 app.add_typer(refunds.app, name="refund", help="Money given back.")
 app.add_typer(disputes.app, name="dispute", help="What customers' banks ask back.")
+app.add_typer(webhooks.app, name="webhook", help="What shops are told.")
 app.add_typer(notices.app, name="notice", help="What providers told us.")
 app.add_typer(jobs.app, name="job", help="Work to be done.")
 app.add_typer(stripe.app, name="reconcile", help="Our rows against what providers have.")

@@ -5,9 +5,9 @@ import base64
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import SecretStr
 
 from payproc.errors import Refusal, RequestRefused
-from payproc.settings import Settings
 
 _KEY_BYTES = 32
 
@@ -15,9 +15,9 @@ _KEY_BYTES = 32
 class Cipher:
     """Encrypts texts of one purpose: what is made of SECRET_KEY for another must not decrypt them."""
 
-    def __init__(self, settings: Settings, *, purpose: str, what: str, code: str) -> None:
+    def __init__(self, secret_key: SecretStr, *, purpose: str, what: str, code: str) -> None:
         """Derive the key. `what` was encrypted, and the error's `code`, are for whoever meets another SECRET_KEY."""
-        secret = settings.secret_key.get_secret_value().encode()
+        secret = secret_key.get_secret_value().encode()
         key = HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=purpose.encode()).derive(secret)
         self._fernet = Fernet(base64.urlsafe_b64encode(key))
         self._what, self._code = what, code

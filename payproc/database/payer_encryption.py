@@ -11,7 +11,7 @@ class PayerCipher:
     """Encrypts a payer for the row of the payment, and decrypts one for the call that needs it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._cipher = Cipher(settings, purpose="payproc payer 1", what="The payer", code="payer_sealed")
+        self._cipher = Cipher(settings.secret_key, purpose="payproc payer 1", what="The payer", code="payer_sealed")
 
     def encrypt(self, payer: Payer) -> str | None:
         """Return what may be stored; None where there is nothing to hide."""

@@ -62,6 +62,27 @@ def stage(
     )
 
 
+_STAGE_APART = """
+    INSERT INTO jobs (id, kind, queue, subject, dedupe_key, due_at)
+    SELECT job, %(kind)s, %(queue)s, subject, %(kind)s || ':' || subject, now() + (place - 1) * %(apart)s
+    FROM unnest(CAST(%(jobs)s AS text[]), CAST(%(subjects)s AS text[])) WITH ORDINALITY AS wanted (job, subject, place)
+    ON CONFLICT (dedupe_key) WHERE state = 'ready' DO UPDATE
+    SET due_at = least(jobs.due_at, excluded.due_at), wanted_again = jobs.wanted_again OR jobs.started_at IS NOT NULL
+"""
+
+
+def stage_apart(session: Session, kind: Kind, subjects: Sequence[str], *, apart: timedelta) -> None:
+    """Stage much of one kind as `stage` does, but each is due `apart` after the one before it."""
+    told = {
+        "kind": kind.value,
+        "queue": _queue(kind, None),
+        "jobs": [new_id(Prefix.JOB) for _ in subjects],
+        "subjects": list(subjects),
+        "apart": apart,
+    }
+    rows_within(session, _STAGE_APART, told)
+
+
 def staging_first(kind: Kind) -> str:
     """Return the end of a statement that makes what work is about, as `created (id, job)`: the work, due now.
 

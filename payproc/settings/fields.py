@@ -51,7 +51,7 @@ class Servers(Broker):
     database_connections: Annotated[int, Field(ge=1)] = 90
     # How many processes share it: those of web, and of all workers together.
     web_processes: Annotated[int, Field(ge=1)] = 2
-    worker_processes: Annotated[int, Field(ge=1)] = 13
+    worker_processes: Annotated[int, Field(ge=1)] = 14
     log_level: LogLevel = "INFO"
     # A dispatched job waits this long for a worker before the relay sends it again: what a wiped broker costs.
     ring_lease: Lease = timedelta(seconds=10)

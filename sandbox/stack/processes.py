@@ -94,6 +94,8 @@ _WORKERS = (
     _Worker(name="easy-paisa", queues="provider.easy_paisa", threads=32),
     _Worker(name="pushes", queues="push.jazz_cash,push.easy_paisa", threads=64),
     _Worker(name="mail", queues="mail,clock"),
+    # Each thread runs a batch of deliveries side by side: a shop's slow server keeps no other's waiting.
+    _Worker(name="webhooks", queues="webhooks", threads=8),
     _Worker(name="reconcile", queues="reconcile,invariants"),
 )
 

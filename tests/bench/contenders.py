@@ -15,7 +15,7 @@ from sandbox.stack.ports import Ports
 from sandbox.stack.processes import Answers, Process, Says, processes
 from sandbox.stack.site import Site
 from tests.bench import rows, seeding
-from tests.bench.memory import stack_memory
+from tests.bench.client.memory import stack_memory
 from tests.bench.plain.models import Base
 
 _SCHEMA = Path(__file__).parent / "limit" / "schema.sql"

@@ -29,6 +29,7 @@ PROCESSES = (
     "worker-notices",
     "worker-stripe",
     "worker-mail",
+    "worker-webhooks",
     "worker-reconcile",
 )
 

@@ -14,7 +14,7 @@ import requests
 import stripe
 
 from tests.faults.shop import PREFIX, Shop
-from tests.support.crowd import Crowd
+from tests.support.faults.crowd import Crowd
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.processes

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from payproc.application import Application
-from tests.support.crowd import IMPATIENT, Door
+from tests.support.faults.crowd import IMPATIENT, Door
 from web.app import create_app
 from web.front.limits import Limits
 

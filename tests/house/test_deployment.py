@@ -48,6 +48,7 @@ WORKERS = (
     "worker-jazz-cash-push",
     "worker-easy-paisa-push",
     "worker-mail",
+    "worker-webhooks",
     "worker-reconcile",
 )
 WALLETS = tuple(name for name in WORKERS if "jazz-cash" in name or "easy-paisa" in name)

@@ -21,7 +21,7 @@ from payproc.records import remote_refunds
 from payproc.records.identity.permissions import NotAllowed
 from payproc.settings.types import RefundByOwner
 from tests.support.after_payment import FAILS_AT_ONCE, STAYS_PENDING, given, read, refund, tell
-from tests.support.crashes import live_and_die
+from tests.support.faults.crashes import live_and_die
 from tests.support.world import World
 
 HUNDRED = Money.of(10000, "usd")

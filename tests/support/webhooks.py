@@ -15,7 +15,7 @@ from payproc import jobs
 from payproc.application import Application
 from payproc.database.models import Event, WebhookDelivery, WebhookEndpoint
 from payproc.jobs import Kind
-from payproc.outgoing.webhooks import signing
+from payproc.outgoing.webhooks.sending import signing
 
 
 def endpoint_at(app: Application, url: str, *, secret: str | None = None, **columns: Any) -> tuple[str, str]:

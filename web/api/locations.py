@@ -2,6 +2,8 @@
 
 PAYMENTS = "/api/v1/payments"
 ORDERS = "/api/v1/orders"
+WEBHOOK_ENDPOINTS = "/api/v1/webhook-endpoints"
+WEBHOOK_DELIVERIES = "/api/v1/webhook-deliveries"
 
 
 def payment_location(payment_id: str) -> str:
@@ -17,3 +19,13 @@ def refund_location(refund_id: str) -> str:
 def order_location(order_id: str) -> str:
     """Return where an order is looked up."""
     return f"{ORDERS}/{order_id}"
+
+
+def endpoint_location(endpoint_id: str) -> str:
+    """Return where a webhook endpoint is looked up."""
+    return f"{WEBHOOK_ENDPOINTS}/{endpoint_id}"
+
+
+def delivery_location(delivery_id: str) -> str:
+    """Return where a delivery of a webhook is looked up."""
+    return f"{WEBHOOK_DELIVERIES}/{delivery_id}"

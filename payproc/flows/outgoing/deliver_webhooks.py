@@ -12,12 +12,12 @@ from payproc.application import Application
 from payproc.database.engine import PASSING_TROUBLE
 from payproc.database.models import EndpointState
 from payproc.errors import PayprocError
-from payproc.outgoing.webhooks import health, noting, pending, retries
-from payproc.outgoing.webhooks.health import Held
-from payproc.outgoing.webhooks.lanes import Lane, Told, Work, by_endpoint, run_all
-from payproc.outgoing.webhooks.noting import Outcome
-from payproc.outgoing.webhooks.pending import Pending
-from payproc.outgoing.webhooks.sender import Sender
+from payproc.outgoing.webhooks.sending import health, noting, pending, retries
+from payproc.outgoing.webhooks.sending.health import Held
+from payproc.outgoing.webhooks.sending.lanes import Lane, Told, Work, by_endpoint, run_all
+from payproc.outgoing.webhooks.sending.noting import Outcome
+from payproc.outgoing.webhooks.sending.pending import Pending
+from payproc.outgoing.webhooks.sending.sender import Sender
 from payproc.settings import Environment
 
 # What is not begun by then waits for another batch: one whose calls all take their time ends in 25 s, well within a

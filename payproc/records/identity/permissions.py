@@ -38,6 +38,8 @@ class Act(StrEnum):
     CORRECT_BOOKS = "correct the books"
     SEE_RECONCILIATION = "see what reconciliation found"
     SEE_METRICS = "see the metrics"
+    SEE_WEBHOOKS = "see webhook endpoints and their deliveries"
+    MANAGE_WEBHOOKS = "change webhook endpoints"
 
 
 class Reach(StrEnum):
@@ -74,6 +76,8 @@ see_books            -         -     all       all    payments:read
 correct_books        -         -     all       all
 see_reconciliation   -         -     all       all    payments:read
 see_metrics          -         -     all       all    payments:read metrics:read
+see_webhooks         -         own   all       all    payments:read
+manage_webhooks      -         own   -         all    payments:write
 """
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import text
 
 from payproc.database.engine import Database
 from sandbox.stack.running import Stack, running_stack
-from tests.bench.memory import name_of, pids_in, with_children
+from tests.bench.client.memory import name_of, pids_in, with_children
 from tests.support.waiting import wait_until
 
 CARD = {

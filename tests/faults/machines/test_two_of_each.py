@@ -32,7 +32,7 @@ pytestmark = [
 
 # What both machines share, and Flower, which looks on.
 _SHARED = ("gateway", "flower")
-_TWICE = {"WEB_PROCESSES": "4", "WORKER_PROCESSES": "26"}
+_TWICE = {"WEB_PROCESSES": "4", "WORKER_PROCESSES": "28"}
 
 
 def two_machines(site: Site) -> Sequence[Process]:

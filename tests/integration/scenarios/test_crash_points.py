@@ -6,7 +6,7 @@ import pytest
 
 from payproc.database.models import Payment, PaymentEvent
 from payproc.domain.states import Effect, Fact, PaymentStatus
-from tests.support.crashes import live_and_die
+from tests.support.faults.crashes import live_and_die
 from tests.support.world import World
 
 # More than any job has transactions: a crash that is never reached would prove nothing, so that is asserted too.

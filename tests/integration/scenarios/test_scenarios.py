@@ -45,7 +45,7 @@ from payproc.records.identity.users import issue_key
 from tests.integration.scenarios.ground_rules import check_ground_rules, debited_at_stripe
 from tests.support.after_payment import given, refund, tell
 from tests.support.configuration import WEBHOOK_SECRET
-from tests.support.crashes import live_and_die
+from tests.support.faults.crashes import live_and_die
 from tests.support.world import World
 from web.app import create_app
 

@@ -15,7 +15,7 @@ from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.jazz_cash.signature import sign
 from tests.integration.scenarios.ground_rules import check_ground_rules
-from tests.support.crashes import live_and_die
+from tests.support.faults.crashes import live_and_die
 from tests.support.wallet_world import APPROVED, NEVER, SECRETS, WalletWorld
 
 PREFIX = "/api/v1/payments"

@@ -17,7 +17,7 @@ from payproc.reconcile import runs, schedule
 from payproc.reconcile.objects import steps as objects
 from tasks import runner
 from tests.payproc.reconcile.audit import Audit
-from tests.support.crashes import Crash, DyingDatabase
+from tests.support.faults.crashes import Crash, DyingDatabase
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

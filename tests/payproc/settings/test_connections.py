@@ -40,14 +40,14 @@ def test_too_few_for_all_processes_are_refused_at_start() -> None:
     with pytest.raises(SettingsInvalid) as refused:
         settings_of_a_test("postgresql://u@h/d", database_connections=30)
     [problem] = refused.value.problems
-    assert problem == "DATABASE_CONNECTIONS is 30, and 2 processes of web and 13 of workers need 40"
+    assert problem == "DATABASE_CONNECTIONS is 30, and 2 processes of web and 14 of workers need 42"
 
 
 def test_a_server_that_takes_fewer_is_told_at_start_and_by_settings_check(narrow: str) -> None:
     with pytest.raises(SettingsInvalid) as refused:
         check_room(settings_of_a_test(narrow))
     [problem] = refused.value.problems
-    assert problem == "DATABASE_CONNECTIONS: the database takes 20, and all processes together open 78"
+    assert problem == "DATABASE_CONNECTIONS: the database takes 20, and all processes together open 82"
     few = settings_of_a_test(narrow, database_connections=20, web_processes=1, worker_processes=4)
     assert check_room(few) == 20
 

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.memory var`: what the processes of a running stack hold.
+"""`python -m tests.bench.client.memory var`: what the processes of a running stack hold.
 
 Proportional set size: a page that five share counts a fifth for each, so the sum is what would be free again.
 """

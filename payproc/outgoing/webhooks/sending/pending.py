@@ -11,8 +11,8 @@ from payproc.database.encryption import Cipher
 from payproc.database.engine import rows_within
 from payproc.database.models import DeliveryState, EndpointState, WebhookEndpoint
 from payproc.database.rows import RowReader
-from payproc.outgoing.webhooks import signing
-from payproc.outgoing.webhooks.sender import Letter
+from payproc.outgoing.webhooks.sending import signing
+from payproc.outgoing.webhooks.sending.sender import Letter
 
 
 @dataclass(frozen=True, kw_only=True)

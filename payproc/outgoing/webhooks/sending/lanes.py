@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from payproc import jobs
-from payproc.outgoing.webhooks.health import EndpointDown, EndpointHealth, Held
-from payproc.outgoing.webhooks.noting import Outcome
-from payproc.outgoing.webhooks.pending import Pending
-from payproc.outgoing.webhooks.sender import Sender, Tried
+from payproc.outgoing.webhooks.sending.health import EndpointDown, EndpointHealth, Held
+from payproc.outgoing.webhooks.sending.noting import Outcome
+from payproc.outgoing.webhooks.sending.pending import Pending
+from payproc.outgoing.webhooks.sending.sender import Sender, Tried
 
 # So many calls of one endpoint at once: it is somebody's shop.
 _ABREAST = 4

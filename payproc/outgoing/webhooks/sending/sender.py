@@ -12,15 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import cache
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-import certifi
-
 from payproc import __version__
-from payproc.outgoing.webhooks.addresses import AddressRefused, connected
+from payproc.outgoing.webhooks.sending.addresses import AddressRefused
+from payproc.outgoing.webhooks.sending.connections import Connection, Patience
 
 _KEPT_BYTES = 2048
 # Whoever goes on is hung up on: ten gigabytes are not fetched for two kilobytes. A little more is read, so that a
@@ -29,16 +27,6 @@ _READ_BYTES = 16 * 1024
 _LOOK_EVERY_SECONDS = 0.25
 _LONGEST_RETRY_AFTER = timedelta(hours=1)
 _SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
-_USUAL_PORTS = {"http": 80, "https": 443}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long an endpoint is waited for. `in_all`: whoever sends a byte now and then would keep us for ever."""
-
-    connect: timedelta = timedelta(seconds=5)
-    read: timedelta = timedelta(seconds=15)
-    in_all: timedelta = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +77,7 @@ class Sender:
         """`anywhere` lets private addresses be called, as in development."""
         self._anywhere = anywhere
         self._patience = patience or Patience()
-        self._idle: dict[tuple[str, str], list[_Connection]] = defaultdict(list)
+        self._idle: dict[tuple[str, str], list[Connection]] = defaultdict(list)
         self._deadlines = _Deadlines()
 
     def __enter__(self) -> Self:
@@ -139,7 +127,7 @@ class Sender:
             retry_after=_retry_after(answer.getheader("retry-after"), now=at),
         )
 
-    def _taken(self, place: tuple[str, str]) -> "_Connection":
+    def _taken(self, place: tuple[str, str]) -> Connection:
         with suppress(IndexError):
             # Another thread may have taken the last one since it was seen.
             while True:
@@ -147,7 +135,7 @@ class Sender:
                 if connection.is_quiet():
                     return connection
                 connection.close()
-        return _Connection(*place, anywhere=self._anywhere, patience=self._patience)
+        return Connection(*place, anywhere=self._anywhere, patience=self._patience)
 
 
 _HEADERS = {
@@ -158,61 +146,12 @@ _HEADERS = {
 }
 
 
-class _Connection(http.client.HTTPConnection):
-    """A connection to an endpoint, which is looked at before it is sent anything."""
-
-    def __init__(self, scheme: str, netloc: str, *, anywhere: bool, patience: Patience) -> None:
-        parts = urlsplit(f"{scheme}://{netloc}")
-        super().__init__(parts.hostname or "", parts.port or _USUAL_PORTS[scheme])
-        # The header `Host` leaves a scheme's usual port out.
-        self.default_port = _USUAL_PORTS[scheme]
-        self._tls = _tls() if scheme == "https" else None
-        self._anywhere, self._patience = anywhere, patience
-        self.opened: socket.socket | None = None
-
-    def connect(self) -> None:
-        """Open it. Raises AddressRefused, or OSError."""
-        seconds = self._patience.connect.total_seconds()
-        self.opened = connected(self.host, self.port, anywhere=self._anywhere, seconds=seconds)
-        # Its time-out is that of a handshake as a whole, too.
-        self.opened.settimeout(seconds)
-        self.sock = self._tls.wrap_socket(self.opened, server_hostname=self.host) if self._tls else self.opened
-        self.sock.settimeout(self._patience.read.total_seconds())
-
-    def is_quiet(self) -> bool:
-        """Whether it is still open: whoever has hung up, or says something unasked, can be heard."""
-        if self.sock is None:
-            return False
-        self.sock.settimeout(0)
-        try:
-            self.sock.recv(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            self.sock.settimeout(self._patience.read.total_seconds())
-            return True
-        except OSError:
-            return False
-        return False
-
-    def cut(self) -> None:
-        """End what another thread is waiting for on it."""
-        if self.sock is not None:
-            with suppress(OSError):
-                # Past TLS, which would say good-bye first.
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    # Once: to read the authorities takes longer than a call.
-    return ssl.create_default_context(cafile=certifi.where())
-
-
 class _Deadlines:
     """Cuts what takes longer than all of it may; each of a call's time-outs counts from the last byte."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: dict[_Connection, float] = {}
+        self._running: dict[Connection, float] = {}
         self._ended = threading.Event()
         self._watch = threading.Thread(target=self._look, name="webhook-deadlines", daemon=True)
 
@@ -223,14 +162,14 @@ class _Deadlines:
         self._ended.set()
         self._watch.join()
 
-    def kept(self, connection: _Connection, ends: float) -> "_Kept":
+    def kept(self, connection: Connection, ends: float) -> "_Kept":
         return _Kept(self, connection, ends)
 
-    def add(self, connection: _Connection, ends: float) -> None:
+    def add(self, connection: Connection, ends: float) -> None:
         with self._lock:
             self._running[connection] = ends
 
-    def remove(self, connection: _Connection) -> None:
+    def remove(self, connection: Connection) -> None:
         with self._lock:
             del self._running[connection]
 
@@ -247,7 +186,7 @@ class _Deadlines:
 @dataclass(frozen=True)
 class _Kept:
     deadlines: _Deadlines
-    connection: _Connection
+    connection: Connection
     ends: float
 
     def __enter__(self) -> None:
@@ -284,6 +223,7 @@ _TROUBLES: Sequence[tuple[tuple[type[Exception], ...], str]] = (
     ((ssl.SSLError,), "no TLS could be agreed upon"),
     ((ConnectionRefusedError,), "it takes no connections"),
     ((http.client.RemoteDisconnected, ConnectionError), "it hung up before it answered"),
+    ((http.client.IncompleteRead,), "it hung up within its answer"),
     ((http.client.HTTPException, ValueError), "it answered what is no HTTP"),
 )
 

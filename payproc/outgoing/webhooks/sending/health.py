@@ -13,7 +13,7 @@ from datetime import timedelta
 import structlog
 
 from payproc.errors import OutcomeUncertain, ProviderUnavailable
-from payproc.outgoing.webhooks.sender import Tried
+from payproc.outgoing.webhooks.sending.sender import Tried
 from payproc.providers.transport.circuit_breakers import CircuitBreaker
 
 log = structlog.get_logger()

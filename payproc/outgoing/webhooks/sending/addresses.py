@@ -7,8 +7,8 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from payproc.errors import PayprocError
 
-# What a network translates to an IPv4 address of its own (RFC 6052, RFC 8215).
-_TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+# What a network that speaks IPv6 alone writes an IPv4 address as (RFC 6052).
+_TRANSLATED = IPv6Network("64:ff9b::/96")
 _LAST_32_BITS = 0xFFFFFFFF
 
 
@@ -20,8 +20,7 @@ class AddressRefused(PayprocError):
 
 def is_public(text: str) -> bool:
     """Tell whether everybody on the internet means the same machine by this address."""
-    address = ip_address(text.partition("%")[0])
-    return all(_is_of_the_world(each) for each in (address, *_inside(address)))
+    return all(_is_of_the_world(each) for each in _meant(ip_address(text.partition("%")[0])))
 
 
 def _is_of_the_world(address: IPv4Address | IPv6Address) -> bool:
@@ -30,17 +29,19 @@ def _is_of_the_world(address: IPv4Address | IPv6Address) -> bool:
     return address.is_global and not (isinstance(address, IPv6Address) and address.is_site_local)
 
 
-def _inside(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address]:
-    """Find the IPv4 addresses that an IPv6 address leads to, in whichever way it is written."""
-    if not isinstance(address, IPv6Address):
-        return
-    if address.ipv4_mapped is not None:
+def _meant(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
+    """Find what an address leads to: the IPv4 address that an IPv6 address is, or all that it goes through."""
+    if isinstance(address, IPv4Address):
+        yield address
+    elif address.ipv4_mapped is not None:
         yield address.ipv4_mapped
-    if address.sixtofour is not None:
-        yield address.sixtofour
-    yield from address.teredo or ()
-    if any(address in network for network in _TRANSLATED):
+    elif address in _TRANSLATED:
         yield IPv4Address(int(address) & _LAST_32_BITS)
+    else:
+        yield address
+        yield from address.teredo or ()
+        if address.sixtofour is not None:
+            yield address.sixtofour
 
 
 def connected(host: str, port: int, *, anywhere: bool, seconds: float) -> socket.socket:

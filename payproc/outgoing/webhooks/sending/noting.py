@@ -19,9 +19,10 @@ from payproc import jobs
 from payproc.database.engine import rows_within, transaction_time
 from payproc.database.models import DeliveryState, EndpointState, User, WebhookEndpoint
 from payproc.outgoing.mail import outbox
-from payproc.outgoing.webhooks import endings, retries
-from payproc.outgoing.webhooks.pending import Pending
-from payproc.outgoing.webhooks.sender import Tried
+from payproc.outgoing.webhooks import endings
+from payproc.outgoing.webhooks.sending import retries
+from payproc.outgoing.webhooks.sending.pending import Pending
+from payproc.outgoing.webhooks.sending.sender import Tried
 
 log = structlog.get_logger()
 
