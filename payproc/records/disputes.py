@@ -74,7 +74,7 @@ def record_remote(
 
     Operators are told of each status once, at `operator_mail`. Locks are taken payment first.
     """
-    payments.locked(session, payment.id)
+    payment = payments.locked(session, payment.id)
     dispute = _known_dispute(session, payment, remote)
     if dispute is None:
         dispute = _write_dispute(session, payment, remote, provenance=provenance)

@@ -26,7 +26,7 @@ def record_remote(session: Session, payment: Payment, remote: RemoteRefund, *, p
     the payment's, of which nobody can say how much of the payment it is.
     """
     assert remote.money is not None  # who reads the wire keeps what cannot be read away from here
-    payments.locked(session, payment.id)
+    payment = payments.locked(session, payment.id)
     refund = _known_refund(session, payment, remote)
     if remote.money.currency != payment.money.currency:
         problem = f"it gives back {remote.money} of a payment in {payment.currency.upper()}"
@@ -67,7 +67,7 @@ def record_reversal(session: Session, payment: Payment, *, provenance: Provenanc
 
     Our refunds on their way are what it means; the rest somebody else gave back, and a person should know.
     """
-    payments.locked(session, payment.id)
+    payment = payments.locked(session, payment.id)
     for refund in refunds.refunds_of(session, payment):
         if refund.status in (RefundStatus.PENDING, RefundStatus.MANUAL):
             refunds.apply_fact(session, refund.id, RefundFact.SUCCEEDED, provenance=provenance)

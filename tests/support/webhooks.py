@@ -63,7 +63,7 @@ class Received:
 class Receiver:
     """A shop's server. `answers` says how it answers each request; 200 unless told."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, port: int = 0) -> None:
         self.received: list[Received] = []
         self.connections = 0
         self.answer: Callable[[BaseHTTPRequestHandler], None] = answering(200)
@@ -85,7 +85,7 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # whoever hangs up is no news here
         self.port = self._server.server_port

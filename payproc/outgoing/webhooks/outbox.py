@@ -126,7 +126,8 @@ def created_parameters(payment: Payment) -> dict[str, Any]:
 
 
 def _tell_of_payment(session: Session, payment: Payment, type_: EventType, data: Data) -> None:
-    # With the row's other changes, so that it costs no statement; nobody else has it meanwhile.
+    # Counted with the row's other changes, by who has it locked: one of another session would count for itself.
+    assert payment in session, f"{payment.id} was read elsewhere"
     payment.event_sequence += 1
     _tell(
         session,

@@ -135,7 +135,7 @@ def refund_a_part(shop: Shop) -> Ask:
             (get_an_open_one, 200, 2),
             (get_a_paid_one, 200, 2),
             (list_a_page, 200, 2),
-            (refund_a_part, 202, 11),
+            (refund_a_part, 202, 13),
         )
     ],
 )
