@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from payproc.database.models import Dispute, Order, Payment, Refund, User
@@ -34,7 +34,8 @@ Reading = ColumnElement[bool]
 def readings(session: Session, text: str, *, phones: PhoneHasher) -> list[Reading]:
     """Return conditions of which each is one thing that `text` can mean; none where it can mean nothing."""
     text = text.strip()
-    if ours := _by_our_id(text):
+    # A condition is neither true nor false by itself.
+    if (ours := _by_our_id(text)) is not None:
         return [ours]
     if text.count("@") == 1:
         return list(_by_email(session, text))
@@ -93,4 +94,6 @@ def _by_amount(number: str, currency: str | None) -> Iterator[Reading]:
         if minor == minor.to_integral_value() and 0 < minor <= money.LARGEST_MINOR:
             by_minor.setdefault(int(minor), []).append(code)
     for amount_minor, of in by_minor.items():
-        yield (Payment.amount_minor == amount_minor) & Payment.currency.in_(of)
+        # Spelt out: PostgreSQL keeps which amounts many have, and walks through the newest payments for those alone.
+        spelt = bindparam("amount_minor", amount_minor, Payment.amount_minor.type, unique=True, literal_execute=True)
+        yield (Payment.amount_minor == spelt) & Payment.currency.in_(of)

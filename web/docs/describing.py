@@ -77,6 +77,7 @@ def _methods(app: Flask) -> Iterator[tuple[Rule, str]]:
 
 def _describe(app: Flask, rule: Rule, operation: Document) -> None:
     route = route_of(app, rule, operation)
+    _name_objects(operation)
     is_keyed = any(each["name"] == _KEYED for each in operation.get("parameters", ()))
     operation.setdefault("parameters", []).append(dict(_REQUEST_ID))
     answers = {status: each for status, each in operation["responses"].items() if status < "4"}
@@ -84,6 +85,13 @@ def _describe(app: Flask, rule: Rule, operation: Document) -> None:
     for status, answer in operation["responses"].items():
         answer["headers"] = _headers(route, status, is_keyed=is_keyed)
     _add_examples(operation, examples().get(f"{rule.endpoint}", {}))
+
+
+def _name_objects(operation: Document) -> None:
+    # `metadata[key]=value`: OpenAPI's word for it.
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "query" and parameter["schema"].get("type") == "object":
+            parameter |= {"style": "deepObject", "explode": True}
 
 
 def _refusals(route: Route) -> dict[str, Document]:
