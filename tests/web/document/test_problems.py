@@ -39,6 +39,8 @@ def codes_in(text: str) -> set[str]:
             found |= {code for word in node.keywords if word.arg == "code" for code in _texts(word.value)}
         if isinstance(node, ast.ClassDef):
             found |= {code for line in node.body if _is_code(line) for code in _texts(line.value)}
+        if isinstance(node, ast.Assign) and _is_code(node) and isinstance(node.value, ast.IfExp):
+            found |= {code for each in (node.value.body, node.value.orelse) for code in _texts(each)}
     return found
 
 
