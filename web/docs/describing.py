@@ -1,5 +1,6 @@
 """What flask-openapi does not know of our routes, added to its document: problems, headers, and examples."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -10,7 +11,6 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import Rule
 
-from payproc.providers.transport import strict_json
 from web.docs.problems import Known, Route, catalogue, problems_at, route_of
 from web.request.naming import REQUEST_ID
 
@@ -56,6 +56,8 @@ def describe(app: Flask, spec: Document) -> None:
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
             _describe(app, rules[path, method], operation)
+            shown = examples().get(rules[path, method].endpoint, {})
+            _add_examples(operation, shown, schemas=spec["components"]["schemas"])
     parts = spec.setdefault("components", {})
     parts["headers"] = {
         name: {"description": told, "schema": {"type": "string"}, "example": _SHOWN[name]}
@@ -84,7 +86,6 @@ def _describe(app: Flask, rule: Rule, operation: Document) -> None:
     operation["responses"] = answers | _refusals(route)
     for status, answer in operation["responses"].items():
         answer["headers"] = _headers(route, status, is_keyed=is_keyed)
-    _add_examples(operation, examples().get(f"{rule.endpoint}", {}))
 
 
 def _name_objects(operation: Document) -> None:
@@ -137,16 +138,14 @@ def _shown(known: Known) -> Document:
 
 @cache
 def examples() -> Mapping[str, Any]:
-    """Return what is sent to each route and answered, by its endpoint: `request`, and `answers` by status."""
-    found: dict[str, Any] = strict_json.parsed(_EXAMPLES.read_text(encoding="utf-8"))
+    """Return what each route was answered, by its endpoint: `answers`, by status. They were recorded by a test."""
+    found: dict[str, Any] = json.loads(_EXAMPLES.read_text(encoding="utf-8"))
     return found
 
 
-def _add_examples(operation: Document, shown: Mapping[str, Any]) -> None:
+def _add_examples(operation: Document, shown: Mapping[str, Any], *, schemas: Mapping[str, Any]) -> None:
     for media in operation.get("requestBody", {}).get("content", {}).values():
-        if "body" in shown:
-            media["example"] = shown["body"]
-    for status, body in shown.get("answers", {}).items():
-        content = operation["responses"][status].get("content", {})
-        if "application/json" in content:
-            content["application/json"]["example"] = body
+        body = schemas[media["schema"]["$ref"].rpartition("/")[2]]
+        media["example"] = body["examples"][0]
+    for status, answer in shown.get("answers", {}).items():
+        operation["responses"][status]["content"]["application/json"]["example"] = answer
