@@ -49,8 +49,16 @@ class Page:
     next_cursor: str | None
 
 
-def page_of_payments(session: Session, wanted: Filter, *, user: User, limit: int, cursor: str | None = None) -> Page:
-    """Return up to `limit` payments this user may see.
+def page_of_payments(
+    session: Session,
+    wanted: Filter,
+    *,
+    user: User,
+    limit: int,
+    cursor: str | None = None,
+    look_through: int = _MOST_LOOKED_THROUGH,
+) -> Page:
+    """Return up to `limit` payments this user may see; what no index finds is looked for in so many at most.
 
     Raises InvalidRequest for a cursor that is not one of ours, and for a filter that names whom or what there is not.
     """
@@ -62,7 +70,7 @@ def page_of_payments(session: Session, wanted: Filter, *, user: User, limit: int
         meant = readings(session, wanted.text, phones=wanted.phones)
         return _page(_of_any(session, meant, [*found_by, *looked_for], limit=limit), limit=limit)
     if looked_for:
-        return _looked_through(session, wanted, found_by, limit=limit)
+        return _looked_through(session, wanted, found_by, limit=limit, most=look_through)
     return _page(session.scalars(_newest(found_by, limit=limit + 1)).all(), limit=limit)
 
 
@@ -120,16 +128,18 @@ def _looked_for(payment: Any, wanted: Filter) -> list[ColumnElement[bool]]:  # n
     return conditions
 
 
-def _looked_through(session: Session, wanted: Filter, found_by: Sequence[ColumnElement[bool]], *, limit: int) -> Page:
+def _looked_through(
+    session: Session, wanted: Filter, found_by: Sequence[ColumnElement[bool]], *, limit: int, most: int
+) -> Page:
     """Look through the next payments that an index finds; where that is not all, the page goes on behind them."""
-    candidates = _newest(found_by, limit=_MOST_LOOKED_THROUGH)
+    candidates = _newest(found_by, limit=most)
     candidate = aliased(Payment, candidates.subquery())
     fitting = select(candidate).where(*_looked_for(candidate, wanted))
     fitting = fitting.order_by(candidate.created_at.desc(), candidate.id.desc()).limit(limit + 1)
     page = _page(session.scalars(fitting).all(), limit=limit)
     if page.next_cursor is not None:
         return page
-    last = session.scalars(candidates.offset(_MOST_LOOKED_THROUGH - 1).limit(1)).first()
+    last = session.scalars(candidates.offset(most - 1).limit(1)).first()
     return Page(payments=page.payments, next_cursor=_after(last))
 
 

@@ -188,20 +188,17 @@ def test_what_changed_is_asked_for_by_time(made: Made, omar: Client) -> None:
 
 
 def test_a_page_that_looked_through_enough_goes_on_where_it_stopped(
-    amina: Client, omar: Client, monkeypatch: pytest.MonkeyPatch
+    app: Application, amina: Client, operator: User
 ) -> None:
-    monkeypatch.setattr(lists, "_MOST_LOOKED_THROUGH", 2)
     oldest = (amina.post("/checkout", checkout_body(metadata={"table": "9"})).json or {})["payment_id"]
     for _ in range(4):
         amina.post("/checkout", checkout_body())
-    seen, cursor, pages = [], dict[str, str](), 0
-    while True:
-        answer = omar.get("/", query_string={"metadata[table]": "9"} | cursor).json or {}
-        pages += 1
-        seen += [each["id"] for each in answer["payments"]]
-        if answer["next_cursor"] is None:
-            break
-        cursor = {"cursor": answer["next_cursor"]}
+    wanted, cursor, pages = lists.Filter(metadata={"table": "9"}), None, 0
+    seen: list[str] = []
+    while pages == 0 or cursor is not None:
+        with app.database.transaction() as session:
+            page = lists.page_of_payments(session, wanted, user=operator, limit=20, cursor=cursor, look_through=2)
+        seen, cursor, pages = seen + [each.id for each in page.payments], page.next_cursor, pages + 1
     assert (seen, pages) == ([oldest], 3)
 
 
