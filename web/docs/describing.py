@@ -24,17 +24,17 @@ _KEYED = "Idempotency-Key"
 
 _HEADERS = {
     "RequestId": "The request's name: yours where you sent one, else ours. It stands in our log and in every problem.",
-    "RateLimit": "What is left of each quota, and in how many seconds there is more: "
+    "RateLimit": "What is left of your quota, and in how many seconds there is more: "
     "draft-ietf-httpapi-ratelimit-headers-10.",
-    "RateLimitPolicy": "Each quota by its name, and in how many seconds so many requests are taken.",
+    "RateLimitPolicy": "Whose quota that is, how large, and in how many seconds so many requests are taken.",
     "RetryAfter": "After how many seconds the same may be sent again.",
     "Location": "Where what was made is looked up.",
     "IdempotentReplayed": "`true` where this answer was given before, to the first request under the same key.",
 }
 _SHOWN = {
     "RequestId": "req_5f3a1c7e9b2d4f60a8c1",
-    "RateLimit": '"address";r=11998;t=30, "user";r=5999;t=30',
-    "RateLimitPolicy": '"address";q=12000;w=60, "user";q=6000;w=60',
+    "RateLimit": '"user";r=5998;t=30',
+    "RateLimitPolicy": '"user";q=6000;w=60',
     "RetryAfter": "10",
     "Location": "/api/v1/payments/pay_01kaw5m0v7e1cbb4wsy0s9p6jd",
     "IdempotentReplayed": "true",

@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 import structlog
 from flask import Flask, Response, g, request
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItemPerMinute, WindowStats
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
@@ -25,6 +26,8 @@ from payproc.flows.push_quota import holder_of
 from payproc.settings import Settings
 
 log = structlog.get_logger()
+
+Told = TypeVar("Told")
 
 _WINDOW_SECONDS = 60
 # A Redis that does not answer must not be what requests wait for.
@@ -53,31 +56,27 @@ class Counters:
         self._shared = None if url is None else SlidingWindowCounterRateLimiter(_redis(url))
         self._shared_from = 0.0
 
-    def count(self, policy: str, holder: str, quota: int) -> tuple[bool, Standing]:
+    def hit(self, item: RateLimitItemPerMinute, *whose: str) -> bool:
         """Count a request of somebody's, and tell whether it is one of those that they may make."""
-        item = RateLimitItemPerMinute(quota)
+        return self._ask(lambda limiter: limiter.hit(item, *whose))
+
+    def left(self, item: RateLimitItemPerMinute, *whose: str) -> WindowStats:
+        """Return how many more they may make, and when that is more."""
+        return self._ask(lambda limiter: limiter.get_window_stats(item, *whose))
+
+    def _ask(self, question: Callable[[SlidingWindowCounterRateLimiter], Told]) -> Told:
         if self._shared is not None and time.monotonic() >= self._shared_from:
             try:
-                return _counted(self._shared, item, policy, holder)
+                return question(self._shared)
             except StorageError as trouble:
                 self._shared_from = time.monotonic() + _REDIS_LEFT_ALONE_SECONDS
                 log.warning("requests are counted by each process", error=type(trouble.storage_error).__name__)
-        return _counted(self._own, item, policy, holder)
+        return question(self._own)
 
 
 def _redis(url: str) -> RedisStorage:
     patience = _REDIS_PATIENCE_SECONDS
     return RedisStorage(url, wrap_exceptions=True, socket_timeout=patience, socket_connect_timeout=patience)
-
-
-def _counted(
-    limiter: SlidingWindowCounterRateLimiter, item: RateLimitItemPerMinute, policy: str, holder: str
-) -> tuple[bool, Standing]:
-    admitted = limiter.hit(item, policy, holder)
-    left = limiter.get_window_stats(item, policy, holder)
-    more_in = max(left.reset_time - time.time(), 0.0)
-    standing = Standing(policy=policy, quota=item.amount, remaining=left.remaining, more_in=more_in)
-    return admitted, standing
 
 
 class RequestLimits:
@@ -86,33 +85,41 @@ class RequestLimits:
     def __init__(self, settings: Settings) -> None:
         url = settings.request_limits_url
         self._counters = Counters(url.get_secret_value() if url else None)
-        self.quotas = {"address": settings.requests_per_address, "user": settings.requests_per_user}
+        quotas = {"address": settings.requests_per_address, "user": settings.requests_per_user}
+        self._items = {policy: RateLimitItemPerMinute(quota) for policy, quota in quotas.items() if quota}
 
     def count(self, policy: str, holder: str) -> None:
         """Count the present request.
 
         Raises TooManyRequests.
         """
-        quota = self.quotas[policy]
-        if not quota:
+        item = self._items.get(policy)
+        if item is None:
             return
-        admitted, standing = self._counters.count(policy, holder, quota)
-        g.standings = [*g.get("standings", ()), standing]
-        if not admitted:
+        g.counted_as = (policy, holder)
+        if self._counters.hit(item, policy, holder):
+            return
+        standing = self.standing(policy, holder)
+        raise TooManyRequests(
+            f"More than {item.amount} requests in a minute by one {policy}.",
+            code="too_many_requests",
             # When its window is over, what it holds weighs less from then on, and not nothing at once.
-            wait = timedelta(seconds=standing.more_in + _WINDOW_SECONDS / quota)
-            raise TooManyRequests(
-                f"More than {quota} requests in a minute by one {policy}.",
-                code="too_many_requests",
-                retry_after=wait,
-            )
+            retry_after=timedelta(seconds=standing.more_in + _WINDOW_SECONDS / item.amount),
+        )
+
+    def standing(self, policy: str, holder: str) -> Standing:
+        """Return what is left to somebody whose requests are counted."""
+        item = self._items[policy]
+        left = self._counters.left(item, policy, holder)
+        more_in = max(left.reset_time - time.time(), 0.0)
+        return Standing(policy=policy, quota=item.amount, remaining=left.remaining, more_in=more_in)
 
 
 def register(app: Flask, settings: Settings) -> None:
     """Count the requests of an application, and tell each caller what is left."""
     app.extensions["request_limits"] = limits = RequestLimits(settings)
     app.before_request(_counting_addresses(limits))
-    app.after_request(_tell)
+    app.after_request(_telling(limits))
 
 
 def _counting_addresses(limits: RequestLimits) -> Callable[[], None]:
@@ -124,12 +131,13 @@ def _counting_addresses(limits: RequestLimits) -> Callable[[], None]:
     return count_address
 
 
-def _tell(response: Response) -> Response:
-    """Name the limits and what is left of each, as draft-ietf-httpapi-ratelimit-headers-10 does."""
-    standings: list[Standing] = g.get("standings", [])
-    if standings:
-        policies = (f'"{each.policy}";q={each.quota};w={_WINDOW_SECONDS}' for each in standings)
-        left = (f'"{each.policy}";r={each.remaining};t={math.ceil(each.more_in)}' for each in standings)
-        response.headers["RateLimit-Policy"] = ", ".join(policies)
-        response.headers["RateLimit"] = ", ".join(left)
-    return response
+def _telling(limits: RequestLimits) -> Callable[[Response], Response]:
+    def tell(response: Response) -> Response:
+        """Name the last limit that was asked, and what is left of it: draft-ietf-httpapi-ratelimit-headers-10."""
+        if "counted_as" in g:
+            left = limits.standing(*g.counted_as)
+            response.headers["RateLimit-Policy"] = f'"{left.policy}";q={left.quota};w={_WINDOW_SECONDS}'
+            response.headers["RateLimit"] = f'"{left.policy}";r={left.remaining};t={math.ceil(left.more_in)}'
+        return response
+
+    return tell
