@@ -8,10 +8,25 @@ from typing import Any
 from unittest.mock import patch
 
 from flask import Flask
+from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from payproc import jobs
 from payproc.application import Application
-from payproc.database.models import Dispute, DisputeEvent, Loop, Payment, ReconciliationRun, Role, RunState, User
+from payproc.database.models import (
+    Dispute,
+    DisputeEvent,
+    Event,
+    Loop,
+    Payment,
+    ReconciliationRun,
+    Role,
+    RunState,
+    User,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
+from payproc.domain.events import EventType
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.requests.order import OrderRequest
@@ -29,6 +44,9 @@ from web.auth import act_of
 from web.docs import document
 
 RECORDED = ROOT / "web" / "docs" / "examples.json"
+HOOK = "https://shop.example.com/hooks/payproc"
+# Nobody's.
+SECRET = f"whsec_{'A' * 43}="
 _SUFFIX = "01kaw5m0v7e1cbb4wsy0s9p6jd"
 # Of what nobody can send as it stands: each signature covers the moment at which it was made.
 UNSENT = {
@@ -102,6 +120,7 @@ def open_shop(app: Application, *, paid: bool) -> dict[Role, User]:
     with app.database.transaction() as session:
         session.get_one(Payment, made.id).shop_id = shop.id
         session.add(_run())
+        _open_endpoint(app, session, shop)
     if paid:
         _pay(app, made.id, payer)
     return people
@@ -132,6 +151,19 @@ def _pay(app: Application, payment_id: str, payer: User) -> None:
         request_refund(
             app, session, payment_id, user=payer, money=Money.of(100, "usd"), named=f"ref_{_SUFFIX}", reason="Not ripe"
         )
+
+
+def _open_endpoint(app: Application, session: Session, shop: User) -> None:
+    secret = app.webhook_cipher.encrypt(SECRET)
+    endpoint = WebhookEndpoint(id=f"whe_{_SUFFIX}", shop_id=shop.id, url=HOOK, encrypted_secret=secret)
+    told = EventType.WEBHOOK_TEST
+    data = f'{{"endpoint_id":"{endpoint.id}"}}'
+    event = Event(id=f"evt_{_SUFFIX}", type=told, shop_id=shop.id, subject=endpoint.id, sequence=1, data=data)
+    session.add_all([endpoint, event])
+    session.flush()
+    session.add(WebhookDelivery(id=f"dlv_{_SUFFIX}", event_id=event.id, endpoint_id=endpoint.id))
+    session.flush()
+    jobs.stage(session, jobs.Kind.DELIVER_WEBHOOK, f"dlv_{_SUFFIX}")
 
 
 def dispute(app: Application) -> None:
@@ -191,6 +223,9 @@ def shape(value: Any) -> Any:
 def record(endpoint: str, answer: TestResponse) -> None:
     """Write an answer down as the document's example."""
     kept = json.loads(RECORDED.read_text(encoding="utf-8"))
-    kept[endpoint] = {"answers": {str(answer.status_code): json.loads(answer.text)}}
+    shown = json.loads(answer.text)
+    if "secret" in shown:
+        shown["secret"] = SECRET
+    kept[endpoint] = {"answers": {str(answer.status_code): shown}}
     text = json.dumps(kept, indent=1, ensure_ascii=False, sort_keys=True)
     RECORDED.write_text(f"{text}\n", encoding="utf-8")
