@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from payproc.database.encryption import Cipher
+from payproc.database.encryption import Cipher, PhoneHasher
 from payproc.database.engine import Database
 from payproc.database.models import Payment
 from payproc.database.payer_encryption import PayerCipher
@@ -62,6 +62,11 @@ class Application:
             what="A webhook endpoint's secret",
             code="webhook_secret_sealed",
         )
+
+    @cached_property
+    def phone_hasher(self) -> PhoneHasher:
+        """What makes of a phone what its payments are found by."""
+        return PhoneHasher(self.settings.secret_key)
 
     def provider(self, method: PaymentMethod) -> Provider:
         """Return the provider of a payment method.

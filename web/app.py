@@ -22,6 +22,7 @@ from web.auth import application
 from web.console import site as console
 from web.json import ExactJson
 from web.pay import page
+from web.request import limits
 from web.request import log as request_log
 from web.request.address import Request
 from web.schemas.problem import Problem
@@ -78,6 +79,7 @@ def create_app(core: Application) -> Flask:
     errors.register(web)
     # First of all: whatever refuses a request later on, its line is about this one.
     request_log.register(web)
+    limits.register(web, core.settings)
     web.before_request(_check_body)
     web.after_request(_add_headers)
     _register_views(web, core)
@@ -144,9 +146,11 @@ def _allow_origin(response: Response) -> None:
         return
     allowed: dict[str, Any] = {
         "Access-Control-Allow-Origin": origin,
-        "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Prefer",
+        "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Prefer, X-Request-Id",
         "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-        "Access-Control-Expose-Headers": "Location, Idempotent-Replayed, Retry-After",
+        "Access-Control-Expose-Headers": (
+            "Location, Idempotent-Replayed, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id"
+        ),
         "Access-Control-Max-Age": "600",
     }
     response.headers.update(allowed)

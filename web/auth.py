@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 from flask import Flask, current_app, g, request
 
 from payproc.application import Application
-from payproc.database.models import User
+from payproc.database.models import Role, User
 from payproc.records.identity import permissions
-from payproc.records.identity.permissions import Act
+from payproc.records.identity.permissions import Act, NotAllowed
 from payproc.records.identity.users import Caller, NotAuthenticated, authenticate
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -63,7 +63,28 @@ def require_caller() -> None:
         raise NotAuthenticated("Send Authorization: Bearer, with an API key or a token.")
     app = application()
     keys = current_app.extensions["signing_keys"]
-    admit(authenticate(app.database, credential.strip(), settings=app.settings, keys=keys))
+    caller = authenticate(app.database, credential.strip(), settings=app.settings, keys=keys)
+    _check_browser(caller)
+    admit(caller)
+    current_app.extensions["request_limits"].count("user", caller.user.id)
+
+
+def _check_browser(caller: Caller) -> None:
+    """Let a secret key come from a server alone: what a shop's page holds, each of its visitors has.
+
+    A customer's key opens what is the customer's own, and a token is made for a browser. Our own pages ask too, with
+    the key that is pasted into them. Raises NotAllowed.
+    """
+    origin = request.headers.get("Origin")
+    if origin is None or not caller.by_key or caller.user.role is Role.CUSTOMER:
+        return
+    if origin in (request.host_url.rstrip("/"), application().settings.public_base_url):
+        return
+    raise NotAllowed(
+        f"This is a {caller.user.role}'s secret key, and it was sent from a browser's page at another site. "
+        "Call from your server, and end this key: whoever saw the page may have it.",
+        code="secret_key_in_browser",
+    )
 
 
 def current_user() -> User:

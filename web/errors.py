@@ -6,7 +6,7 @@ import re
 from http import HTTPStatus
 
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, current_app, g, has_app_context
 from pydantic import ValidationError
 from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
@@ -47,6 +47,12 @@ _STATUS: dict[type[PayprocError], HTTPStatus] = {
     IdentityUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
+_HTTP_CODES = {
+    413: "request_entity_too_large",
+    414: "request_uri_too_long",
+    416: "requested_range_not_satisfiable",
+    422: "unprocessable_entity",
+}
 _MOST_FIELDS = 20
 _FIELD_PART = re.compile(r"[\w-]{1,64}")
 
@@ -62,16 +68,28 @@ def problem(
 ) -> Response:
     """Answer that something is wrong: `detail` for people, `code` for programs."""
     body = Problem(
-        type=f"urn:payproc:error:{code}",
+        type=f"{_base_url()}/problems/{code}",
         title=HTTPStatus(status).phrase,
         status=status,
         detail=detail,
         code=code,
         field=field,
         subject=subject,
+        request_id=g.get("request_id") if has_app_context() else None,
         errors=errors,
     )
     return json_answer(text_of(body), status=status, media_type="application/problem+json")
+
+
+def _base_url() -> str:
+    # What is no request at all is refused before there is an application; a relative reference is one, too (RFC 9457).
+    core = current_app.extensions.get("payproc") if has_app_context() else None
+    return str(core.settings.public_base_url) if core else ""
+
+
+def code_of(status: int) -> str:
+    """Return the code of an error that is HTTP's own. Releases of Python name a few of them differently."""
+    return _HTTP_CODES.get(status) or HTTPStatus(status).name.lower()
 
 
 def invalid_fields(invalid: ValidationError) -> Response:
@@ -112,8 +130,7 @@ def _http(error: HTTPException) -> Response:
     if isinstance(error.response, Response):
         return error.response
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
-    code = HTTPStatus(status).name.lower()
-    answer = problem(status, error.description or HTTPStatus(status).phrase, code=code)
+    answer = problem(status, error.description or HTTPStatus(status).phrase, code=code_of(status))
     for name, value in error.get_headers():
         if name in ("Allow", "Location", "Retry-After"):
             answer.headers[name] = value

@@ -1,9 +1,12 @@
 """`payment`: attempts to be paid, and why each is as it is."""
 
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.cli.terminal.edge import ADMIN, Id, Json, Limit, application, transaction
@@ -38,14 +41,32 @@ def show(payment_id: Id, *, json: Json = False) -> None:
 
 @app.command("list")
 def list_payments(
-    *, status: Annotated[PaymentStatus | None, typer.Option()] = None, limit: Limit = 20, json: Json = False
+    *,
+    status: Annotated[PaymentStatus | None, typer.Option()] = None,
+    q: Annotated[str | None, typer.Option(help="Any id, receipt, e-mail, phone, last four digits, or amount.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Whose, by id.")] = None,
+    order: Annotated[str | None, typer.Option(help="Of which order, by id.")] = None,
+    limit: Limit = 20,
+    json: Json = False,
 ) -> None:
-    """List payments, newest first."""
-    with transaction() as session:
-        page = lists.page_of_payments(session, lists.Filter(status=status), user=ADMIN, limit=limit)
+    """List payments, newest first, or those that may be meant by what somebody has in hand."""
+    wanted = lists.Filter(status=status, text=q, customer_id=customer, order_id=order)
+    with _searching(wanted) as (session, wanted):
+        page = lists.page_of_payments(session, wanted, user=ADMIN, limit=limit)
     columns = ("id", "status", "money", "payment_method", "reference", "created_at")
     rows = [_row(payment) for payment in page.payments]
     show_list("payments", rows, columns=columns, more=page.next_cursor is not None, json=json)
+
+
+@contextmanager
+def _searching(wanted: lists.Filter) -> Iterator[tuple[Session, lists.Filter]]:
+    """Open a transaction. Only who searches needs SECRET_KEY: a phone is looked up by a hash under it."""
+    if wanted.text is None:
+        with transaction() as session:
+            yield session, wanted
+        return
+    with application() as core, core.database.transaction() as session:
+        yield session, replace(wanted, phones=core.phone_hasher)
 
 
 @app.command()

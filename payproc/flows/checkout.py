@@ -180,6 +180,8 @@ def _new_payment(
         description=request.description,
         meta=request.meta,
         phone=masked(payer.phone) if payer.phone else None,
+        phone_hash=app.phone_hasher.hashed(payer.phone) if payer.phone else None,
+        phone_last_four=payer.phone[-4:] if payer.phone else None,
     )
     payments.begin(payment)
     # A shop's page can look the payment up by it. That somebody arrived there proves nothing.

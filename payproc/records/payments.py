@@ -109,6 +109,7 @@ def add(
 _WRITTEN = (
     *("id", "user_id", "shop_id", "order_id", "status", "payment_method", "reference", "dialect", "environment"),
     *("live_mode", "description", "phone", "encrypted_payer", "success_url", "cancel_url", "amount_minor", "currency"),
+    *("phone_hash", "phone_last_four"),
 )
 
 
@@ -122,12 +123,14 @@ WITH {before}created AS (
     INSERT INTO payments (
         id, user_id, shop_id, order_id, status, payment_method, reference, dialect, environment, live_mode, description,
         phone, sealed_payer, success_url, cancel_url, amount_minor, currency, next_action, metadata, expires_at,
-        event_sequence
+        event_sequence,
+        phone_hash, phone_last_four
     )
     SELECT %(id)s, %(user_id)s, %(shop_id)s, %(order_id)s, %(status)s, %(payment_method)s, %(reference)s, %(dialect)s,
         %(environment)s, %(live_mode)s, %(description)s, %(phone)s, %(encrypted_payer)s, %(success_url)s,
         %(cancel_url)s, %(amount_minor)s, %(currency)s, %(next_action)s, %(meta)s, now() + %(life)s::interval,
-        1
+        1,
+        %(phone_hash)s, %(phone_last_four)s
     {beside.where}
     ON CONFLICT (id) DO NOTHING RETURNING created_at
 ), noted AS (

@@ -21,6 +21,7 @@ from payproc.settings.types import (
     LogLevel,
     Name,
     PushTimeout,
+    RedisUrl,
     RefundByOwner,
     SmtpUrl,
     TimeZone,
@@ -109,6 +110,11 @@ class Settings(Servers):
     circuit_rest: Duration = timedelta(seconds=5)
     # Unsigned notices taken from one address by each web process.
     hints_per_minute: Annotated[int, Field(ge=1)] = 120
+    # Requests in a minute, by all keys and tokens of one user, and from one address; 0 counts none. Each web process
+    # counts for itself, or all of them in the Redis at this address.
+    requests_per_user: Annotated[int, Field(ge=0)] = 6000
+    requests_per_address: Annotated[int, Field(ge=0)] = 12_000
+    request_limits_url: RedisUrl | None = Field(default=None, repr=False)
     # Connections that one address may hold open to each web process, where no proxy stands before it.
     connections_per_address: Annotated[int, Field(ge=1)] = 128
     # Reverse proxies before web whose X-Forwarded-For is believed.

@@ -145,6 +145,8 @@ def _of_schemes(*schemes: str) -> Callable[[str], str]:
 
 _of_broker_schemes = _of_schemes("redis", "rediss", "sentinel", "amqp", "amqps")
 
+_of_redis = _of_schemes("redis", "rediss")
+
 
 def _broker_url(url: str) -> str:
     """Take one address, or several of one kind that are tried in turn, `;` between them."""
@@ -204,4 +206,5 @@ Line = Annotated[str, _line(200)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 DatabaseUrl = Annotated[str, AfterValidator(_psycopg_url)]
 BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
+RedisUrl = Annotated[SecretStr, AfterValidator(lambda url: SecretStr(_of_redis(url.get_secret_value())))]
 SmtpUrl = Annotated[str, AfterValidator(_of_schemes("smtp", "smtps"))]

@@ -69,7 +69,7 @@ class Stack:
 
     @property
     def keys(self) -> Mapping[str, str]:
-        """The seeded API keys: customer, operator, admin."""
+        """The seeded API keys: customer, shop, operator, admin."""
         return self.site.secrets.api_keys
 
     def log(self, name: str) -> str:

@@ -24,6 +24,7 @@ ROOT = Path(payproc.__file__).parent.parent
 
 PEOPLE = {
     Role.CUSTOMER: ("amina@example.com", "Amina Khan"),
+    Role.SHOP: ("server@mangoes.example.com", "Mango Shop"),
     Role.OPERATOR: ("omar@example.com", "Omar Malik"),
     Role.ADMIN: ("adil@example.com", "Adil Shah"),
 }

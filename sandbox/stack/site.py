@@ -31,6 +31,9 @@ _HABITS = {
     "PUSHES_PER_PHONE": "100",
     "PUSHES_PER_USER": "100",
     "PUSHES_PER_ADDRESS": "100",
+    # So are those who call, and what is measured here is what a machine can do.
+    "REQUESTS_PER_USER": "0",
+    "REQUESTS_PER_ADDRESS": "0",
 }
 # Settings that are the stack's own and no others. That some processes are up is read from their logs.
 PLUMBING = frozenset(

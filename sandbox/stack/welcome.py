@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
+from payproc.database.models import Role
 from sandbox.stack import shell
 from sandbox.stack.seeds import PEOPLE
 from sandbox.stack.site import Site
@@ -23,6 +24,12 @@ CHECKOUT = {
 
 
 WALLET = {"amount": 1250.5, "currency": "pkr", "description": "Two mangoes", "phone": "03001234567", "cnic": "345678"}
+ORDER = {
+    "amount": 1250.5,
+    "currency": "pkr",
+    "description": "Two mangoes",
+    "customer": {"email": "amina@example.com", "name": "Amina Khan"},
+}
 
 
 def welcome(site: Site, console: Console) -> None:
@@ -37,6 +44,8 @@ def welcome(site: Site, console: Console) -> None:
     Console(file=console.file, width=_WIDE_ENOUGH, quiet=console.quiet, highlight=False).print(table)
     console.print("\nStart a payment, then open the url it answers with:\n")
     console.print(curl(site), soft_wrap=True, markup=False, highlight=False)
+    console.print("\nOr make an order, and let its customer choose how to pay: open the pay_url it answers with:\n")
+    console.print(order_curl(site), soft_wrap=True, markup=False, highlight=False)
     console.print("\nThe same by JazzCash; open the pay_url it answers with:\n")
     console.print(wallet_curl(site), soft_wrap=True, markup=False, highlight=False)
     console.print("\nCtrl-C stops everything; the data stays.")
@@ -60,17 +69,22 @@ def _rows(site: Site) -> Iterator[tuple[str, str, str]]:
 
 def curl(site: Site) -> str:
     """Return a shell command that starts a card payment."""
-    return f"{_post(site, 'checkout')} -H 'Prefer: wait=10' -d '{json.dumps(CHECKOUT)}'"
+    return f"{_post(site, '/payments/checkout')} -H 'Prefer: wait=10' -d '{json.dumps(CHECKOUT)}'"
 
 
 def wallet_curl(site: Site) -> str:
     """Return a shell command that starts a payment by wallet."""
-    return f"{_post(site, 'jazz-cash/initiate')} -d '{json.dumps(WALLET)}'"
+    return f"{_post(site, '/payments/jazz-cash/initiate')} -d '{json.dumps(WALLET)}'"
 
 
-def _post(site: Site, route: str) -> str:
+def order_curl(site: Site) -> str:
+    """Return a shell command with which a shop makes an order that any method pays."""
+    return f"{_post(site, '/orders', role=Role.SHOP)} -d '{json.dumps(ORDER)}'"
+
+
+def _post(site: Site, route: str, *, role: Role = Role.CUSTOMER) -> str:
     return (
-        f"curl -sS {site.web_url}/api/v1/payments/{route}"
-        f" -H 'Authorization: Bearer {site.secrets.api_keys['customer']}'"
+        f"curl -sS {site.web_url}/api/v1{route}"
+        f" -H 'Authorization: Bearer {site.secrets.api_keys[role]}'"
         " -H 'Content-Type: application/json'"
     )

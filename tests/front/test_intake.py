@@ -44,6 +44,7 @@ class Sent:
     def environ(self) -> WSGIEnvironment:
         header = stripe.WebhookSignature.generate_signature_header(self.body, self.secret, int(time.time()))
         headers = [("Stripe-Signature", header), ("Content-Type", "application/json"), ("User-Agent", self.agent)]
+        headers.append(("X-Request-Id", "one-name"))
         return EnvironBuilder(self.path, method=self.method, data=self.body, headers=headers).get_environ()
 
 

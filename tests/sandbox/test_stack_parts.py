@@ -116,6 +116,7 @@ def test_no_setting_that_a_stack_gives_itself_is_taken_but_its_habits(site: Site
         *("JAZZ_CASH_DIALECT", "EASY_PAISA_DIALECT", "POLL_SCHEDULE_JAZZ_CASH", "POLL_SCHEDULE_EASY_PAISA"),
         *("MAIL_FROM", "OPERATOR_MAIL", "RETRY_BASE", "RING_LEASE"),
         *("PUSHES_PER_PHONE", "PUSHES_PER_USER", "PUSHES_PER_ADDRESS"),
+        *("REQUESTS_PER_USER", "REQUESTS_PER_ADDRESS"),
     }
 
 

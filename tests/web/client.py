@@ -5,6 +5,7 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Flask
+from structlog.testing import LogCapture
 from werkzeug.test import TestResponse
 
 from payproc.application import Application
@@ -70,3 +71,8 @@ def is_problem(answer: TestResponse, status: int, code: str) -> bool:
     assert {"type", "title", "status", "detail", "code"} <= answer.json.keys()
     assert answer.json["status"] == answer.status_code
     return (answer.status_code, answer.json["code"]) == (status, code)
+
+
+def lines(log: LogCapture) -> list[dict[str, Any]]:
+    """Return the lines of the requests that were answered."""
+    return [dict(line) for line in log.entries if line["event"] == "request"]

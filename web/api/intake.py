@@ -21,6 +21,7 @@ from payproc.providers.stripe import STRIPE
 from web.api.locations import PAYMENTS
 from web.json import text_of
 from web.request.log import log_answer
+from web.request.naming import REQUEST_ID, name_of
 from web.schemas.notices import ReceivedAnswer
 
 Environ = dict[str, Any]
@@ -99,7 +100,15 @@ class Intake:
         taken = environ.get(TAKEN)
         if not isinstance(taken, Accepted):
             return self._wsgi(environ, start_response)
-        log_answer(method="POST", path=environ["PATH_INFO"], status=200, began=environ[_BEGAN], notice=taken.notice_id)
+        name = name_of(environ)
+        log_answer(
+            method="POST",
+            path=environ["PATH_INFO"],
+            status=200,
+            began=environ[_BEGAN],
+            request_id=name,
+            notice=taken.notice_id,
+        )
         body = answer_to(taken).encode()
-        start_response("200 OK", [*_HEADERS, ("Content-Length", str(len(body)))])
+        start_response("200 OK", [*_HEADERS, (REQUEST_ID, name), ("Content-Length", str(len(body)))])
         return [body]

@@ -92,15 +92,14 @@ def show(path: PaymentPath) -> Response:
 @blueprint.get("/", responses={"200": PageAnswer})
 @needs(Act.SEE_PAYMENT)
 def list_payments(query: ListQuery) -> Response:
-    """List payments, newest first: one's own, or everybody's for staff."""
-    wanted = lists.Filter(
-        status=query.status,
-        payment_method=_known_method(query.payment_method),
-        order_id=query.order_id,
-        user_id=query.user_id,
-        created_from=query.created_from,
-        created_to=query.created_to,
-    )
+    """List payments, newest first: one's own, what one's shop made, or everybody's for staff.
+
+    `q` finds a payment by whatever you have in hand: our id or reference of it, of its order, refund or dispute; an id
+    of the provider's; a receipt number; your own reference of an order; an e-mail; a whole phone, or its last four
+    digits; an amount such as 19.99 or 1999 pkr. Filters hold beside it. With `metadata` or `updated_…` a page may
+    hold fewer than `limit`, or none, and still name a next one: go on until `next_cursor` is null.
+    """
+    wanted = query.filter(method=_known_method(query.payment_method), phones=application().phone_hasher)
     user = current_user()
 
     def page_of(session: Session) -> PageAnswer:

@@ -12,7 +12,9 @@ from flask_openapi.openapi import OpenAPI
 from flask_openapi_scalar.plugins import RegisterPlugin
 from werkzeug.wrappers import Response as AnyResponse
 
+from web.docs import problems
 from web.docs.assets import ASK_AGAIN, FOR_EVER, Asset
+from web.docs.describing import describe
 
 DESCRIPTION = """\
 Take cards through Stripe Checkout and Pakistani wallets, give money back, and see why each payment is as it is.
@@ -45,9 +47,6 @@ _PAGE_SETTINGS = {
     "authentication": {"preferredSecurityScheme": "bearer"},
 }
 
-_PROBLEM_JSON = "application/problem+json"
-_PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
-
 
 def servers(public_base_url: str) -> list[Server | dict[str, Any]]:
     """Say where the API is: where the document came from, by whatever name, and by its public one."""
@@ -77,6 +76,7 @@ def register(app: OpenAPI) -> None:
     app.add_url_rule("/docs/openapi.json", "openapi_document_beside_page", lambda: kept().respond())
     app.add_url_rule("/docs", "docs", _to_page, strict_slashes=False)
     app.add_url_rule("/", "root", _to_page)
+    problems.register(app)
 
 
 @cache
@@ -110,15 +110,9 @@ _EXPORTS = {
 
 
 def document(app: OpenAPI) -> dict[str, Any]:
-    """Return the OpenAPI document, with every media type that is really sent."""
+    """Return the OpenAPI document, with every media type, problem and header that is really sent."""
     spec: dict[str, Any] = app.api_doc
-    for operations in spec["paths"].values():
-        for operation in operations.values():
-            for status, answer in operation["responses"].items():
-                content = answer.get("content", {})
-                if status >= "4" and "application/json" in content:
-                    content[_PROBLEM_JSON] = {"schema": _PROBLEM_SCHEMA}
-                    del content["application/json"]
+    describe(app, spec)
     for path, media_types in _EXPORTS.items():
         content = spec["paths"][path]["get"]["responses"]["200"]["content"]
         content.update({media_type: {"schema": {"type": "string"}} for media_type in media_types})

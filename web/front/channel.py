@@ -10,9 +10,10 @@ from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.task import ErrorTask, WSGITask
 
 from payproc.operations import logs
-from web.errors import problem
+from web.errors import code_of, problem
 from web.front.lanes import Lane, lane_of
 from web.front.limits import Limits
+from web.request.naming import REQUEST_ID, new_name
 
 log = structlog.get_logger()
 
@@ -29,10 +30,10 @@ class Refused:
     def to_response(self, _ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
         """Write the answer, as waitress asks for it."""
         detail = f"{self._code.description or self._code.phrase}."
-        answer = problem(self._code, detail, code=self._code.name.lower())
+        answer = problem(self._code, detail, code=code_of(self._code))
         return (
             f"{self._code.value} {self._code.phrase}",
-            [("Content-Type", str(answer.content_type))],
+            [("Content-Type", str(answer.content_type)), (REQUEST_ID, new_name())],
             answer.get_data(),
         )
 

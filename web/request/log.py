@@ -7,6 +7,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from payproc.domain.ids import Prefix
+from web.request.naming import CAPABILITY, REQUEST_ID, name_of
 
 log = structlog.get_logger()
 
@@ -20,8 +21,6 @@ _NAMES = {
 }
 # An address holds what its caller likes; only what can be an id of ours becomes one in a log.
 _ID = re.compile(rf"({'|'.join(_NAMES)})_[0-9a-z]{{26}}")
-# Whoever has one may act with it, and a log is no place for it: a pay page's token, an API key, somebody's JWT.
-_CAPABILITY = re.compile(r"[\w-]{8,}(\.[\w-]{20,})+|pp_[\w-]{20,}")
 
 
 def about(*ids: str | None) -> None:
@@ -42,6 +41,8 @@ def _begin() -> None:
     # A server's thread goes from one request to the next with its context.
     structlog.contextvars.clear_contextvars()
     g.began = time.perf_counter()
+    g.request_id = name_of(request.environ)
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
     about(*(str(value) for value in (request.view_args or {}).values()))
 
 
@@ -53,6 +54,8 @@ def _end(response: Response) -> Response:
         began=g.began if "began" in g else None,
         user=g.caller.user.id if "caller" in g else None,
     )
+    if "request_id" in g:
+        response.headers[REQUEST_ID] = g.request_id
     return response
 
 
@@ -64,7 +67,7 @@ def log_answer(
         "request",
         method=method,
         # By its looks and not by its route: an address with a letter too many, or asked with another method, has none.
-        path=_CAPABILITY.sub("…", path),
+        path=CAPABILITY.sub("…", path),
         status=status,
         ms=None if began is None else round((time.perf_counter() - began) * 1000, 1),
         user=user,

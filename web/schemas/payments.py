@@ -1,14 +1,18 @@
 """What is asked and answered about payments."""
 
+import re
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
+from payproc.database.encryption import PhoneHasher
 from payproc.database.models import Payment
+from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.requests.payment import PaymentRequest, WrittenAmount
 from payproc.domain.states import PaymentStatus
 from payproc.operations.decline_reasons import DeclineReason, decline_reason
+from payproc.operations.lists import Filter
 from payproc.operations.refund_balances import RefundBalance
 from payproc.operations.timeline import Entry
 from web.schemas.base import AmountIn, AmountOut, Answer, Asked, Body, Id, MetaKey, MetaValue, Moment, PageQuery
@@ -16,6 +20,8 @@ from web.schemas.customers import CustomerBody
 from web.schemas.pay import NextAction
 
 _MOST_METADATA = 50
+_MOST_METADATA_ASKED = 10
+_METADATA = re.compile(r"metadata\[(.+)\]")
 DECLINE_REASON = "Why it failed or was called off, in words of a closed list; `failure_code` has the provider's."
 PAY_URL_EXAMPLE = "https://pay.example.com/pay/InBheV8wMWth….Zm9v"
 
@@ -100,9 +106,51 @@ class ListQuery(PageQuery):
     status: PaymentStatus | None = None
     payment_method: str | None = Field(default=None, max_length=32, examples=["stripe"])
     order_id: Id | None = None
-    user_id: Id | None = Field(default=None, description="Staff only; others see their own.")
+    user_id: Id | None = Field(default=None, description="The same as customer_id.")
+    customer_id: Id | None = Field(default=None, description="Whose payments, of those that you may see.")
+    shop_id: Id | None = Field(default=None, description="Those that a shop made; for the staff and that shop.")
     created_from: Moment | None = Field(default=None, description="Inclusive, with its offset.")
     created_to: Moment | None = Field(default=None, description="Exclusive, with its offset.")
+    updated_from: Moment | None = Field(default=None, description="Inclusive, with its offset.")
+    updated_to: Moment | None = Field(default=None, description="Exclusive, with its offset.")
+    metadata: dict[MetaKey, Annotated[str, Field(max_length=500)]] = Field(
+        default_factory=dict, max_length=_MOST_METADATA_ASKED, description="Each as `metadata[key]=value`."
+    )
+    q: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=255,
+        description="Whatever a payment may be found by.",
+        examples=["amina@example.com"],
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_metadata(cls, asked: object) -> object:
+        """Read `metadata[key]=value`, as Stripe's clients write it, into one field."""
+        if not isinstance(asked, dict):
+            return asked
+        named = {found[1]: name for name in asked if (found := _METADATA.fullmatch(name))}
+        rest = {name: value for name, value in asked.items() if name not in named.values()}
+        return rest | {"metadata": {key: asked[name] for key, name in named.items()}} if named else rest
+
+    def filter(self, *, method: PaymentMethod | None, phones: PhoneHasher) -> Filter:
+        """Say it in the core's words."""
+        return Filter(
+            status=self.status,
+            payment_method=method,
+            order_id=self.order_id,
+            user_id=self.user_id,
+            customer_id=self.customer_id,
+            shop_id=self.shop_id,
+            created_from=self.created_from,
+            created_to=self.created_to,
+            updated_from=self.updated_from,
+            updated_to=self.updated_to,
+            metadata=self.metadata,
+            text=self.q,
+            phones=phones,
+        )
 
 
 class PaymentAnswer(Answer):

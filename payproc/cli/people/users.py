@@ -1,5 +1,6 @@
 """`user` and `key`: who may call, and with what."""
 
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -18,6 +19,8 @@ app = typer.Typer(no_args_is_help=True)
 keys = typer.Typer(no_args_is_help=True)
 
 _KEY_MARK, _SHOWN = "pp_", 12
+# A month of two keys: after that nobody remembers which of them leaked.
+_LONGEST_GRACE_HOURS = 31 * 24
 
 
 class Permission(StrEnum):
@@ -82,7 +85,7 @@ def list_keys(
     limit: Limit = 20,
     json: Json = False,
 ) -> None:
-    """List API keys, newest first, of everybody or of one user; ended ones too."""
+    """List API keys, newest first, of everybody or of one user; ended ones too, and when each ends."""
     query = select(ApiKey).order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(limit + 1)
     with transaction() as session:
         if who is not None:
@@ -98,12 +101,34 @@ def revoke(
     key: Annotated[str, typer.Argument(metavar="PREFIX_OR_ID", callback=written)], *, json: Json = False
 ) -> None:
     """End an API key by its first characters, its id, or the whole of it."""
-    # Only its first characters are kept, and a whole key must not come back in an error's text.
-    named = key[:_SHOWN] if key.startswith(_KEY_MARK) else key
     with transaction() as session:
-        revoked = users.revoke_key(session, named)
-        row = {"id": revoked.id, "prefix": revoked.prefix, "user": revoked.user.email, "revoked_at": revoked.revoked_at}
+        row = _ended(users.revoke_key(session, _named(key)))
     show_item(row, json=json)
+
+
+@keys.command()
+def rotate(
+    key: Annotated[str, typer.Argument(metavar="PREFIX_OR_ID", callback=written)],
+    *,
+    grace: Annotated[
+        int, typer.Option(min=0, max=_LONGEST_GRACE_HOURS, metavar="HOURS", help="How long the old key is still good.")
+    ] = 0,
+    json: Json = False,
+) -> None:
+    """Make a key with another one's scopes, shown this once, and end that one: now, or after --grace hours."""
+    with transaction() as session:
+        ended, successor = users.rotate_key(session, _named(key), grace=timedelta(hours=grace))
+        row = _ended(ended) | {"scopes": ended.scopes, "api_key": successor}
+    show_item(row, json=json)
+
+
+def _named(key: str) -> str:
+    # Only its first characters are kept, and a whole key must not come back in an error's text.
+    return key[:_SHOWN] if key.startswith(_KEY_MARK) else key
+
+
+def _ended(key: ApiKey) -> dict[str, Any]:
+    return {"id": key.id, "prefix": key.prefix, "user": key.user.email, "revoked_at": key.revoked_at}
 
 
 def named_user(session: Session, who: str) -> User:
@@ -141,6 +166,6 @@ def _row(user: User) -> dict[str, Any]:
         "name": user.full_name,
         "role": user.role,
         "locale": user.locale,
-        "keys": [key.prefix for key in user.keys if key.revoked_at is None],
+        "keys": [key.prefix for key in user.keys if key.revoked_at is None or key.revoked_at > datetime.now(UTC)],
         "created_at": user.created_at,
     }

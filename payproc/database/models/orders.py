@@ -63,6 +63,7 @@ class Order(Owned, Amounted, Base):
             unique=True,
             postgresql_where=text("shop_id IS NOT NULL"),
         ),
+        Index("ix_orders_reference", "reference"),
         Index("ix_orders_created_at", "created_at", "id"),
         Index(
             "ix_orders_shop_id_created_at",

@@ -92,6 +92,11 @@ class Payment(Owned, Amounted, Base):
         ),
         Index("ix_payments_phone_hash", "phone_hash", postgresql_where=text("phone_hash IS NOT NULL")),
         Index("ix_payments_phone_last_four", "phone_last_four", postgresql_where=text("phone_last_four IS NOT NULL")),
+        # What else somebody may have in hand (operations/search.py).
+        Index("ix_payments_amount_minor_created_at", "amount_minor", "created_at", "id"),
+        Index(
+            "ix_payments_provider_receipt", "provider_receipt", postgresql_where=text("provider_receipt IS NOT NULL")
+        ),
         # Of a method that few take.
         Index("ix_payments_payment_method_created_at", "payment_method", "created_at", "id"),
         # Those of a status that not nearly all have: for lists of them, and for figures and invariants of the open.

@@ -67,6 +67,8 @@ class User(Base):
             unique=True,
             postgresql_where=text("token_subject IS NULL AND shop_id IS NULL"),
         ),
+        # Whoever they are of: a payment is found by its customer's address.
+        Index("ix_users_email", text("lower(email)")),
         # Each shop knows its customers by its own reference of them; those without one by their address.
         Index(
             "uq_users_shop_id_reference",

@@ -129,6 +129,8 @@ def replay_span(session: Session, endpoint: WebhookEndpoint, span: Span) -> int:
     if span.state is not None:
         query = query.where(WebhookDelivery.state == span.state)
     wanted = session.scalars(query).all()
+    if not wanted:
+        return 0
     rows_within(session, _AGAIN, {"ids": wanted})
     jobs.stage_apart(session, Kind.DELIVER_WEBHOOK, wanted, apart=_APART)
     return len(wanted)

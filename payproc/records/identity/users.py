@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import jwt
 from sqlalchemy import func, select
@@ -36,7 +37,7 @@ _USERS = RowReader(User)
 # Every request begins with it.
 _IN_FORCE = f"""
 SELECT {_USERS.columns}, api_keys.scopes FROM api_keys JOIN users ON users.id = api_keys.user_id
-WHERE api_keys.hash = %(hash)s AND api_keys.revoked_at IS NULL
+WHERE api_keys.hash = %(hash)s AND (api_keys.revoked_at IS NULL OR api_keys.revoked_at > now())
 """  # noqa: S608 (names of our own columns)
 _BY_SUBJECT = f"SELECT {_USERS.columns} FROM users WHERE token_subject = %(subject)s"  # noqa: S608 (as above)
 _CHANGED = f"""
@@ -60,6 +61,7 @@ class Caller:
 
     user: User
     scopes: Collection[Scope]
+    by_key: bool = False
 
 
 def create_user(session: Session, *, email: str, name: str, role: Role, locale: Locale = Locale.ENGLISH) -> User:
@@ -87,20 +89,43 @@ def issue_key(session: Session, user: User, *, scopes: Collection[Scope] = ALL_S
 
 
 def revoke_key(session: Session, prefix: str) -> ApiKey:
-    """End a key by its first characters or its id.
+    """End a key by its first characters or its id, at once, even if it was to end later.
 
     Raises NotFound, or Conflict when the characters fit several keys.
     """
+    key = _key_in_force(session, prefix)
+    key.revoked_at = _now(session)
+    return key
+
+
+def rotate_key(session: Session, prefix: str, *, grace: timedelta) -> tuple[ApiKey, str]:
+    """Make a key that may do what another one may, and end that when the grace is over; return both, the new in clear.
+
+    Raises what `revoke_key` does, and Conflict where the key was rotated before: a third would be one too many.
+    """
+    key = _key_in_force(session, prefix)
+    if key.revoked_at is not None:
+        raise Conflict(f"Key {key.prefix} ends at {key.revoked_at:%Y-%m-%d %H:%M} UTC.", code="key_ends_already")
+    successor = issue_key(session, key.user, scopes=frozenset(Scope(scope) for scope in key.scopes))
+    key.revoked_at = _now(session) + grace
+    return key, successor
+
+
+def _key_in_force(session: Session, prefix: str) -> ApiKey:
     if len(prefix) < _LEAST_PREFIX:
         raise NotFound("Name at least six characters of the key.", code="key_not_found")
     fits = (ApiKey.id == prefix) | ApiKey.prefix.startswith(prefix, autoescape=True)
-    found = list(session.scalars(select(ApiKey).where(fits, ApiKey.revoked_at.is_(None))))
+    in_force = ApiKey.revoked_at.is_(None) | (ApiKey.revoked_at > func.now())
+    found = list(session.scalars(select(ApiKey).where(fits, in_force).with_for_update()))
     if not found:
         raise NotFound(f"There is no key in force that starts with {prefix}.", code="key_not_found")
     if len(found) > 1:
         raise Conflict(f"{len(found)} keys start with {prefix}; name more of it.", code="key_ambiguous")
-    found[0].revoked_at = session.scalars(select(func.now())).one()
     return found[0]
+
+
+def _now(session: Session) -> datetime:
+    return session.scalars(select(func.now())).one()
 
 
 def authenticate(database: Database, credential: str, *, settings: Settings, keys: SigningKeys | None = None) -> Caller:
@@ -121,7 +146,7 @@ def _by_key(database: Database, key: str) -> Caller:
         raise NotAuthenticated("The API key is not valid.")
     user, scopes = _USERS.read(rows[0]), rows[0][_USERS.width]
     # A scope of a later release, read while that is being installed, is one that this process cannot grant.
-    return Caller(user=user, scopes=frozenset(scope for scope in Scope if scope in scopes))
+    return Caller(user=user, scopes=frozenset(scope for scope in Scope if scope in scopes), by_key=True)
 
 
 def _claims(token: str, *, settings: Settings, keys: SigningKeys | None) -> dict[str, object]:

@@ -40,7 +40,7 @@ from payproc.flows import checkout
 from payproc.operations.doctor import broken_invariants
 from payproc.providers import registry
 from payproc.providers.stripe import STRIPE
-from payproc.records.identity.users import authenticate, create_user
+from payproc.records.identity.users import NotAuthenticated, authenticate, create_user
 from payproc.records.reviews import open_review
 from tests.support.configuration import settings_of_a_test
 from tests.support.databases import ROOT, create_database, drop_database
@@ -196,6 +196,40 @@ def test_a_key_is_issued_and_revoked_by_its_beginning_its_id_or_the_whole_of_it(
     assert second not in refused(1, "key", "revoke", second)
 
 
+def scopes_of(database: Database, database_url: str, key: str) -> set[Scope] | None:
+    try:
+        return set(authenticate(database, key, settings=settings_of_a_test(database_url)).scopes)
+    except NotAuthenticated:
+        return None
+
+
+def test_a_key_is_rotated_at_once_and_its_successor_may_do_the_same(database: Database, database_url: str) -> None:
+    new_user()
+    reader = answer("key", "issue", "amina@example.com", "--scope", "read")["api_key"]
+    rotated = answer("key", "rotate", reader)
+    assert (rotated["prefix"], rotated["scopes"]) == (reader[:12], ["payments:read"])
+    assert scopes_of(database, database_url, reader) is None
+    assert scopes_of(database, database_url, rotated["api_key"]) == {Scope.READ}
+    assert "There is no key in force" in refused(1, "key", "rotate", reader)
+
+
+def test_a_rotated_key_is_good_until_its_grace_is_over_and_may_be_ended_sooner(
+    database: Database, database_url: str
+) -> None:
+    first = new_user()["api_key"]
+    second = answer("key", "rotate", first, "--grace", "24")["api_key"]
+    both = {Scope.READ, Scope.WRITE}
+    assert [scopes_of(database, database_url, key) for key in (first, second)] == [both, both]
+    assert set(answer("user", "list")["users"][0]["keys"]) == {first[:12], second[:12]}
+    assert "ends at" in refused(1, "key", "rotate", first)
+    with database.transaction() as session:
+        session.execute(text("UPDATE api_keys SET revoked_at = now() WHERE prefix = :first"), {"first": first[:12]})
+    assert scopes_of(database, database_url, first) is None
+    third = answer("key", "rotate", second, "--grace", "1")["api_key"]
+    answer("key", "revoke", second)
+    assert [scopes_of(database, database_url, key) for key in (second, third)] == [None, both]
+
+
 def test_a_key_is_issued_for_what_it_may_do_and_listed_with_it(database: Database, database_url: str) -> None:
     first = new_user()["api_key"]
     reader = answer("key", "issue", "amina@example.com", "--scope", "read")
@@ -323,6 +357,7 @@ def test_an_ended_payment_is_neither_asked_about_nor_cancelled(database: Databas
         ("notice", "replay"),
         ("job", "requeue"),
         ("key", "revoke"),
+        ("key", "rotate"),
         ("key", "issue"),
         ("reconcile", "show"),
         ("reconcile", "resume"),

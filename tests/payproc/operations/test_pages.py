@@ -135,6 +135,29 @@ def test_what_is_asked_reads_a_few_pages(grown: Application, customer: User, ope
     assert {what: pages for what, pages in read.items() if pages > FEW} == {}
 
 
+# A text, and words of the statement that looks for it.
+LOOKED_FOR = (
+    ("03001234567", "ORDER BY"),
+    ("4567", "ORDER BY"),
+    ("19.99", "ORDER BY"),
+    ("99 kwd", "ORDER BY"),
+    ("cs_test_1", "ORDER BY"),
+    ("INV-17", "orders.reference ="),
+    ("amina@example.com", "lower(users.email)"),
+    ("amina@example.com", "ORDER BY"),
+)
+
+
+@pytest.mark.parametrize(("text", "marker"), LOOKED_FOR)
+def test_what_somebody_looks_for_reads_a_few_pages(
+    grown: Application, customer: User, operator: User, text: str, marker: str
+) -> None:
+    wanted = Filter(text=text, phones=grown.phone_hasher)
+    for user in (operator, customer):
+        # A page for each index that is asked, and the tops of those.
+        assert pages_read(marker, partial(page, grown, user, wanted)) < 2 * FEW, user.role
+
+
 def test_applying_a_notice_reads_none_of_those_that_wait(grown: Application, world: World) -> None:
     payment = world.started()
     world.act(payment, "pay")

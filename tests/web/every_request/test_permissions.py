@@ -276,6 +276,6 @@ def printed_row(flask_app: Flask, act: Act) -> str:
 
 
 def test_the_table_is_printed_in_the_documents(flask_app: Flask) -> None:
-    printed = (ROOT / "docs" / "security.md").read_text(encoding="utf-8").splitlines()
+    printed = (ROOT / "docs" / "identity.md").read_text(encoding="utf-8").splitlines()
     begin = printed.index("| act | customer | shop | operator | admin | scopes, any one | routes |") + 2
     assert printed[begin : begin + len(Act)] == [printed_row(flask_app, act) for act in Act]

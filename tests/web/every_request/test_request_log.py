@@ -1,8 +1,6 @@
 """The line that ends a request says what it was about, and never what the one before it was about."""
 
 import time
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import stripe
@@ -22,18 +20,10 @@ from payproc.flows import checkout
 from payproc.providers.stripe import STRIPE
 from payproc.records import payments
 from tests.support.configuration import WEBHOOK_SECRET
-from tests.web.client import PREFIX, Client, checkout_body
+from tests.web.client import PREFIX, Client, checkout_body, lines
 from web.pay import links
 
 UNKNOWN = "pay_01kaw5m0v7e1cbb4wsy0s9p6jd"
-
-
-@pytest.fixture
-def log() -> Iterator[LogCapture]:
-    capture, configured = LogCapture(), structlog.get_config()
-    structlog.configure(processors=[structlog.contextvars.merge_contextvars, capture])
-    yield capture
-    structlog.configure(**configured)
 
 
 @pytest.fixture
@@ -45,10 +35,6 @@ def payment(app: Application, customer: User) -> Payment:
         cancel_url="https://example.com/basket",
     )
     return checkout.take_payment(app, wanted, user=customer, method=STRIPE)
-
-
-def lines(log: LogCapture) -> list[dict[str, Any]]:
-    return [dict(line) for line in log.entries if line["event"] == "request"]
 
 
 def ids_on_last_line(log: LogCapture) -> dict[str, str]:

@@ -23,6 +23,7 @@ NOT_OPERATIONS = {
     "openapi_document",
     "openapi_document_beside_page",
     "docs_script",
+    "problem",
     "scalar.static",
     "scalar.scalar",
     "pay.static",
