@@ -126,9 +126,7 @@ _ORDER_STATES = {
     OrderPageState.CHOOSE: Said(heading="ادائیگی کا طریقہ منتخب کریں"),
     OrderPageState.CHOOSE_ANOTHER: Said(
         heading="ادائیگی کا دوسرا طریقہ منتخب کریں",
-        lines=(
-            "{actor} کے مطابق ابھی تک کوئی ادائیگی نہیں ہوئی۔ اب اُس کی منظوری نہ دیں، ورنہ رقم دو بار کٹ جائے گی۔",
-        ),
+        lines=("{actor} کے مطابق ابھی تک کوئی ادائیگی نہیں ہوئی۔ اب اُس کی منظوری نہ دیں، ورنہ رقم دو بار کٹ جائے گی۔",),
     ),
     OrderPageState.NO_METHOD: Said(
         heading="اس آرڈر کی ادائیگی فی الحال یہاں نہیں ہو سکتی",
