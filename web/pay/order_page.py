@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import assert_never
 
 import segno
 from flask import Response, request
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from payproc.database.models import Order, Payment, ReviewKind, User
+from payproc.database.models import Order, OrderStatus, Payment, ReviewKind, User
 from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.phrases import Value, code, words
@@ -21,14 +22,14 @@ from payproc.domain.requests.customer import masked_email
 from payproc.domain.states import PaymentStatus
 from payproc.errors import NotFound
 from payproc.flows.orders import methods_of
-from payproc.flows.orders.attempts import Attempt, ended_at, newest_of, open_attempts
+from payproc.flows.orders.attempts import Attempt, WayOut, ended_at, newest_of, open_attempts
 from payproc.flows.provider_requests import end_of
 from payproc.providers.requests import PayerDetail, StartMode
 from payproc.records import orders
 from payproc.records.reviews import is_open
 from web.auth import application
 from web.pay import drawing, formatting, links
-from web.pay.order_state import BEGUN, CHOICES, OrderPageState, blocking, follow, state_of
+from web.pay.order_state import BEGUN, CHOICES, OrderPageState, follow
 from web.request.log import about
 from web.schemas.pay import OrderStandingAnswer
 
@@ -129,7 +130,7 @@ def _behind(session: Session, order: Order) -> _Behind:
     core = application()
     attempts = open_attempts(core, session, order)
     ways = [_way(method) for method in methods_of(core, order)]
-    state = state_of(
+    state = _state_of(
         order,
         attempts,
         now=datetime.now(UTC),
@@ -145,6 +146,64 @@ def _behind(session: Session, order: Order) -> _Behind:
         ways=ways,
         state=state,
     )
+
+
+def _state_of(
+    order: Order,
+    attempts: list[Attempt],
+    *,
+    now: datetime,
+    paid_twice: bool,
+    came_back: bool,
+    has_methods: bool,
+) -> OrderPageState:
+    """Choose the page state of an order; `attempts` are those that may still be paid, the newest first."""
+    if paid_twice:
+        return OrderPageState.PAID_TWICE
+    match order.status:
+        case OrderStatus.PAID | OrderStatus.REFUNDED | OrderStatus.EXPIRED | OrderStatus.CLOSED:
+            return OrderPageState(order.status.value)
+        case OrderStatus.OPEN | OrderStatus.PROCESSING:
+            if not attempts and order.expires_at is not None and order.expires_at <= now:
+                # Its job is a moment late; no payment of it may begin any more.
+                return OrderPageState.EXPIRED
+            return _unpaid(attempts, came_back=came_back, has_methods=has_methods)
+        case _:
+            assert_never(order.status)
+
+
+def _unpaid(attempts: list[Attempt], *, came_back: bool, has_methods: bool) -> OrderPageState:
+    in_the_way = _blocking(attempts)
+    if in_the_way is not None:
+        return _begun(in_the_way.way_out, came_back=came_back)
+    if not has_methods:
+        return OrderPageState.NO_METHOD
+    return OrderPageState.CHOOSE_ANOTHER if attempts else OrderPageState.CHOOSE
+
+
+def _blocking(attempts: list[Attempt]) -> Attempt | None:
+    """Return the payment because of which no other one may begin."""
+    return next((attempt for attempt in attempts if attempt.way_out is not WayOut.LET_GO), None)
+
+
+def _begun(way_out: WayOut, *, came_back: bool) -> OrderPageState:
+    match way_out:
+        case WayOut.PERSON:
+            return OrderPageState.MISMATCH
+        case WayOut.CALLING_OFF:
+            return OrderPageState.CALLING_OFF
+        case WayOut.CALL_OFF:
+            return OrderPageState.RETURNED if came_back else OrderPageState.OPEN
+        case WayOut.ASK:
+            return OrderPageState.LEFT
+        case WayOut.ASKING:
+            return OrderPageState.ASKING
+        case WayOut.WAIT:
+            return OrderPageState.RETURNED if came_back else OrderPageState.WAIT
+        case WayOut.LET_GO:
+            raise AssertionError("what was let go stands in nobody's way")
+        case _:
+            assert_never(way_out)
 
 
 def _way(method: PaymentMethod) -> _Way:
@@ -199,14 +258,15 @@ def _cost(item: dict[str, object], currency: str) -> Value | None:
 
 def _attempt_context(behind: _Behind) -> dict[str, object]:
     """Say of the payment that is in another one's way what it is, where it goes on and when there will be news."""
-    attempt = blocking(behind.attempts) or next(iter(behind.attempts), None)
+    attempt = _blocking(behind.attempts) or next(iter(behind.attempts), None)
     if attempt is None:
         return {"wallet": None, "attempt_path": None, "ends_by": None, "answer_in": None}
-    waits = behind.state in (OrderPageState.WAIT, OrderPageState.LEFT)
+    ends_by = end_of(attempt.payment)
+    waits = behind.state in (OrderPageState.WAIT, OrderPageState.LEFT) and ends_by > datetime.now(UTC)
     return {
         "wallet": drawing.vocabulary_asked_for().wallet(attempt.payment.payment_method),
         "attempt_path": links.path_of(attempt.payment.id),
-        "ends_by": end_of(attempt.payment) if waits else None,
+        "ends_by": ends_by if waits else None,
         "answer_in": _minutes_until(attempt.asked_at),
     }
 

@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 from flask import Response, request
 from sqlalchemy.orm import Session
 
-from payproc.database.models import Order, Payment, User
+from payproc.database.models import Order, Payment, ReviewKind, User
+from payproc.domain.phrases import code
+from payproc.domain.requests.customer import masked_email
 from payproc.domain.states import TERMINAL, PaymentStatus
 from payproc.errors import Conflict, NotFound, ProviderError
 from payproc.flows import checkout
@@ -24,7 +26,7 @@ from payproc.providers.base import Cancelling
 from payproc.providers.requests import StartMode
 from payproc.records import payments
 from payproc.records.orders import PAYABLE
-from payproc.records.reviews import has_open_mismatch
+from payproc.records.reviews import has_open_mismatch, is_open
 from web.auth import application
 from web.pay import browsers, drawing, formatting, links
 from web.pay.state import ASKED_ABOUT, PageState, follow, state_of
@@ -123,6 +125,8 @@ class _Behind:
     steps: Mapping[str, datetime]
     order: Order | None
     set_aside: bool
+    paid_twice: bool
+    receipt_to: str | None
 
 
 def _behind(session: Session, payment: Payment) -> _Behind:
@@ -134,6 +138,8 @@ def _behind(session: Session, payment: Payment) -> _Behind:
         steps=next_steps(session, payment.id),
         order=session.get(Order, payment.order_id) if payment.order_id else None,
         set_aside=set_aside,
+        paid_twice=payment.order_id is not None and is_open(session, ReviewKind.PAID_TWICE, payment.order_id),
+        receipt_to=session.get_one(User, payment.user_id).address if payment.order_id else None,
     )
 
 
@@ -184,14 +190,18 @@ def _context(payment: Payment, behind: _Behind) -> dict[str, object]:
         "success_url": _shops(payment.success_url),
         "cancel_url": _shops(payment.cancel_url),
         "provider_url": drawing.web_address(action.get("url")),
-        **_order_context(behind.order),
+        **_order_context(behind),
     }
 
 
-def _order_context(order: Order | None) -> dict[str, object]:
-    if order is None:
-        return {"order_path": None, "order_is_payable": False}
-    return {"order_path": links.path_of(order.id), "order_is_payable": order.status in PAYABLE}
+def _order_context(behind: _Behind) -> dict[str, object]:
+    order = behind.order
+    return {
+        "order_path": links.path_of(order.id) if order else None,
+        "order_is_payable": order is not None and order.status in PAYABLE,
+        "paid_twice": behind.paid_twice,
+        "receipt_to": code(masked_email(behind.receipt_to)) if behind.receipt_to else None,
+    }
 
 
 def _shops(url: str | None) -> str | None:

@@ -1,10 +1,10 @@
 """What somebody with an order's link sees and may do, in every way an order can stand."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.requests.customer import CustomerRequest
 from payproc.domain.requests.order import Item, OrderRequest
+from payproc.errors import SettingsInvalid
 from payproc.flows.orders import make_order
 from payproc.jobs import Kind
 from payproc.providers import registry
@@ -84,14 +85,14 @@ class Counter:
     def see(self, row: Order | Payment, query: str = "", **headers: str) -> TestResponse:
         return self.client.get(self.path(row) + query, headers=BROWSER | headers)
 
-    def choose(self, order: Order, method: str, headers: dict[str, str] | None = None, **typed: str) -> TestResponse:
+    def choose(self, order: Order, method: str, *, headers: dict[str, str] = OURS, **typed: str) -> TestResponse:
         """Press a method's button on the page as it is now."""
         [after] = set(re.findall('name="after" value="([^"]*)"', self.see(order).text)) or {"none"}
         form = {"method": method, "after": after} | typed
-        return self.client.post(self.path(order), data=form, headers=OURS if headers is None else headers)
+        return self.client.post(self.path(order), data=form, headers=headers)
 
     def chosen(self, order: Order, method: str, **typed: str) -> Payment:
-        answer = self.choose(order, method, **typed)
+        answer = self.choose(order, method, headers=OURS, **typed)
         assert answer.status_code == 303, answer.text
         payment = self.payments(order)[-1]
         assert answer.headers["Location"] == self.path(payment)
@@ -254,6 +255,47 @@ def test_every_sentence_is_said_in_urdu_as_well(counter: Counter) -> None:
     assert LANGUAGES["ur"].order.states[OrderPageState.CHOOSE].heading in words_on(page)
 
 
+def image(tmp_path: Path, name: str, content: bytes) -> str:
+    path = tmp_path / name
+    path.write_bytes(content)
+    return str(path)
+
+
+PNG, SVG = b"\x89PNG\r\n\x1a\n" + b"0" * 20, b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"), [("logo.png", PNG, "image/png"), ("logo.svg", SVG, "image/svg+xml")]
+)
+def test_the_merchants_logo_is_served_by_us_and_runs_nothing(
+    app: Application, shop: User, tmp_path: Path, name: str, content: bytes, kind: str
+) -> None:
+    shown = replace(app, settings=app.settings.model_copy(update={"merchant_logo": image(tmp_path, name, content)}))
+    counter = Counter(shown, create_app(shown), shop)
+    page = counter.see(counter.order())
+    [path] = re.findall('<img src="([^"]*)"', page.text)
+    served = counter.client.get(path)
+    assert (served.data, served.mimetype) == (content, kind)
+    assert served.headers["Content-Security-Policy"].endswith("sandbox")
+    assert "max-age" in served.headers["Cache-Control"]
+    # No messenger shows a drawing.
+    assert ("og:image" in page.text) is (kind == "image/png")
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"", PNG + b"0" * 300_000, None])
+def test_a_logo_that_is_none_stops_the_start_and_says_why(
+    app: Application, tmp_path: Path, content: bytes | None
+) -> None:
+    path = image(tmp_path, "logo.png", content) if content is not None else str(tmp_path / "missing.png")
+    with pytest.raises(SettingsInvalid, match="MERCHANT_LOGO"):
+        create_app(replace(app, settings=app.settings.model_copy(update={"merchant_logo": path})))
+
+
+def test_without_a_logo_there_is_none(counter: Counter) -> None:
+    assert "<img" not in counter.see(counter.order()).text
+    assert is_problem(counter.client.get("/pay/assets/merchant-logo"), 404, "no_logo")
+
+
 # --- When it was opened -----------------------------------------------------------------------------------------------
 
 
@@ -355,7 +397,7 @@ def test_a_wrong_phone_is_told_beside_its_field_and_kept(
     counter: Counter, typed: dict[str, str], sentence: str
 ) -> None:
     order = counter.order()
-    refused = counter.choose(order, EASY_PAISA, **typed)
+    refused = counter.choose(order, EASY_PAISA, phone=typed.get("phone", ""))
     assert refused.status_code == 422
     assert sentence in words_on(refused)
     assert 'aria-invalid="true"' in refused.text
@@ -460,6 +502,13 @@ def test_a_card_payment_is_called_off_before_another_way_is_offered(counter: Cou
     assert counter.chosen(order, EASY_PAISA, phone="03001234567").id != payment.id
 
 
+def test_an_order_of_nobody_known_is_called_off_as_well(counter: Counter) -> None:
+    order = counter.order(of_nobody=True)
+    counter.chosen(order, STRIPE)
+    counter.make_room(order)
+    assert state_on(counter.see(order)) == OrderPageState.CALLING_OFF
+
+
 def test_what_was_paid_while_it_was_called_off_is_paid(counter: Counter) -> None:
     order = counter.order()
     payment = counter.chosen(order, STRIPE)
@@ -548,6 +597,7 @@ def test_a_paid_order_says_thanks_and_where_the_receipt_goes(counter: Counter) -
     assert state_on(page) == OrderPageState.PAID
     assert "Receipt number 24041" in words_on(page)
     assert "A receipt goes to a***@example.com." in words_on(page)
+    assert "A receipt goes to a***@example.com." in words_on(counter.see(payment))
     assert f'href="https://example.com/thanks?p={payment.id}"' in page.text
     assert offered(page) == []
 
@@ -579,6 +629,9 @@ def test_an_order_that_was_paid_twice_says_so_and_who_gives_back(counter: Counte
     page = counter.see(order)
     assert state_on(page) == OrderPageState.PAID_TWICE
     assert "The shop has been told, and will refund one of them." in words_on(page)
+    # Whoever follows either payment reads it there, and is not taken away from it.
+    assert "The shop has been told, and will refund one of them." in words_on(counter.see(first))
+    assert "data-leaving-in" not in counter.see(first).text
     with app.database.transaction() as session:
         asked = session.scalars(select(Review).where(Review.kind == ReviewKind.PAID_TWICE)).one()
         asked.resolved_at, asked.resolution = datetime.now(UTC), "refunded by hand"
@@ -603,7 +656,7 @@ def test_a_payment_that_was_paid_otherwise_lets_nobody_pay_again(counter: Counte
 
 
 @pytest.fixture
-def over(counter: Counter, app: Application) -> Iterator[Order]:
+def over(counter: Counter, app: Application) -> Order:
     order = counter.order(expires_at=datetime.now(UTC) + timedelta(hours=1))
     with app.database.transaction() as session:
         session.get_one(Order, order.id).expires_at = datetime.now(UTC) - timedelta(seconds=1)
@@ -686,7 +739,7 @@ def test_another_site_posts_nothing_here(counter: Counter, headers: dict[str, st
     "headers", [{"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://127.0.0.1:8400"}, {"Origin": "null"}, {}]
 )
 def test_our_own_page_posts_from_every_browser(counter: Counter, headers: dict[str, str]) -> None:
-    assert counter.choose(counter.order(), STRIPE, headers).status_code == 303
+    assert counter.choose(counter.order(), STRIPE, headers=headers).status_code == 303
 
 
 def test_a_payments_link_begins_no_other_payment(counter: Counter) -> None:
