@@ -1,6 +1,6 @@
 """What was begun to pay an order and may still be paid, and what has to happen before another way is taken.
 
-docs/decisions/0023 says why each of these waits for what it waits for.
+docs/decisions/0024 says why each of these waits for what it waits for.
 """
 
 from collections.abc import Sequence

@@ -546,7 +546,7 @@ def test_a_wallets_page_that_was_left_is_asked_about_and_let_go(counter: Counter
     counter.answered(payment)
     page = counter.see(order)
     assert state_on(page) == OrderPageState.CHOOSE_ANOTHER
-    assert "By the word of JazzCash nothing is paid so far." in words_on(page)
+    assert "So far JazzCash says that nothing was paid." in words_on(page)
     card = counter.chosen(order, STRIPE)
     assert counter.payments(order)[-1].id == card.id
 

@@ -121,7 +121,7 @@ _ORDER_STATES = {
     OrderPageState.CHOOSE_ANOTHER: Said(
         heading="Choose another way to pay",
         lines=(
-            "By the word of {actor} nothing is paid so far. Do not approve that payment any more, or you pay twice.",
+            "So far {actor} says that nothing was paid. Do not approve that payment any more, or you pay twice.",
         ),
     ),
     OrderPageState.NO_METHOD: Said(
@@ -196,7 +196,7 @@ _ORDER = OrderWords(
     },
     problems={
         "phone_missing": "Type the mobile number of your {actor} account.",
-        "phone_invalid": "This is not a Pakistani mobile number. Write it like 0300 1234567.",
+        "phone_invalid": "This is not a Pakistani mobile number. Write it like 03001234567.",
         "cnic_missing": "Type the last six digits of your CNIC.",
         "cnic_invalid": "Type the last six digits of your CNIC, and digits only.",
     },
