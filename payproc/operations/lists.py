@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, select, tuple_, union
 from sqlalchemy.orm import Session, aliased
 
-from payproc.database.models import Order, Payment, User
 from payproc.database.encryption import PhoneHasher
+from payproc.database.models import Order, Payment, User
 from payproc.domain.pagination import cursor_of, read_cursor
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import PaymentStatus

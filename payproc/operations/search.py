@@ -12,8 +12,8 @@ from decimal import Decimal
 from sqlalchemy import ColumnElement, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from payproc.database.models import Dispute, Order, Payment, Refund, User
 from payproc.database.encryption import PhoneHasher
+from payproc.database.models import Dispute, Order, Payment, Refund, User
 from payproc.domain import money
 from payproc.domain.ids import Prefix, is_id, is_reference
 from payproc.domain.phones import normalised
