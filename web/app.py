@@ -21,7 +21,8 @@ from web.api.staff import health, ledger, metrics, reconciliation
 from web.auth import application
 from web.console import site as console
 from web.json import ExactJson
-from web.pay import page
+from web.pay import logo
+from web.pay import site as pay
 from web.request import limits
 from web.request import log as request_log
 from web.request.address import Request
@@ -108,7 +109,8 @@ def _register_views(web: Web, core: Application) -> None:
         metrics.blueprint,
     ):
         web.register_api(blueprint)
-    web.register_blueprint(page.blueprint)
+    web.register_blueprint(pay.blueprint)
+    logo.register(web, core.settings)
     web.register_blueprint(console.blueprint)
 
 

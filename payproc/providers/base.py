@@ -16,6 +16,7 @@ from payproc.providers.answers import Outcome, PostForm, StartResult
 from payproc.providers.notices import Hint, ParsedNotice, RawNotice, VerifiedNotice
 from payproc.providers.requests import (
     Customer,
+    PayerDetail,
     PaymentRef,
     PreparedCall,
     RefundMode,
@@ -41,6 +42,9 @@ class Provider(Protocol):
 
         Raises InvalidRequest.
         """
+
+    def asks_payer(self, dialect: str) -> frozenset[PayerDetail]:
+        """Say what a start of a dialect must be told of the payer: a page asks for that and no more. Pure."""
 
     def start_mode(self, dialect: str) -> StartMode:
         """Say how payments of a dialect begin."""

@@ -43,6 +43,13 @@ class Payer:
     cnic: str | None = field(default=None, repr=False)  # the last six digits
 
 
+class PayerDetail(StrEnum):
+    """What a dialect has to be told of the payer before it can begin; each is a field of `Payer`."""
+
+    PHONE = "phone"
+    CNIC = "cnic"
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoredCall:
     """A prepared call after its commit. Its key makes sending it twice harmless, where the provider knows keys."""

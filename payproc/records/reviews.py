@@ -86,6 +86,12 @@ def has_open_mismatch(session: Session, payment_id: str) -> bool:
     return session.scalar(asked.limit(1)) is not None
 
 
+def is_open(session: Session, kind: ReviewKind, subject: str) -> bool:
+    """Whether somebody was asked this about `subject` and has not answered yet."""
+    asked = select(Review.id).where(Review.kind == kind, Review.subject == subject, Review.resolved_at.is_(None))
+    return session.scalar(asked.limit(1)) is not None
+
+
 def paid_otherwise(session: Session, review: Review) -> Mapping[str, Any] | None:
     """Return what was paid of a review's payment, where it was otherwise than asked for and nobody has decided yet."""
     if review.paid is not None:

@@ -86,6 +86,8 @@ class Settings(Servers):
     # Who is paid, where a customer can ask, and by whose clock times are told: on receipts and on the pay page.
     merchant_name: Name | None = None
     merchant_contact: Line | None = None
+    # The file of an image that web reads when it starts.
+    merchant_logo: Line | None = None
     merchant_time_zone: TimeZone = "Asia/Karachi"
     smtp_url: SmtpUrl = Field(default="smtp://127.0.0.1:25", repr=False)
     mail_from: Address = "payments@localhost"

@@ -23,7 +23,7 @@ from web.api.intake import TAKEN, answer_to, raw_notice
 from web.api.locations import PAYMENTS
 from web.auth import application
 from web.json import json_answer
-from web.pay import links, page
+from web.pay import drawing, links
 from web.request.log import about
 from web.schemas.notices import ReceivedAnswer
 
@@ -122,7 +122,7 @@ def _return(method: PaymentMethod, cap: HintCap) -> View:
             shown = f"{links.path_of(came.payment.id)}?returned=1" if came.proven else None
             # 303: what was posted to us is not posted on.
             return redirect(shown or links.return_path_of(came.payment.reference), 303)
-        return page.forward_page(came, method=method)
+        return drawing.forward_page(came, method=method)
 
     return returned
 

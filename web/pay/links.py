@@ -31,6 +31,30 @@ def named_by(token: str) -> str:
     return pay_links.named_by(application().settings, token)
 
 
+def is_ours(url: str) -> bool:
+    """Tell whether an address is that of a pay page of ours."""
+    return url.startswith(f"{application().settings.public_base_url}/pay/")
+
+
+def names_an_order(token: str) -> bool:
+    """Tell whether a link is an order's.
+
+    Raises NotFound for a link that is not ours.
+    """
+    return is_id(named_by(token), Prefix.ORDER)
+
+
+def order_id_of(token: str) -> str:
+    """Return the order that a link names.
+
+    Raises NotFound for a link that is not ours, or is a payment's.
+    """
+    named = named_by(token)
+    if not is_id(named, Prefix.ORDER):
+        raise NotFound("There is no such payment page.", code="pay_link_invalid")
+    return named
+
+
 def payment_id_of(token: str) -> str:
     """Return the payment that a link names.
 

@@ -25,6 +25,7 @@ class PageState(StrEnum):
     REDIRECT = "redirect"  # the provider's own page
     PREPARING = "preparing"
     PROCESSING = "processing"
+    SET_ASIDE = "set_aside"  # its order has ended, or is being paid in another way
     MISMATCH = "mismatch"  # it was paid, but not what was asked for: a person looks at it
     COMPLETED = "completed"
     FAILED = "failed"
@@ -77,15 +78,18 @@ def state_of(
     came_back: bool,
     rings: bool,
     mismatch: bool,
+    set_aside: bool,
 ) -> PageState:
     """Choose the page state of a payment.
 
     `mode` is how it begins, None where nobody can say; `form` is what the browser has to post. `came_back`: the
     browser has been at the wallet. `rings`: a wallet charge as young as this may still be ringing. `mismatch`: a person
-    was told that it was paid otherwise than asked for.
+    was told that it was paid otherwise than asked for. `set_aside`: it should be paid no more.
     """
     if mismatch and payment.status in OPEN:
         return PageState.MISMATCH
+    if set_aside:
+        return PageState.SET_ASIDE
     match payment.status:
         case PaymentStatus.PROCESSING | PaymentStatus.COMPLETED | PaymentStatus.REFUNDED | PaymentStatus.FAILED:
             return PageState(payment.status.value)

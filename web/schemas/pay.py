@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from payproc.database.models import OrderStatus
 from payproc.domain.states import PaymentStatus
 from web.schemas.base import Answer
 
@@ -23,3 +24,12 @@ class PayStatusAnswer(Answer):
     next_action: NextAction | None
     failure_code: str | None
     mismatch: bool = Field(description="It was paid otherwise than asked for, and a person looks at it.")
+    set_aside: bool = Field(description="Its order has ended, or is being paid in another way.")
+
+
+class OrderStandingAnswer(Answer):
+    """What the page of an order needs to know of it, and no more."""
+
+    status: OrderStatus
+    payment_status: PaymentStatus | None = Field(description="Of the newest payment of it.")
+    state: str = Field(description="What its page says.")

@@ -23,6 +23,12 @@ class CustomerRequest:
     reference: str | None = None
 
 
+def masked_email(email: str) -> str:
+    """Return an address as whoever has a link may see it: a***@example.com."""
+    local, _, domain = email.partition("@")
+    return f"{local[:1]}***@{domain}"
+
+
 def check_email(email: str) -> str:
     """Return an address that mail may be sent to.
 

@@ -9,7 +9,15 @@ from payproc.providers.easy_paisa import guide, hosted, notices, values, wire
 from payproc.providers.easy_paisa.client import EasyPaisaApi
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig
 from payproc.providers.notices import Hint, ParsedNotice, RawNotice, VerifiedNotice
-from payproc.providers.requests import Operation, PaymentRef, PreparedCall, StartMode, StartRequest, StoredCall
+from payproc.providers.requests import (
+    Operation,
+    PayerDetail,
+    PaymentRef,
+    PreparedCall,
+    StartMode,
+    StartRequest,
+    StoredCall,
+)
 from payproc.providers.transport.http import Http
 
 # A customer approves within a minute or walks away; the gateway names no time before which it must not be asked.
@@ -41,8 +49,18 @@ class EasyPaisaProvider:
         """Refuse another currency, and a wallet charge without a phone."""
         if request.money.currency.code != values.CURRENCY:
             raise InvalidRequest("Easypaisa takes PKR only.", code="currency_unsupported", field="currency")
-        if _dialect(request.dialect) is not Dialect.HOSTED and not request.payer.phone:
+        if PayerDetail.PHONE in self.asks_payer(request.dialect) and not request.payer.phone:
             raise InvalidRequest("Easypaisa needs the customer's phone.", code="phone_missing", field="phone")
+
+    def asks_payer(self, dialect: str) -> frozenset[PayerDetail]:
+        """Say that a charge has to name whose wallet it is."""
+        match _dialect(dialect):
+            case Dialect.HOSTED:
+                return frozenset()
+            case Dialect.GUIDE | Dialect.REST_V4 | Dialect.REST_V5_RSA:
+                return frozenset({PayerDetail.PHONE})
+            case _ as never:
+                assert_never(never)
 
     def start_mode(self, dialect: str) -> StartMode:
         """Say how a payment begins: nothing but the hosted page is begun by the browser."""

@@ -15,6 +15,7 @@ from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
 from payproc.providers.notices import Hint, ParsedNotice, RawNotice, VerifiedNotice
 from payproc.providers.requests import (
     Operation,
+    PayerDetail,
     PaymentRef,
     PreparedCall,
     RefundMode,
@@ -55,11 +56,23 @@ class JazzCashProvider:
             raise InvalidRequest("JazzCash takes PKR only.", code="currency_unsupported", field="currency")
         if not 0 < request.money.amount_minor <= LARGEST_MINOR:
             raise InvalidRequest("JazzCash cannot take this amount.", code="amount_invalid", field="amount")
-        dialect = _dialect(request.dialect)
-        if dialect in _CHARGED:
+        asked = self.asks_payer(request.dialect)
+        if PayerDetail.PHONE in asked:
             _check(request.payer.phone, _PHONE, name="phone", wanted="a phone number such as 03001234567")
-        if dialect is Dialect.MWALLET_2_0:
+        if PayerDetail.CNIC in asked:
             _check(request.payer.cnic, _CNIC_TAIL, name="cnic", wanted="the last six digits of the CNIC")
+
+    def asks_payer(self, dialect: str) -> frozenset[PayerDetail]:
+        """Say whose wallet has to be named, and that the newer charge wants to know its owner."""
+        match _dialect(dialect):
+            case Dialect.GUIDE | Dialect.HOSTED_1_1 | Dialect.HOSTED_2_0:
+                return frozenset()
+            case Dialect.MWALLET_1_1:
+                return frozenset({PayerDetail.PHONE})
+            case Dialect.MWALLET_2_0:
+                return frozenset({PayerDetail.PHONE, PayerDetail.CNIC})
+            case other:
+                assert_never(other)
 
     def start_mode(self, dialect: str) -> StartMode:
         """Say whether the browser posts a form, or we charge the wallet: once, for it knows no keys."""

@@ -10,6 +10,7 @@ from payproc.providers.notices import ParsedNotice, RawNotice, VerifiedNotice
 from payproc.providers.requests import (
     Customer,
     Operation,
+    PayerDetail,
     PaymentRef,
     PreparedCall,
     RefundMode,
@@ -45,6 +46,10 @@ class StripeProvider(StripeListing):
         for field in ("success_url", "cancel_url"):
             if getattr(request, field) is None:
                 raise InvalidRequest(f"{field} is missing.", code="url_missing", field=field)
+
+    def asks_payer(self, dialect: str) -> frozenset[PayerDetail]:  # noqa: ARG002 (there is one)
+        """Ask nothing: the card is typed on Stripe's own page."""
+        return frozenset()
 
     def start_mode(self, dialect: str) -> StartMode:  # noqa: ARG002 (there is one)
         """Say that every session is made under a key."""

@@ -30,6 +30,7 @@ from payproc.operations.decline_reasons import DeclineReason
 from payproc.providers.answers import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
 from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
+from payproc.providers.requests import StartMode
 from payproc.providers.stripe import STRIPE
 from payproc.records import outcomes
 from payproc.settings import Settings
@@ -37,9 +38,10 @@ from tests.support.configuration import settings_of_a_test
 from tests.web.client import is_problem
 from web.app import create_app
 from web.pay import formatting, links
+from web.pay.drawing import forward_page, origin_of
 from web.pay.languages import LANGUAGES
-from web.pay.languages.vocabulary import Said, Vocabulary, Wallet
-from web.pay.page import forward_page, origin_of
+from web.pay.languages.vocabulary import OrderWords, Said, Vocabulary, Wallet
+from web.pay.order_state import OrderPageState
 from web.pay.state import PageState
 
 HOSTILE = """<script>alert(1)</script>"onload='x'&{{7*7}}"""
@@ -435,7 +437,13 @@ def test_the_status_is_what_the_page_was_drawn_from(till: Till) -> None:
 
 def test_the_status_tells_nothing_else(till: Till) -> None:
     status = till.client.get(till.path(till.take(EASY_PAISA)) + "/status")
-    assert status.json == {"status": "pending", "next_action": None, "failure_code": None, "mismatch": False}
+    assert status.json == {
+        "status": "pending",
+        "next_action": None,
+        "failure_code": None,
+        "mismatch": False,
+        "set_aside": False,
+    }
     assert status.headers["Cache-Control"] == "no-store"
 
 
@@ -574,7 +582,7 @@ def _texts(name: str, value: object) -> Iterator[tuple[str, str]]:
         case Wallet():
             yield f"{name}.label", value.label
             yield f"{name}.actor", value.actor
-        case Language():
+        case Language() | OrderWords():
             for field in fields(value):
                 yield from _texts(f"{name}.{field.name}", getattr(value, field.name))
         case dict():
@@ -604,6 +612,8 @@ def test_both_languages_say_the_same_things() -> None:
 def test_every_page_state_reason_and_wallet_has_words(words: Vocabulary) -> None:
     assert words.states.keys() == set(PageState)
     assert words.reasons.keys() == set(DeclineReason)
+    assert words.order.states.keys() == set(OrderPageState)
+    assert words.order.hints.keys() == set(StartMode)
     assert words.wallets.keys() == {JAZZ_CASH, EASY_PAISA, STRIPE}
     assert (len(words.language.months), len(words.language.day_parts)) == (12, 24)
 

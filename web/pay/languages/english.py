@@ -4,8 +4,10 @@ from payproc.domain import languages
 from payproc.operations.decline_reasons import DeclineReason
 from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
+from payproc.providers.requests import StartMode
 from payproc.providers.stripe import STRIPE
-from web.pay.languages.vocabulary import Said, Vocabulary, Wallet
+from web.pay.languages.vocabulary import OrderWords, Said, Vocabulary, Wallet
+from web.pay.order_state import OrderPageState
 from web.pay.state import PageState
 
 _STATES = {
@@ -59,6 +61,13 @@ _STATES = {
         heading="The payment is being processed",
         lines=("It is with {actor} now, and that can take a while. This page changes by itself.",),
     ),
+    PageState.SET_ASIDE: Said(
+        heading="This payment is set aside",
+        lines=(
+            "Its order was paid in another way, has ended, or is being paid in another way now.",
+            "If {actor} still asks you to approve this payment, decline it.",
+        ),
+    ),
     PageState.MISMATCH: Said(
         heading="The shop has to look at this payment",
         lines=(
@@ -107,6 +116,109 @@ _REASONS = {
     DeclineReason.UNKNOWN: "It was not completed by {actor}.",
 }
 
+_ORDER_STATES = {
+    OrderPageState.CHOOSE: Said(heading="How would you like to pay?"),
+    OrderPageState.CHOOSE_ANOTHER: Said(
+        heading="Choose another way to pay",
+        lines=(
+            "So far {actor} says that nothing was paid. Do not approve that payment any more, or you pay twice.",
+        ),
+    ),
+    OrderPageState.NO_METHOD: Said(
+        heading="This order cannot be paid here at the moment",
+        lines=("Please ask the shop, and give this reference: {reference}.",),
+    ),
+    OrderPageState.OPEN: Said(
+        heading="You have begun to pay",
+        lines=("Way of paying: {method}. Go on with it, or cancel it and choose another way.",),
+    ),
+    OrderPageState.CALLING_OFF: Said(
+        heading="Cancelling that payment…",
+        lines=("Then you can choose again. If it was paid at the last moment, this page says so.",),
+    ),
+    OrderPageState.LEFT: Said(
+        heading="You have begun to pay",
+        lines=(
+            "Way of paying: {method}. If you have approved it, wait: this page changes by itself.",
+            "If you did not pay there, say so. Before you choose another way, {actor} is asked.",
+        ),
+    ),
+    OrderPageState.ASKING: Said(
+        heading="Was it paid? {actor} is asked",
+        lines=("Please wait for the answer. To pay in another way before it is to risk paying twice.",),
+    ),
+    OrderPageState.WAIT: Said(
+        heading="A payment is on its way",
+        lines=(
+            "Way of paying: {method}. It cannot be taken back from here. Decline on your phone what you do not want.",
+            "When it has ended unpaid, you can choose another way. To pay sooner is to risk paying twice.",
+        ),
+    ),
+    OrderPageState.RETURNED: Said(
+        heading="Waiting for {actor} to confirm",
+        lines=("This can take a moment. This page changes by itself.",),
+    ),
+    OrderPageState.MISMATCH: Said(
+        heading="The shop has to look at this payment",
+        lines=(
+            "A payment has arrived that is not the one asked for here.",
+            "Please do not pay again. Ask the shop, and give this reference: {reference}.",
+        ),
+    ),
+    OrderPageState.PAID: Said(heading="Payment received", lines=("Thank you. This order is paid.",)),
+    OrderPageState.PAID_TWICE: Said(
+        heading="This order was paid twice",
+        lines=(
+            "Two payments have arrived for it. The shop has been told, and will refund one of them.",
+            "There is nothing you have to do. If you ask the shop, give this reference: {reference}.",
+        ),
+    ),
+    OrderPageState.REFUNDED: Said(
+        heading="The payment was refunded",
+        lines=("The money goes back to where it came from. It can take some days until you see it there.",),
+    ),
+    OrderPageState.EXPIRED: Said(
+        heading="The time to pay is over",
+        lines=("This link can be paid no more. If you still want to pay, ask the shop for a new one.",),
+    ),
+    OrderPageState.CLOSED: Said(
+        heading="The shop has closed this order",
+        lines=("It can be paid no more. If you think that is a mistake, ask the shop.",),
+    ),
+}
+
+_ORDER = OrderWords(
+    states=_ORDER_STATES,
+    hints={
+        StartMode.IDEMPOTENT: "You type the card’s number on the next page.",  # noqa: RUF001 (an apostrophe)
+        StartMode.SINGLE_SHOT: "A request comes to your phone, and you approve it there with your MPIN.",
+        StartMode.FORM_POST: "You approve it on a page of {actor}.",
+    },
+    problems={
+        "phone_missing": "Type the mobile number of your {actor} account.",
+        "phone_invalid": "This is not a Pakistani mobile number. Write it like 03001234567.",
+        "cnic_missing": "Type the last six digits of your CNIC.",
+        "cnic_invalid": "Type the last six digits of your CNIC, and digits only.",
+    },
+    items="Items",
+    phone_label="Mobile number of your {actor} account",
+    phone_known="Leave this empty to use {phone}.",
+    cnic_label="Last six digits of your CNIC",
+    cnic_hint="They go to {actor}, and nobody else sees them.",
+    pay="Pay {amount}",
+    way_refused="This way cannot be used at the moment. Please choose another one.",
+    too_many="Too many requests were sent just now. Wait for some minutes, or choose another way.",
+    go_on="Go on with this payment",
+    call_off="Cancel it and choose another way",
+    left="I did not pay there",
+    asked_within="There is an answer within about {minutes} min.",
+    ends_by="It ends by itself by {moment}, {zone}.",
+    receipt_to="A receipt goes to {address}.",
+    scan="Scan to go on with your phone",
+    another_way="Pay in another way",
+    see_order="See the order",
+)
+
 ENGLISH = Vocabulary(
     language=languages.ENGLISH,
     language_switch="Language",
@@ -150,5 +262,6 @@ ENGLISH = Vocabulary(
     leaving_in="Taking you there in {seconds} s",
     stay="Stay here",
     no_connection="No connection right now. We keep trying.",
+    order=_ORDER,
     moment="{day} {month} {year}, {half_day_clock} {part}",
 )

@@ -6,8 +6,10 @@ from payproc.domain import languages
 from payproc.operations.decline_reasons import DeclineReason
 from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
+from payproc.providers.requests import StartMode
 from payproc.providers.stripe import STRIPE
-from web.pay.languages.vocabulary import Said, Vocabulary, Wallet
+from web.pay.languages.vocabulary import OrderWords, Said, Vocabulary, Wallet
+from web.pay.order_state import OrderPageState
 from web.pay.state import PageState
 
 _STATES = {
@@ -62,6 +64,13 @@ _STATES = {
         heading="ادائیگی پر کارروائی جاری ہے",
         lines=("ادائیگی اب {actor} کے پاس ہے اور اس میں کچھ وقت لگ سکتا ہے۔ یہ صفحہ خود بدل جائے گا۔",),
     ),
+    PageState.SET_ASIDE: Said(
+        heading="یہ ادائیگی اب درکار نہیں",
+        lines=(
+            "اس آرڈر کی ادائیگی کسی اور طریقے سے ہو چکی ہے یا ہو رہی ہے، یا آرڈر ختم ہو گیا ہے۔",
+            "اگر {actor} سے اب بھی منظوری مانگی جائے تو منظوری نہ دیں۔",
+        ),
+    ),
     PageState.MISMATCH: Said(
         heading="اس ادائیگی کو اسٹور دیکھے گا",
         lines=(
@@ -113,6 +122,107 @@ _REASONS = {
     DeclineReason.UNKNOWN: "{actor} کی طرف سے ادائیگی مکمل نہیں ہوئی۔",
 }
 
+_ORDER_STATES = {
+    OrderPageState.CHOOSE: Said(heading="ادائیگی کا طریقہ منتخب کریں"),
+    OrderPageState.CHOOSE_ANOTHER: Said(
+        heading="ادائیگی کا دوسرا طریقہ منتخب کریں",
+        lines=("{actor} کے مطابق ابھی تک کوئی ادائیگی نہیں ہوئی۔ اب اُس کی منظوری نہ دیں، ورنہ رقم دو بار کٹ جائے گی۔",),
+    ),
+    OrderPageState.NO_METHOD: Said(
+        heading="اس آرڈر کی ادائیگی فی الحال یہاں نہیں ہو سکتی",
+        lines=("براہِ کرم اسٹور سے رابطہ کریں اور یہ حوالہ نمبر بتائیں: {reference}",),
+    ),
+    OrderPageState.OPEN: Said(
+        heading="ادائیگی شروع ہو چکی ہے",
+        lines=("طریقہ: {method}۔ اسے جاری رکھیں، یا منسوخ کر کے دوسرا طریقہ منتخب کریں۔",),
+    ),
+    OrderPageState.CALLING_OFF: Said(
+        heading="ادائیگی منسوخ کی جا رہی ہے…",
+        lines=("اس کے بعد دوبارہ انتخاب ہو سکے گا۔ اگر آخری لمحے میں ادائیگی ہو گئی تو یہیں بتا دیا جائے گا۔",),
+    ),
+    OrderPageState.LEFT: Said(
+        heading="ادائیگی شروع ہو چکی ہے",
+        lines=(
+            "طریقہ: {method}۔ اگر منظوری دے دی ہے تو انتظار کریں، یہ صفحہ خود بدل جائے گا۔",
+            "اگر وہاں ادائیگی نہیں کی تو بتا دیں۔ دوسرے طریقے سے پہلے {actor} سے پوچھا جائے گا۔",
+        ),
+    ),
+    OrderPageState.ASKING: Said(
+        heading="{actor} سے پوچھا جا رہا ہے کہ ادائیگی ہوئی یا نہیں",
+        lines=("براہِ کرم جواب کا انتظار کریں۔ اس سے پہلے دوسرے طریقے سے ادائیگی کرنے پر رقم دو بار کٹ سکتی ہے۔",),
+    ),
+    OrderPageState.WAIT: Said(
+        heading="ایک ادائیگی جاری ہے",
+        lines=(
+            "طریقہ: {method}۔ اسے یہاں سے روکا نہیں جا سکتا۔ فون پر جو درخواست آپ نہیں چاہتے، اسے وہیں رد کر دیں۔",
+            "یہ ادائیگی مکمل نہ ہوئی تو دوسرا طریقہ منتخب ہو سکے گا۔ اس سے پہلے ادائیگی کرنے پر رقم دو بار کٹ سکتی ہے۔",
+        ),
+    ),
+    OrderPageState.RETURNED: Said(
+        heading="{actor} سے تصدیق کا انتظار ہے",
+        lines=("اس میں کچھ لمحے لگ سکتے ہیں۔ یہ صفحہ خود بدل جائے گا۔",),
+    ),
+    OrderPageState.MISMATCH: Said(
+        heading="اس ادائیگی کو اسٹور دیکھے گا",
+        lines=(
+            "جو ادائیگی موصول ہوئی ہے وہ اس سے مختلف ہے جو یہاں مانگی گئی تھی۔",
+            "براہِ کرم دوبارہ ادائیگی نہ کریں۔ اسٹور سے رابطہ کریں اور یہ حوالہ نمبر بتائیں: {reference}",
+        ),
+    ),
+    OrderPageState.PAID: Said(heading="ادائیگی موصول ہو گئی", lines=("شکریہ! اس آرڈر کی ادائیگی ہو چکی ہے۔",)),
+    OrderPageState.PAID_TWICE: Said(
+        heading="اس آرڈر کی ادائیگی دو بار ہو گئی ہے",
+        lines=(
+            "اس کے لیے دو ادائیگیاں موصول ہوئی ہیں۔ اسٹور کو بتا دیا گیا ہے، اور ایک رقم واپس کر دی جائے گی۔",
+            "آپ کو کچھ کرنے کی ضرورت نہیں۔ اسٹور سے پوچھنا ہو تو یہ حوالہ نمبر بتائیں: {reference}",
+        ),
+    ),
+    OrderPageState.REFUNDED: Said(
+        heading="رقم واپس کر دی گئی",
+        lines=("رقم وہیں واپس جاتی ہے جہاں سے ادا کی گئی تھی۔ اسے نظر آنے میں چند دن لگ سکتے ہیں۔",),
+    ),
+    OrderPageState.EXPIRED: Said(
+        heading="ادائیگی کا وقت ختم ہو گیا",
+        lines=("اس لنک سے اب ادائیگی نہیں ہو سکتی۔ اگر اب بھی ادائیگی کرنی ہو تو اسٹور سے نیا لنک مانگیں۔",),
+    ),
+    OrderPageState.CLOSED: Said(
+        heading="اسٹور نے یہ آرڈر بند کر دیا ہے",
+        lines=("اب اس کی ادائیگی نہیں ہو سکتی۔ اگر آپ کے خیال میں یہ غلطی ہے تو اسٹور سے پوچھیں۔",),
+    ),
+}
+
+_ORDER = OrderWords(
+    states=_ORDER_STATES,
+    hints={
+        StartMode.IDEMPOTENT: "کارڈ نمبر اگلے صفحے پر درج ہو گا۔",
+        StartMode.SINGLE_SHOT: "آپ کے فون پر درخواست آئے گی، وہیں اپنے MPIN سے منظوری دیں۔",
+        StartMode.FORM_POST: "منظوری {actor} کے اپنے صفحے پر دی جاتی ہے۔",
+    },
+    problems={
+        "phone_missing": "اپنے {actor} اکاؤنٹ کا موبائل نمبر درج کریں۔",
+        "phone_invalid": "یہ پاکستانی موبائل نمبر نہیں ہے۔ نمبر اس طرح لکھیں: 03001234567",
+        "cnic_missing": "اپنے شناختی کارڈ نمبر کے آخری چھ ہندسے درج کریں۔",
+        "cnic_invalid": "شناختی کارڈ نمبر کے صرف آخری چھ ہندسے درج کریں۔",
+    },
+    items="اشیاء",
+    phone_label="آپ کے {actor} اکاؤنٹ کا موبائل نمبر",
+    phone_known="{phone} استعمال کرنے کے لیے یہ خانہ خالی چھوڑ دیں۔",
+    cnic_label="شناختی کارڈ نمبر کے آخری چھ ہندسے",
+    cnic_hint="یہ صرف {actor} کو بتائے جاتے ہیں، کسی اور کو نہیں۔",
+    pay="{amount} ادا کریں",
+    way_refused="یہ طریقہ اس وقت استعمال نہیں ہو سکتا۔ براہِ کرم کوئی دوسرا طریقہ منتخب کریں۔",
+    too_many="ابھی بہت سی درخواستیں بھیجی جا چکی ہیں۔ چند منٹ انتظار کریں، یا دوسرا طریقہ منتخب کریں۔",
+    go_on="یہی ادائیگی جاری رکھیں",
+    call_off="اسے منسوخ کر کے دوسرا طریقہ منتخب کریں",
+    left="میں نے وہاں ادائیگی نہیں کی",
+    asked_within="تقریباً {minutes} منٹ کے اندر جواب مل جائے گا۔",
+    ends_by="یہ {moment} تک خود ختم ہو جائے گی ({zone})۔",
+    receipt_to="رسید {address} پر بھیجی جا رہی ہے۔",
+    scan="فون پر جاری رکھنے کے لیے اسکین کریں",
+    another_way="دوسرے طریقے سے ادائیگی کریں",
+    see_order="آرڈر دیکھیں",
+)
+
 URDU = Vocabulary(
     language=languages.URDU,
     language_switch="زبان",
@@ -154,5 +264,6 @@ URDU = Vocabulary(
     leaving_in="{seconds} سیکنڈ میں خود بخود واپسی",
     stay="یہیں رہیں",
     no_connection="اس وقت رابطہ نہیں ہو رہا۔ کوشش جاری ہے۔",
+    order=_ORDER,
     moment="{day} {month} {year}، {part} {half_day_clock} بجے",
 )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from payproc.domain.languages import Language
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.operations.decline_reasons import DeclineReason
+from payproc.providers.requests import StartMode
+from web.pay.order_state import OrderPageState
 from web.pay.state import PageState
 
 
@@ -26,11 +28,39 @@ class Said:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OrderWords:
+    """What the page of an order says beside the words of every page."""
+
+    states: Mapping[OrderPageState, Said]
+    hints: Mapping[StartMode, str]  # what happens when a way is chosen
+    # By the codes of `errors.InvalidRequest`.
+    problems: Mapping[str, str]
+
+    items: str
+    phone_label: str
+    phone_known: str
+    cnic_label: str
+    cnic_hint: str
+    pay: str
+    way_refused: str
+    too_many: str
+    go_on: str  # with what has begun
+    call_off: str
+    left: str
+    asked_within: str
+    ends_by: str
+    receipt_to: str
+    scan: str
+    another_way: str  # from a payment's page
+    see_order: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Vocabulary:
     """All the words of one language.
 
     What stands in braces is put in when it is said: {actor}, {phone}, {amount}, {reference}, {moment}, {zone},
-    {minutes}, {seconds}.
+    {minutes}, {seconds}, {method}, {address}.
     """
 
     language: Language
@@ -73,6 +103,8 @@ class Vocabulary:
     leaving_in: str
     stay: str
     no_connection: str
+
+    order: OrderWords
 
     moment: str  # as `Language.moment` takes it
 

@@ -1,4 +1,4 @@
-// The pay page: posts the wallet's form once, and follows the payment. Without this file its buttons do the same.
+// The pay pages: post the wallet's form once, and follow the payment or the order. Without this file its buttons do the same.
 
 const CLOSELY_MS = 2_000;
 const STILL_MS = 5_000; // after a minute: a customer who types an MPIN has done so by then
@@ -17,7 +17,7 @@ let panel = document.getElementById("panel");
 // One for each payment; on the page between two of the wallet's, one for each token of the wallet's.
 const MARK = `payproc posted ${location.pathname}${"statusUrl" in panel.dataset ? "" : location.search}`;
 const UNKNOWABLE = "unknowable";
-// Calling the payment off is a form as well, and nothing may post that but its button.
+// Calling a payment off and beginning one are forms as well, and nothing may post those but their buttons.
 const WAY_OUT = "form.way";
 const walletForm = (box) => box.querySelector(`form:not(${WAY_OUT})`);
 let leaving = false;
@@ -134,10 +134,17 @@ async function look() {
 
 const isFollowed = () => ["closely", "loosely"].includes(panel.dataset.follow);
 
+function ofPayment(said) {
+  const action = said.next_action ?? {};
+  const aside = said.mismatch ? "mismatch" : said.set_aside ? "set_aside" : "";
+  return standing(said.status, action.type ?? "", action.token ?? "", aside);
+}
+
+const ofOrder = (said) => standing(said.status, said.payment_status ?? "", said.state);
+
 async function learn() {
   const said = await (await ask(panel.dataset.statusUrl, "application/json")).json();
-  const action = said.next_action ?? {};
-  const now = standing(said.status, action.type ?? "", action.token ?? "", said.mismatch ? "mismatch" : "");
+  const now = "state" in said ? ofOrder(said) : ofPayment(said);
   if (now !== panel.dataset.standing.trim() || Date.now() > changesAt) await renew();
 }
 

@@ -10,6 +10,7 @@ from payproc.providers.answers import Outcome, StartResult
 from payproc.providers.notices import ParsedNotice, RawNotice, VerifiedNotice
 from payproc.providers.requests import (
     Operation,
+    PayerDetail,
     PaymentRef,
     PreparedCall,
     RefundMode,
@@ -37,8 +38,11 @@ class FakeProvider:
     def check(self, request: StartRequest) -> None:
         if request.money.currency.code != "pkr":
             raise InvalidRequest("Fake takes PKR only.", code="currency_unsupported", field="currency")
-        if not request.payer.phone:
+        if PayerDetail.PHONE in self.asks_payer(request.dialect) and not request.payer.phone:
             raise InvalidRequest("Fake needs the customer's phone.", code="phone_missing", field="phone")
+
+    def asks_payer(self, dialect: str) -> frozenset[PayerDetail]:  # noqa: ARG002 (there is one)
+        return frozenset({PayerDetail.PHONE})
 
     def start_mode(self, dialect: str) -> StartMode:  # noqa: ARG002 (there is one)
         return StartMode.SINGLE_SHOT
