@@ -48,7 +48,7 @@ def test_what_is_no_endpoint_is_refused(client: stripe.StripeClient) -> None:
     assert refusal(client, url="shop.test").code == "url_invalid"
     assert refusal(client, enabled_events=["everything"]).param == "enabled_events[0]"
     with pytest.raises(stripe.InvalidRequestError, match="Missing required param: enabled_events"):
-        client.v1.webhook_endpoints.create({"url": URL})  # type: ignore[typeddict-item]
+        client.v1.webhook_endpoints.create({"url": URL})  # type: ignore[typeddict-item]  # what is missing is the point
     changes: Any = {"api_version": "2026-10-28.endive"}
     with pytest.raises(stripe.InvalidRequestError, match="unknown parameter: api_version"):
         client.v1.webhook_endpoints.update(made(client).id, changes)
