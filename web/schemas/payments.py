@@ -6,8 +6,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, model_validator
 
+from payproc.database.encryption import PhoneHasher
 from payproc.database.models import Payment
-from payproc.database.payer_encryption import PhoneHasher
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.requests.payment import PaymentRequest, WrittenAmount
 from payproc.domain.states import PaymentStatus
