@@ -9,7 +9,7 @@ from payproc.cli import disputes, jobs, ledger, notices, orders, payments, refun
 from payproc.cli.outgoing import webhooks
 from payproc.cli.people import users
 from payproc.cli.reconcile import stripe, wallets
-from payproc.cli.system import checks, db
+from payproc.cli.system import checks, db, setup
 from payproc.cli.terminal.edge import Edge
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.add_typer(jobs.app, name="job", help="Work to be done.")
 app.add_typer(stripe.app, name="reconcile", help="Our rows against what providers have.")
 app.add_typer(ledger.app, name="ledger", help="The books.")
 app.add_typer(reviews.app, name="review", help="Questions for a person.")
+app.add_typer(setup.app, name="setup", help="Going live.")
 app.add_typer(checks.settings_app, name="settings", help="Environment variables.")
 stripe.app.command("wallets")(wallets.reconcile_wallets)
 app.command()(checks.doctor)

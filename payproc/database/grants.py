@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from payproc.database.addresses import SESSION
@@ -29,6 +30,11 @@ _ABOVE_THE_RULES = """
     SELECT r.rolsuper OR r.rolname = current_user OR EXISTS (
         SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relnamespace = 'public'::regnamespace
     ) FROM pg_roles r WHERE r.rolname = %s
+"""
+_WE_ARE_ABOVE = """
+    SELECT rolsuper OR EXISTS (
+        SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+    ) FROM pg_roles r WHERE rolname = current_user
 """
 _BOUND = sql.SQL("LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS")
 
@@ -58,6 +64,11 @@ def grant(session: Session, role: str, *, password: str | None, forgettable: Col
     for table, acts in _acts(connection, forgettable).items():
         allowed = sql.SQL(", ").join(map(sql.SQL, acts))
         connection.execute(sql.SQL("GRANT {} ON {} TO {}").format(allowed, sql.Identifier(_SCHEMA, table), name))
+
+
+def is_above_the_rules(session: Session) -> bool:
+    """Tell whether our own role could change what is only added to."""
+    return bool(session.scalar(text(_WE_ARE_ABOVE)))
 
 
 def _make_role(connection: Connection, role: str, *, password: str | None) -> None:

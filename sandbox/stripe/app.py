@@ -83,6 +83,7 @@ def _view(simulator: Simulator, journal: Journal, operation: Operation) -> Calla
 def _judged(simulator: Simulator, operation: Operation, incoming: Incoming, order: Order | None) -> Saved:
     try:
         _authenticate(simulator)
+        _check_rights(simulator, operation)
         _check_version(incoming.version)
         if request.method != "POST":
             # Stripe ignores the header elsewhere: reading and deleting repeat harmlessly by themselves.
@@ -152,11 +153,23 @@ def _outcome(operation: Operation, call: Call) -> Saved:
         return Saved(refusal.status, refusal.body())
 
 
-def _authenticate(simulator: Simulator) -> None:
+def _key() -> str:
     given = request.authorization
-    key = ""
-    if given is not None:
-        key = (given.token if given.type == "bearer" else given.username) or ""
+    if given is None:
+        return ""
+    return (given.token if given.type == "bearer" else given.username) or ""
+
+
+def _check_rights(simulator: Simulator, operation: Operation) -> None:
+    if _key().startswith("rk_") and operation.name in simulator.withheld:
+        raise RefusedError(
+            f"The provided key '{_key()[:8]}*********' does not have the required permissions for this endpoint.",
+            status=403,
+        )
+
+
+def _authenticate(simulator: Simulator) -> None:
+    key = _key()
     if not key:
         raise RefusedError(
             "You did not provide an API key. You need to provide your API key in the Authorization header,"

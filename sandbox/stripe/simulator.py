@@ -10,8 +10,11 @@ from sandbox.store import Json
 from sandbox.stripe.account import objects
 from sandbox.stripe.api.idempotency import IdempotencyKeys
 from sandbox.stripe.config import StripeConfig
-from sandbox.stripe.store import StripeStore
+from sandbox.stripe.store import Kind, Query, StripeStore
 from sandbox.stripe.webhooks import Postman
+
+# More than an account may have.
+_ENDPOINTS = 100
 
 
 class Simulator:
@@ -25,6 +28,8 @@ class Simulator:
         self.postman = Postman(config, self.store, self.faults)
         # Also what held-open connections wait on, so that stopping does not take their minute.
         self.stopping = threading.Event()
+        # What restricted keys (rk_…) may not call, by the operations' names.
+        self.withheld: frozenset[str] = frozenset()
         self._ticker: threading.Thread | None = None
 
     def now(self) -> int:
@@ -42,6 +47,7 @@ class Simulator:
             event = self.record(event_type, subject, created=self.now(), request_id=request_id, key=key)
             if any(fnmatchcase(event_type, pattern) for pattern in self.config.enabled_events):
                 self.deliver(event)
+            self._deliver_to_endpoints(event)
         return str(event["id"])
 
     def record(
@@ -55,6 +61,17 @@ class Simulator:
     def deliver(self, event: Json) -> None:
         """Store one delivery of a recorded event; the caller rings once it has committed."""
         self.postman.enqueue(json.dumps(event, indent=2), event_id=event["id"], event_type=event["type"])
+
+    def _deliver_to_endpoints(self, event: Json) -> None:
+        for endpoint in self.store.page(Query(kind=Kind.WEBHOOK_ENDPOINT, limit=_ENDPOINTS)).rows:
+            if endpoint["status"] == "enabled" and {"*", event["type"]} & set(endpoint["enabled_events"]):
+                told = {**event, "api_version": endpoint["api_version"] or event["api_version"]}
+                self.postman.enqueue(
+                    json.dumps(told, indent=2),
+                    event_id=event["id"],
+                    event_type=event["type"],
+                    endpoint_id=endpoint["id"],
+                )
 
     def start(self, tick: Callable[[], None], *, every: float = 0.25) -> None:
         """Deliver webhooks and call `tick` every so many seconds until stopped."""

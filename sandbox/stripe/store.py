@@ -48,6 +48,11 @@ CREATE TABLE IF NOT EXISTS deliveries (
 );
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (state, next_attempt_ms);
 CREATE INDEX IF NOT EXISTS deliveries_by_event ON deliveries (event_id);
+-- Which deliveries go to an endpoint that was registered; the others go to the one of the settings.
+CREATE TABLE IF NOT EXISTS endpoint_deliveries (
+    delivery_id INTEGER PRIMARY KEY,
+    endpoint_id TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS alarms (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     session_id TEXT NOT NULL,
@@ -79,6 +84,7 @@ class Kind(StrEnum):
     DISPUTE = "dispute"
     PAYOUT = "payout"
     EVENT = "event"
+    WEBHOOK_ENDPOINT = "webhook_endpoint"
 
 
 # When an object was made, in unix seconds, and its turn among those of the same second.

@@ -95,9 +95,12 @@ class Postman:
         """Tell the threads there may be something to send."""
         self._condition.notify()
 
-    def enqueue(self, payload: str, *, event_id: str, event_type: str) -> None:
-        """Store a delivery of the exact payload, broken by whichever webhook fault is open."""
-        if not self._config.webhook_url:
+    def enqueue(self, payload: str, *, event_id: str, event_type: str, endpoint_id: str | None = None) -> None:
+        """Store a delivery of the exact payload, broken by whichever webhook fault is open.
+
+        It goes to the endpoint that was registered, or to the one of the settings.
+        """
+        if endpoint_id is None and not self._config.webhook_url:
             return
         fault = self._faults.take(WEBHOOK, only=ON_CREATION)
         state = DeliveryState.DROPPED if _is(fault, WebhookFault.DROP) else DeliveryState.PENDING
@@ -105,11 +108,16 @@ class Postman:
         due = _now_ms() + _lateness_ms(fault)
         with self._store.transaction() as connection:
             for _ in range(copies):
-                connection.execute(
+                made = connection.execute(
                     "INSERT INTO deliveries (event_id, event_type, payload, state, next_attempt_ms)"
                     " VALUES (?, ?, ?, ?, ?)",
                     (event_id, event_type, payload, state, due),
                 )
+                if endpoint_id is not None:
+                    connection.execute(
+                        "INSERT INTO endpoint_deliveries (delivery_id, endpoint_id) VALUES (?, ?)",
+                        (made.lastrowid, endpoint_id),
+                    )
 
     def listed(self) -> list[Json]:
         """Return every delivery, newest first, with the history of its attempts."""
@@ -168,26 +176,48 @@ class Postman:
         return None if row["due"] is None else max(0.0, (row["due"] - _now_ms()) / 1000)
 
     def _attempt(self, row: Row) -> None:
-        payload = str(row["payload"]).encode()
+        payload, target = str(row["payload"]).encode(), self._target(row)
+        if target is None:
+            self._drop(row)
+            return
+        url, secret = target
         reply = send(
             "POST",
-            self._config.webhook_url,
+            url,
             payload,
-            headers=_headers(self._signature(payload)),
+            headers=_headers(self._signature(payload, secret=secret)),
             timeout=self._config.delivery_timeout,
         )
         _log.info("%s %s answered %s", row["event_type"], row["event_id"], reply.status or reply.error)
         self._note(row, reply)
         self.notify()
 
-    def _signature(self, payload: bytes) -> str:
+    def _target(self, row: Row) -> tuple[str, str] | None:
+        """Return the address and the secret of a delivery; none where its endpoint is gone, or takes nothing."""
+        with self._store.transaction() as connection:
+            found = connection.execute(
+                "SELECT objects.body FROM endpoint_deliveries LEFT JOIN objects ON objects.id = endpoint_id"
+                " WHERE delivery_id = ?",
+                (row["id"],),
+            ).fetchone()
+        if found is None:
+            return self._config.webhook_url, self._config.webhook_secret
+        endpoint = json.loads(found["body"] or "{}")
+        return (endpoint["url"], endpoint["_secret"]) if endpoint.get("status") == "enabled" else None
+
+    def _drop(self, row: Row) -> None:
+        with self._store.transaction() as connection:
+            connection.execute("UPDATE deliveries SET state = ? WHERE id = ?", (DeliveryState.DROPPED, row["id"]))
+        self.notify()
+
+    def _signature(self, payload: bytes, *, secret: str) -> str:
         # Made afresh for every attempt: a retry an hour later must not carry an hour-old timestamp.
         fault = self._faults.take(WEBHOOK, only=ON_ATTEMPT)
         if _is(fault, WebhookFault.BAD_SIGNATURE):
             wrong = f"whsec_{secrets.token_hex(8)}"
             return sign(payload, secret=wrong, timestamp=unix_now())
         age = OLD_SIGNATURE_AGE if _is(fault, WebhookFault.OLD_SIGNATURE) else 0
-        return sign(payload, secret=self._config.webhook_secret, timestamp=unix_now() - age)
+        return sign(payload, secret=secret, timestamp=unix_now() - age)
 
     def _note(self, row: Row, reply: Reply) -> None:
         attempts = row["attempts"] + 1

@@ -1,24 +1,19 @@
 """`db`: bring the tables to a release, or back. Needs only DATABASE_URL."""
 
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-import payproc
 from payproc import settings
 from payproc.cli.terminal.edge import Json, transaction, written
 from payproc.cli.terminal.rendering import show_item, show_text
-from payproc.database import grants
+from payproc.database import grants, revisions
 from payproc.database.losses import fillings, losses
 from payproc.errors import Conflict
 from payproc.operations import pruning
@@ -67,7 +62,7 @@ def make_role(role: Annotated[str, typer.Argument(metavar="ROLE", callback=writt
 def _upgrade_between_others(revision: str) -> None:
     for pause in _PAUSES_SECONDS:
         try:
-            command.upgrade(_config(), revision)
+            command.upgrade(revisions.config(settings.database_url()), revision)
         except OperationalError as trouble:
             # A migration of several tables and a payment may each hold what the other wants.
             if not isinstance(trouble.orig, LockNotAvailable | DeadlockDetected):
@@ -76,7 +71,7 @@ def _upgrade_between_others(revision: str) -> None:
             time.sleep(pause)
         else:
             return
-    command.upgrade(_config(), revision)
+    command.upgrade(revisions.config(settings.database_url()), revision)
 
 
 def _grant(role: str) -> None:
@@ -107,7 +102,7 @@ def downgrade(
 
 def _taken_back(session: Session, revision: str) -> list[str]:
     before = fillings(session)
-    config = _config()
+    config = revisions.config(settings.database_url())
     config.attributes["connection"] = session.connection()
     command.downgrade(config, revision)
     return losses(before, fillings(session))
@@ -125,14 +120,7 @@ def _reach() -> None:
         session.execute(select(1))
 
 
-def _config() -> Config:
-    config = Config(Path(payproc.__file__).parent.parent / "alembic.ini")
-    config.attributes["url"] = settings.database_url()
-    return config
-
-
 def _show(*, json: bool) -> None:
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
     with transaction() as session:
-        revision = MigrationContext.configure(session.connection()).get_current_revision()
-    show_item({"revision": revision, "newest": newest}, json=json)
+        revision = revisions.current(session)
+    show_item({"revision": revision, "newest": revisions.newest()}, json=json)

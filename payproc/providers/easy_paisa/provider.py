@@ -3,11 +3,13 @@
 from datetime import timedelta
 from typing import assert_never
 
+from payproc.domain.ids import new_reference
 from payproc.errors import InvalidRequest, NoticeMalformed, OperationNotSupported, Refusal, RequestRefused
 from payproc.providers.answers import Outcome, PostForm, StartResult, Verdict
-from payproc.providers.easy_paisa import guide, hosted, notices, values, wire
+from payproc.providers.easy_paisa import guide, hosted, inspection, notices, values, wire
 from payproc.providers.easy_paisa.client import EasyPaisaApi
 from payproc.providers.easy_paisa.settings import Dialect, EasyPaisaConfig
+from payproc.providers.inspection import Finding
 from payproc.providers.notices import Hint, ParsedNotice, RawNotice, VerifiedNotice
 from payproc.providers.requests import (
     Operation,
@@ -126,6 +128,14 @@ class EasyPaisaProvider:
             if outcome.verdict not in (Verdict.PENDING, Verdict.UNKNOWN):
                 break
         return outcome
+
+    def inspect(self) -> Finding:
+        """Ask about an order that was never made."""
+        config, name = self._config, new_reference()
+        dialect, body = config.dialect, guide.inquiry_body(name, store_id=config.store_id)
+        if dialect is not Dialect.GUIDE:
+            body = {"orderId": name, "storeId": config.store_id, "accountNum": config.account_number}
+        return inspection.of_inquiry(self._api.inquire(dialect, body), config)
 
     def can_inquire(self, ref: PaymentRef) -> bool:  # noqa: ARG002 (the interface's shape; others need an id first)
         """Whether we can ask: always, since the gateway knows our own reference."""

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import assert_never
 
+from payproc.domain.ids import new_reference
 from payproc.domain.money import LARGEST_MINOR
 from payproc.domain.settlement import RefundOutcome
 from payproc.errors import InvalidRequest, OperationNotSupported
 from payproc.providers.answers import Outcome, PostForm, StartResult
-from payproc.providers.jazz_cash import answers, guide, notices, values, wire
+from payproc.providers.inspection import Finding
+from payproc.providers.jazz_cash import answers, guide, inspection, notices, values, wire
 from payproc.providers.jazz_cash.client import JazzCashApi
 from payproc.providers.jazz_cash.settings import Dialect, JazzCashConfig
 from payproc.providers.notices import Hint, ParsedNotice, RawNotice, VerifiedNotice
@@ -166,6 +168,14 @@ class JazzCashProvider:
 
     def _inquired(self, ref: PaymentRef) -> Mapping[str, object]:
         return self._api.inquiry(wire.inquiry_fields(ref.reference, self._config))
+
+    def inspect(self) -> Finding:
+        """Ask about a reference that was never used."""
+        if self._config.dialect is Dialect.GUIDE:
+            answer = self._api.guide_inquiry(guide.inquiry_fields(new_reference(), self._config))
+            return inspection.of_guide_inquiry(answer, self._config)
+        answer = self._api.inquiry(wire.inquiry_fields(new_reference(), self._config))
+        return inspection.of_inquiry(answer, self._config)
 
     def _need_refunds(self, dialect: str) -> None:
         if self.refund_mode(dialect) is RefundMode.MANUAL:

@@ -181,6 +181,41 @@ class StripeApi:
         """GET /v1/payouts."""
         return self._page("/v1/payouts", parameters)
 
+    def webhook_endpoints(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """GET /v1/webhook_endpoints."""
+        return self._page("/v1/webhook_endpoints", parameters)
+
+    def create_webhook_endpoint(self, parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (the SDK's TypedDict)
+        """POST /v1/webhook_endpoints. This answer alone has its `secret`."""
+        with self._translated("create webhook endpoint"):
+            return _with(self._client.webhook_endpoints.create(parameters).to_dict(), "id", "secret")
+
+    def update_webhook_endpoint(self, endpoint_id: str, parameters: Any) -> dict[str, Any]:  # noqa: ANN401 (the same)
+        """POST /v1/webhook_endpoints/{id}."""
+        with self._translated("update webhook endpoint"):
+            return _with(self._client.webhook_endpoints.update(_named(endpoint_id), parameters).to_dict(), "id")
+
+    def may(self, method: str, path: str, parameters: Mapping[str, Any]) -> bool:
+        """Whether our key may make a call, with parameters that change nothing or that Stripe does not take."""
+        with self._translated_read("rights"):
+            try:
+                self._sdk.raw_request(method, path, **parameters)
+            except stripe.PermissionError:
+                return False
+            except stripe.InvalidRequestError:
+                # Who may not is told so before anybody reads the parameters.
+                return True
+            return True
+
+    def date(self) -> str:
+        """Return the `Date` of an answer; "" where there is none."""
+        with self._translated_read("list webhook endpoints"):
+            try:
+                headers = self._sdk.raw_request("get", "/v1/webhook_endpoints", limit=1).headers
+            except stripe.PermissionError as refused:
+                headers = refused.headers or {}
+            return str(headers.get("Date", ""))
+
     def _page(self, path: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         with self._translated_read(f"list {path.removeprefix('/v1/')}"):
             # As it was on the wire: the SDK's objects of a hundred lines take 32 ms to make, the dictionaries one,

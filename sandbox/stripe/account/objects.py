@@ -261,3 +261,21 @@ def event(event_type: str, subject: Json, *, created: int, request_id: str | Non
         "request": {"id": request_id, "idempotency_key": key},
         "type": event_type,
     }
+
+
+def webhook_endpoint(given: Json, *, created: int) -> Json:
+    """Return a new endpoint, which keeps its secret to itself."""
+    return {
+        "id": new_id("we"),
+        "object": Kind.WEBHOOK_ENDPOINT,
+        "api_version": given.get("api_version"),
+        # Those of Connect name the platform.
+        "application": "ca_sandbox" if given.get("connect") else None,
+        "created": created,
+        "description": given.get("description") or None,
+        "enabled_events": given["enabled_events"],
+        "metadata": {key: value for key, value in given.get("metadata", {}).items() if value},
+        "status": "enabled",
+        "url": given["url"],
+        "_secret": f"whsec_{new_id('made').removeprefix('made_')}",
+    }

@@ -17,6 +17,7 @@ NOUNS = {
     Kind.REFUND: "refund",
     Kind.DISPUTE: "dispute",
     Kind.PAYOUT: "payout",
+    Kind.WEBHOOK_ENDPOINT: "webhook endpoint",
     Kind.EVENT: "event",
 }
 # Which parameter its message blames for an unknown id in the address.
@@ -99,6 +100,7 @@ EQUALS = {
     Kind.BALANCE_TRANSACTION: ("currency", "payout", "source", "type"),
     Kind.PAYOUT: ("destination", "status"),
     Kind.EVENT: ("type",),
+    Kind.WEBHOOK_ENDPOINT: (),
 }
 # A line knows its payout only for the filter's sake: Stripe shows it in the list alone.
 HIDDEN = frozenset({"payout"})

@@ -9,6 +9,7 @@ from sandbox.stripe.account.outcomes import Action, NotPossibleError, act
 from sandbox.stripe.api import schemas
 from sandbox.stripe.api.calls import Call, Operation, listing, merged, reading, save, takes
 from sandbox.stripe.api.dispute_calls import DISPUTE_OPERATIONS
+from sandbox.stripe.api.endpoint_calls import ENDPOINT_OPERATIONS
 from sandbox.stripe.api.listing import retrieve, with_pending
 from sandbox.stripe.api.refund_calls import REFUND_OPERATIONS
 from sandbox.stripe.errors import RefusedError, missing
@@ -160,6 +161,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *REFUND_OPERATIONS,
     *reading("/v1/balance_transactions", Kind.BALANCE_TRANSACTION, schemas.BALANCE_TRANSACTIONS),
     *DISPUTE_OPERATIONS,
+    *ENDPOINT_OPERATIONS,
     *reading("/v1/payouts", Kind.PAYOUT, schemas.PAYOUTS),
     Operation(method="GET", path=EVENTS, schema=takes(schemas.EVENTS), run=list_events),
     Operation(method="GET", path=f"{EVENTS}/{{id}}", schema=takes(schemas.RETRIEVE), run=retrieve_event),

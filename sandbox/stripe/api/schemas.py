@@ -169,6 +169,29 @@ EVENTS = Group(
     }
 )
 
+ENDPOINT_CHANGES = Group(
+    fields={
+        "description": Text(unsettable=True),
+        "disabled": Flag(),
+        "enabled_events": Series(of=Text()),
+        "expand": EXPAND,
+        "metadata": Metadata(),
+        "url": Url(),
+    }
+)
+ENDPOINT = Group(
+    fields={
+        "api_version": Text(),
+        "connect": Flag(),
+        "description": Text(unsettable=True),
+        "enabled_events": Series(of=Text(), required=True),
+        "expand": EXPAND,
+        "metadata": Metadata(),
+        "url": Url(required=True),
+    }
+)
+ENDPOINTS = Group(fields=PAGING)
+
 
 def session(version: str) -> Group:
     """Return what session creation takes under the given API version (`YYYY-MM-DD.name`)."""

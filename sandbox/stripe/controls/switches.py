@@ -64,6 +64,7 @@ def _add_objects(blueprint: Blueprint, simulator: Simulator) -> None:
     def reset() -> Response:
         simulator.store.reset()
         simulator.faults.clear()
+        simulator.withheld = frozenset()
         simulator.postman.pause(paused=False)
         return jsonify({"status": "empty"})
 
@@ -88,6 +89,12 @@ def _add_faults(blueprint: Blueprint, simulator: Simulator) -> None:
         except (UnknownFaultError, TypeError, ValueError) as reason:
             return refused(str(reason), 400)
         return jsonify(simulator.faults.listed()), 201
+
+    @blueprint.post("/rights")
+    def withhold() -> Response:
+        """Say which calls restricted keys may not make, such as "GET /v1/payouts"."""
+        simulator.withheld = frozenset(map(str, sent().get("withheld", [])))
+        return jsonify({"withheld": sorted(simulator.withheld)})
 
     @blueprint.delete("/faults")
     def clear_faults() -> Response:
