@@ -5,7 +5,7 @@ under it changes by this session's own hand alone, and is not read again.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 
 from sqlalchemy import Select, String, any_, bindparam, or_, select, text
@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 
 from payproc.database.engine import rows_within
 from payproc.database.models import Payment
+from payproc.domain.payment_methods import PaymentMethod
+from payproc.domain.references import References
 
 _HELD = "held"
 
@@ -110,3 +112,36 @@ def _locking(columns: tuple[str, ...]) -> Select[Payment]:
     named = or_(*(getattr(Payment, each) == any_(bindparam(each, type_=ARRAY(String))) for each in columns))
     query = select(Payment).where(named).order_by(Payment.id).with_for_update()
     return query.execution_options(populate_existing=True)
+
+
+def find_by_our_reference(session: Session, reference: str | None, *, method: PaymentMethod) -> Payment | None:
+    """Find a provider's payment by our own reference. A missing or an empty one matches nothing."""
+    found = find_by(session, Payment.reference.key, reference) if reference else None
+    return found if found is not None and found.payment_method == method else None
+
+
+def find_named(session: Session, ours: Sequence[str], theirs: References, *, method: PaymentMethod) -> Payment | None:
+    """Find a provider's payment by what may be our reference, in that order, or else by the provider's own ids."""
+    for reference in ours:
+        found = find_by_our_reference(session, reference, method=method)
+        if found is not None:
+            return found
+    found = find_by_reference(session, theirs)
+    return found if found is not None and found.payment_method == method else None
+
+
+def find_by_reference(session: Session, references: References) -> Payment | None:
+    """Find the payment a provider means, by any of the ids the provider gave it. Empty ids match nothing."""
+    for reference, value in references.items():
+        found = find_by(session, reference, value) if value else None
+        if found is not None:
+            return found
+    return None
+
+
+def find_by(session: Session, column: str, value: str) -> Payment | None:
+    """Find the payment that has a value in a column in which no two have the same."""
+    held = held_payments(session)
+    if held.was_looked_for((column, value)):
+        return held.named((column, value))
+    return session.scalar(select(Payment).where(getattr(Payment, column) == value))

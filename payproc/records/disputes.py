@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session
 
 from payproc.database.engine import transaction_time
 from payproc.database.models import Dispute, DisputeEvent, Payment, ReviewKind, User
-from payproc.domain.events import event_of_dispute
 from payproc.domain.pagination import cursor_of, read_cursor
 from payproc.domain.provenance import Provenance
 from payproc.domain.settlement import RemoteDispute
 from payproc.domain.states import DISPUTE_CLOSED, DISPUTE_OPEN, DisputeStanding, DisputeStatus, Effect, dispute_effect
 from payproc.outgoing.mail import outbox
 from payproc.outgoing.webhooks import outbox as events
+from payproc.outgoing.webhooks.event_types import event_of_dispute
 from payproc.records import payments
 from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from payproc import jobs
 from payproc.database.engine import transaction_time
 from payproc.database.models import Order, OrderStatus, Payment, ReviewKind, Role, User
-from payproc.domain.events import EventType
 from payproc.domain.ids import Prefix, is_id, new_id
 from payproc.domain.money import parse_minor
 from payproc.domain.pagination import cursor_of, read_cursor
@@ -19,6 +18,7 @@ from payproc.domain.requests.order import OrderRequest
 from payproc.domain.states import PaymentStatus
 from payproc.errors import Conflict, InvalidRequest, NotFound
 from payproc.outgoing.webhooks import outbox as events
+from payproc.outgoing.webhooks.event_types import EventType
 from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act
 from payproc.records.reviews import open_review

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from payproc import jobs
 from payproc.database.deferring import defer
 from payproc.database.engine import rows_within
-from payproc.database.held import held_payments
+from payproc.database.held import find_by, held_payments
 from payproc.database.models import Payment, ReviewKind
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance
@@ -152,7 +152,7 @@ def _foreign_reference(session: Session, payment: Payment, references: Reference
 
 def _is_anothers(session: Session, payment: Payment, reference: Reference, value: str) -> bool:
     # No two have the same.
-    other = payments.find_by(session, reference, value)
+    other = find_by(session, reference, value)
     return other is not None and other.id != payment.id
 
 

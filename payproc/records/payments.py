@@ -5,7 +5,7 @@ decided here through `apply_fact`. The row is locked, the grid in `states` is as
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -19,15 +19,13 @@ from payproc.database.deferring import write_deferred
 from payproc.database.engine import Database, transaction_time
 from payproc.database.held import held_payments
 from payproc.database.models import Payment, PaymentEvent, ReviewKind, User
-from payproc.domain.events import EventType, event_of_payment
 from payproc.domain.ids import Prefix, new_id, new_reference
-from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.provenance import Provenance, Source
-from payproc.domain.references import References
 from payproc.domain.states import TERMINAL, Effect, Fact, PaymentStatus, transition
 from payproc.errors import Conflict, NotFound
 from payproc.outgoing.mail import outbox
 from payproc.outgoing.webhooks import outbox as events
+from payproc.outgoing.webhooks.event_types import EventType, event_of_payment
 from payproc.records import refunded
 from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act
@@ -194,39 +192,6 @@ def locked(session: Session, payment_id: str) -> Payment:
             raise NotFound(f"There is no payment {payment_id}.", code="payment_not_found", subject=payment_id)
         held.add([payment])
     return payment
-
-
-def find_by_our_reference(session: Session, reference: str | None, *, method: PaymentMethod) -> Payment | None:
-    """Find a provider's payment by our own reference. A missing or an empty one matches nothing."""
-    found = find_by(session, Payment.reference.key, reference) if reference else None
-    return found if found is not None and found.payment_method == method else None
-
-
-def find_named(session: Session, ours: Sequence[str], theirs: References, *, method: PaymentMethod) -> Payment | None:
-    """Find a provider's payment by what may be our reference, in that order, or else by the provider's own ids."""
-    for reference in ours:
-        found = find_by_our_reference(session, reference, method=method)
-        if found is not None:
-            return found
-    found = find_by_reference(session, theirs)
-    return found if found is not None and found.payment_method == method else None
-
-
-def find_by_reference(session: Session, references: References) -> Payment | None:
-    """Find the payment a provider means, by any of the ids the provider gave it. Empty ids match nothing."""
-    for reference, value in references.items():
-        found = find_by(session, reference, value) if value else None
-        if found is not None:
-            return found
-    return None
-
-
-def find_by(session: Session, column: str, value: str) -> Payment | None:
-    """Find the payment that has a value in a column in which no two have the same."""
-    held = held_payments(session)
-    if held.was_looked_for((column, value)):
-        return held.named((column, value))
-    return session.scalar(select(Payment).where(getattr(Payment, column) == value))
 
 
 def ended_at(session: Session, payment: Payment) -> datetime:

@@ -14,7 +14,6 @@ from payproc import jobs
 from payproc.database.engine import transaction_time
 from payproc.database.held import held_payments
 from payproc.database.models import Payment, Refund, RefundEvent, ReviewKind, User
-from payproc.domain.events import event_of_refund
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance, Source
@@ -32,6 +31,7 @@ from payproc.domain.states import (
 from payproc.errors import NotFound
 from payproc.outgoing.mail import outbox
 from payproc.outgoing.webhooks import outbox as events
+from payproc.outgoing.webhooks.event_types import event_of_refund
 from payproc.providers.requests import RefundMode
 from payproc.records import payments, refund_reviews, refunded
 from payproc.records.identity import permissions

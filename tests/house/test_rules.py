@@ -357,7 +357,9 @@ def test_only_the_database_module_commits() -> None:
 
 
 def test_only_the_settings_read_the_environment() -> None:
-    assert _broken(environment_reads, _python()) == []
+    # An example is a shop, with an environment of its own.
+    ours = (source for source in _python() if source.folder != "examples")
+    assert _broken(environment_reads, ours) == []
 
 
 def test_each_status_has_one_writer() -> None:

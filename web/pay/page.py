@@ -19,8 +19,8 @@ from payproc.errors import Conflict, NotFound, ProviderError
 from payproc.flows import checkout
 from payproc.flows.orders.attempts import is_set_aside
 from payproc.jobs import Kind
-from payproc.operations.decline_reasons import nothing_was_charged, reason_of
 from payproc.operations.next_steps import next_steps
+from payproc.outgoing.decline_reasons import nothing_was_charged, reason_of
 from payproc.providers.answers import PostForm
 from payproc.providers.base import Cancelling
 from payproc.providers.requests import StartMode

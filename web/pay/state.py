@@ -5,7 +5,7 @@ from typing import Any, assert_never
 
 from payproc.database.models import Payment
 from payproc.domain.states import OPEN, PaymentStatus
-from payproc.operations.decline_reasons import DeclineReason, reason_of
+from payproc.outgoing.decline_reasons import DeclineReason, reason_of
 from payproc.providers.answers import PostForm
 from payproc.providers.requests import StartMode
 

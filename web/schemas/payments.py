@@ -11,10 +11,10 @@ from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.requests.payment import PaymentRequest, WrittenAmount
 from payproc.domain.states import PaymentStatus
-from payproc.operations.decline_reasons import DeclineReason, decline_reason
-from payproc.operations.lists import Filter
+from payproc.operations.finding.lists import Filter
 from payproc.operations.refund_balances import RefundBalance
 from payproc.operations.timeline import Entry
+from payproc.outgoing.decline_reasons import DeclineReason, decline_reason
 from web.schemas.base import AmountIn, AmountOut, Answer, Asked, Body, Id, MetaKey, MetaValue, Moment, PageQuery
 from web.schemas.customers import CustomerBody
 from web.schemas.pay import NextAction

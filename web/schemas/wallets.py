@@ -3,7 +3,7 @@
 from pydantic import ConfigDict, Field
 
 from payproc.database.models import Payment
-from payproc.operations.decline_reasons import DeclineReason, decline_reason
+from payproc.outgoing.decline_reasons import DeclineReason, decline_reason
 from web.schemas.base import Asked
 from web.schemas.pay import NextAction
 from web.schemas.payments import DECLINE_REASON, PAY_URL_EXAMPLE, AcceptedAnswer, PaymentBody

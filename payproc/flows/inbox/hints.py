@@ -8,12 +8,12 @@ from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.application import Application
+from payproc.database.held import find_named
 from payproc.database.models import Notice, NoticeState, Payment
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.flows.hints_turn import HINTED, HINTS_EVERY, hints_turn
 from payproc.flows.provider_requests import NAMED
 from payproc.providers.notices import Hint
-from payproc.records import payments
 
 
 def take_hint(app: Application, method: PaymentMethod, hint: Hint, *, body: bytes, received_at: datetime) -> None:
@@ -23,7 +23,7 @@ def take_hint(app: Application, method: PaymentMethod, hint: Hint, *, body: byte
     told the same in every case.
     """
     with app.database.transaction() as session:
-        payment = payments.find_named(session, (hint.reference, *hint.also), hint.references, method=method)
+        payment = find_named(session, (hint.reference, *hint.also), hint.references, method=method)
         wait = None if payment is None else hints_turn(session, payment)
         if payment is None or wait is None:
             return

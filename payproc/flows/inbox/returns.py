@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from payproc.application import Application
+from payproc.database.held import find_named
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.errors import BadSignature, NotFound, NoticeMalformed
@@ -15,7 +16,6 @@ from payproc.flows.inbox.accept import accept_notice
 from payproc.providers.answers import PostForm
 from payproc.providers.base import Returning
 from payproc.providers.notices import Hint, RawNotice
-from payproc.records import payments
 
 log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ def take_return(
 def _payment_of(app: Application, method: PaymentMethod, hint: Hint) -> Payment | None:
     # By our reference alone, which nobody guesses: a gateway's own ids may count.
     with app.database.transaction() as session:
-        return payments.find_named(session, (hint.reference, *hint.also), {}, method=method)
+        return find_named(session, (hint.reference, *hint.also), {}, method=method)
 
 
 def _keep_what_is_signed(

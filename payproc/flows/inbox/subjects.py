@@ -4,12 +4,11 @@ from collections.abc import Iterator
 
 from sqlalchemy.orm import Session
 
-from payproc.database.held import Name
+from payproc.database.held import Name, find_by, find_by_our_reference, find_by_reference
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.references import References
 from payproc.providers.notices import DisputeNotice, FraudWarning, Notice, RefundNotice
-from payproc.records import payments
 
 AboutPayment = Notice | RefundNotice | DisputeNotice | FraudWarning
 
@@ -40,10 +39,10 @@ def names_in(notice: AboutPayment) -> Iterator[Name]:
 def payment_of(session: Session, notice: AboutPayment, *, method: PaymentMethod) -> Payment | None:
     """Find the payment that a provider's notice is about. One provider's word never moves another's payment."""
     references, payment_id = ids_of(notice)
-    found = payments.find_by_reference(session, references)
+    found = find_by_reference(session, references)
     if found is None and isinstance(notice, Notice):
-        found = payments.find_by_our_reference(session, notice.reference, method=method)
+        found = find_by_our_reference(session, notice.reference, method=method)
     if found is None and payment_id:
         # A notice may beat the answer that carries the provider's id. Ours was committed before the call.
-        found = payments.find_by(session, Payment.id.key, payment_id)
+        found = find_by(session, Payment.id.key, payment_id)
     return found if found is not None and found.payment_method == method else None

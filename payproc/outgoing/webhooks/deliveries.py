@@ -17,10 +17,10 @@ from payproc.database.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from payproc.domain.events import EventType
 from payproc.domain.pagination import cursor_of, read_cursor
 from payproc.errors import Conflict, InvalidRequest, NotFound
 from payproc.jobs import Kind
+from payproc.outgoing.webhooks.event_types import EventType
 
 MOST_REPLAYED = 10_000
 # As many a second as leave room for what happens meanwhile.

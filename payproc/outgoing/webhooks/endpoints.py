@@ -12,9 +12,9 @@ from payproc.application import Application
 from payproc.database.encryption import Cipher
 from payproc.database.engine import transaction_time
 from payproc.database.models import EndpointState, WebhookEndpoint
-from payproc.domain.events import EventType
 from payproc.errors import Conflict, InvalidRequest, NotFound
 from payproc.outgoing.webhooks import endings
+from payproc.outgoing.webhooks.event_types import EventType
 from payproc.outgoing.webhooks.sending import signing
 from payproc.outgoing.webhooks.urls import check_url
 

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from payproc.database.deferring import defer
 from payproc.database.engine import rows_within
 from payproc.database.models import Dispute, Event, Order, Payment, Refund
-from payproc.domain.events import EventType
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.money import Money
-from payproc.jobs import Kind
+from payproc.jobs.kinds import Kind
 from payproc.outgoing.webhooks import payload
+from payproc.outgoing.webhooks.event_types import EventType
 from payproc.outgoing.webhooks.payload import Data
 
 # An id of ours is a prefix and 26 letters, among them every hexadecimal digit: the first 13 keep the event's time, and

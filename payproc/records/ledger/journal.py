@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session
 from payproc.database import models
 from payproc.database.deferring import defer
 from payproc.database.models import Account, Journal, JournalKind, LedgerEntry, Payment, Refund
-from payproc.domain.events import EventType
 from payproc.domain.money import Money
 from payproc.domain.settlement import LineKind, SettlementLine
 from payproc.outgoing.webhooks import outbox as events
+from payproc.outgoing.webhooks.event_types import EventType
 from payproc.records.ledger import matching, sides
 from payproc.records.ledger.booking import NewJournal, Posting, book, book_all, negated
 from payproc.records.ledger.matching import OwnJournal

@@ -6,40 +6,16 @@ from typing import Any
 import pytest
 
 from payproc.database.models import Email, Order, OrderStatus, Payment, ReviewKind, User
-from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.requests.customer import CustomerRequest
-from payproc.domain.requests.order import Item, OrderRequest
-from payproc.domain.requests.payment import PaymentRequest
+from payproc.domain.requests.order import Item
 from payproc.domain.states import PaymentStatus
 from payproc.errors import Conflict, InvalidRequest
-from payproc.flows.checkout import take_payment
-from payproc.flows.orders import make_order
 from payproc.providers.stripe import STRIPE
 from payproc.records import orders
 from payproc.records.identity.customers import named_customer
+from tests.support.orders import attempt, order_of
 from tests.support.world import World
-
-USD = Money.of(1999, "usd")
-
-
-def order_of(world: World, shop: User, *, payer: User | None = None, **words: Any) -> Order:
-    said: dict[str, Any] = {"money": USD, "reference": "A-1"}
-    wanted = OrderRequest(**(said | words))
-    with world.app.database.transaction() as session:
-        return make_order(world.app, session, wanted, payer=payer or shop, by=shop)
-
-
-def attempt(world: World, order: Order, *, user: User) -> Payment:
-    """Try to pay the order by card, as its page does."""
-    request = PaymentRequest(
-        money=None,
-        description="Two mangoes",
-        order_id=order.id,
-        success_url="https://example.com/thanks?payment={PAYMENT_ID}",
-        cancel_url="https://example.com/basket",
-    )
-    return take_payment(world.app, request, user=user, method=STRIPE)
 
 
 def pay(world: World, payment: Payment) -> None:

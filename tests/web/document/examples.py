@@ -26,7 +26,6 @@ from payproc.database.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from payproc.domain.events import EventType
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.requests.order import OrderRequest
@@ -34,6 +33,7 @@ from payproc.domain.requests.payment import PaymentRequest
 from payproc.domain.states import DisputeStatus, Effect, Fact
 from payproc.flows import checkout
 from payproc.flows.request_refund import request_refund
+from payproc.outgoing.webhooks.event_types import EventType
 from payproc.providers.stripe import STRIPE
 from payproc.records import orders, payments
 from payproc.records.identity.permissions import RULES, Reach

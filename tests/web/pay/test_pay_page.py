@@ -26,7 +26,7 @@ from payproc.domain.requests.payment import PaymentRequest
 from payproc.domain.states import PaymentStatus
 from payproc.flows import checkout
 from payproc.jobs import Kind
-from payproc.operations.decline_reasons import DeclineReason
+from payproc.outgoing.decline_reasons import DeclineReason
 from payproc.providers.answers import AwaitCustomer, NextAction, Outcome, PostForm, Redirect, StartResult, Verdict
 from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH

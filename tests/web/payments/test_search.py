@@ -15,7 +15,7 @@ from payproc.domain.provenance import Provenance, Source
 from payproc.domain.requests.order import OrderRequest
 from payproc.domain.states import Fact
 from payproc.flows.request_refund import request_refund
-from payproc.operations import lists
+from payproc.operations.finding import lists
 from payproc.records import payments
 from payproc.records.identity.users import create_user
 from payproc.records.orders import create_order

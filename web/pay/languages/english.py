@@ -1,7 +1,7 @@
 """English."""
 
 from payproc.domain import languages
-from payproc.operations.decline_reasons import DeclineReason
+from payproc.outgoing.decline_reasons import DeclineReason
 from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.requests import StartMode
@@ -120,9 +120,7 @@ _ORDER_STATES = {
     OrderPageState.CHOOSE: Said(heading="How would you like to pay?"),
     OrderPageState.CHOOSE_ANOTHER: Said(
         heading="Choose another way to pay",
-        lines=(
-            "So far {actor} says that nothing was paid. Do not approve that payment any more, or you pay twice.",
-        ),
+        lines=("So far {actor} says that nothing was paid. Do not approve that payment any more, or you pay twice.",),
     ),
     OrderPageState.NO_METHOD: Said(
         heading="This order cannot be paid here at the moment",

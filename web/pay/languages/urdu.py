@@ -3,7 +3,7 @@
 # ruff: noqa: RUF001 (Urdu ends its sentences with a letter that looks like a hyphen to it)
 
 from payproc.domain import languages
-from payproc.operations.decline_reasons import DeclineReason
+from payproc.outgoing.decline_reasons import DeclineReason
 from payproc.providers.easy_paisa import EASY_PAISA
 from payproc.providers.jazz_cash import JAZZ_CASH
 from payproc.providers.requests import StartMode

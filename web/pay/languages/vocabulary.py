@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from payproc.domain.languages import Language
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.operations.decline_reasons import DeclineReason
+from payproc.outgoing.decline_reasons import DeclineReason
 from payproc.providers.requests import StartMode
 from web.pay.order_state import OrderPageState
 from web.pay.state import PageState

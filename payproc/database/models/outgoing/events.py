@@ -28,7 +28,7 @@ class Event(Base):
 
     # Also the `webhook-id` of every try to deliver it.
     id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id(Prefix.EVENT))
-    # Which there are is said in payproc/domain/events.py: a new one needs no migration.
+    # Which there are is said in payproc/outgoing/webhooks/event_types.py: a new one needs no migration.
     type: Mapped[str]
     # Whose it is; null where no shop made the payment.
     shop_id: Mapped[str | None]

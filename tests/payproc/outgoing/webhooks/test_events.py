@@ -22,21 +22,20 @@ from payproc.database.models import (
     User,
     WebhookDelivery,
 )
-from payproc.domain.events import EventType, event_of_payment
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.requests.customer import CustomerRequest
 from payproc.domain.settlement import LineKind, SettlementLine
 from payproc.domain.states import TRANSITIONS, Effect, Fact, PaymentStatus
 from payproc.flows.checkout import draft_payment, take_drafted
 from payproc.jobs import Kind
+from payproc.outgoing.webhooks.event_types import EventType, event_of_payment
 from payproc.providers.stripe import STRIPE
 from payproc.records import orders, payments
 from payproc.records.ledger import journal
 from payproc.records.reviews import open_review
-from tests.payproc.flows.test_orders import attempt, order_of
-from tests.payproc.flows.test_taken_once import request_of
 from tests.support.after_payment import dispute
 from tests.support.after_payment import given as refunded
+from tests.support.orders import attempt, card_request, order_of
 from tests.support.webhooks import endpoint_at
 from tests.support.world import World
 
@@ -152,7 +151,7 @@ def test_what_is_rolled_back_is_told_to_nobody(world: World) -> None:
 
 def test_a_payment_that_is_written_down_twice_is_told_once(world: World) -> None:
     endpoint_at(world.app, "https://shop.example.com/hook")
-    draft = draft_payment(world.app, request_of(STRIPE), user=world.customer, method=STRIPE)
+    draft = draft_payment(world.app, card_request(), user=world.customer, method=STRIPE)
     assert take_drafted(world.app, draft) is not None
     assert take_drafted(world.app, draft) is not None
     assert types(world, draft.payment.id) == ["payment.created"]

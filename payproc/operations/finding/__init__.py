@@ -1,0 +1,1 @@
+"""Payments found: by what somebody has in hand, and in pages."""
