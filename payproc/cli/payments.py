@@ -15,8 +15,9 @@ from payproc.database.models import Payment
 from payproc.domain.states import PaymentStatus
 from payproc.flows.cancel import request_cancel
 from payproc.flows.provider_requests import payment_ref
-from payproc.operations import actions, lists, timeline
+from payproc.operations import actions, timeline
 from payproc.operations.decline_reasons import decline_reason
+from payproc.operations.finding import lists
 from payproc.operations.refund_balances import RefundBalance, refund_balances
 from payproc.records import payments
 

@@ -9,8 +9,8 @@ from payproc.domain.states import OPEN
 from payproc.errors import InvalidRequest
 from payproc.flows.cancel import request_cancel
 from payproc.flows.checkout import has_begun
-from payproc.operations import lists
 from payproc.operations.decline_reasons import decline_reason
+from payproc.operations.finding import lists
 from payproc.operations.refund_balances import RefundBalance, payment_with_balance, refund_balances
 from payproc.operations.timeline import customers_timeline, timeline
 from payproc.providers.registry import PROVIDERS

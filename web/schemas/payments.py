@@ -12,7 +12,7 @@ from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.requests.payment import PaymentRequest, WrittenAmount
 from payproc.domain.states import PaymentStatus
 from payproc.operations.decline_reasons import DeclineReason, decline_reason
-from payproc.operations.lists import Filter
+from payproc.operations.finding.lists import Filter
 from payproc.operations.refund_balances import RefundBalance
 from payproc.operations.timeline import Entry
 from web.schemas.base import AmountIn, AmountOut, Answer, Asked, Body, Id, MetaKey, MetaValue, Moment, PageQuery

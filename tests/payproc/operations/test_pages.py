@@ -21,8 +21,9 @@ from payproc.application import Application
 from payproc.database.models import User
 from payproc.domain.states import PaymentStatus
 from payproc.jobs import Kind
-from payproc.operations import clock, health, lists, pruning
-from payproc.operations.lists import Filter
+from payproc.operations import clock, health, pruning
+from payproc.operations.finding import lists
+from payproc.operations.finding.lists import Filter
 from payproc.operations.pruning import Life
 from payproc.providers.easy_paisa import EASY_PAISA
 from tests.bench import seeding

@@ -14,7 +14,7 @@ from payproc.domain.pagination import cursor_of, read_cursor
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import PaymentStatus
 from payproc.errors import InvalidRequest
-from payproc.operations.search import Reading, readings
+from payproc.operations.finding.search import Reading, readings
 from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act
 

@@ -1,0 +1,1 @@
+"""Payments as somebody looks for them."""
