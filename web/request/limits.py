@@ -35,7 +35,7 @@ _REDIS_PATIENCE_SECONDS = 0.25
 _REDIS_LEFT_ALONE_SECONDS = 5.0
 
 _FREE_BLUEPRINTS = frozenset({"notices", "health"})
-_FREE_ENDPOINTS = frozenset({"docs_script", "scalar.static", "pay.static", "console.static"})
+_FREE_ENDPOINTS = frozenset({"docs_script", "scalar.static", "pay.static", "pay_logo.image", "console.static"})
 
 
 @dataclass(frozen=True, kw_only=True)

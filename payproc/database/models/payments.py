@@ -92,7 +92,7 @@ class Payment(Owned, Amounted, Base):
         ),
         Index("ix_payments_phone_hash", "phone_hash", postgresql_where=text("phone_hash IS NOT NULL")),
         Index("ix_payments_phone_last_four", "phone_last_four", postgresql_where=text("phone_last_four IS NOT NULL")),
-        # What else somebody may have in hand (operations/search.py).
+        # What else somebody may have in hand (operations/finding/search.py).
         Index("ix_payments_amount_minor_created_at", "amount_minor", "created_at", "id"),
         Index(
             "ix_payments_provider_receipt", "provider_receipt", postgresql_where=text("provider_receipt IS NOT NULL")

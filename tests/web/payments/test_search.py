@@ -70,6 +70,7 @@ def made(app: Application, flask_app: Flask, amina: Client, customer: User, bila
         session.execute(update(Payment).where(Payment.id == card_id).values(GIVEN))
     with app.database.transaction() as session:
         session.execute(update(Payment).where(Payment.id == wallet_id).values(easy_paisa_reference="EP-5"))
+    with app.database.transaction() as session:
         refund = request_refund(app, session, card_id, user=customer, money=Money.of(100, "usd"))
         refund.provider_refund_id = "re_1"
     with app.database.transaction() as session:
