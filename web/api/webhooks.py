@@ -3,9 +3,14 @@
 from flask import Response
 
 from payproc.database.models import Role, WebhookEndpoint
-from payproc.operations.webhooks import managed_endpoint, visible_delivery, visible_endpoint, visible_endpoints
 from payproc.outgoing.webhooks import deliveries, endpoints
 from payproc.records.identity.permissions import Act
+from payproc.records.identity.webhook_owners import (
+    managed_endpoint,
+    visible_delivery,
+    visible_endpoint,
+    visible_endpoints,
+)
 from web.api.blueprints import authenticated, problems
 from web.api.locations import WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS, delivery_location, endpoint_location
 from web.auth import application, current_user, needs

@@ -12,10 +12,10 @@ from payproc.cli.terminal.edge import ADMIN, Id, Json, Limit, application, line_
 from payproc.cli.terminal.rendering import show_item, show_list
 from payproc.database.models import DeliveryState, Role, User, WebhookAttempt, WebhookEndpoint
 from payproc.errors import InvalidRequest
-from payproc.operations.webhooks import visible_delivery, visible_endpoint, visible_endpoints
 from payproc.outgoing.webhooks import deliveries, endpoints
 from payproc.outgoing.webhooks.deliveries import Logged, Span
 from payproc.outgoing.webhooks.endpoints import Wanted
+from payproc.records.identity.webhook_owners import visible_delivery, visible_endpoint, visible_endpoints
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from payproc.outgoing.webhooks.sending import signing
@@ -68,9 +67,9 @@ def cases() -> list[tuple[str, Delivered, bool]]:
     ]
 
 
-@pytest.mark.parametrize(("what", "each", "taken"), cases(), ids=lambda value: value if isinstance(value, str) else "")
-def test_the_package_for_python_takes_what_is_ours_alone(what: str, each: Delivered, taken: bool) -> None:
-    assert taken_by_python(each) is taken, what
+def test_the_package_for_python_takes_what_is_ours_alone() -> None:
+    # Made here and not when tests are gathered: what was signed is good for five minutes.
+    assert {what: taken_by_python(each) for what, each, _ in cases()} == {what: taken for what, _, taken in cases()}
 
 
 def test_the_package_for_node_takes_what_is_ours_alone() -> None:
