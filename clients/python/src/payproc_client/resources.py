@@ -23,12 +23,14 @@ def _path(*parts: str) -> str:
     return "/".join((_API, *(quote(part, safe="") for part in parts)))
 
 
-class _Resource(Generic[Answer, Items]):
+class Resource(Generic[Answer, Items]):
+    """Operations on things of one kind, over a client's socket."""
+
     def __init__(self, send: Callable[[Call], Answer], each: Callable[[Call, str], Items]) -> None:
         self._send, self._each = send, each
 
 
-class Orders(_Resource[Answer, Items]):
+class Orders(Resource[Answer, Items]):
     """What is to be paid."""
 
     def create(  # noqa: PLR0913 (as many as an order has)
@@ -82,7 +84,7 @@ class Orders(_Resource[Answer, Items]):
         return self._each(reading(f"{_API}/orders/", query), "orders")
 
 
-class Payments(_Resource[Answer, Items]):
+class Payments(Resource[Answer, Items]):
     """Attempts to be paid. Money goes by `checkout` or by a wallet; an order's page does it for you."""
 
     def checkout(self, *, wait: int | None = None, idempotency_key: str | None = None, **body: Any) -> Answer:  # noqa: ANN401 (as above)
@@ -137,7 +139,7 @@ class Payments(_Resource[Answer, Items]):
         return self._each(reading(f"{_API}/payments/", _filters(query, metadata)), "payments")
 
 
-class Refunds(_Resource[Answer, Items]):
+class Refunds(Resource[Answer, Items]):
     """Money given back."""
 
     def get(self, refund_id: str) -> Answer:
@@ -145,7 +147,7 @@ class Refunds(_Resource[Answer, Items]):
         return self._send(reading(_path("payments", "refund", refund_id)))
 
 
-class Customers(_Resource[Answer, Items]):
+class Customers(Resource[Answer, Items]):
     """Who pays your orders."""
 
     def get(self, customer_id: str) -> Answer:
@@ -165,7 +167,7 @@ class Customers(_Resource[Answer, Items]):
         return self._each(reading(f"{_API}/customers/", query), "customers")
 
 
-class Disputes(_Resource[Answer, Items]):
+class Disputes(Resource[Answer, Items]):
     """What customers' banks ask back."""
 
     def list(self, **query: Any) -> Answer:  # noqa: ANN401 (as above)
@@ -177,7 +179,7 @@ class Disputes(_Resource[Answer, Items]):
         return self._each(reading(f"{_API}/disputes/", query), "disputes")
 
 
-class Events(_Resource[Answer, Items]):
+class Events(Resource[Answer, Items]):
     """All that webhooks tell, for whoever was away."""
 
     def list(self, *, after: str | None = None, **query: Any) -> Answer:  # noqa: ANN401 (as above)
@@ -189,7 +191,7 @@ class Events(_Resource[Answer, Items]):
         return self._each(reading(f"{_API}/events", {"after": after, **query}), "events")
 
 
-class WebhookEndpoints(_Resource[Answer, Items]):
+class WebhookEndpoints(Resource[Answer, Items]):
     """Where events are delivered."""
 
     def create(self, *, url: str, event_types: Iterable[str] | None = None, description: str | None = None) -> Answer:
@@ -245,7 +247,7 @@ class WebhookEndpoints(_Resource[Answer, Items]):
         return self._each(reading(f"{_path('webhook-endpoints', endpoint_id)}/deliveries", query), "deliveries")
 
 
-class WebhookDeliveries(_Resource[Answer, Items]):
+class WebhookDeliveries(Resource[Answer, Items]):
     """One event's way to one endpoint."""
 
     def get(self, delivery_id: str) -> Answer:
@@ -257,7 +259,7 @@ class WebhookDeliveries(_Resource[Answer, Items]):
         return self._send(acting(f"{_path('webhook-deliveries', delivery_id)}/replay"))
 
 
-class Staff(_Resource[Answer, Items]):
+class Staff(Resource[Answer, Items]):
     """What operators read."""
 
     def ledger(self, *, at: datetime | str | None = None) -> Answer:

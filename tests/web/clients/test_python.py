@@ -17,9 +17,8 @@ from standardwebhooks.webhooks import Webhook as Signer
 
 from payproc.application import Application
 from payproc.database.models import Role, User
-from payproc.records.identity.users import create_user
+from payproc.records.identity.users import create_user, issue_key
 from tests.support.serving import Front
-from tests.web.client import key_of
 from web.app import create_app
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -43,7 +42,8 @@ def shop(app: Application) -> User:
 
 @pytest.fixture
 def key(app: Application, shop: User) -> str:
-    return key_of(app, shop)
+    with app.database.transaction() as session:
+        return issue_key(session, shop)
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def _methods() -> set[tuple[str, str]]:
         return {}
 
     for kind in vars(resources).values():
-        if isinstance(kind, type) and issubclass(kind, resources._Resource):
+        if isinstance(kind, type) and issubclass(kind, resources.Resource):
             made = kind(send, lambda call, _noun: send(call))
             for name in vars(kind):
                 if not name.startswith("_"):
