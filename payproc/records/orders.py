@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from payproc import jobs
 from payproc.database.engine import transaction_time
-from payproc.database.models import Order, OrderStatus, Payment, ReviewKind, Role, User
+from payproc.database.models import Order, OrderStatus, Payment, Role, User
 from payproc.domain.ids import Prefix, is_id, new_id
 from payproc.domain.money import parse_minor
 from payproc.domain.pagination import cursor_of, read_cursor
@@ -21,7 +21,6 @@ from payproc.outgoing.webhooks import outbox as events
 from payproc.outgoing.webhooks.event_types import EventType
 from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act
-from payproc.records.reviews import open_review
 
 # In which nobody has paid, and a payment may begin.
 PAYABLE = frozenset({OrderStatus.OPEN, OrderStatus.PROCESSING})
@@ -187,8 +186,16 @@ def _end_unpaid(session: Session, order: Order, status: OrderStatus) -> None:
     jobs.stage(session, jobs.Kind.SETTLE_ORDER, order.id)
 
 
-def follow_payments(session: Session, order_id: str) -> None:
-    """Set the order's status from its payments; two that were paid open a review.
+@dataclass(frozen=True, kw_only=True)
+class PaidBy:
+    """An order by its reference, and which payments have paid it, oldest first: more than one is one too many."""
+
+    reference: str
+    payment_ids: list[str]
+
+
+def follow_payments(session: Session, order_id: str) -> PaidBy:
+    """Set the order's status from its payments, and return which have paid it.
 
     Call it after the payment's own change is flushed. Payment first, then order: that is the lock order everywhere.
     """
@@ -208,14 +215,7 @@ def follow_payments(session: Session, order_id: str) -> None:
             # One of which a refund was undone was told already.
             events.tell_order(session, order, EventType.ORDER_PAID, payment_id=paid[0])
         jobs.stage(session, jobs.Kind.SETTLE_ORDER, order.id)
-    if len(paid) > 1:
-        open_review(
-            session,
-            ReviewKind.PAID_TWICE,
-            order_id,
-            payment_id=paid[-1],
-            detail=f"Order {order.reference} was paid {len(paid)} times: {', '.join(paid)}. Refund all but one.",
-        )
+    return PaidBy(reference=order.reference, payment_ids=paid)
 
 
 def _order_status(session: Session, order: Order, *, paid: bool) -> OrderStatus:

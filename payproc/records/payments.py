@@ -31,7 +31,7 @@ from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act
 from payproc.records.ledger import journal
 from payproc.records.moves import append_payment_event, log_committed
-from payproc.records.orders import follow_payments
+from payproc.records.orders import PaidBy, follow_payments
 from payproc.records.reviews import open_review
 
 _ENDED_UNPAID = frozenset({PaymentStatus.FAILED, PaymentStatus.CANCELLED})
@@ -316,7 +316,14 @@ def _follow_payment(session: Session, payment: Payment, *, provenance: Provenanc
     if payment.status is PaymentStatus.FAILED:
         outbox.stage_failure(session, payment)
     if payment.order_id:
-        follow_payments(session, payment.order_id)
+        _ask_about_the_second(session, payment.order_id, follow_payments(session, payment.order_id))
+
+
+def _ask_about_the_second(session: Session, order_id: str, paid: PaidBy) -> None:
+    ids = paid.payment_ids
+    if len(ids) > 1:
+        detail = f"Order {paid.reference} was paid {len(ids)} times: {', '.join(ids)}. Refund all but one."
+        open_review(session, ReviewKind.PAID_TWICE, order_id, payment_id=ids[-1], detail=detail)
 
 
 def _event(

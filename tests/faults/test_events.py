@@ -13,8 +13,8 @@ from sqlalchemy import text
 
 from sandbox.stack.running import Stack
 from tests.faults.shop import Shop
+from tests.support.shops.webhooks import Receiver
 from tests.support.waiting import wait_until
-from tests.support.webhooks import Receiver
 
 pytestmark = pytest.mark.processes
 

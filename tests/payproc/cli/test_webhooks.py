@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from payproc.cli import app as cli
 from payproc.database.models import DeliveryState, User, WebhookDelivery
-from tests.support.webhooks import Receiver, receiving, told
+from tests.support.shops.webhooks import Receiver, receiving, told
 from tests.support.world import World
 
 

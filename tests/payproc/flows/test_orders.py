@@ -14,7 +14,7 @@ from payproc.errors import Conflict, InvalidRequest
 from payproc.providers.stripe import STRIPE
 from payproc.records import orders
 from payproc.records.identity.customers import named_customer
-from tests.support.orders import attempt, order_of
+from tests.support.shops.orders import attempt, order_of
 from tests.support.world import World
 
 

@@ -11,7 +11,7 @@ from payproc.application import Application
 from payproc.database.models import DeliveryState, EndpointState, Role, User, WebhookDelivery, WebhookEndpoint
 from payproc.records.identity.users import create_user
 from payproc.settings import Environment
-from tests.support.webhooks import answering, receiving, told
+from tests.support.shops.webhooks import answering, receiving, told
 from tests.support.world import World
 from tests.web.client import is_problem, key_of
 from web.app import create_app

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.webhooks import Receiver, receiving
+from tests.support.shops.webhooks import Receiver, receiving
 
 
 @pytest.fixture

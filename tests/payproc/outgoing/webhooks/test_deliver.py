@@ -15,7 +15,7 @@ from payproc.outgoing.webhooks import endpoints
 from payproc.outgoing.webhooks.sending import noting, pending
 from tasks import runner
 from tasks.crew import Crew
-from tests.support.webhooks import Receiver, answering, endpoint_at, told
+from tests.support.shops.webhooks import Receiver, answering, endpoint_at, told
 from tests.support.world import World
 
 

@@ -35,8 +35,8 @@ from payproc.records.ledger import journal
 from payproc.records.reviews import open_review
 from tests.support.after_payment import dispute
 from tests.support.after_payment import given as refunded
-from tests.support.orders import attempt, card_request, order_of
-from tests.support.webhooks import endpoint_at
+from tests.support.shops.orders import attempt, card_request, order_of
+from tests.support.shops.webhooks import endpoint_at
 from tests.support.world import World
 
 TOLD = Provenance(source=Source.OPERATOR, evidence="rev_1")

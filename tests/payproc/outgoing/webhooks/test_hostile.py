@@ -15,7 +15,7 @@ from payproc.database.models import DeliveryState, WebhookAttempt, WebhookDelive
 from payproc.outgoing.webhooks.sending.addresses import is_public
 from payproc.outgoing.webhooks.sending.connections import Patience
 from payproc.outgoing.webhooks.sending.sender import Letter, Sender, Tried
-from tests.support.webhooks import Receiver, answering, endpoint_at, receiving, told
+from tests.support.shops.webhooks import Receiver, answering, endpoint_at, receiving, told
 from tests.support.world import World
 
 HASTY = Patience(connect=timedelta(seconds=1), read=timedelta(seconds=0.5), in_all=timedelta(seconds=1))

@@ -22,8 +22,8 @@ from payproc.jobs import Kind
 from payproc.outgoing.webhooks import endpoints
 from payproc.outgoing.webhooks.sending import retries
 from tests.support.mailbox import OPERATORS
+from tests.support.shops.webhooks import Receiver, answering, endpoint_at, told
 from tests.support.waiting import wait_until
-from tests.support.webhooks import Receiver, answering, endpoint_at, told
 from tests.support.world import World
 
 
