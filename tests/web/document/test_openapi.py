@@ -32,8 +32,6 @@ NOT_OPERATIONS = {
     "pay.back",
     "pay.status",
     "pay.cancel",
-    "pay.begin",
-    "pay.show",
     "pay_logo.image",
     "console.static",
     "console.reconciliation",
