@@ -56,7 +56,7 @@ class Audit:
 
     def forget_ours(self, payment: Payment) -> None:
         """Lose a payment and all that hangs on it, as no code of ours could."""
-        tables = ("ledger_entries", "journals", "emails", "payment_events", "notices", "jobs", "payments")
+        tables = ("ledger_entries", "journals", "emails", "events", "payment_events", "notices", "jobs", "payments")
         with self.world.app.database.transaction() as session:
             session.execute(text("SET LOCAL session_replication_role = replica"))
             for table in tables:
