@@ -77,6 +77,14 @@ FROM emails e
 WHERE e.id = ANY (:ids) AND e.sent_at IS NULL AND e.withdrawn_at IS NULL
   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.subject = e.id AND j.state IN ('ready', 'dead') OFFSET 0);
 
+-- name: pending_delivery_has_work_or_review
+-- over: webhook_deliveries
+-- What an endpoint has yet to be told has an open job, or was given up in front of a person.
+SELECT d.id, format('delivery %s of %s to %s is pending and nobody is trying', d.id, d.event_id, d.endpoint_id)
+FROM webhook_deliveries d
+WHERE d.id = ANY (:ids) AND d.state = 'pending'
+  AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.subject = d.id AND j.state IN ('ready', 'dead') OFFSET 0);
+
 -- name: open_refund_has_work_or_review
 -- over: refunds
 -- No refund that can still end is forgotten: a job or a person has it.

@@ -24,6 +24,7 @@ class Over(StrEnum):
     REFUNDS = "refunds"
     DISPUTES = "disputes"
     EMAILS = "emails"
+    DELIVERIES = "webhook_deliveries"
     NOTICES = "notices"
     JOURNALS = "journals"
     MATCHES = "settlement_matches"

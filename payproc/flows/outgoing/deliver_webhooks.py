@@ -85,6 +85,9 @@ class _Batch:
             ended = {job.id for job, found in works if found.has_ended}
             if over := [job for job in self._claimed if job.subject not in self._pending or job.id in ended]:
                 jobs.finish_all(session, over)
+            # Whoever ended an endpoint ended what waited for it, but for what a payment wrote down at that moment.
+            if nobodys := [found.delivery_id for _, found in works if found.has_nobody]:
+                noting.end_without_try(session, nobodys)
         waits = [(job, found) for job, found in works if job.id not in ended]
         self._hold((job for job, found in waits if _is_paused(found)), after=_PAUSED_FOR, error="its endpoint rests")
         return [(job, found) for job, found in waits if not _is_paused(found)]

@@ -82,7 +82,9 @@ def _kept() -> Select[WebhookEndpoint]:
 
 def locked(session: Session, endpoint_id: str) -> WebhookEndpoint:
     """Return an endpoint under its lock, which is taken before those of its deliveries. Raises NotFound."""
-    found = session.get(WebhookEndpoint, endpoint_id, with_for_update=True, populate_existing=True)
+    # But for its key, which nothing changes: each delivery that is written with a payment's event holds that until its
+    # commit. An endpoint that fails would hold up payments, and a payment told to two of them could meet a deadlock.
+    found = session.get(WebhookEndpoint, endpoint_id, with_for_update={"key_share": True}, populate_existing=True)
     if found is None or found.state is EndpointState.DELETED:
         raise not_found(endpoint_id)
     return found

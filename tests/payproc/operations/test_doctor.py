@@ -22,6 +22,7 @@ from payproc.records.identity.users import create_user
 from payproc.records.ledger import journal, matching
 from payproc.settings import Settings
 from tests.support.mailbox import Mailbox, Outgoing
+from tests.support.shops.webhooks import endpoint_at, told
 
 
 @pytest.fixture
@@ -89,6 +90,7 @@ def test_the_file_holds_these_invariants() -> None:
         "failure_only_for_failed",
         "refund_mail_only_for_refunds",
         "owed_mail_has_work_or_review",
+        "pending_delivery_has_work_or_review",
         "open_refund_has_work_or_review",
         "refunds_are_covered",
         "refund_is_in_its_payments_currency",
@@ -254,6 +256,15 @@ def test_a_notice_ignored_without_a_reason_is_found(database: Database) -> None:
     )
     assert only(found) == ("ignored_notice_has_its_reason", "ntc_1")
     assert break_by(database, "UPDATE notices SET reason = 'of no payment'") == []
+
+
+def test_a_delivery_that_nobody_makes_is_found(app: Application) -> None:
+    endpoint, _ = endpoint_at(app, "https://shop.example.com/hook")
+    told(app, endpoint)
+    assert break_by(app.database, "SELECT 1") == []
+    name, subject = only(break_by(app.database, "UPDATE jobs SET state = 'done' WHERE kind = 'webhook.deliver'"))
+    assert (name, subject[:4]) == ("pending_delivery_has_work_or_review", "dlv_")
+    assert break_by(app.database, "UPDATE webhook_deliveries SET state = 'failed', ended_at = now()") == []
 
 
 @pytest.mark.usefixtures("pending")

@@ -65,7 +65,8 @@ _LOCK = (
     select(WebhookEndpoint)
     .where(WebhookEndpoint.id == any_(bindparam("ids", type_=ARRAY(String))))
     .order_by(WebhookEndpoint.id)
-    .with_for_update()
+    # As in `endpoints.locked`.
+    .with_for_update(key_share=True)
 )
 
 
@@ -172,6 +173,16 @@ def _disable(session: Session, endpoint: WebhookEndpoint, reason: str, *, operat
     recipient = session.get_one(User, endpoint.shop_id).email if endpoint.shop_id else operator_mail
     if recipient:
         outbox.stage_endpoint_disabled(session, endpoint.id, recipient=recipient)
+
+
+_END = """
+    UPDATE webhook_deliveries SET state = 'failed', ended_at = now() WHERE id = ANY (%(ids)s) AND state = 'pending'
+"""
+
+
+def end_without_try(session: Session, delivery_ids: Sequence[str]) -> None:
+    """End deliveries that nobody is there for, whose jobs the caller has just finished."""
+    rows_within(session, _END, {"ids": sorted(delivery_ids)})
 
 
 def put_off(session: Session, held: Sequence[jobs.Later], pending: Mapping[str, Pending]) -> None:

@@ -31,8 +31,12 @@ class Pending:
     @property
     def has_ended(self) -> bool:
         """Whether there is nothing left to be done, and perhaps nobody to do it to."""
-        gone = self.endpoint.state in (EndpointState.DISABLED, EndpointState.DELETED)
-        return self.state is not DeliveryState.PENDING or gone
+        return self.state is not DeliveryState.PENDING or self.has_nobody
+
+    @property
+    def has_nobody(self) -> bool:
+        """Whether its endpoint is called no more."""
+        return self.endpoint.state in (EndpointState.DISABLED, EndpointState.DELETED)
 
     def letter(self, *, signed_by: Sequence[str], now: datetime) -> Letter:
         """Return it as it leaves now: the same body and the same id at every try."""

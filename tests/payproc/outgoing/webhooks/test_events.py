@@ -159,7 +159,7 @@ def test_a_payment_that_is_written_down_twice_is_told_once(world: World) -> None
 
 
 def test_a_text_of_the_shops_cannot_pass_for_a_part_of_the_event(world: World) -> None:
-    meta = {"note": '"created_at":null, %(id)s {} \\ ؟'}
+    meta = {"note": '"created_at":null, %(id)s {} \\ ؟', "created_at": None}
     created = data(events(world, world.checkout(meta=meta).id)[0])
     assert created["metadata"] == meta
     assert created["created_at"].endswith("Z")
