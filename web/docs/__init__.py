@@ -13,6 +13,7 @@ from flask_openapi_scalar.plugins import RegisterPlugin
 from werkzeug.wrappers import Response as AnyResponse
 
 from web.docs.assets import ASK_AGAIN, FOR_EVER, Asset
+from web.docs.webhooks import webhooks
 
 DESCRIPTION = """\
 Take cards through Stripe Checkout and Pakistani wallets, give money back, and see why each payment is as it is.
@@ -122,4 +123,5 @@ def document(app: OpenAPI) -> dict[str, Any]:
     for path, media_types in _EXPORTS.items():
         content = spec["paths"][path]["get"]["responses"]["200"]["content"]
         content.update({media_type: {"schema": {"type": "string"}} for media_type in media_types})
+    spec["webhooks"] = webhooks()
     return spec
