@@ -83,6 +83,8 @@ def only(found: list[Broken]) -> tuple[str, str]:
 def test_the_file_holds_these_invariants() -> None:
     assert list(invariants()) == [
         "status_is_the_fold_of_events",
+        "changes_are_told",
+        "told_in_sequence",
         "open_payment_has_work_or_review",
         "receipt_only_for_completed",
         "completed_has_receipt",
