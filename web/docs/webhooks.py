@@ -9,7 +9,8 @@ from payproc.domain.events import EventType
 from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import DisputeStatus, PaymentStatus, RefundStatus
-from payproc.outgoing.webhooks import payload, signing
+from payproc.outgoing.webhooks import payload
+from payproc.outgoing.webhooks.sending import signing
 
 _AT = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 _SECOND_PART = "01kaw5m0v7e1cbb4wsy0s9p6jd"

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 
 from payproc.application import Application
 from payproc.database.models import Event
-from payproc.outgoing.webhooks import signing
+from payproc.outgoing.webhooks.sending import signing
 from tests.payproc.cli.test_cli import refused
 from tests.support.databases import ROOT
 from tests.support.webhooks import answering, receiving

@@ -14,7 +14,7 @@ from typing import Any
 from payproc.database.engine import Database
 from payproc.domain.events import EventType
 from payproc.errors import InvalidRequest, NotFound
-from payproc.outgoing.webhooks import signing
+from payproc.outgoing.webhooks.sending import signing
 
 # The most that one look gives places to, and the most it looks at for a few types: some 20 ms of work each.
 _AT_ONCE = 1000
