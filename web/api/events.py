@@ -4,8 +4,8 @@ import json
 
 from flask import Response
 
-from payproc.outgoing.webhooks import feed
-from payproc.outgoing.webhooks.feed import FeedPage, Whose
+from payproc.outgoing import feed
+from payproc.outgoing.feed import FeedPage, Whose
 from payproc.records.identity import permissions
 from payproc.records.identity.permissions import Act
 from web.api.blueprints import authenticated, problems

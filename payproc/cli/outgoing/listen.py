@@ -20,8 +20,8 @@ from payproc.cli.terminal.edge import Json, connected, line_if_any
 from payproc.cli.terminal.rendering import show_text
 from payproc.database.engine import Database
 from payproc.errors import InvalidRequest
-from payproc.outgoing.webhooks import feed
-from payproc.outgoing.webhooks.feed import Told, Whose
+from payproc.outgoing import feed
+from payproc.outgoing.feed import Told, Whose
 from payproc.outgoing.webhooks.sending import signing
 from payproc.outgoing.webhooks.sending.sender import Letter, Sender, Tried
 

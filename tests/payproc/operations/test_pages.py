@@ -24,8 +24,8 @@ from payproc.jobs import Kind
 from payproc.operations import clock, health, lists, pruning
 from payproc.operations.lists import Filter
 from payproc.operations.pruning import Life
-from payproc.outgoing.webhooks import feed
-from payproc.outgoing.webhooks.feed import Whose
+from payproc.outgoing import feed
+from payproc.outgoing.feed import Whose
 from payproc.providers.easy_paisa import EASY_PAISA
 from tests.bench import seeding
 from tests.support.world import World

@@ -13,8 +13,8 @@ from payproc.database.models import Event, User
 from payproc.domain.events import EventType
 from payproc.domain.ids import Prefix, new_id
 from payproc.errors import InvalidRequest, NotFound
-from payproc.outgoing.webhooks import feed
-from payproc.outgoing.webhooks.feed import FeedPage, Whose
+from payproc.outgoing import feed
+from payproc.outgoing.feed import FeedPage, Whose
 from tests.support.waiting import wait_until
 from tests.support.world import World
 
