@@ -129,19 +129,25 @@ def types_of(wanted: str | None) -> Sequence[str]:
 
 
 def page(
-    database: Database, whose: Whose, *, after: str | None, types: Sequence[str] | None = None, limit: int
+    database: Database,
+    whose: Whose,
+    *,
+    after: str | None,
+    types: Sequence[str] | None = None,
+    limit: int,
+    at_once: int = _AT_ONCE,
 ) -> FeedPage:
     """Return the events after another one, at most `limit` of some types, or of all.
 
-    Only so much is placed and looked at for one page: it may hold fewer than there are, even none, and then `is_more`.
+    Only so much is placed and looked `at_once`: it may hold fewer than there are, even none, and then `is_more`.
     Raises InvalidRequest for an `after` that is not there, or not theirs.
     """
-    is_all_placed = _place(database, whose)
-    begin = _begin(database, whose, after)
+    is_all_placed = _place(database, whose, at_once=at_once)
+    begin = _begin(database, whose, after, at_once=at_once)
     if begin is None:
         # It was never read past, and too much stands before it to be given places at once.
         return FeedPage(events=(), next_after=after, is_more=True)
-    most = limit + 1 if types is None else _AT_ONCE
+    most = limit + 1 if types is None else at_once
     looked = database.rows(
         _LOOK.format(whose=whose.condition, order=whose.order, limit=most),
         {"after": begin, "types": list(types or EventType), **whose.parameters},
@@ -156,22 +162,22 @@ def page(
     return FeedPage(events=events, next_after=after, is_more=len(looked) == most or not is_all_placed)
 
 
-def _place(database: Database, whose: Whose) -> bool:
+def _place(database: Database, whose: Whose, *, at_once: int) -> bool:
     """Give places to what has none, as far as is done at once; return whether that was all."""
     if not _is_any_unplaced(database, whose):
         return True
-    statement = _PLACE.format(whose=whose.condition, at_once=_AT_ONCE)
+    statement = _PLACE.format(whose=whose.condition, at_once=at_once)
     # The lock before the statement, which then sees what the one before it has placed. Twice harms nobody: what was
     # placed has its place.
     [(placed,)] = database.rows(statement, whose.parameters, after=LOCK)
-    return bool(placed < _AT_ONCE)
+    return bool(placed < at_once)
 
 
 def _is_any_unplaced(database: Database, whose: Whose) -> bool:
     return bool(database.single_statement(_IS_ANY_UNPLACED.format(whose=whose.condition), whose.parameters))
 
 
-def _begin(database: Database, whose: Whose, after: str | None) -> int | None:
+def _begin(database: Database, whose: Whose, after: str | None, *, at_once: int) -> int | None:
     """Return the place of an event, None where it has none yet; before all where none is named."""
     if after is None:
         return _BEFORE_ALL
@@ -179,7 +185,7 @@ def _begin(database: Database, whose: Whose, after: str | None) -> int | None:
     place = _place_of(database, of_shop, after)
     if place is None and whose.payment_id is not None:
         # It may be another payment's, and then nothing has placed it.
-        _place(database, of_shop)
+        _place(database, of_shop, at_once=at_once)
         place = _place_of(database, of_shop, after)
     return place
 

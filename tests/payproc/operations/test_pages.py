@@ -169,8 +169,8 @@ def test_the_feed_reads_what_it_shows_and_nothing_of_what_lies_behind(app: Appli
         session.execute(text("VACUUM ANALYZE events"))
     shop = Whose(shop_id="usr_1")
 
-    def look(whose: Whose, types: list[str] | None = None, *, after: str = "evt_13330") -> None:
-        feed.page(app.database, whose, after=after, types=types, limit=20)
+    def look(whose: Whose, types: list[str] | None = None, *, after: str = "evt_13330", at_once: int = 1000) -> None:
+        feed.page(app.database, whose, after=after, types=types, limit=20, at_once=at_once)
 
     week = timedelta(days=7)
     read = {
@@ -187,12 +187,11 @@ def test_the_feed_reads_what_it_shows_and_nothing_of_what_lies_behind(app: Appli
     assert {what: pages for what, pages in read.items() if pages > FEW} == {}
     rare = pages_read("position > ", lambda: look(shop, ["payout.paid"]))
     assert rare < 1000 * _AN_EVENT_LOOKED_AT + FEW
-    with patch.object(feed, "_AT_ONCE", 10):
-        placing = {
-            "everybody's": pages_read("nextval", lambda: look(Whose())),
-            "one shop's": pages_read("nextval", lambda: look(Whose(shop_id="usr_2"))),
-            "one payment's": pages_read("nextval", lambda: look(Whose(payment_id="pay_17"))),
-        }
+    placing = {
+        "everybody's": pages_read("nextval", lambda: look(Whose(), at_once=10)),
+        "one shop's": pages_read("nextval", lambda: look(Whose(shop_id="usr_2"), at_once=10)),
+        "one payment's": pages_read("nextval", lambda: look(Whose(payment_id="pay_17"), at_once=10)),
+    }
     assert {what: pages for what, pages in placing.items() if pages > FEW + 10 * _AN_EVENT_PLACED} == {}
 
 

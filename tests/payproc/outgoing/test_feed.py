@@ -51,6 +51,11 @@ def read(app: Application, whose: Whose = ALL, *, after: str | None = None, limi
     return feed.page(app.database, whose, after=after, limit=limit)
 
 
+def read_two(app: Application, whose: Whose = ALL, *, after: str | None = None) -> FeedPage:
+    """A page for which only two are placed, and looked at, at once."""
+    return feed.page(app.database, whose, after=after, limit=100, at_once=2)
+
+
 def test_what_was_written_first_and_commits_last_is_not_missed(app: Application) -> None:
     with app.database.transaction() as slow:
         early = write(slow)
@@ -152,40 +157,35 @@ def test_pages_follow_each_other_to_the_end_and_go_on_from_there(app: Applicatio
     assert ids(read(app, after=nothing.next_after)) == [news]
 
 
-def test_so_many_are_given_places_at_once_and_the_rest_at_the_next_look(
-    app: Application, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feed, "_AT_ONCE", 2)
+def test_so_many_are_given_places_at_once_and_the_rest_at_the_next_look(app: Application) -> None:
     made = [written(app) for _ in range(5)]
     # Of the newest nothing can be said before what was written before it has its place.
-    page = read(app, after=made[-1])
+    page = read_two(app, after=made[-1])
     assert (ids(page), page.next_after, page.is_more) == ([], made[-1], True)
-    page = read(app)
+    page = read_two(app)
     found = ids(page)
     while page.is_more:
-        page = read(app, after=page.next_after)
+        page = read_two(app, after=page.next_after)
         found += ids(page)
     assert found == made
 
 
-def test_a_type_that_is_rare_is_looked_for_a_few_at_a_time(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "_AT_ONCE", 2)
+def test_a_type_that_is_rare_is_looked_for_a_few_at_a_time(app: Application) -> None:
     made = [
         written(app, kind=kind) for kind in ("payment.created", "payment.created", "refund.pending", "payment.failed")
     ]
     types = feed.types_of("refund.*")
-    first = feed.page(app.database, ALL, after=None, types=types, limit=10)
+    first = feed.page(app.database, ALL, after=None, types=types, limit=10, at_once=2)
     assert (ids(first), first.next_after, first.is_more) == ([], made[1], True)
-    second = feed.page(app.database, ALL, after=first.next_after, types=types, limit=10)
+    second = feed.page(app.database, ALL, after=first.next_after, types=types, limit=10, at_once=2)
     assert (ids(second), second.next_after) == ([made[2]], made[3])
 
 
-def test_a_payments_events_are_found_past_any_backlog(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "_AT_ONCE", 2)
+def test_a_payments_events_are_found_past_any_backlog(app: Application) -> None:
     for _ in range(3):
         written(app)
     mine = written(app, subject="pay_1")
-    assert ids(read(app, Whose(payment_id="pay_1"))) == [mine]
+    assert ids(read_two(app, Whose(payment_id="pay_1"))) == [mine]
 
 
 def test_what_is_pruned_unknown_or_somebody_elses_is_no_place_to_go_on_from(app: Application, shop: User) -> None:

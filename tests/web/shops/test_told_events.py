@@ -15,6 +15,7 @@ from payproc.outgoing.webhooks.sending import signing
 from payproc.records import payments
 from payproc.records.reviews import open_review
 from tests.support.world import World
+from tests.web.shops.examples import example
 
 
 @pytest.fixture
@@ -30,6 +31,13 @@ def test_every_type_of_event_is_in_the_document_with_what_it_is_for(webhooks: Ma
         assert operation["summary"] == event_type.purpose
         body = operation["requestBody"]["content"]["application/json"]
         assert body["example"]["type"] == event_type == body["schema"]["properties"]["type"]["const"]
+
+
+def test_each_example_is_what_such_an_event_is(webhooks: Mapping[str, Any]) -> None:
+    """`python -m tests.web.shops.examples` writes them anew."""
+    for event_type in EventType:
+        body = webhooks[event_type]["post"]["requestBody"]["content"]["application/json"]
+        assert body["example"] == example(event_type)
 
 
 def test_no_two_operations_have_the_same_name(anonymous: FlaskClient, webhooks: Mapping[str, Any]) -> None:
