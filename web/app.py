@@ -15,7 +15,7 @@ from payproc.providers.registry import PROVIDERS
 from payproc.providers.stripe import STRIPE
 from payproc.records.identity.jwks import SigningKeys
 from web import docs, errors
-from web.api import customers, disputes, notices, orders, payments, refunds, wallets, webhooks
+from web.api import customers, disputes, events, notices, orders, payments, refunds, wallets, webhooks
 from web.api.intake import Intake
 from web.api.staff import health, ledger, metrics, reconciliation
 from web.auth import application
@@ -101,6 +101,7 @@ def _register_views(web: Web, core: Application) -> None:
         customers.blueprint,
         webhooks.blueprint,
         webhooks.deliveries_blueprint,
+        events.blueprint,
         wallets.blueprint_of(others),
         notices.blueprint_of(others, hints_per_minute=core.settings.hints_per_minute),
         ledger.blueprint,

@@ -7,6 +7,7 @@ import typer
 from payproc import __version__
 from payproc.cli import disputes, jobs, ledger, notices, orders, payments, refunds, reviews
 from payproc.cli.outgoing import webhooks
+from payproc.cli.outgoing.listen import listen
 from payproc.cli.people import users
 from payproc.cli.reconcile import stripe, wallets
 from payproc.cli.system import checks, db, setup
@@ -35,6 +36,7 @@ app.add_typer(reviews.app, name="review", help="Questions for a person.")
 app.add_typer(setup.app, name="setup", help="Going live.")
 app.add_typer(checks.settings_app, name="settings", help="Environment variables.")
 stripe.app.command("wallets")(wallets.reconcile_wallets)
+app.command()(listen)
 app.command()(checks.doctor)
 
 

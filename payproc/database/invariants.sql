@@ -23,6 +23,64 @@ SELECT payment_id, format('event %s of %s moves from %s, but the payment was %s'
                           coalesce(from_status, 'nothing'), coalesce(previous, 'nothing'))
 FROM moves WHERE from_status IS DISTINCT FROM previous;
 
+-- name: changes_are_told
+-- over: payments
+-- Every move of a payment that counts its events is told by one, and none tells of a move that never was, until events of
+-- its age are forgotten. What was forgotten in its last hour may be of a transaction that began before it. A payment that
+-- an earlier release took has events from its first one on.
+WITH kept AS (
+    SELECT coalesce((SELECT w.at + interval '1 hour' FROM watermarks w WHERE w.name = 'events_life'),
+                    '-infinity') AS since
+),
+counting AS (
+    SELECT p.id, greatest(k.since, (SELECT e.at FROM events e WHERE e.subject = p.id AND e.sequence = 1)) AS since
+    FROM payments p, kept k WHERE p.id = ANY (:ids) AND p.event_sequence > 0
+),
+moved AS (
+    SELECT v.payment_id, v.at,
+           CASE WHEN v.from_status = 'refunded' AND v.to_status = 'completed' THEN 'payment.reopened'
+                WHEN v.to_status = 'pending' THEN 'payment.created' ELSE 'payment.' || v.to_status END AS type
+    FROM payment_events v WHERE v.payment_id = ANY (:ids) AND v.effect = 'moved'
+),
+told AS (
+    SELECT e.subject AS payment_id, e.at, e.type
+    FROM events e WHERE e.subject = ANY (:ids) AND e.type LIKE 'payment.%'
+)
+SELECT c.id, format('%s has moved %s times as %s tells, and that was told %s times', c.id, m.moves, m.type,
+                    (SELECT count(*) FROM told t WHERE t.payment_id = c.id AND t.type = m.type))
+FROM counting c, LATERAL (SELECT type, count(*) AS moves FROM moved v
+                          WHERE v.payment_id = c.id AND v.at >= c.since GROUP BY type) m
+WHERE m.moves > (SELECT count(*) FROM told t WHERE t.payment_id = c.id AND t.type = m.type)
+UNION ALL
+SELECT c.id, format('%s of %s was told %s times, and %s has moved so %s times', t.type, c.id, t.times, c.id,
+                    (SELECT count(*) FROM moved v WHERE v.payment_id = c.id AND v.type = t.type))
+FROM counting c, LATERAL (SELECT type, count(*) AS times FROM told e
+                          WHERE e.payment_id = c.id AND e.at >= c.since GROUP BY type) t
+WHERE t.times > (SELECT count(*) FROM moved v WHERE v.payment_id = c.id AND v.type = t.type);
+
+-- name: told_in_sequence
+-- over: payments
+-- The events of a payment are numbered without a gap, from the first on, until events of their age are forgotten: what
+-- follows upon one that is kept is kept.
+WITH kept AS (
+    SELECT coalesce((SELECT w.at + interval '1 hour' FROM watermarks w WHERE w.name = 'events_life'),
+                    '-infinity') AS since
+),
+numbered AS (
+    SELECT e.subject, e.sequence, e.at,
+           lead(e.sequence) OVER (PARTITION BY e.subject ORDER BY e.sequence) AS following
+    FROM events e WHERE e.subject = ANY (:ids)
+)
+SELECT p.id, format('event %s of %s is followed by %s, of %s', n.sequence, p.id, coalesce(n.following::text, 'none'),
+                    p.event_sequence)
+FROM payments p JOIN numbered n ON n.subject = p.id, kept k
+WHERE n.at >= k.since AND coalesce(n.following, p.event_sequence + 1) <> n.sequence + 1
+UNION ALL
+SELECT p.id, format('%s counts %s events, and its first is not there', p.id, p.event_sequence)
+FROM payments p, kept k
+WHERE p.id = ANY (:ids) AND p.event_sequence > 0 AND p.created_at >= k.since
+  AND NOT EXISTS (SELECT 1 FROM events e WHERE e.subject = p.id AND e.sequence = 1 OFFSET 0);
+
 -- name: open_payment_has_work_or_review
 -- over: everything
 -- No payment that can still change is forgotten: a job or a person has it.

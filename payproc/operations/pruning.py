@@ -39,6 +39,7 @@ from payproc.database import models
 from payproc.database.models import (
     Base,
     Email,
+    Event,
     Job,
     Loop,
     Notice,
@@ -48,6 +49,7 @@ from payproc.database.models import (
     RunState,
     SeenKey,
     Watermark,
+    WebhookDelivery,
 )
 
 # The most rows of a batch, and how many the first has. One row more is some 10 µs more of a lock.
@@ -87,6 +89,11 @@ _HAS_NEWER = exists().where(
     _Newer.finished_at > ReconciliationRun.finished_at,
 )
 
+# Spelt out for the partial index, as above. What an endpoint has yet to be told stays however long that takes.
+_BEING_DELIVERED = exists().where(
+    WebhookDelivery.event_id == Event.id, WebhookDelivery.state == literal_column("'pending'")
+)
+
 # In this order: who forgets a mail asks whether a job sends it, and who forgets a run whether a finding names it.
 LIVES: Sequence[Life] = (
     Life(table=Email, setting="mails_life", since=Email.created_at,
@@ -97,6 +104,8 @@ LIVES: Sequence[Life] = (
     Life(table=models.Tick, setting="ticks_life", since=models.Tick.created_at, over=true()),
     Life(table=models.IdempotencyKey, setting="idempotency_key_life", since=models.IdempotencyKey.created_at,
          over=true()),
+    # With its deliveries and their tries, by cascade.
+    Life(table=Event, setting="events_life", since=Event.at, over=~_BEING_DELIVERED),
     # While it may still ring somebody it counts.
     Life(table=models.PushShare, setting="push_shares_life", since=models.PushShare.created_at, over=true()),
     Life(table=Notice, setting="notices_life", since=Notice.settled_at, over=Notice.settled_at.is_not(None)),
@@ -110,6 +119,12 @@ LIVES: Sequence[Life] = (
          over=and_(ReconciliationRun.loop != Loop.STATEMENT, ReconciliationRun.state != RunState.RUNNING,
                    ~_FOUND_SOMETHING, _HAS_NEWER)),
 )  # fmt: skip
+
+# What goes with a row of another table, by cascade.
+GOES_WITH: Mapping[type[Base], type[Base]] = {
+    WebhookDelivery: Event,
+    models.WebhookAttempt: WebhookDelivery,
+}
 
 # What has no life, and why.
 STAYS: Mapping[type[Base], str] = {
@@ -125,6 +140,7 @@ STAYS: Mapping[type[Base], str] = {
     models.LedgerDraft: "who wanted the books corrected, and who agreed",
     models.SettlementLine: "the provider's own books, which the ledger answers",
     models.SettlementMatch: "which journal answers which line; only added to",
+    models.WebhookEndpoint: "where shops are told; as many as they made",
     models.ProviderCall: "the words and the key of each charge and refund: what a dispute of any age asks for",
     models.Review: "what people decided about money, and why",
     models.User: "whose payments these are",

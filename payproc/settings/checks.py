@@ -25,6 +25,8 @@ _LONGEST_TURN = timedelta(seconds=1.5)
 
 # Providers tell of what is a month old; forgotten sooner, it would be taken for news.
 _LEAST_MEMORY = timedelta(days=45)
+# A delivery is tried for half of it, and a shop that was down over a holiday reads what it missed.
+_LEAST_LIFE_OF_EVENTS = timedelta(days=7)
 
 
 def deployment_problems(settings: Settings) -> list[str]:
@@ -39,6 +41,8 @@ def deployment_problems(settings: Settings) -> list[str]:
         for name in ("notices_life", "mails_life")
         if getattr(settings, name) < _LEAST_MEMORY
     ]
+    if settings.events_life < _LEAST_LIFE_OF_EVENTS:
+        problems.append(f"EVENTS_LIFE must be at least {_LEAST_LIFE_OF_EVENTS.days}d")
     if settings.push_shares_life < settings.push_patience + settings.push_timeout:
         problems.append(
             "PUSH_SHARES_LIFE must be at least PUSH_PATIENCE and PUSH_TIMEOUT together: a push still counts"

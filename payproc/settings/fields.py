@@ -137,5 +137,6 @@ class Settings(Servers):
     push_shares_life: Duration = timedelta(days=1)
     notices_life: Duration = timedelta(days=400)
     mails_life: Duration = timedelta(days=400)
+    events_life: Duration = timedelta(days=30)
     runs_life: Duration = timedelta(days=400)
     abandoned_run_life: Duration = timedelta(days=1)

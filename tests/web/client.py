@@ -27,8 +27,8 @@ class Client:
         self._client = flask_app.test_client()
         self._auth = {"Authorization": f"Bearer {key}"}
 
-    def get(self, path: str, **more: Any) -> TestResponse:
-        return self._client.get(PREFIX + path, headers=self._auth, **more)
+    def get(self, path: str, *, headers: dict[str, str] | None = None, **more: Any) -> TestResponse:
+        return self._client.get(PREFIX + path, headers=self._auth | (headers or {}), **more)
 
     def get_at(self, address: str) -> TestResponse:
         """Get what does not stand below the payments."""

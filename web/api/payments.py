@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from payproc.database.models import Payment
 from payproc.domain.payment_methods import PaymentMethod
-from payproc.domain.states import OPEN
+from payproc.domain.states import OPEN, PaymentStatus
 from payproc.errors import InvalidRequest
 from payproc.flows.cancel import request_cancel
 from payproc.flows.checkout import has_begun
@@ -24,8 +24,9 @@ from web.api.locations import PAYMENTS, payment_location
 from web.auth import application, current_user, needs
 from web.json import json_answer, text_of
 from web.pay import links
+from web.request import waiting
 from web.request.idempotent import IdempotentRequest, respond, respond_again
-from web.schemas.headers import StartHeader
+from web.schemas.headers import LookHeader, StartHeader
 from web.schemas.payments import (
     AcceptedAnswer,
     CheckoutAnswer,
@@ -37,6 +38,8 @@ from web.schemas.payments import (
     StartedAnswer,
     TimelineAnswer,
 )
+
+_STATUS = "SELECT status FROM payments WHERE id = %(id)s"
 
 blueprint = authenticated(
     "payments", "Take a payment and follow it.", prefix=PAYMENTS, refusals=problems(404, 409, 422, 503)
@@ -83,10 +86,22 @@ def _checkout_answer(payment: Payment, wait: int) -> Answer:
 
 @blueprint.get("/<payment_id>", responses={"200": PaymentAnswer})
 @needs(Act.SEE_PAYMENT)
-def show(path: PaymentPath) -> Response:
-    """Show a payment as we know it; nobody else is asked."""
-    payment, balance = payment_with_balance(application().database, path.payment_id, user=current_user())
-    return json_answer(text_of(_shown(payment, balance)))
+def show(header: LookHeader, path: PaymentPath) -> Response:
+    """Show a payment as we know it; nobody else is asked.
+
+    With `Prefer: wait=N` (at most 30 seconds) an open one is answered as soon as its status is another one, or else as
+    it is by then; at once where many wait already.
+    """
+    database, user, seconds = application().database, current_user(), waiting.seconds_of(header.prefer)
+    found = payment, _ = payment_with_balance(database, path.payment_id, user=user)
+    if seconds and payment.status in OPEN:
+        waiting.wait_until(lambda: _status_of(payment.id) is not payment.status, seconds=seconds)
+        found = payment_with_balance(database, path.payment_id, user=user)
+    return json_answer(text_of(_shown(*found)))
+
+
+def _status_of(payment_id: str) -> PaymentStatus:
+    return PaymentStatus(application().database.single_statement(_STATUS, {"id": payment_id}))
 
 
 @blueprint.get("/", responses={"200": PageAnswer})

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from web.docs import problems
 from web.docs.assets import ASK_AGAIN, FOR_EVER, Asset
 from web.docs.describing import describe
+from web.docs.webhooks import webhooks
 
 DESCRIPTION = """\
 Take cards through Stripe Checkout and Pakistani wallets, give money back, and see why each payment is as it is.
@@ -116,4 +117,5 @@ def document(app: OpenAPI) -> dict[str, Any]:
     for path, media_types in _EXPORTS.items():
         content = spec["paths"][path]["get"]["responses"]["200"]["content"]
         content.update({media_type: {"schema": {"type": "string"}} for media_type in media_types})
+    spec["webhooks"] = webhooks()
     return spec

@@ -4,8 +4,6 @@ A view claims the key, does the work and remembers the answer in one transaction
 reads what came of it: its answer is then the one that is remembered, and the first is the fallback answer.
 """
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,20 +24,13 @@ from payproc.records import idempotency
 from payproc.records.idempotency import Answer, Fresh, NewKey, Replay, Resumed
 from web.auth import application, current_user
 from web.json import json_answer
+from web.request import waiting
 from web.request.log import about
 from web.schemas.headers import StartHeader
 
 log = structlog.get_logger()
 
 Row = TypeVar("Row", Payment, Refund, Order)
-
-_LONGEST_WAIT_SECONDS = 30
-# The provider has answered about half a second after the request; asking the row more often gains nothing a person
-# sees.
-_LOOK_EVERY_SECONDS = 0.05
-# A waiting request holds a thread of those for waiting (web/front/lanes.py), so only two may: the third gives who finds
-# no slot the 202 that waiting would have ended in.
-_wait_slots = threading.BoundedSemaphore(2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +60,7 @@ class IdempotentRequest:
         """
         if header.idempotency_key is not None:
             idempotency.check_key(header.idempotency_key)
-        return cls(key=header.idempotency_key, wait=_wait_seconds(header.prefer or ""))
+        return cls(key=header.idempotency_key, wait=waiting.seconds_of(header.prefer))
 
     def named(self, kind: Prefix) -> str | None:
         """Return the id that what this request makes has, whenever it is made under its key; None without a key."""
@@ -153,11 +144,12 @@ class IdempotentRequest:
     @contextmanager
     def waited(self, kind: type[Row], subject: str, *, until: Callable[[Row], bool]) -> Iterator[tuple[Session, Row]]:
         """Wait until the row is as wanted or the client's patience is over; then read it, in a transaction."""
-        if _wait_slots.acquire(blocking=False):
-            try:
-                _wait(kind, subject, until=until, seconds=self.wait)
-            finally:
-                _wait_slots.release()
+
+        def is_so() -> bool:
+            with application().database.transaction() as session:
+                return until(session.get_one(kind, subject))
+
+        waiting.wait_until(is_so, seconds=self.wait)
         with application().database.transaction() as session:
             yield session, session.get_one(kind, subject)
 
@@ -200,22 +192,3 @@ def respond_again(answer: Answer) -> Response:
     response = respond(answer)
     response.headers["Idempotent-Replayed"] = "true"
     return response
-
-
-def _wait(kind: type[Row], subject: str, *, until: Callable[[Row], bool], seconds: int) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with application().database.transaction() as session:
-            if until(session.get_one(kind, subject)):
-                return
-        time.sleep(_LOOK_EVERY_SECONDS)
-
-
-def _wait_seconds(prefer: str) -> int:
-    # RFC 7240: a preference that is not understood is passed over.
-    for preference in prefer.split(","):
-        name, _, value = preference.partition(";")[0].partition("=")
-        number = value.strip().strip('"')
-        if name.strip().lower() == "wait" and number.isascii() and number.isdigit():
-            return min(int(number[:4]), _LONGEST_WAIT_SECONDS)
-    return 0

@@ -5,6 +5,17 @@ from pydantic import Field
 from web.schemas.base import Described
 
 
+class LookHeader(Described):
+    """What may be said about a request that looks something up."""
+
+    prefer: str | None = Field(
+        default=None,
+        alias="Prefer",
+        description="`wait=N`: wait up to N seconds, at most 30, until the status is another one, or final.",
+        examples=["wait=10"],
+    )
+
+
 class StartHeader(Described):
     """What may be said about the request itself."""
 

@@ -55,8 +55,8 @@ ADMIN = User(email="command-line@localhost", full_name="Command line", role=Role
 
 
 @contextmanager
-def transaction() -> Iterator[Session]:
-    """Open one session for one command over DATABASE_URL: it commits on a clean exit. Raises SettingsInvalid."""
+def connected() -> Iterator[Database]:
+    """Open the database of DATABASE_URL for one command. Raises SettingsInvalid."""
     url = settings.database_url()
     try:
         database = Database(url, pool_size=1)
@@ -64,10 +64,16 @@ def transaction() -> Iterator[Session]:
         # Their text would quote the part of the address that is wrong, and that may be the password.
         raise SettingsInvalid(["DATABASE_URL: is not a database's address"]) from None
     try:
-        with database.transaction() as session:
-            yield session
+        yield database
     finally:
         database.dispose()
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Open one session for one command over DATABASE_URL: it commits on a clean exit. Raises SettingsInvalid."""
+    with connected() as database, database.transaction() as session:
+        yield session
 
 
 @contextmanager

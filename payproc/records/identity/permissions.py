@@ -33,6 +33,7 @@ class Act(StrEnum):
     CLOSE_ORDER = "close an order"
     SEE_CUSTOMERS = "see customers"
     ERASE_CUSTOMER = "erase what is known of a customer"
+    SEE_EVENTS = "see events"
     SEE_WORKINGS = "see how a payment was worked on"
     SEE_BOOKS = "see the books"
     CORRECT_BOOKS = "correct the books"
@@ -71,6 +72,7 @@ see_order            own       own   all       all    payments:read
 close_order          -         own   all       all    payments:write
 see_customers        -         own   all       all    payments:read
 erase_customer       -         own   -         all    payments:write
+see_events           -         own   all       all    payments:read
 see_workings         -         -     all       all    payments:read
 see_books            -         -     all       all    payments:read
 correct_books        -         -     all       all

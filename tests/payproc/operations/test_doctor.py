@@ -84,6 +84,8 @@ def only(found: list[Broken]) -> tuple[str, str]:
 def test_the_file_holds_these_invariants() -> None:
     assert list(invariants()) == [
         "status_is_the_fold_of_events",
+        "changes_are_told",
+        "told_in_sequence",
         "open_payment_has_work_or_review",
         "receipt_only_for_completed",
         "completed_has_receipt",
@@ -138,7 +140,10 @@ def test_an_event_that_starts_elsewhere_than_the_last_one_ended_is_found(databas
         "INSERT INTO payment_events (payment_id, fact, effect, from_status, to_status, source) "
         "SELECT id, 'processing', 'moved', 'failed', 'pending', 'api' FROM payments",
     )
-    assert only(found) == ("status_is_the_fold_of_events", pending.id)
+    assert {(b.name, b.subject) for b in found} == {
+        ("status_is_the_fold_of_events", pending.id),
+        ("changes_are_told", pending.id),
+    }
 
 
 def test_an_open_payment_that_nobody_works_on_is_found(database: Database, pending: Payment) -> None:
@@ -471,6 +476,51 @@ def test_more_given_back_than_was_paid_is_found_until_a_person_knows(
     assert "refunds_are_covered" in {broken.name for broken in found}
 
 
+def test_a_change_that_nobody_was_told_of_is_found(database: Database, completed: Payment) -> None:
+    found = break_by(database, "DELETE FROM events WHERE type = 'payment.completed'")
+    assert {(b.name, b.subject) for b in found} == {
+        ("changes_are_told", completed.id),
+        ("told_in_sequence", completed.id),
+    }
+
+
+def test_an_event_without_its_change_is_found(database: Database, completed: Payment) -> None:
+    found = break_by(
+        database,
+        "WITH counted AS (UPDATE payments SET event_sequence = event_sequence + 1 RETURNING id, event_sequence) "
+        "INSERT INTO events (id, type, payment_id, subject, sequence, data) "
+        "SELECT 'evt_1', 'payment.failed', id, id, event_sequence, '{}' FROM counted",
+    )
+    assert only(found) == ("changes_are_told", completed.id)
+
+
+def test_an_event_that_is_missing_between_others_or_at_the_end_is_found(database: Database, completed: Payment) -> None:
+    assert only(break_by(database, "UPDATE payments SET event_sequence = event_sequence + 1")) == (
+        "told_in_sequence",
+        completed.id,
+    )
+    found = break_by(
+        database,
+        "UPDATE payments SET event_sequence = event_sequence + 1; "
+        "UPDATE events SET sequence = sequence + 2 WHERE type = 'payment.completed'",
+    )
+    assert only(found) == ("told_in_sequence", completed.id)
+
+
+def test_what_was_told_and_is_forgotten_is_missed_by_nobody(database: Database, completed: Payment) -> None:
+    assert completed.id
+    forgotten = "INSERT INTO watermarks (name, at) VALUES ('events_life', now())"
+    assert break_by(database, forgotten) == break_by(database, "DELETE FROM events WHERE sequence = 1") == []
+    # What lies a month back is no excuse for what is of today.
+    younger = "UPDATE watermarks SET at = now() - interval '30 days'"
+    assert {broken.subject for broken in break_by(database, younger)} == {completed.id}
+
+
+def test_a_payment_that_an_earlier_release_took_has_no_events_to_miss(database: Database, completed: Payment) -> None:
+    assert completed.id
+    assert break_by(database, "DELETE FROM events; UPDATE payments SET event_sequence = 0") == []
+
+
 def test_a_payment_called_refunded_of_which_something_is_left_is_found(
     database: Database, completed: Payment, refunded: Refund
 ) -> None:
@@ -481,7 +531,10 @@ def test_a_payment_called_refunded_of_which_something_is_left_is_found(
         "SELECT id, 'refunded', 'moved', 'completed', 'refunded', 'api' FROM payments) "
         "UPDATE payments SET status = 'refunded'",
     )
-    assert only(found) == ("refunded_is_given_back", completed.id)
+    assert {(b.name, b.subject) for b in found} == {
+        ("refunded_is_given_back", completed.id),
+        ("changes_are_told", completed.id),
+    }
 
 
 def test_a_refund_that_nobody_works_on_is_found(database: Database, completed: Payment, settings: Settings) -> None:

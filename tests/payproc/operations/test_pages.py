@@ -25,6 +25,8 @@ from payproc.operations import clock, health, pruning
 from payproc.operations.finding import lists
 from payproc.operations.finding.lists import Filter
 from payproc.operations.pruning import Life
+from payproc.outgoing import feed
+from payproc.outgoing.feed import Whose
 from payproc.providers.easy_paisa import EASY_PAISA
 from tests.bench import seeding
 from tests.support.world import World
@@ -169,6 +171,52 @@ def test_applying_a_notice_reads_none_of_those_that_wait(grown: Application, wor
     world.deliver_all(payment)
     assert pages_read("awaits &&", world.drain_once) < FEW
     world.drain()
+
+
+# One shop has read everything but the last, another nothing; of a third there was little, long ago.
+_EVENTS = """
+INSERT INTO events (id, type, shop_id, payment_id, subject, sequence, data, position, at)
+SELECT 'evt_' || n, CASE n % 5000 WHEN 0 THEN 'payout.paid' ELSE 'payment.completed' END,
+    CASE WHEN n <= 3 THEN 'usr_few' WHEN n % 3 > 0 THEN 'usr_' || n % 3 END, 'pay_' || n / 4, 'pay_' || n / 4,
+    1 + n % 4, repeat('x', 500), CASE WHEN n <= 3 OR n % 3 = 1 AND n < :count THEN nextval('event_positions') END,
+    now() - interval '20 days' + n * interval '1 s'
+FROM generate_series(1, :count) n
+"""
+# Each of them is read, and where it is placed each of its indexes is written.
+_AN_EVENT_LOOKED_AT, _AN_EVENT_PLACED = 2, 50
+
+
+def test_the_feed_reads_what_it_shows_and_nothing_of_what_lies_behind(app: Application) -> None:
+    with app.database.transaction() as session:
+        session.execute(text(_EVENTS), {"count": MANY})
+    with app.database.autocommit() as session:
+        session.execute(text("VACUUM ANALYZE events"))
+    shop = Whose(shop_id="usr_1")
+
+    def look(whose: Whose, types: list[str] | None = None, *, after: str = "evt_13330", at_once: int = 1000) -> None:
+        feed.page(app.database, whose, after=after, types=types, limit=20, at_once=at_once)
+
+    week = timedelta(days=7)
+    read = {
+        "a shop's page": pages_read("position > ", lambda: look(shop)),
+        "a small shop's": pages_read("position > ", lambda: look(Whose(shop_id="usr_few"), after="evt_3")),
+        "everybody's page": pages_read("position > ", lambda: look(Whose())),
+        "whether there is news": pages_read("EXISTS", lambda: look(shop)),
+        "a payment's": pages_read("position > ", lambda: look(Whose(shop_id="usr_1", payment_id="pay_17"))),
+        "one": pages_read("SELECT", lambda: feed.one(app.database, shop, "evt_1")),
+        "what has just come": pages_read(
+            "at > now()", lambda: feed.recent(app.database, shop, types=["payment.failed"], within=week, known=[])
+        ),
+    }
+    assert {what: pages for what, pages in read.items() if pages > FEW} == {}
+    rare = pages_read("position > ", lambda: look(shop, ["payout.paid"]))
+    assert rare < 1000 * _AN_EVENT_LOOKED_AT + FEW
+    placing = {
+        "everybody's": pages_read("nextval", lambda: look(Whose(), at_once=10)),
+        "one shop's": pages_read("nextval", lambda: look(Whose(shop_id="usr_2"), at_once=10)),
+        "one payment's": pages_read("nextval", lambda: look(Whose(payment_id="pay_17"), at_once=10)),
+    }
+    assert {what: pages for what, pages in placing.items() if pages > FEW + 10 * _AN_EVENT_PLACED} == {}
 
 
 def test_a_batch_of_what_is_forgotten_reads_little_beside_its_rows(grown: Application) -> None:

@@ -11,6 +11,8 @@ from payproc import jobs
 from payproc.database.models import (
     Base,
     Email,
+    EndpointState,
+    Event,
     FindingKind,
     IdempotencyKey,
     Job,
@@ -24,13 +26,23 @@ from payproc.database.models import (
     SeenKey,
     Tick,
     Watermark,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
 )
 from payproc.operations import pruning
-from payproc.operations.pruning import LIVES, STAYS
+from payproc.operations.pruning import GOES_WITH, LIVES, STAYS
 from payproc.records.reviews import open_review, resolve
 from payproc.settings.fields import Settings
 from tests.support.seeding import Seeded
+from tests.support.webhooks import Receiver, endpoint_at, receiving, told
 from tests.support.world import World
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as running:
+        yield running
 
 
 def prune(world: World) -> None:
@@ -53,9 +65,15 @@ def test_every_table_has_a_life_or_a_reason_to_stay_and_none_has_both() -> None:
     tables = {mapper.class_ for mapper in Base.registry.mappers}
     assert {mapper.local_table for mapper in Base.registry.mappers} == set(Base.metadata.tables.values())
     living = {life.table for life in LIVES}
-    assert living | set(STAYS) == tables
-    assert living & set(STAYS) == set()
+    assert living | set(STAYS) | set(GOES_WITH) == tables
+    assert len(living) + len(STAYS) + len(GOES_WITH) == len(tables)
     assert [table for table, reason in STAYS.items() if len(reason.split()) < 3] == []
+
+
+def test_what_goes_with_another_row_goes_by_cascade() -> None:
+    for table, other in GOES_WITH.items():
+        keys = [key for key in table.__table__.foreign_keys if key.column.table is other.__table__]
+        assert [key.ondelete for key in keys] == ["CASCADE"], table
 
 
 def test_every_life_is_a_setting() -> None:
@@ -86,6 +104,28 @@ def test_a_mail_that_is_still_being_sent_is_not_forgotten(world: World) -> None:
     )
     prune(world)
     assert [row.payment_id for row in world.rows(Email)] == [payment.id]
+
+
+def test_old_events_go_with_their_deliveries_but_for_what_is_still_to_be_told(world: World, receiver: Receiver) -> None:
+    endpoint, _ = endpoint_at(world.app, receiver.url)
+    other, _ = endpoint_at(world.app, receiver.url, state=EndpointState.PAUSED)
+    old, waits = told(world.app, endpoint), told(world.app, endpoint, other)
+    young = told(world.app, endpoint)
+    world.drain()
+    for event in (old, waits):
+        world.age("events", event, at="31 days")
+    prune(world)
+    assert {event.id for event in world.rows(Event)} == {waits, young}
+    assert {(each.event_id, each.endpoint_id) for each in world.rows(WebhookDelivery)} == {
+        (waits, endpoint),
+        (waits, other),
+        (young, endpoint),
+    }
+    assert len(world.rows(WebhookAttempt)) == 2
+    assert {each.id for each in world.rows(WebhookEndpoint)} == {endpoint, other}
+    execute(world, "UPDATE webhook_deliveries SET state = 'failed', ended_at = now() WHERE state = 'pending'")
+    prune(world)
+    assert {event.id for event in world.rows(Event)} == {young}
 
 
 def old_dead_job(world: World) -> str:

@@ -47,6 +47,8 @@ ROUTES = {
     "customers.list_customers": Act.SEE_CUSTOMERS,
     "customers.show": Act.SEE_CUSTOMERS,
     "customers.erase": Act.ERASE_CUSTOMER,
+    "events.list_events": Act.SEE_EVENTS,
+    "events.show": Act.SEE_EVENTS,
     "ledger.show": Act.SEE_BOOKS,
     "reconciliation.runs": Act.SEE_RECONCILIATION,
     "reconciliation.findings": Act.SEE_RECONCILIATION,
@@ -84,11 +86,13 @@ OF_SHOPS = {
     Act.ERASE_CUSTOMER: {Role.SHOP: Reach.OWN, Role.OPERATOR: Reach.NONE},
     Act.SEE_WEBHOOKS: {Role.SHOP: Reach.OWN},
     Act.MANAGE_WEBHOOKS: {Role.SHOP: Reach.OWN, Role.OPERATOR: Reach.NONE},
+    Act.SEE_EVENTS: {Role.SHOP: Reach.OWN},
 }
 FOR_STAFF = (Act.SEE_WORKINGS, Act.SEE_BOOKS, Act.CORRECT_BOOKS, Act.SEE_RECONCILIATION, Act.SEE_METRICS)
 READING = (
     Act.SEE_ORDER,
     Act.SEE_CUSTOMERS,
+    Act.SEE_EVENTS,
     Act.SEE_PAYMENT,
     Act.SEE_WEBHOOKS,
     Act.SEE_WORKINGS,

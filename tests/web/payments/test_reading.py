@@ -1,4 +1,8 @@
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
 import pytest
+from werkzeug.test import TestResponse
 
 from payproc.application import Application
 from payproc.database.models import Role, User
@@ -6,6 +10,7 @@ from payproc.domain.provenance import Provenance, Source
 from payproc.domain.states import Fact
 from payproc.records import payments
 from payproc.records.identity.users import create_user
+from tests.support.waiting import wait_until
 from tests.web.client import Client, checkout_body, is_problem, key_of
 
 
@@ -29,6 +34,53 @@ def test_a_payment_shows_both_amounts(amina: Client) -> None:
     assert answer.json is not None
     assert '"amount": 19.99, "amount_minor": 1999,' in answer.text
     assert answer.json["payment_method"] == "stripe"
+
+
+def waited(client: Client, payment_id: str, *, seconds: int = 20) -> TestResponse:
+    return client.get(f"/{payment_id}", headers={"Prefer": f"wait={seconds}"})
+
+
+def looks(app: Application) -> bool:
+    """Whether somebody asks again and again how a payment stands."""
+    asking = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT status FROM payments WHERE id%%'"
+    return bool(app.database.single_statement(asking, {}))
+
+
+def test_who_waits_for_a_payment_is_answered_when_its_status_is_another(amina: Client, app: Application) -> None:
+    payment_id = pay(amina)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(waited, amina, payment_id)
+        wait_until(lambda: looks(app), what="a look at the status")
+        assert not asked.done()
+        with app.database.transaction() as session:
+            told = Provenance(source=Source.OPERATOR, evidence="rev_1")
+            payments.apply_fact(session, payment_id, Fact.PAID, provenance=told)
+        began = time.monotonic()
+        assert (asked.result().json or {})["status"] == "completed"
+        assert time.monotonic() - began < 5
+    # It is final: nobody waits for a refund.
+    began = time.monotonic()
+    assert (waited(amina, payment_id).json or {})["status"] == "completed"
+    assert time.monotonic() - began < 5
+
+
+def test_who_waits_in_vain_is_told_how_the_payment_stands(amina: Client, bilal: Client) -> None:
+    payment_id = pay(amina)
+    began = time.monotonic()
+    assert (waited(amina, payment_id, seconds=1).json or {})["status"] == "pending"
+    assert 0.9 < time.monotonic() - began < 10
+    assert is_problem(waited(bilal, payment_id), 404, "payment_not_found")
+
+
+def test_where_two_wait_already_others_are_answered_at_once(amina: Client) -> None:
+    payment_id = pay(amina)
+    with ThreadPoolExecutor(5) as pool:
+        began = time.monotonic()
+        asked = [pool.submit(waited, amina, payment_id, seconds=2) for _ in range(5)]
+        seconds = [time.monotonic() - began for _ in as_completed(asked)]
+    assert {(each.result().json or {})["status"] for each in asked} == {"pending"}
+    assert seconds[2] < 1.5
+    assert seconds[3] >= 1.9
 
 
 def test_another_customers_payment_does_not_exist(amina: Client, bilal: Client) -> None:
