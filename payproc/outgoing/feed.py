@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from payproc.database.engine import Database
-from payproc.domain.events import EventType
 from payproc.errors import InvalidRequest, NotFound
+from payproc.outgoing.webhooks.event_types import EventType
 from payproc.outgoing.webhooks.sending import signing
 
 # The most that one look gives places to, and the most it looks at for a few types: some 20 ms of work each.

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from payproc.domain.events import EventType
+from payproc.outgoing.webhooks.event_types import EventType
 
 _HEADERS = {
     "webhook-id": ("The event's id: the same at every try.", "evt_01kaw5m0v7e1cbb4wsy0s9p6jd"),

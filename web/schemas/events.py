@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from payproc.domain.events import EventType
+from payproc.outgoing.webhooks.event_types import EventType
 from web.schemas.base import Answer, Asked, Id, Query
 
 _EVENT_ID = "evt_01kaw5m0v7e1cbb4wsy0s9p6jd"

@@ -16,7 +16,7 @@ from payproc.cli import app as cli
 from payproc.database.models import Event
 from payproc.outgoing.webhooks.sending import signing
 from tests.support.databases import ROOT
-from tests.support.webhooks import answering, receiving
+from tests.support.shops.webhooks import answering, receiving
 
 
 class Listening:

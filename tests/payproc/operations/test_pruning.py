@@ -35,7 +35,7 @@ from payproc.operations.pruning import GOES_WITH, LIVES, STAYS
 from payproc.records.reviews import open_review, resolve
 from payproc.settings.fields import Settings
 from tests.support.seeding import Seeded
-from tests.support.webhooks import Receiver, endpoint_at, receiving, told
+from tests.support.shops.webhooks import Receiver, endpoint_at, receiving, told
 from tests.support.world import World
 
 

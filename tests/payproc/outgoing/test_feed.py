@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from payproc.application import Application
 from payproc.database.models import Event, User
-from payproc.domain.events import EventType
 from payproc.domain.ids import Prefix, new_id
 from payproc.errors import InvalidRequest, NotFound
 from payproc.outgoing import feed
 from payproc.outgoing.feed import FeedPage, Whose
+from payproc.outgoing.webhooks.event_types import EventType
 from tests.support.waiting import wait_until
 from tests.support.world import World
 

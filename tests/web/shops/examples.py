@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from payproc.database.models import Dispute, Order, OrderStatus, Payment, Refund
-from payproc.domain.events import EventType
 from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import DisputeStatus, PaymentStatus, RefundStatus
 from payproc.outgoing.webhooks import payload
+from payproc.outgoing.webhooks.event_types import EventType
 from payproc.outgoing.webhooks.sending import signing
 from tests.support.databases import ROOT
 

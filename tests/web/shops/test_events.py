@@ -9,7 +9,7 @@ from standardwebhooks import Webhook
 from payproc.application import Application
 from payproc.database.models import User
 from payproc.outgoing.webhooks.sending import signing
-from tests.support.webhooks import Receiver, endpoint_at, receiving
+from tests.support.shops.webhooks import Receiver, endpoint_at, receiving
 from tests.support.world import World
 from tests.web.client import Client, is_problem, key_of
 

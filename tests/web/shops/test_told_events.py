@@ -8,9 +8,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from payproc.database.models import Event, ReviewKind, User
-from payproc.domain.events import EventType
 from payproc.domain.provenance import Provenance, Source
 from payproc.flows.request_refund import request_refund
+from payproc.outgoing.webhooks.event_types import EventType
 from payproc.outgoing.webhooks.sending import signing
 from payproc.records import payments
 from payproc.records.reviews import open_review

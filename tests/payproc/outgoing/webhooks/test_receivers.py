@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from payproc.domain.events import EventType
+from payproc.outgoing.webhooks.event_types import EventType
 from payproc.outgoing.webhooks.sending import retries, signing
 from tests.support.databases import ROOT
 from tests.support.waiting import wait_until
