@@ -62,7 +62,10 @@ def back(reference: str) -> AnyResponse:
 def status(token: str) -> Response:
     """Say how the payment or the order stands, for the page that follows it."""
     said = order_page.standing(token) if links.names_an_order(token) else page.standing(token)
-    return json_answer(text_of(said))
+    answer = json_answer(text_of(said))
+    # A shop's own page may ask (clients/js): whoever has the link may see how it stands, and nothing more is sent.
+    answer.headers["Access-Control-Allow-Origin"] = "*"
+    return answer
 
 
 @blueprint.post("/pay/<token>")
