@@ -10,6 +10,7 @@ import simplejson
 
 from payproc.database.models import Dispute, Order, Payment, Refund
 from payproc.domain.money import Money
+from payproc.outgoing.decline_reasons import decline_reason
 
 Data = dict[str, Any]
 
@@ -50,11 +51,13 @@ def of_payment(payment: Payment) -> Data:
         "metadata": payment.meta,
         "phone": payment.phone,
         "provider_receipt": payment.provider_receipt,
+        "decline_reason": decline_reason(payment),
         "failure_code": payment.failure_code,
         "failure_message": payment.failure_message,
         "live_mode": payment.live_mode,
         "created_at": payment.created_at,
         "completed_at": payment.completed_at,
+        "expires_at": payment.expires_at,
     }
 
 
