@@ -44,3 +44,24 @@ def test_every_path_that_a_document_names_exists(document: Path) -> None:
 def test_every_test_that_a_document_calls_upon_exists(document: Path) -> None:
     named = {name for quoted in _named(document) for name in _TEST.findall(quoted)}
     assert sorted(named - _tests()) == []
+
+
+_LINK = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]+))?\)")
+
+
+def _anchors(document: Path) -> set[str]:
+    """Return what the headings of a document are called in an address, as GitHub calls them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", _documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
+    lost = []
+    for place, anchor in _LINK.findall(document.read_text(encoding="utf-8")):
+        if "://" in place or place.startswith("mailto:"):
+            continue
+        target = (document.parent / place).resolve() if place else document
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in _anchors(target)):
+            lost.append(f"{place}#{anchor}")
+    assert lost == []
