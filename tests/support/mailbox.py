@@ -17,6 +17,7 @@ from payproc.database.models import (
     Dispute,
     Email,
     EmailKind,
+    EndpointState,
     FindingKind,
     Loop,
     Payment,
@@ -25,6 +26,7 @@ from payproc.database.models import (
     ReviewKind,
     RunState,
     User,
+    WebhookEndpoint,
 )
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance, Source
@@ -179,6 +181,20 @@ class Mailbox:
         self.ask("b", kind=ReviewKind.UNSETTLED, detail=detail)
         self.digest()
         self.finding()
+        self.disabled_endpoint()
+
+    def disabled_endpoint(self) -> None:
+        """Word of a webhook's endpoint that has taken nothing for days."""
+        endpoint = WebhookEndpoint(
+            url="https://shop.example.com/hooks/payproc",
+            encrypted_secret="of nobody",
+            state=EndpointState.DISABLED,
+            disabled_reason="nothing was taken for five days",
+        )
+        with self.app.database.transaction() as session:
+            session.add(endpoint)
+            session.flush()
+            outbox.stage_endpoint_disabled(session, endpoint.id, recipient=OPERATORS)
 
     def work(self) -> None:
         """Do all work that is due, as relay and workers would."""

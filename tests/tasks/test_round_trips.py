@@ -23,7 +23,7 @@ from tests.support.world import World
 
 # A claim is its statement; a batch of notices is applied between BEGIN and COMMIT.
 CLAIM = 1
-APPLY = 14
+APPLY = 15  # one of them tells the shops of all that moved
 SEND = 4 + 4  # composed in one transaction, noted in another
 
 

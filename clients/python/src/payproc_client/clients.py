@@ -149,7 +149,7 @@ def _next(call: Call, page: Json) -> Call | None:
     cursor = page.get("next_cursor")
     if cursor is not None:
         return replace(call, query={**call.query, "cursor": cursor})
-    # The feed has no end: it goes on after the last event that was read, until there is none.
-    if call.path.endswith("/events") and page["events"]:
-        return replace(call, query={**call.query, "after": page["events"][-1]["id"]})
+    # The feed has no end: it goes on after what was read, which may have been nothing that was asked for.
+    if page.get("is_more"):
+        return replace(call, query={**call.query, "after": page["next_after"]})
     return None

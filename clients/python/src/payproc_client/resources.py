@@ -182,13 +182,17 @@ class Disputes(Resource[Answer, Items]):
 class Events(Resource[Answer, Items]):
     """All that webhooks tell, for whoever was away."""
 
+    def get(self, event_id: str) -> Answer:
+        """Show an event."""
+        return self._send(reading(_path("events", event_id)))
+
     def list(self, *, after: str | None = None, **query: Any) -> Answer:  # noqa: ANN401 (as above)
         """Show those after the event `after`, oldest first: `events`."""
-        return self._send(reading(f"{_API}/events", {"after": after, **query}))
+        return self._send(reading(f"{_API}/events/", {"after": after, **query}))
 
     def each(self, *, after: str | None = None, **query: Any) -> Items:  # noqa: ANN401 (as above)
         """Go through all after the event `after`, up to the newest."""
-        return self._each(reading(f"{_API}/events", {"after": after, **query}), "events")
+        return self._each(reading(f"{_API}/events/", {"after": after, **query}), "events")
 
 
 class WebhookEndpoints(Resource[Answer, Items]):
