@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask
+from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from payproc.application import Application
 from payproc.bootstrap import application_from, settings_type
-from payproc.database.models import Payment, Role, Scope
+from payproc.database.models import Event, Payment, Role, Scope, WebhookDelivery
 from payproc.domain.money import Money
 from payproc.domain.provenance import Provenance, Source
 from payproc.domain.requests.order import OrderRequest
@@ -24,6 +25,7 @@ from payproc.records.orders import create_order
 from payproc.settings.connections import Pools
 from tests.support.configuration import settings_of_a_test
 from tests.support.seeding import Seeded
+from tests.support.shops.webhooks import endpoint_at, told
 from tests.support.wallet_world import wallet_settings
 from tests.web.fuzz.written import Written
 from web.app import create_app
@@ -66,10 +68,10 @@ _MOST_KNOWN = 500
 @contextmanager
 def front_over(url: str, **changes: Any) -> Iterator[Front]:
     """Put a front together over a clean database; when it is over, every invariant must hold."""
-    told = wallet_settings(settings_of_a_test(url, stripe_api_base=_NOWHERE), _NOWHERE, "http://127.0.0.1:8400")
+    words = wallet_settings(settings_of_a_test(url, stripe_api_base=_NOWHERE), _NOWHERE, "http://127.0.0.1:8400")
     # All requests are of one address, which may tell so much in no time.
-    told |= {"hints_per_minute": 1_000_000_000}
-    app = application_from(settings_type()(**(told | changes)), pools=Pools(transactions=2, statements=2))
+    words |= {"hints_per_minute": 1_000_000_000}
+    app = application_from(settings_type()(**(words | changes)), pools=Pools(transactions=2, statements=2))
     flask_app = create_app(app)
     known, callers = _peopled(app, flask_app)
     written = Written(url=url)
@@ -99,6 +101,19 @@ def _peopled(app: Application, flask_app: Flask) -> tuple[dict[str, list[str]], 
             )
             for number, currency in enumerate(("usd", "pkr") * 10)
         ]
+        # Each is erased, and each endpoint deleted, by whoever draws it first.
+        others = [
+            create_user(session, email=f"customer-{number}@example.com", name="Bilal", role=Role.CUSTOMER)
+            for number in range(30)
+        ]
+        # Whose endpoints they are: so the staff has room for some of their own.
+        shop_id = create_user(session, email="server@example.com", name="Shop", role=Role.SHOP).id
+    url = "https://shop.example.com/hook"
+    endpoints = [endpoint_at(app, url, shop_id=shop_id)[0] for _ in range(30)]
+    told(app, *endpoints)
+    with app.database.transaction() as session:
+        events = list(session.scalars(select(Event.id)))
+        deliveries = list(session.scalars(select(WebhookDelivery.id)))
     amina = f"Bearer {keys[Role.CUSTOMER]}"
     shop = _Shop(app=app, flask_app=flask_app, authorization=amina)
     taken = [shop.paid() for _ in range(30)]
@@ -111,10 +126,15 @@ def _peopled(app: Application, flask_app: Flask) -> tuple[dict[str, list[str]], 
         "cursor": [],
         "order_id": [order.id for order in orders],
         "user_id": [user.id for user in people.values()],
+        "order": [order.id for order in orders],
+        "customer_id": [user.id for user in others],
+        "endpoint_id": endpoints,
+        "delivery_id": deliveries,
+        "event_id": events,
     }
     staff = [f"Bearer {keys[role]}" for role in (Role.OPERATOR, Role.ADMIN)] * 2
-    others = [f"Bearer {key}" for key in narrow]
-    return known, (amina, amina, amina, amina, *staff, *others, None, "Bearer pk_nobody", "Basic YTpi")
+    limited = [f"Bearer {key}" for key in narrow]
+    return known, (amina, amina, amina, amina, *staff, *limited, None, "Bearer pk_nobody", "Basic YTpi")
 
 
 def _run(app: Application) -> str:
@@ -136,8 +156,8 @@ class _Shop:
         addresses = dict.fromkeys(("success_url", "cancel_url"), "https://example.com/thanks")
         payment_id: str = self._post("checkout", body | addresses)["payment_id"]
         with self.app.database.transaction() as session:
-            told = Provenance(source=Source.OPERATOR, evidence="rev_of_a_test")
-            payments.apply_fact(session, payment_id, Fact.PAID, provenance=told)
+            by_hand = Provenance(source=Source.OPERATOR, evidence="rev_of_a_test")
+            payments.apply_fact(session, payment_id, Fact.PAID, provenance=by_hand)
         return payment_id
 
     def rung(self, wallet: str) -> str:
