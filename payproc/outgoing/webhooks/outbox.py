@@ -16,6 +16,7 @@ from payproc.database.models import Dispute, Event, Order, Payment, Refund
 from payproc.domain.ids import Prefix, new_id
 from payproc.domain.money import Money
 from payproc.jobs.kinds import Kind
+from payproc.outgoing.decline_reasons import decline_reason
 from payproc.outgoing.webhooks import payload
 from payproc.outgoing.webhooks.event_types import EventType
 from payproc.outgoing.webhooks.payload import Data
@@ -82,7 +83,7 @@ class _Told:
 
 def tell_payment(session: Session, payment: Payment, type_: EventType) -> None:
     """Tell what happened to a payment whose row the caller has locked."""
-    _tell_of_payment(session, payment, type_, payload.of_payment(payment))
+    _tell_of_payment(session, payment, type_, payload.of_payment(payment, decline_reason=decline_reason(payment)))
 
 
 def tell_refund(session: Session, refund: Refund, payment: Payment, type_: EventType) -> None:
@@ -118,7 +119,7 @@ def tell_payout(session: Session, type_: EventType, payout: str, *, provider: st
 
 def created_parameters(payment: Payment) -> dict[str, Any]:
     """Return the parameters of `TOLD` that are not the payment's own."""
-    data = payload.of_payment(payment) | {"sequence": 1}
+    data = payload.of_payment(payment, decline_reason=decline_reason(payment)) | {"sequence": 1}
     del data["created_at"]
     return {"event_id": new_id(Prefix.EVENT), "event_data": payload.text_of(data)}
 

@@ -10,7 +10,6 @@ import simplejson
 
 from payproc.database.models import Dispute, Order, Payment, Refund
 from payproc.domain.money import Money
-from payproc.outgoing.decline_reasons import decline_reason
 
 Data = dict[str, Any]
 
@@ -36,8 +35,8 @@ def _amounts(money: Money) -> Data:
     }
 
 
-def of_payment(payment: Payment) -> Data:
-    """Say how a payment stands."""
+def of_payment(payment: Payment, *, decline_reason: str | None) -> Data:
+    """Say how a payment stands, and why in our words where it failed."""
     return {
         "id": payment.id,
         "user_id": payment.user_id,
@@ -51,7 +50,7 @@ def of_payment(payment: Payment) -> Data:
         "metadata": payment.meta,
         "phone": payment.phone,
         "provider_receipt": payment.provider_receipt,
-        "decline_reason": decline_reason(payment),
+        "decline_reason": decline_reason,
         "failure_code": payment.failure_code,
         "failure_message": payment.failure_message,
         "live_mode": payment.live_mode,

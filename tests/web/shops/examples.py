@@ -8,6 +8,7 @@ from payproc.database.models import Dispute, Order, OrderStatus, Payment, Refund
 from payproc.domain.money import Money
 from payproc.domain.payment_methods import PaymentMethod
 from payproc.domain.states import DisputeStatus, PaymentStatus, RefundStatus
+from payproc.outgoing.decline_reasons import decline_reason
 from payproc.outgoing.webhooks import payload
 from payproc.outgoing.webhooks.event_types import EventType
 from payproc.outgoing.webhooks.sending import signing
@@ -38,7 +39,9 @@ def _data(event_type: EventType) -> payload.Data:
     match about:
         case "payment":
             status = _PAYMENT_STATUS.get(event_type) or PaymentStatus(word)
-            return payload.of_payment(_payment(status)) | {"sequence": 1 if status is PaymentStatus.PENDING else 3}
+            payment = _payment(status)
+            said = payload.of_payment(payment, decline_reason=decline_reason(payment))
+            return said | {"sequence": 1 if status is PaymentStatus.PENDING else 3}
         case "refund":
             return payload.of_refund(_refund(RefundStatus(word)), _payment(PaymentStatus.COMPLETED)) | {"sequence": 4}
         case "dispute":
