@@ -6,8 +6,8 @@ from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from payproc.database.engine import transaction_time
-from payproc.database.models import Email, Payment, Role, User
+from payproc.database.engine import rows_within, transaction_time
+from payproc.database.models import Email, EmailKind, Payment, Role, User
 from payproc.database.payer_encryption import PayerCipher
 from payproc.domain.languages import Locale
 from payproc.domain.pagination import cursor_of, read_cursor
@@ -32,6 +32,8 @@ def named_customer(session: Session, wanted: CustomerRequest, *, by: User | None
     check_email(wanted.email)
     phone = normalised(wanted.phone) if wanted.phone else None
     shop_id = by.id if by is not None and by.role is Role.SHOP else None
+    if shop_id and wanted.reference:
+        _in_turn(session, shop_id, wanted.reference)
     found = _found(session, wanted, shop_id=shop_id) or _made(session, wanted, shop_id=shop_id)
     # Nobody made by hand has the address of another of the house's: the second of two at the same moment finds it here.
     customer = found or _found(session, wanted, shop_id=shop_id)
@@ -39,6 +41,14 @@ def named_customer(session: Session, wanted: CustomerRequest, *, by: User | None
         raise Conflict(f"{wanted.email} is the address of one of the staff.", code="email_not_a_customers")
     _learn(customer, wanted, phone=phone, cipher=cipher)
     return customer
+
+
+_ONE_BY_ONE = "SELECT pg_advisory_xact_lock(hashtextextended(%(name)s, 0))"
+
+
+def _in_turn(session: Session, shop_id: str, reference: str) -> None:
+    """Wait for whoever gives this reference to somebody now: two known by their addresses alone could both get it."""
+    rows_within(session, _ONE_BY_ONE, {"name": f"customer {shop_id} {reference}"})
 
 
 def _found(session: Session, wanted: CustomerRequest, *, shop_id: str | None) -> User | None:
@@ -154,9 +164,10 @@ def _check_nothing_open(session: Session, customer: User) -> None:
 
 
 def _forget_in_mails(session: Session, customer: User) -> None:
+    # By what it tells and not by where it went: the customer may have had another address then.
     mails = update(Email).where(
         Email.payment_id.in_(select(Payment.id).where(Payment.user_id == customer.id)),
-        func.lower(Email.recipient) == customer.email.lower(),
+        Email.kind != EmailKind.DISPUTE,
     )
     # What has not gone yet goes to nobody: its job finds it withdrawn.
     unsent = mails.where(Email.sent_at.is_(None), Email.withdrawn_at.is_(None)).values(withdrawn_at=func.now())

@@ -1,4 +1,5 @@
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from payproc.errors import Conflict, InvalidRequest, NotFound
 from payproc.records.identity import customers
 from payproc.records.identity.permissions import NotAllowed
 from payproc.records.identity.users import create_user
+from tests.support.waiting import wait_until
 from tests.support.world import World
 
 
@@ -83,6 +85,21 @@ def test_two_first_orders_at_one_moment_make_one_customer(app: Application, shop
     assert len(set(found)) == 1
 
 
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+def test_a_reference_given_to_two_addresses_at_one_moment_is_one_customers(app: Application, shop: User) -> None:
+    amina, bilal = name(app, shop, email="amina@example.com"), name(app, shop, email="bilal@example.com")
+    with ThreadPoolExecutor(1) as other:
+        with app.database.transaction() as session:
+            wanted = CustomerRequest(email=amina.email, reference="c-1")
+            customers.named_customer(session, wanted, by=shop, cipher=app.payer_cipher)
+            session.flush()
+            second = other.submit(name, app, shop, email=bilal.email, reference="c-1")
+            wait_until(lambda: app.database.single_statement(_WAITING, {}), what="the second, waiting for the first")
+        assert second.result(timeout=10).id == amina.id
+
+
 @pytest.mark.parametrize(
     ("words", "code"), [({"email": "amina"}, "email_invalid"), ({"phone": "0123"}, "phone_invalid")]
 )
@@ -123,6 +140,14 @@ def test_an_erased_customer_leaves_payments_and_books_and_no_name(world: World, 
     assert world.status(paid.id) is PaymentStatus.COMPLETED
     assert {mail.recipient for mail in world.rows(Email)} == {"forgotten"}
     assert name(world.app, shop).id != paid.user_id
+
+
+def test_mail_that_went_to_an_earlier_address_is_forgotten_as_well(world: World, shop: User) -> None:
+    paid = world.paid(user=shop, customer=CustomerRequest(email="amina@example.com", reference="c-1"))
+    name(world.app, shop, email="amina@new.example.com", reference="c-1")
+    with world.app.database.transaction() as session:
+        customers.erase(session, paid.user_id, user=shop)
+    assert {mail.recipient for mail in world.rows(Email)} == {"forgotten"}
 
 
 def test_a_receipt_that_has_not_gone_goes_to_nobody_once_its_customer_is_erased(world: World, shop: User) -> None:
