@@ -20,6 +20,8 @@ from sandbox.stack.running import Stack
 from tests.support.databases import ROOT
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.processes
+
 # The simulated wallet's customer who says yes (docs/sandbox.md).
 APPROVING = {"phone": "03001234567", "cnic": "345678"}
 

@@ -6,8 +6,12 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from sandbox.stack.running import Stack
 from tests.support.databases import ROOT
+
+pytestmark = pytest.mark.processes
 
 QUICKSTART = ROOT / "docs" / "quickstart.md"
 GUIDES = ROOT / "docs" / "guides"
