@@ -85,7 +85,7 @@ class Whose:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class FeedEvent:
     """An event as it is read. `data` is JSON text, as it was frozen."""
 
     id: str
@@ -109,7 +109,7 @@ class Told:
 class FeedPage:
     """Some events, oldest first. `next_after` is where the next page begins, and there `is_more` of it now."""
 
-    events: Sequence[Told]
+    events: Sequence[FeedEvent]
     next_after: str | None
     is_more: bool
 
@@ -152,7 +152,7 @@ def page(
         _LOOK.format(whose=whose.condition, order=whose.order, limit=most),
         {"after": begin, "types": list(types or EventType), **whose.parameters},
     )
-    events: list[Told] = []
+    events: list[FeedEvent] = []
     for seen, row in enumerate(looked, start=1):
         after = row[0]
         if row[-1] is not None:
@@ -199,7 +199,7 @@ def _place_of(database: Database, whose: Whose, event_id: str) -> int | None:
     return place
 
 
-def one(database: Database, whose: Whose, event_id: str) -> Told:
+def one(database: Database, whose: Whose, event_id: str) -> FeedEvent:
     """Return an event.
 
     Raises NotFound where it is not there, or not theirs.
@@ -212,7 +212,7 @@ def one(database: Database, whose: Whose, event_id: str) -> Told:
 
 def recent(
     database: Database, whose: Whose, *, types: Sequence[str], within: timedelta, known: Collection[str]
-) -> Sequence[Told]:
+) -> Sequence[FeedEvent]:
     """Return what was written `within` a time and is not `known`, without giving it places: for who looks on.
 
     It is complete as long as `within` is longer than a transaction.
@@ -221,6 +221,6 @@ def recent(
     return [_told(row) for row in database.rows(_RECENT.format(whose=whose.condition), parameters)]
 
 
-def _told(row: tuple[Any, ...]) -> Told:
+def _told(row: tuple[Any, ...]) -> FeedEvent:
     event_id, event_type, at, sequence, data = row
-    return Told(id=event_id, type=event_type, at=at, sequence=sequence, data=data)
+    return FeedEvent(id=event_id, type=event_type, at=at, sequence=sequence, data=data)

@@ -21,9 +21,9 @@ from payproc.cli.terminal.rendering import show_text
 from payproc.database.engine import Database
 from payproc.errors import InvalidRequest
 from payproc.outgoing import feed
-from payproc.outgoing.feed import Told, Whose
+from payproc.outgoing.feed import FeedEvent, Whose
 from payproc.outgoing.webhooks.sending import signing
-from payproc.outgoing.webhooks.sending.sender import Letter, Sender, Tried
+from payproc.outgoing.webhooks.sending.sender import AttemptResult, Sender, WebhookRequest
 
 _LOOK_EVERY_SECONDS = 0.5
 # Longer than any transaction of ours: whoever idles in one loses it after 30 s.
@@ -38,7 +38,7 @@ class _Watch:
     types: Sequence[str]
     seen: dict[str, datetime] = field(default_factory=dict)
 
-    def news(self, database: Database) -> Sequence[Told]:
+    def news(self, database: Database) -> Sequence[FeedEvent]:
         """Return what has come since the last look, also where it was begun before and committed since."""
         found = feed.recent(database, self.whose, types=self.types, within=_WITHIN, known=self.seen)
         self.seen |= {event.id: event.at for event in found}
@@ -101,7 +101,7 @@ def _until_interrupted() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _coming(database: Database, watch: _Watch, ended: threading.Event) -> Iterator[Told]:
+def _coming(database: Database, watch: _Watch, ended: threading.Event) -> Iterator[FeedEvent]:
     while not ended.is_set():
         found = watch.news(database)
         for told in found:
@@ -149,12 +149,12 @@ def _secret(given: str | None, *, json: bool) -> str:
     return given
 
 
-def _forwarded(sender: Sender, told: Told, url: str, *, signed_by: str) -> Tried:
+def _forwarded(sender: Sender, told: FeedEvent, url: str, *, signed_by: str) -> AttemptResult:
     headers = signing.headers_of(told.id, told.body, signed_by=[signed_by], now=datetime.now(UTC))
-    return sender.post(Letter(url=url, body=told.body, headers=headers))
+    return sender.post(WebhookRequest(url=url, body=told.body, headers=headers))
 
 
-def _show(told: Told, tried: Tried | None, *, json: bool) -> None:
+def _show(told: FeedEvent, tried: AttemptResult | None, *, json: bool) -> None:
     if json:
         answered = {} if tried is None else {"status": tried.status, "trouble": tried.trouble}
         # A line each, for programs that read them as they come.
@@ -169,7 +169,7 @@ def _subject(data: dict[str, Any]) -> str:
     return "  ".join(str(each) for each in said if each)
 
 
-def _answer(tried: Tried | None) -> str:
+def _answer(tried: AttemptResult | None) -> str:
     if tried is None:
         return ""
     return f"  → {tried.trouble if tried.status is None else tried.status} ({tried.milliseconds} ms)"

@@ -14,7 +14,7 @@ from payproc.database.models import EndpointState
 from payproc.errors import PayprocError
 from payproc.outgoing.webhooks.sending import health, noting, pending, retries
 from payproc.outgoing.webhooks.sending.health import Held
-from payproc.outgoing.webhooks.sending.lanes import Lane, Told, Work, by_endpoint, run_all
+from payproc.outgoing.webhooks.sending.lanes import Lane, Result, Work, by_endpoint, run_all
 from payproc.outgoing.webhooks.sending.noting import Outcome
 from payproc.outgoing.webhooks.sending.pending import Pending
 from payproc.outgoing.webhooks.sending.sender import Sender
@@ -112,7 +112,7 @@ class _Batch:
             return Lane(works, signed_by=signed_by, health=known)
         return None
 
-    def hear(self, told: Sequence[Told]) -> None:
+    def hear(self, told: Sequence[Result]) -> None:
         """Take what lanes tell, and note it as soon as there is enough, or time has passed."""
         if not self._outcomes:
             self._note_by = time.monotonic() + _NOTE_WITHIN_SECONDS

@@ -70,7 +70,7 @@ TOLD = f"""told AS (
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Told:
+class _NewEvent:
     """An event as it is written down."""
 
     type: EventType
@@ -149,7 +149,7 @@ def _tell(
     shop_id: str | None,
     payment_id: str | None = None,
 ) -> None:
-    told = _Told(
+    told = _NewEvent(
         type=type_,
         shop_id=shop_id,
         payment_id=payment_id,
@@ -160,6 +160,6 @@ def _tell(
     defer(session, _write_told, told)
 
 
-def _write_told(session: Session, told: Sequence[_Told]) -> None:
-    columns = {name: [getattr(each, name) for each in told] for name in _Told.__dataclass_fields__}
+def _write_told(session: Session, told: Sequence[_NewEvent]) -> None:
+    columns = {name: [getattr(each, name) for each in told] for name in _NewEvent.__dataclass_fields__}
     rows_within(session, _TELL, columns | {"id": [new_id(Prefix.EVENT) for _ in told]})

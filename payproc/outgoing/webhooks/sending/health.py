@@ -13,7 +13,7 @@ from datetime import timedelta
 import structlog
 
 from payproc.errors import OutcomeUncertain, ProviderUnavailable
-from payproc.outgoing.webhooks.sending.sender import Tried
+from payproc.outgoing.webhooks.sending.sender import AttemptResult
 from payproc.providers.transport.circuit_breakers import CircuitBreaker
 
 log = structlog.get_logger()
@@ -29,7 +29,7 @@ class EndpointDown(OutcomeUncertain):
 
     code = "endpoint_down"
 
-    def __init__(self, tried: Tried) -> None:
+    def __init__(self, tried: AttemptResult) -> None:
         super().__init__(tried.trouble or f"answered {tried.status}")
         self.tried = tried
 
@@ -73,7 +73,7 @@ class EndpointHealth:
         finally:
             self._running.pop(call, None)
 
-    def judge(self, tried: Tried) -> None:
+    def judge(self, tried: AttemptResult) -> None:
         """Leave the endpoint alone for as long as it asked. Raises EndpointDown where it does not work."""
         if tried.wants_rest and tried.retry_after:
             with self._lock:

@@ -11,14 +11,14 @@ from payproc import jobs
 from payproc.outgoing.webhooks.sending.health import EndpointDown, EndpointHealth, Held
 from payproc.outgoing.webhooks.sending.noting import Outcome
 from payproc.outgoing.webhooks.sending.pending import Pending
-from payproc.outgoing.webhooks.sending.sender import Sender, Tried
+from payproc.outgoing.webhooks.sending.sender import AttemptResult, Sender
 
 # So many calls of one endpoint at once: it is somebody's shop.
 _ABREAST = 4
 
 Work = tuple[jobs.Claimed, Pending]
 # What a lane tells of one of its deliveries: what came of the try, or why there was none.
-Told = Outcome | tuple[jobs.Claimed, Exception]
+Result = Outcome | tuple[jobs.Claimed, Exception]
 
 
 class Lane:
@@ -35,7 +35,7 @@ class Lane:
         """How many threads it wants."""
         return min(len(self._waiting), _ABREAST)
 
-    def run(self, sender: Sender, tell: Callable[[Told], None], *, is_late: Callable[[], bool]) -> None:
+    def run(self, sender: Sender, tell: Callable[[Result], None], *, is_late: Callable[[], bool]) -> None:
         """Deliver one after the other, and tell of each; what is not begun in time was not reached."""
         while True:
             try:
@@ -59,20 +59,20 @@ class Lane:
             self._held = held
             raise
 
-    def _guarded(self, sender: Sender, job: jobs.Claimed, pending: Pending) -> Tried:
+    def _guarded(self, sender: Sender, job: jobs.Claimed, pending: Pending) -> AttemptResult:
         try:
             with self._health.guard():
                 jobs.check_held(job)
-                tried = sender.post(pending.letter(signed_by=self._signed_by, now=datetime.now(UTC)))
+                tried = sender.post(pending.request(signed_by=self._signed_by, now=datetime.now(UTC)))
                 self._health.judge(tried)
         except EndpointDown as down:
             return down.tried
         return tried
 
 
-def run_all(lanes: Sequence[Lane], sender: Sender, *, is_late: Callable[[], bool]) -> Iterator[Sequence[Told]]:
+def run_all(lanes: Sequence[Lane], sender: Sender, *, is_late: Callable[[], bool]) -> Iterator[Sequence[Result]]:
     """Run lanes, each in threads of its own, and find what they tell: what has come by the time it is asked for."""
-    told: queue.SimpleQueue[Told | None] = queue.SimpleQueue()
+    told: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
     threads = [_begun(lane, sender, told, is_late) for lane in lanes for _ in range(lane.abreast)]
     running = len(threads)
     while running:
@@ -87,7 +87,7 @@ def run_all(lanes: Sequence[Lane], sender: Sender, *, is_late: Callable[[], bool
 
 
 def _begun(
-    lane: Lane, sender: Sender, told: "queue.SimpleQueue[Told | None]", is_late: Callable[[], bool]
+    lane: Lane, sender: Sender, told: "queue.SimpleQueue[Result | None]", is_late: Callable[[], bool]
 ) -> threading.Thread:
     def run() -> None:
         try:

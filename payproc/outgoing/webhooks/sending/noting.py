@@ -22,7 +22,7 @@ from payproc.outgoing.mail import outbox
 from payproc.outgoing.webhooks import endings
 from payproc.outgoing.webhooks.sending import retries
 from payproc.outgoing.webhooks.sending.pending import Pending
-from payproc.outgoing.webhooks.sending.sender import Tried
+from payproc.outgoing.webhooks.sending.sender import AttemptResult
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ class Outcome:
 
     job: jobs.Claimed
     pending: Pending
-    tried: Tried
+    tried: AttemptResult
 
 
 def note(session: Session, outcomes: Sequence[Outcome], *, operator_mail: str | None) -> None:
@@ -102,7 +102,7 @@ def _later(outcome: Outcome) -> jobs.Later:
     return jobs.Later(job=outcome.job, after=wait, error=_trouble(outcome.tried))
 
 
-def _trouble(tried: Tried) -> str:
+def _trouble(tried: AttemptResult) -> str:
     return tried.trouble or f"answered {tried.status}"
 
 

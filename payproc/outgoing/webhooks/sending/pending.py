@@ -12,7 +12,7 @@ from payproc.database.engine import rows_within
 from payproc.database.models import DeliveryState, EndpointState, WebhookEndpoint
 from payproc.database.rows import RowReader
 from payproc.outgoing.webhooks.sending import signing
-from payproc.outgoing.webhooks.sending.sender import Letter
+from payproc.outgoing.webhooks.sending.sender import WebhookRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +38,11 @@ class Pending:
         """Whether its endpoint is called no more."""
         return self.endpoint.state in (EndpointState.DISABLED, EndpointState.DELETED)
 
-    def letter(self, *, signed_by: Sequence[str], now: datetime) -> Letter:
+    def request(self, *, signed_by: Sequence[str], now: datetime) -> WebhookRequest:
         """Return it as it leaves now: the same body and the same id at every try."""
         body = signing.body_of(self.event_type, at=self.at, data=self.data)
         headers = signing.headers_of(self.event_id, body, signed_by=signed_by, now=now)
-        return Letter(url=self.endpoint.url, body=body, headers=headers)
+        return WebhookRequest(url=self.endpoint.url, body=body, headers=headers)
 
 
 def secrets_of(endpoint: WebhookEndpoint, *, cipher: Cipher, now: datetime) -> Sequence[str]:

@@ -30,7 +30,7 @@ _SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Letter:
+class WebhookRequest:
     """One try of a delivery, as it leaves."""
 
     url: str
@@ -39,7 +39,7 @@ class Letter:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tried:
+class AttemptResult:
     """What came of it: the status and the beginning of the answer, or what the trouble was."""
 
     at: datetime
@@ -94,10 +94,10 @@ class Sender:
             for connection in kept:
                 connection.close()
 
-    def post(self, letter: Letter) -> Tried:
+    def post(self, request: WebhookRequest) -> AttemptResult:
         """Make one try. It raises nothing: whatever goes wrong with an endpoint is what came of the try."""
         at, began = datetime.now(UTC), time.monotonic()
-        parts = urlsplit(letter.url)
+        parts = urlsplit(request.url)
         place = (parts.scheme, parts.netloc)
         connection = self._taken(place)
         ends = began + self._patience.in_all.total_seconds()
@@ -106,7 +106,7 @@ class Sender:
         try:
             with self._deadlines.kept(connection, ends):
                 path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
-                connection.request("POST", path, body=letter.body.encode(), headers={**_HEADERS, **letter.headers})
+                connection.request("POST", path, body=request.body.encode(), headers={**_HEADERS, **request.headers})
                 answer = connection.getresponse()
                 kept = _beginning(answer)
         except (OSError, AddressRefused, http.client.HTTPException, ValueError) as error:
@@ -117,8 +117,8 @@ class Sender:
             connection.close()
         milliseconds = int((time.monotonic() - began) * 1000)
         if answer is None:
-            return Tried(at=at, milliseconds=milliseconds, trouble=trouble)
-        return Tried(
+            return AttemptResult(at=at, milliseconds=milliseconds, trouble=trouble)
+        return AttemptResult(
             at=at,
             milliseconds=milliseconds,
             status=answer.status,

@@ -14,7 +14,7 @@ import pytest
 from payproc.database.models import DeliveryState, WebhookAttempt, WebhookDelivery
 from payproc.outgoing.webhooks.sending.addresses import is_public
 from payproc.outgoing.webhooks.sending.connections import Patience
-from payproc.outgoing.webhooks.sending.sender import Letter, Sender, Tried
+from payproc.outgoing.webhooks.sending.sender import AttemptResult, Sender, WebhookRequest
 from tests.support.shops.webhooks import Receiver, answering, endpoint_at, receiving, told
 from tests.support.world import World
 
@@ -24,11 +24,11 @@ SOON = 4.0
 BODY = '{"data":{}}'
 
 
-def letter(url: str) -> Letter:
-    return Letter(url=url, body=BODY, headers={"webhook-id": "evt_1"})
+def letter(url: str) -> WebhookRequest:
+    return WebhookRequest(url=url, body=BODY, headers={"webhook-id": "evt_1"})
 
 
-def tried(url: str, *, anywhere: bool = True) -> tuple[Tried, float]:
+def tried(url: str, *, anywhere: bool = True) -> tuple[AttemptResult, float]:
     began = time.monotonic()
     with Sender(anywhere=anywhere, patience=HASTY) as sender:
         return sender.post(letter(url)), time.monotonic() - began
