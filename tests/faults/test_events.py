@@ -28,24 +28,21 @@ class Away:
     """A receiver that can be killed, and comes back at the same address with what it knows."""
 
     def __init__(self) -> None:
-        self._running = Receiver()
-        self._before: list[tuple[str, bytes]] = []
-        self.url = self._running.url
-        self._running.start()
+        self._lives = [Receiver()]
+        self.url = self._lives[0].url
+        self._lives[0].start()
 
     def dies(self) -> None:
-        self._running.stop()
-        self._before += [(each.headers["webhook-id"], each.body) for each in self._running.received]
+        self._lives[-1].stop()
 
     def comes_back(self) -> None:
-        self._running = Receiver(port=self._running.port)
-        self._running.start()
+        self._lives.append(Receiver(port=self._lives[0].port))
+        self._lives[-1].start()
 
     @property
     def received(self) -> list[tuple[str, bytes]]:
-        """The id and the body of each request that came."""
-        now = [(each.headers["webhook-id"], each.body) for each in self._running.received]
-        return [*self._before, *now]
+        """The id and the body of each request that came, in whichever life."""
+        return [(each.headers["webhook-id"], each.body) for life in self._lives for each in life.received]
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 """Events and what is to be delivered of them, as rows; and a receiver that remembers what it was sent."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -66,6 +67,7 @@ class Receiver:
     def __init__(self, *, port: int = 0) -> None:
         self.received: list[Received] = []
         self.connections = 0
+        self._open: set[socket.socket] = set()
         self.answer: Callable[[BaseHTTPRequestHandler], None] = answering(200)
         receiver = self
 
@@ -75,6 +77,11 @@ class Receiver:
             def setup(self) -> None:
                 super().setup()
                 receiver.connections += 1
+                receiver._open.add(self.connection)
+
+            def finish(self) -> None:
+                receiver._open.discard(self.connection)
+                super().finish()
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
@@ -96,9 +103,13 @@ class Receiver:
         self._thread.start()
 
     def stop(self) -> None:
+        """Listen no more, and end what is open: on a connection that is kept, a thread answers whom nobody reads."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        for connection in list(self._open):
+            with suppress(OSError):  # ended by the other side meanwhile
+                connection.shutdown(socket.SHUT_RDWR)
 
     @property
     def ids(self) -> list[str]:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from uuid import uuid4
 
+import pytest
+import requests
 from sqlalchemy import select, text
 from standardwebhooks import Webhook
 
@@ -15,7 +17,7 @@ from payproc.outgoing.webhooks import endpoints
 from payproc.outgoing.webhooks.sending import noting, pending
 from tasks import runner
 from tasks.crew import Crew
-from tests.support.shops.webhooks import Receiver, answering, endpoint_at, told
+from tests.support.shops.webhooks import Receiver, answering, endpoint_at, receiving, told
 from tests.support.world import World
 
 
@@ -45,6 +47,15 @@ def test_fifty_events_share_a_few_connections(world: World, receiver: Receiver) 
     assert sorted(receiver.ids) == sorted(events)
     assert receiver.connections <= 4
     assert {each.state for each in world.rows(WebhookDelivery)} == {DeliveryState.DELIVERED}
+
+
+def test_a_receiver_that_stopped_takes_nothing_more_on_a_connection_that_was_kept() -> None:
+    with receiving() as running, requests.Session() as kept:
+        kept.post(running.url, data=b"{}", headers={"webhook-id": "before"}, timeout=5)
+        running.stop()
+        with pytest.raises(requests.ConnectionError):
+            kept.post(running.url, data=b"{}", headers={"webhook-id": "after"}, timeout=5)
+        assert running.ids == ["before"]
 
 
 def test_a_success_after_an_outage_makes_what_was_held_due_but_nothing_that_failed(
