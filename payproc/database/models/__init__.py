@@ -37,7 +37,7 @@ from payproc.database.models.reconciliation import (
 )
 from payproc.database.models.refunds import Refund, RefundEvent
 from payproc.database.models.reviews import Review, ReviewKind
-from payproc.database.models.users import ApiKey, Role, Scope, User
+from payproc.database.models.identity.users import ApiKey, Role, Scope, User
 
 __all__ = [
     "Account",
