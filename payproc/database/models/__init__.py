@@ -3,6 +3,7 @@
 from payproc.database.models.base import Base
 from payproc.database.models.disputes import Dispute, DisputeEvent
 from payproc.database.models.idempotency import IdempotencyKey
+from payproc.database.models.identity.users import ApiKey, Role, Scope, User
 from payproc.database.models.jobs import Job, JobState, Tick, Watermark
 from payproc.database.models.ledger import (
     Account,
@@ -37,7 +38,6 @@ from payproc.database.models.reconciliation import (
 )
 from payproc.database.models.refunds import Refund, RefundEvent
 from payproc.database.models.reviews import Review, ReviewKind
-from payproc.database.models.identity.users import ApiKey, Role, Scope, User
 
 __all__ = [
     "Account",

@@ -1,1 +1,1 @@
-"""People: who they are, how they sign in, and what they did."""
+"""People, and the keys they call with."""
